@@ -1,0 +1,74 @@
+"""How audio is cut into windows, and what can be wrong with a file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Every verdict a file can get. True: fatal, the track is quarantined. False: a warning kept with the row.
+VERDICTS: dict[str, bool] = {
+    "empty": True,  # no bytes, or no samples in the stream
+    "unrecognised": True,  # neither FFmpeg nor libsndfile knows the format
+    "no_audio_stream": True,  # a container without sound
+    "unreadable": True,  # not found, or permission denied
+    "truncated": True,  # under 98 % of the declared length, or an Ogg file without its last page
+    "flac_strict": True,  # libFLAC's checksums fail where FFmpeg would return noise
+    "nonfinite": True,  # NaN or infinity in the samples
+    "too_short": True,  # under 1 s
+    "too_long": True,  # over 6 h
+    "silent": True,  # peak under -80 dB full scale
+    "decoder_crashed": True,  # the worker died twice on this file alone
+    "corrupt_packets": False,  # some packets could not be decoded
+    "demux_error": False,  # the container broke off; libsndfile read on where it could
+    "rate_change": False,  # the sample rate changes within the stream
+    "multi_stream": False,  # several audio streams; the first is used
+    "phase_cancelled": False,  # the channels cancel each other; the first channel is used
+    "clipped": False,  # over 0.1 % of the samples at or beyond full scale
+}
+
+MIN_SECONDS = 1.0
+MAX_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """Windows of `window` samples every `hop` samples at `sample_rate`, from mono audio.
+
+    Window i starts at sample i * hop. The last window is kept when at least half of it is audio, or when it is
+    the only one; what is missing is filled by repeating its audio. `limit` keeps at most that many windows,
+    spread evenly over all of them (None: every window).
+    """
+
+    sample_rate: int
+    window: int
+    hop: int
+    limit: int | None = None
+    mono: str = "mean"
+    resampler: str = "soxr_hq"
+
+    def count(self, samples: int) -> int:
+        """Number of windows in `samples` samples of audio, before `limit`."""
+        if samples <= 0:
+            return 0
+        full = max(0, (samples - self.window) // self.hop + 1)
+        tail = samples - full * self.hop
+        return full + 1 if tail >= self.window / 2 or full == 0 else full
+
+    def chosen(self, samples: int) -> list[int]:
+        """Indices of the windows to embed, ascending, without repeats."""
+        total = self.count(samples)
+        if self.limit is None or total <= self.limit:
+            return list(range(total))
+        return np.linspace(0, total - 1, self.limit).round().astype(int).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What decoding a file told: `peak` is linear full scale, `loudness` the RMS level in dB full scale."""
+
+    duration_s: float
+    codec: str
+    sample_rate: int
+    channels: int
+    peak: float
+    loudness: float
+    verdicts: tuple[str, ...]

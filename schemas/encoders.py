@@ -1,0 +1,89 @@
+"""What an encoder computes, as data: its spec, and the versions derived from it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from schemas.audio import WindowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneSpec:
+    """The part that needs audio: windows -> pooled features of `dim` float32 numbers a track."""
+
+    weights_sha256: str
+    windows: WindowSpec
+    layer: str
+    pooling: str
+    dim: int
+    dtype: str = "float32"
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """The part that needs only features: features -> the unit vector of `dim` numbers that is searched.
+
+    `kind` "identity" means that the normalised features are the vector. `parameters` holds what else moves
+    numbers (a prompt, a share), as name and value pairs.
+    """
+
+    kind: str
+    dim: int
+    weights_sha256: str = ""
+    text_tower: str = ""
+    parameters: tuple[tuple[str, str | float], ...] = ()
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TaggerSpec:
+    """Features -> a score in 0..1 for each name in `vocabulary`; names at or over `threshold` are tag_names."""
+
+    vocabulary: tuple[str, ...]
+    threshold: float
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """A backbone, a head and perhaps a tagger. `name`, `licence` and `citation` move no number and no version."""
+
+    name: str
+    licence: str
+    citation: str
+    backbone: BackboneSpec
+    head: HeadSpec
+    tagger: TaggerSpec | None = None
+
+    @property
+    def feature_version(self) -> str:
+        return _version(asdict(self.backbone))
+
+    @property
+    def embedding_version(self) -> str:
+        return _version({"backbone": asdict(self.backbone), "head": asdict(self.head)})
+
+    @property
+    def tags_version(self) -> str:
+        return _version({"backbone": asdict(self.backbone), "tagger": asdict(self.tagger) if self.tagger else None})
+
+    @property
+    def stores_features(self) -> bool:
+        """Features are kept apart unless the vector is the features."""
+        return self.head.kind != "identity"
+
+    def limited(self, windows: int | None) -> "EncoderSpec":
+        """The same encoder over at most `windows` windows a track: another version, because numbers move."""
+        spec = replace(self.backbone.windows, limit=windows)
+        return replace(self, backbone=replace(self.backbone, windows=spec))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def _version(numeric: dict[str, Any]) -> str:
+    """First 12 hex digits of sha256 over canonical JSON: derived, never typed."""
+    canonical = json.dumps(numeric, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

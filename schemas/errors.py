@@ -1,0 +1,5 @@
+"""The errors that a person can act on; the command line prints them as one line and exits with 2."""
+
+
+class UserError(Exception):
+    """Says in one line what is wrong and what to do next."""

@@ -1,0 +1,84 @@
+"""Settings, read from the environment once and passed on. The only module that reads it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from platformdirs import user_cache_path
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.audio import VERDICTS
+
+
+class S3Settings(BaseSettings):
+    """The usual AWS_* variables; one object gives Lance, s3fs and pyarrow the same endpoint, keys and retries."""
+
+    model_config = SettingsConfigDict(env_prefix="AWS_", extra="ignore", frozen=True)
+
+    endpoint_url: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    region: str = "us-east-1"
+
+    def fsspec_options(self) -> dict[str, Any]:
+        """Keyword arguments for s3fs; what is not set here is left to the usual AWS files and roles."""
+        return {
+            "key": self.access_key_id,
+            "secret": _plain(self.secret_access_key),
+            "token": _plain(self.session_token),
+            "client_kwargs": {"endpoint_url": self.endpoint_url, "region_name": self.region},
+            "config_kwargs": {
+                "retries": {"max_attempts": 12, "mode": "standard"},
+                "connect_timeout": 5,
+                "read_timeout": 30,
+            },
+            "use_listings_cache": False,
+        }
+
+    def lance_options(self) -> dict[str, str]:
+        """Storage options for Lance. Its default retries do not survive an outage of 5 s (measured); these do."""
+        options = {
+            "aws_endpoint": self.endpoint_url,
+            "aws_region": self.region,
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": _plain(self.secret_access_key),
+            "aws_session_token": _plain(self.session_token),
+            "allow_http": "true" if (self.endpoint_url or "").startswith("http://") else None,
+            "client_max_retries": "12",
+            "client_retry_timeout": "120",
+        }
+        return {name: value for name, value in options.items() if value}
+
+
+class Settings(BaseSettings):
+    """TONELAKE_* variables; the command line's global options win over them."""
+
+    model_config = SettingsConfigDict(env_prefix="TONELAKE_", extra="ignore", frozen=True)
+
+    lake: str = "./lake-data"
+    encoder: str = "musicnn"
+    models: Path = Field(default_factory=lambda: user_cache_path("tonelake") / "models")
+    accept: Annotated[frozenset[str], NoDecode] = frozenset()
+    keep_windows: bool = True
+    commit_rows: int = 4096
+    commit_seconds: float = 60.0
+    shard_tracks: int = 1_000_000
+    cpus: int | None = None
+    s3: S3Settings = Field(default_factory=S3Settings)
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return frozenset(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+
+    @field_validator("accept")
+    @classmethod
+    def _known(cls, value: frozenset[str]) -> frozenset[str]:
+        if unknown := value - VERDICTS.keys():
+            raise ValueError(f"no verdict is named {', '.join(sorted(unknown))}; known: {', '.join(VERDICTS)}")
+        return value
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,27 @@
+"""Names of the lake's tables and what their Arrow schemas share."""
+
+import pyarrow as pa
+
+from schemas.encoders import EncoderSpec
+
+
+def key(name: str) -> pa.Field:
+    """A key column: declared to Lance, so that two merges of one key cannot leave two rows."""
+    return pa.field(name, pa.string(), nullable=False, metadata={b"lance-schema:unenforced-primary-key": b"true"})
+
+
+def vector(dim: int) -> pa.DataType:
+    """A float16 vector: half the bytes, and rounding that moves a cosine by about 1e-7."""
+    return pa.list_(pa.float16(), dim)
+
+
+def embeddings_table(spec: EncoderSpec) -> str:
+    return f"embeddings__{spec.name}__{spec.embedding_version}"
+
+
+def windows_table(spec: EncoderSpec) -> str:
+    return f"windows__{spec.name}__{spec.embedding_version}"
+
+
+def features_table(spec: EncoderSpec) -> str:
+    return f"features__{spec.name}__{spec.feature_version}"

@@ -1,0 +1,49 @@
+"""What the lake was asked to hold: a track's identity, its version at the source, and the registry's columns."""
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.tables import key
+
+METADATA_COLUMNS = ("title", "artist", "album", "genres", "year")
+
+TRACKS = pa.schema(
+    [
+        key("track_id"),
+        pa.field("source", pa.string()),
+        pa.field("uri", pa.string()),
+        pa.field("source_version", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("state", pa.string()),  # active, vanished, forgotten
+        pa.field("last_seen", pa.timestamp("us", tz="UTC")),
+        pa.field("title", pa.string()),
+        pa.field("artist", pa.string()),
+        pa.field("album", pa.string()),
+        pa.field("genres", pa.list_(pa.string())),
+        pa.field("year", pa.int32()),
+        pa.field("isrc", pa.string()),
+        pa.field("available_from", pa.string()),
+        pa.field("available_to", pa.string()),
+        pa.field("extra", pa.string()),  # JSON of the manifest's other columns
+        pa.field("added_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def track_id(source: str, path: str) -> str:
+    """First 32 hex digits of sha256(source + "/" + path), in Unicode's NFC: one file system writes é in another way.
+
+    The source is the absolute folder or s3 prefix, so a file has one id whichever of its folders was given.
+    """
+    name = unicodedata.normalize("NFC", f"{source.rstrip('/')}/{path}")
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def source_version(info: Mapping[str, Any]) -> str:
+    """The version of a file at its source, from fsspec's `info`: the ETag, or size and modification time."""
+    etag = info.get("ETag")
+    return etag.strip('"') if etag else f"{info['size']}-{info['mtime']:.6f}"
