@@ -25,8 +25,24 @@ VERDICTS: dict[str, bool] = {
     "clipped": False,  # over 0.1 % of the samples at or beyond full scale
 }
 
+# Files below a folder or prefix that are taken for audio: formats whose usual suffix says so and that FFmpeg reads.
+AUDIO_SUFFIXES = tuple(
+    ".aac .ac3 .aif .aiff .alac .amr .ape .au .caf .dsf .flac .m4a .m4b .mka .mp1 .mp2 .mp3 .mpc .oga .ogg .opus "
+    ".ra .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
+)
+
+# Usual bytes a second of audio by suffix, for estimates before anything is read.
+_BYTES_A_SECOND = {".wav": 176_400, ".wave": 176_400, ".aif": 176_400, ".aiff": 176_400, ".flac": 100_000}
+_BYTES_A_SECOND_LOSSY = 24_000
+
 MIN_SECONDS = 1.0
 MAX_SECONDS = 6 * 3600.0
+
+
+def estimated_seconds(uri: str, size: int | None) -> float:
+    """Roughly how much audio a file of `size` bytes holds, in seconds."""
+    suffix = uri[uri.rfind(".") :].lower()
+    return (size or 0) / _BYTES_A_SECOND.get(suffix, _BYTES_A_SECOND_LOSSY)
 
 
 @dataclass(frozen=True, slots=True)

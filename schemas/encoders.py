@@ -80,7 +80,23 @@ class EncoderSpec:
         return replace(self, backbone=replace(self.backbone, windows=spec))
 
     def to_json(self) -> str:
+        """Everything, for the lake's `encoders` table."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "EncoderSpec":
+        """The spec that `to_json` wrote: equal to it, versions included."""
+        spec = json.loads(text)
+        backbone = spec.pop("backbone")
+        windows = WindowSpec(**backbone.pop("windows"))
+        head, tagger = spec.pop("head"), spec.pop("tagger")
+        head["parameters"] = tuple((name, value) for name, value in head["parameters"])
+        return cls(
+            **spec,
+            backbone=BackboneSpec(windows=windows, **backbone),
+            head=HeadSpec(**head),
+            tagger=tagger and TaggerSpec(**{**tagger, "vocabulary": tuple(tagger["vocabulary"])}),
+        )
 
 
 def _version(numeric: dict[str, Any]) -> str:

@@ -64,7 +64,9 @@ class Settings(BaseSettings):
     commit_rows: int = 4096
     commit_seconds: float = 60.0
     shard_tracks: int = 1_000_000
-    cpus: int | None = None
+    cpus: int | None = None  # of a Ray started here; None: all cores
+    ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
+    prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
     s3: S3Settings = Field(default_factory=S3Settings)
 
     @field_validator("accept", mode="before")

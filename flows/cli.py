@@ -1,0 +1,233 @@
+"""The command `tonelake`. Commands import what they need when they run, so that `--help` is instant."""
+
+import json
+import logging
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from schemas.errors import UserError
+from schemas.settings import Settings
+
+app = typer.Typer(
+    help="A music catalogue in; a searchable, versioned lake of embeddings and tags out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The global options."""
+
+    settings: Settings
+    json: bool
+
+
+def main() -> None:
+    """Runs the command line: bad input is one line and exit code 2, never a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is an interrupt: commit, then end
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to finish", 130)
+    except Exception as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            raise
+        first = str(error).splitlines()[0] if str(error) else ""
+        _fail(f"{type(error).__name__}: {first} (tonelake -v shows where)", 1)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    lake: Annotated[str | None, typer.Option(help="Folder or s3://bucket/prefix [env: TONELAKE_LAKE]")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Name of an encoder [env: TONELAKE_ENCODER]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", help="Say more, on standard error.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Global options stand before the command."""
+    if show_version:
+        print(version("tonelake"))
+        raise typer.Exit
+    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbose else logging.WARNING)
+    named = {name: value for name, value in {"lake": lake, "encoder": encoder}.items() if value}
+    try:
+        context.obj = Context(Settings(**named), as_json)
+    except ValueError as error:
+        raise UserError(f"a setting is wrong: {'; '.join(str(error).splitlines()[1:3]).strip()}") from error
+
+
+@app.command()
+def index(
+    context: typer.Context,
+    sources: Annotated[list[str], typer.Argument(help="Folders, files, s3:// prefixes or manifests.")],
+    windows: Annotated[str, typer.Option(help="Windows of a track to embed: all, or at most N.")] = "all",
+    limit: Annotated[int | None, typer.Option(min=1, help="Embed at most this many tracks now.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+) -> None:
+    """Embed and tag what a source holds and the lake does not yet."""
+    from flows.reports import IndexRequest
+
+    request = IndexRequest(tuple(sources), _windows(windows), limit)
+    if dry_run:
+        from flows.estimate import estimate
+
+        counts = estimate(request, context.obj.settings)
+        _show_counts(context.obj, "would do", counts)
+        return
+    report = _run(request, context.obj.settings)
+    _show_counts(context.obj, f"run {report['run_id']}", report)
+    raise typer.Exit(1 if report["unfinished"] else 0)
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Coverage of every encoder version in the lake, with table sizes."""
+    from flows.query import status as read_status
+
+    found = read_status(context.obj.settings)
+    if context.obj.json:
+        _print_json(found)
+        return
+    from flows.tables import coverage_rows, show
+
+    for counts in found["encoders"]:
+        show(f"{counts['encoder']} {counts['embedding_version']}", ["tracks", ""], coverage_rows(counts))
+    sizes = [found["tables"], *(counts["tables"] for counts in found["encoders"])]
+    rows = [[name, size["rows"], size["bytes"]] for tables in sizes for name, size in tables.items()]
+    show(found["lake"], ["table", "rows", "bytes"], rows)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    text: Annotated[str | None, typer.Argument(help="What to look for, in words.")] = None,
+    like: Annotated[str | None, typer.Option(help="Sounds like this track id.")] = None,
+    audio: Annotated[str | None, typer.Option(help="Sounds like this audio file.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    where: Annotated[str | None, typer.Option(help="SQL filter, such as \"year >= 1990 AND artist = 'X'\".")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only tracks with this tag.")] = None,
+    embedding_version: Annotated[str | None, typer.Option(help="Search in this version.")] = None,
+) -> None:
+    """Find tracks in words, by sound or by filter."""
+    from flows.query import find
+
+    query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
+    found = find(context.obj.settings, **query, k=k, embedding_version=embedding_version)
+    if context.obj.json:
+        _print_json(found)
+        return
+    from flows.tables import show
+
+    rows = [
+        [row["rank"], row["score"], row["title"] or row["uri"], row["artist"], _names(row["tags"]), row["track_id"]]
+        for row in found
+    ]
+    asked = ", ".join(f"{name} {value!r}" for name, value in query.items() if value is not None)
+    show(asked, ["", "score", "title", "artist", "tags", "track_id"], rows)
+
+
+@app.command()
+def tags(
+    context: typer.Context,
+    track: Annotated[str, typer.Argument(metavar="TRACK_ID_or_FILE")],
+    embedding_version: Annotated[str | None, typer.Option(help="Read from this version.")] = None,
+) -> None:
+    """Tags of a track in the lake, or of an audio file."""
+    from flows.query import tags as read_tags
+
+    _show_list(context.obj, f"tags of {track}", read_tags(context.obj.settings, track, embedding_version))
+
+
+@app.command()
+def quarantine(
+    context: typer.Context,
+    retry: Annotated[bool, typer.Option("--retry", help="Try them again first.")] = False,
+) -> None:
+    """Tracks that could not be embedded, and why."""
+    from flows.query import quarantine as read_quarantine
+
+    if retry:
+        from flows.reports import IndexRequest
+
+        _run(IndexRequest(retry=True), context.obj.settings)
+    _show_list(context.obj, "quarantine", read_quarantine(context.obj.settings))
+
+
+@app.command()
+def encoders(context: typer.Context) -> None:
+    """The encoders there are."""
+    from workers.encoders.registry import described
+
+    _show_list(context.obj, "encoders", described())
+
+
+def _run(request: Any, settings: Settings) -> dict[str, Any]:
+    """The one place that decides whether Prefect records a run: where PREFECT_API_URL names a server.
+
+    Without one its temporary server would have to start first, 12 s that tell nobody anything (measured).
+    """
+    if settings.prefect_api_url:
+        from flows.recorded import index as recorded_index
+
+        return recorded_index(**asdict(request) | {"lake": settings.lake, "encoder": settings.encoder})
+    from flows.index import index_catalogue
+    from flows.progress import Watch
+
+    return asdict(index_catalogue(request, settings, Watch()))
+
+
+def _windows(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"--windows takes all or a number from 1, not {text!r}")
+    return int(text)
+
+
+def _show_counts(context: Context, title: str, counts: dict[str, Any]) -> None:
+    if context.json:
+        _print_json(counts)
+        return
+    from flows.tables import coverage_rows, show
+
+    show(f"{counts['encoder']} {counts['embedding_version']}, {title}", ["tracks", ""], coverage_rows(counts))
+    told = {"encoder", "embedding_version", "expected", "embedded", "quarantined", "pending", "reasons", "run_id"}
+    print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items() if name not in told))
+
+
+def _show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None:
+    if context.json:
+        _print_json(rows)
+        return
+    from flows.tables import show
+
+    columns = list(rows[0]) if rows else ["nothing"]
+    show(title, columns, [list(row.values()) for row in rows])
+
+
+def _names(tags: list[dict[str, Any]]) -> str:
+    return ", ".join(tag["name"] for tag in tags[:4])
+
+
+def _print_json(document: Any) -> None:
+    json.dump(document, sys.stdout, ensure_ascii=False, default=str)
+    print()
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"tonelake: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

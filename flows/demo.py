@@ -1,0 +1,51 @@
+"""`make demo`: builds a small catalogue, indexes it and searches it, with the commands one would type oneself."""
+
+import csv
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from workers.render.catalogue import pieces, render_catalogue
+
+SEARCHES = ("banjo", "church organ", "fast techno", "sad solo violin", "heavy metal guitar")
+
+
+def main(folder: Path) -> None:
+    """Renders into `folder`/music, indexes into `folder`/lake, prints what was found and what to type next."""
+    started = time.monotonic()
+    manifest = _render(folder / "music")
+    lake = f"--lake={folder / 'lake'}"
+    _tonelake(lake, "index", str(manifest))
+    _tonelake(lake, "status")
+    for words in SEARCHES:
+        _tonelake(lake, "search", words, "-k", "3")
+    first = json.loads(_tonelake(lake, "--json", "search", SEARCHES[0], "-k", "1", quiet=True))[0]
+    _tonelake(lake, "search", "--like", first["track_id"], "-k", "3")
+    _tonelake(lake, "search", "slow and quiet", "--where", "array_has(genres, 'classical')", "-k", "3")
+    print(f"\nDone in {time.monotonic() - started:.0f} s. Now your own music:\n")
+    print("    .venv/bin/tonelake index ~/Music")
+    print('    .venv/bin/tonelake search "slow jazz with a muted trumpet"\n')
+
+
+def _render(folder: Path) -> Path:
+    console = Console(stderr=True)
+    console.print(f"rendering {len(pieces())} short pieces into {folder} ...")
+    return render_catalogue(folder)
+
+
+def _tonelake(*arguments: str, quiet: bool = False) -> str:
+    if not quiet:
+        print(f"\n$ tonelake {shlex.join(arguments)}", flush=True)
+    command = [sys.executable, "-m", "flows.cli", *arguments]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE if quiet else None, text=True)
+    return output.stdout
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-data"))

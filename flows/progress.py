@@ -1,0 +1,86 @@
+"""What a person sees of long work: a bar on a terminal, a line every ten seconds elsewhere. All on standard error."""
+
+import sys
+import threading
+import time
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINE_SECONDS = 10.0
+
+
+class Watch:
+    """Follows a run: tracks done, x real time, failures, time left. Open it with `with` for the bar to be drawn."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]:.0f}x real time, {task.fields[failures]} failed"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("tracks", total=0, speed=0.0, failures=0, visible=False)
+        self._total = self._done = self._failures = 0
+        self._audio_seconds = 0.0
+        self._started = time.monotonic()
+        self._ended = threading.Event()
+
+    def __enter__(self) -> "Watch":
+        self._bar.start()
+        if not self._console.is_terminal:
+            threading.Thread(target=self._lines, name="progress-lines", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line for the person, now."""
+        if self._console.is_terminal:
+            self._bar.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def expect(self, tracks: int, seconds: float) -> None:
+        """So many more tracks are to be done, of about so many seconds."""
+        if not self._total:
+            self._started = time.monotonic()
+        self._total += tracks
+        self._bar.update(self._task, total=self._total, visible=True)
+        self.say(f"{tracks:,} tracks to embed, about {seconds / 3600:.1f} h of audio")
+
+    def advance(self, outcomes: pa.Table) -> None:
+        """A batch of outcomes has come."""
+        self._done += len(outcomes)
+        self._failures += pc.sum(pc.not_equal(outcomes["outcome"], "embedded")).as_py() or 0
+        self._audio_seconds += pc.sum(outcomes["duration_s"]).as_py() or 0.0
+        self._bar.update(self._task, completed=self._done, speed=self._speed(), failures=self._failures)
+
+    @property
+    def done_share(self) -> float:
+        return self._done / max(1, self._total)
+
+    def line(self) -> str:
+        """The state in a line."""
+        seconds = time.monotonic() - self._started
+        left = f"{seconds * (self._total - self._done) / self._done / 60:.0f} min left" if self._done else "starting"
+        return (
+            f"{self._done:,} of {self._total:,} tracks, {self._speed():.0f}x real time, "
+            f"{self._failures} failed, {left}"
+        )
+
+    def _speed(self) -> float:
+        return self._audio_seconds / max(1e-3, time.monotonic() - self._started)
+
+    def _lines(self) -> None:
+        while not self._ended.wait(LINE_SECONDS):
+            if self._total:
+                self.say(self.line())

@@ -1,0 +1,145 @@
+"""Reading a lake: search in words or by sound, tags, quarantine, coverage. Imports neither Ray nor Prefect."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lake.connect import Lake
+from lake.plan import active_tracks, coverage, plan
+from lake.search import Filter, quoted, search, tags_of, vector_of
+from lake.versions import choose, versions
+from schemas.encoders import EncoderSpec, TaggerSpec
+from schemas.errors import UserError
+from schemas.settings import Settings
+from schemas.tables import embeddings_table, features_table, windows_table
+from workers.encoders.registry import encoder_entry
+
+Row = dict[str, Any]
+
+
+def find(
+    settings: Settings,
+    *,
+    text: str | None = None,
+    like: str | None = None,
+    audio: str | None = None,
+    k: int = 10,
+    where: str | None = None,
+    tag: str | None = None,
+    embedding_version: str | None = None,
+) -> list[Row]:
+    """The k tracks nearest to a text, a track or a file, or any k that pass `where` and `tag`."""
+    if sum(query is not None for query in (text, like, audio)) > 1:
+        raise UserError("search takes one of TEXT, --like and --audio")
+    if not any((text, like, audio, where, tag)):
+        raise UserError("search for what? Give TEXT, --like TRACK_ID, --audio FILE, --where SQL or --tag NAME")
+    lake = Lake.at(settings.lake, settings.s3)
+    spec = choose(lake, settings.encoder, embedding_version).spec
+    tag = _vocabulary_name(tag, spec.tagger) if tag else None
+    query = None
+    if text is not None:
+        query = _text_vector(text, spec, settings)
+    elif audio is not None:
+        query = np.asarray(_embed_file(audio, spec, settings)["vector"], np.float32)
+    elif like is not None:
+        query = vector_of(lake, spec, like)
+    return search(lake, spec, query, k, Filter(where, tag, like))
+
+
+def tags(settings: Settings, track_or_file: str, embedding_version: str | None = None) -> list[Row]:
+    """Tags of a track in the lake, or of an audio file, best first."""
+    if Path(track_or_file).is_file() or track_or_file.startswith("s3://"):
+        row = _embed_file(track_or_file, encoder_entry(settings.encoder).spec, settings)
+        return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in row["tags"]]
+    lake = Lake.at(settings.lake, settings.s3)
+    return tags_of(lake, choose(lake, settings.encoder, embedding_version).spec, track_or_file)
+
+
+def quarantine(settings: Settings) -> list[Row]:
+    """The active tracks in quarantine under the encoder's backbones, by uri."""
+    lake = Lake.at(settings.lake, settings.s3)
+    if "quarantine" not in lake.required_names():
+        return []
+    ids = {version.spec.feature_version for version in versions(lake) if version.name == settings.encoder}
+    among = ", ".join(quoted(feature_version) for feature_version in ids) or "''"
+    held = lake.table("quarantine").to_table(filter=f"feature_version IN ({among})").to_pylist()
+    registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
+    tracks = {row["track_id"]: row for row in registered}
+    rows = [
+        {"track_id": row["track_id"], "uri": tracks[row["track_id"]]["uri"]}
+        | {name: row[name] for name in ("reason", "message", "attempts")}
+        for row in held
+        if tracks.get(row["track_id"], {}).get("source_version") == row["source_version"]
+    ]
+    return sorted(rows, key=lambda row: row["uri"])
+
+
+def status(settings: Settings) -> Row:
+    """Coverage of every encoder version in the lake, and the rows and bytes of its tables."""
+    lake = Lake.at(settings.lake, settings.s3)
+    names = lake.required_names()
+    tracks = active_tracks(lake)
+    found = []
+    for version in versions(lake):
+        spec = version.spec
+        state = coverage(plan(lake, spec, tracks))
+        own = [table(spec) for table in (embeddings_table, features_table, windows_table)]
+        found.append(
+            {"encoder": version.name, "embedding_version": version.embedding_version, **state.as_dict()}
+            | {"tables": {name: _size(lake, name) for name in own if name in names}}
+        )
+    shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
+    return {"lake": lake.uri, "encoders": found, "tables": shared}
+
+
+def _size(lake: Lake, name: str) -> dict[str, int]:
+    return {"rows": lake.table(name).count_rows(), "bytes": lake.files().du(lake.uri_of(name))}
+
+
+def _text_vector(text: str, spec: EncoderSpec, settings: Settings) -> np.ndarray:
+    entry = _computes(spec)
+    if entry.load_text is None:
+        raise UserError(f"{spec.name} has no text tower: search with --like TRACK_ID or --audio FILE")
+    if not text.strip():
+        raise UserError("an empty text finds nothing: say in words what you look for")
+    return entry.load_text(spec, settings.models).embed_text([text])[0]
+
+
+def _embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
+    from workers.track import embed_track  # decoding libraries, not needed to search in words
+
+    entry = _computes(spec)
+    entry.prepare(settings.models)
+    uri = path if path.startswith("s3://") else str(Path(path).absolute())
+    track = {"track_id": uri, "uri": uri, "source_version": ""}
+    row = embed_track(track, entry.load(spec, settings.models), settings)
+    if row["outcome"] != "embedded":
+        raise UserError(f"cannot embed {path}: {row['reason'] or 'error'}: {row['message']}")
+    return row
+
+
+def _computes(spec: EncoderSpec) -> Any:
+    """The registered encoder, if it still computes this very version: vectors of different versions never meet."""
+    entry = encoder_entry(spec.name)
+    ours = entry.spec.limited(spec.backbone.windows.limit)
+    if ours.embedding_version != spec.embedding_version:
+        raise UserError(
+            f"this tonelake computes {spec.name} {ours.embedding_version}, the lake's vectors are "
+            f"{spec.embedding_version}: run `tonelake index` again for the new version, or search with --like"
+        )
+    return entry
+
+
+def _vocabulary_name(tag: str, tagger: TaggerSpec | None) -> str:
+    """The vocabulary's spelling of a tag; UserError suggests near ones."""
+    names = {_folded(name): name for name in (tagger.vocabulary if tagger else ())}
+    if name := names.get(_folded(tag)):
+        return name
+    near = difflib.get_close_matches(_folded(tag), names, n=3) or sorted(names)[:8]
+    raise UserError(f"no tag is named {tag!r}; there are {', '.join(names[name] for name in near)} ...")
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", " ").strip()

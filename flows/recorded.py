@@ -1,0 +1,53 @@
+"""The flows as Prefect records them: deployed by name, or run by the command line where PREFECT_API_URL is set."""
+
+import os
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")  # read when Prefect is imported
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+import pyarrow as pa
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from flows.index import index_catalogue
+from flows.progress import Watch
+from flows.reports import IndexRequest
+from flows.tables import coverage_markdown
+from schemas.settings import Settings
+
+# The lake is the record: Prefect keeps no copies of tables, and hashes none to look for one.
+recorded_step = partial(task, cache_policy=NO_CACHE, persist_result=False)
+
+
+class ArtifactWatch(Watch):
+    """A watch that Prefect's page shows too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._artifact = create_progress_artifact(0.0, key="index-progress", description="tracks embedded")
+
+    def advance(self, outcomes: pa.Table) -> None:
+        super().advance(outcomes)
+        update_progress_artifact(self._artifact, 100.0 * self.done_share)
+
+
+@flow(name="index", persist_result=False)
+def index(
+    sources: list[str],
+    lake: str | None = None,
+    encoder: str | None = None,
+    windows: int | None = None,
+    limit: int | None = None,
+    retry: bool = False,
+) -> dict[str, Any]:
+    """`tonelake index` as a flow: settings from the environment, but for a lake and an encoder that are named here."""
+    named = {name: value for name, value in {"lake": lake, "encoder": encoder}.items() if value}
+    request = IndexRequest(tuple(sources), windows, limit, retry)
+    report = index_catalogue(request, Settings(**named), ArtifactWatch(), recorded_step)
+    create_markdown_artifact(coverage_markdown(report), key="index-coverage", description="coverage and bill")
+    return asdict(report)

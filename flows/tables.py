@@ -1,0 +1,49 @@
+"""Tables for people: coverage, search results, encoders."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.reports import IndexReport
+
+
+def show(title: str, columns: list[str], rows: list[list[Any]]) -> None:
+    """Prints a table on standard output; numbers to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    numeric = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
+    for column, right in zip(columns, numeric, strict=True):
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[_cell(value) for value in row])
+    console = Console()
+    console.print(table if console.is_terminal else _wide(table, console))
+
+
+def coverage_rows(counts: dict[str, Any]) -> list[list[Any]]:
+    """expected = embedded + quarantined (each reason) + pending, as rows of name and number."""
+    rows = [["expected", counts["expected"]], ["embedded", counts["embedded"]]]
+    rows += [["quarantined", counts["quarantined"]]]
+    rows += [[f"  {reason}", number] for reason, number in sorted(counts["reasons"].items())]
+    return [*rows, ["pending", counts["pending"]]]
+
+
+def coverage_markdown(report: IndexReport) -> str:
+    """The coverage and the bill of a run, for Prefect's page."""
+    counts = {name: getattr(report, name) for name in ("expected", "embedded", "quarantined", "pending", "reasons")}
+    lines = [f"## {report.encoder} {report.embedding_version}, run {report.run_id}", "", "| tracks | |", "|---|---|"]
+    lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(counts)]
+    lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.wall_seconds:.0f} s: "]
+    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time."
+
+
+def _wide(table: Table, console: Console) -> Table:
+    """Into a pipe or a file nothing is folded to 80 columns."""
+    console.width = 200
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value if value is not None else "")

@@ -1,0 +1,99 @@
+"""A lake: Lance tables under one URI, a local folder or an s3:// prefix."""
+
+import posixpath
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import fsspec
+import lance
+import pyarrow as pa
+
+from schemas.errors import UserError
+from schemas.settings import S3Settings
+
+STORAGE_VERSION = "2.1"  # of Lance's files: readers are upgraded before writers, never by surprise
+
+
+def require_reachable(s3: S3Settings) -> None:
+    """UserError at once where nothing answers at the endpoint: the patient retries are for a store that falters."""
+    if not s3.endpoint_url:
+        return
+    endpoint = urlsplit(s3.endpoint_url)
+    try:
+        port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
+        socket.create_connection((endpoint.hostname or "", port), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"no S3 store answers at {s3.endpoint_url} ({error}); check AWS_ENDPOINT_URL") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """Opens and creates the tables of one lake; holds no state but its address."""
+
+    uri: str
+    s3: S3Settings
+
+    @classmethod
+    def at(cls, uri: str, s3: S3Settings) -> "Lake":
+        """The lake at `uri`, a local path or s3://bucket/prefix; nothing is read or made yet."""
+        if "://" not in uri:
+            uri = str(Path(uri).expanduser().absolute())
+        else:
+            if not uri.startswith("s3://"):
+                raise UserError(f"cannot keep a lake at {uri}: use a local path or s3://bucket/prefix")
+            require_reachable(s3)
+        return cls(uri.rstrip("/"), s3)
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """Lance's storage options."""
+        return self.s3.lance_options() if self.uri.startswith("s3://") else None
+
+    def files(self) -> fsspec.AbstractFileSystem:
+        """The file system that the lake is on."""
+        if self.uri.startswith("s3://"):
+            return fsspec.filesystem("s3", **self.s3.fsspec_options())
+        return fsspec.filesystem("file")
+
+    def names(self) -> set[str]:
+        """Names of the tables there are."""
+        try:
+            entries = self.files().ls(self.uri, detail=False)
+        except FileNotFoundError:
+            return set()
+        except PermissionError as error:
+            raise UserError(f"cannot read the lake {self.uri}: {error}; check its permissions and keys") from error
+        stems = (posixpath.splitext(posixpath.basename(entry.rstrip("/"))) for entry in entries)
+        return {name for name, suffix in stems if suffix == ".lance"}
+
+    def required_names(self) -> set[str]:
+        """As `names`, for readers: UserError where there is no lake."""
+        names = self.names()
+        if "tracks" not in names:
+            raise UserError(f"no lake at {self.uri}: run `tonelake index SOURCE` first, or name another with --lake")
+        return names
+
+    def uri_of(self, name: str) -> str:
+        """Where the table `name` lies; plain LanceDB finds it there by that name."""
+        return f"{self.uri}/{name}.lance"
+
+    def table(self, name: str, version: int | None = None) -> lance.LanceDataset:
+        """Opens a table that exists."""
+        return lance.dataset(self.uri_of(name), version=version, storage_options=self.options)
+
+    def ensure(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
+        """Opens a table, made empty first where there is none."""
+        if name not in self.names():
+            try:
+                lance.write_dataset(
+                    schema.empty_table(),
+                    self.uri_of(name),
+                    storage_options=self.options,
+                    data_storage_version=STORAGE_VERSION,
+                )
+            except OSError as error:
+                if "already exists" not in str(error):
+                    raise
+        return self.table(name)

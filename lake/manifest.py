@@ -1,0 +1,126 @@
+"""Manifests: .csv, .jsonl or .parquet with `uri` and optionally track_id and metadata -> registry rows."""
+
+import csv
+import io
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from schemas.errors import UserError
+from schemas.tracks import source_version, track_id
+
+MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
+_TEXT = ("title", "artist", "album", "isrc", "available_from", "available_to")
+_KNOWN = {"uri", "track_id", "genres", "year", *_TEXT}
+
+
+def read_manifest(
+    uri: str, files: fsspec.AbstractFileSystem, file_system: Callable[[str], fsspec.AbstractFileSystem]
+) -> list[dict[str, Any]]:
+    """Rows of the registry for the lines of a manifest; relative uris start at the manifest's folder.
+
+    A file that is named but not there is a row too: it will be quarantined as unreadable, never dropped.
+    UserError where the manifest is broken or names a track_id twice.
+    """
+    folder = posixpath.dirname(uri)
+    try:
+        with files.open(uri, "rb") as file:
+            lines = [line for line in _lines(uri, file) if any(line.values())]
+    except FileNotFoundError as error:
+        raise UserError(f"no such manifest: {uri}") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"cannot read the manifest {uri}: {error}") from error
+    rows: dict[str, dict[str, Any]] = {}
+    infos = _Infos(file_system)
+    for number, line in enumerate(lines, start=1):
+        row = _row(uri, folder, number, line)
+        if row["track_id"] in rows:
+            raise UserError(f"{uri}: line {number} names track_id {row['track_id']} a second time; make ids unique")
+        rows[row["track_id"]] = row | infos.of(row["uri"])
+    return list(rows.values())
+
+
+def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
+    if uri.endswith(".parquet"):
+        yield from pq.read_table(file).to_pylist()
+    elif uri.endswith(".jsonl"):
+        for line in io.TextIOWrapper(file, "utf-8"):
+            if line.strip():
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"expected an object a line, found {line.strip()[:60]}")
+                yield row
+    else:
+        yield from csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+
+
+def _row(manifest: str, folder: str, number: int, line: dict[str, Any]) -> dict[str, Any]:
+    name = line.get("uri")
+    if not name:
+        raise UserError(f"{manifest}: line {number} has no uri; every line needs the column uri")
+    uri = name if "://" in name or name.startswith("/") else posixpath.normpath(posixpath.join(folder, name))
+    if uri.startswith("s3:/") and not uri.startswith("s3://"):  # normpath folds the slashes
+        uri = uri.replace("s3:/", "s3://", 1)
+    given = str(line.get("track_id") or "")
+    return {
+        "track_id": given or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
+        "source": manifest,
+        "uri": uri,
+        "genres": _genres(line.get("genres")),
+        "year": _year(line.get("year")),
+        "extra": _extra(line),
+        **{column: str(line[column]) if line.get(column) else None for column in _TEXT},
+    }
+
+
+def _genres(value: object) -> list[str] | None:
+    names = re.split(r"[;|]", value) if isinstance(value, str) else list(value or [])
+    return [name.strip() for name in names if name and name.strip()] or None
+
+
+def _year(value: object) -> int | None:
+    match = re.match(r"\s*(\d{4})", str(value or ""))
+    return int(match[1]) if match else None
+
+
+def _extra(line: dict[str, Any]) -> str | None:
+    others = {name: value for name, value in line.items() if name and name not in _KNOWN and value not in (None, "")}
+    return json.dumps(others, ensure_ascii=False, default=str) if others else None
+
+
+class _Infos:
+    """Size and version of files, one listing a folder: a call a file would take hours in object storage."""
+
+    def __init__(self, file_system: Callable[[str], fsspec.AbstractFileSystem]) -> None:
+        self._file_system = file_system
+        self._folders: dict[str, dict[str, dict[str, Any]] | None] = {}
+
+    def of(self, uri: str) -> dict[str, Any]:
+        """Columns `source_version` and `size`; where nothing is found, "missing" and none."""
+        folder, name = posixpath.split(uri)
+        if folder not in self._folders:
+            self._folders[folder] = self._list(folder)
+        listed = self._folders[folder]
+        info = self._look(uri) if listed is None else listed.get(name)
+        return {"source_version": source_version(info) if info else "missing", "size": info["size"] if info else None}
+
+    def _list(self, folder: str) -> dict[str, dict[str, Any]] | None:
+        """None where listing is not allowed; reading a file may be."""
+        try:
+            entries = self._file_system(folder).ls(folder, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except PermissionError:
+            return None
+        return {posixpath.basename(entry["name"]): entry for entry in entries}
+
+    def _look(self, uri: str) -> dict[str, Any] | None:
+        try:
+            return self._file_system(uri).info(uri)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None

@@ -1,0 +1,107 @@
+"""What is to be done: the registry minus what is embedded minus what is quarantined, an anti-join each time."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.connect import Lake
+from schemas.embeddings import QUARANTINE, embeddings_schema
+from schemas.encoders import EncoderSpec
+from schemas.runs import Coverage
+from schemas.tables import embeddings_table
+from schemas.tracks import TRACKS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """State of the tracks of one shard under one encoder.
+
+    `pending` holds their registry rows; `embedded` and `reasons` count the others. `attempts` has the tracks that
+    have a quarantine row, at any version of their file.
+    """
+
+    pending: pa.Table
+    embedded: int
+    reasons: dict[str, int]
+    attempts: dict[str, int]
+
+    @property
+    def expected(self) -> int:
+        return len(self.pending) + self.embedded + sum(self.reasons.values())
+
+
+def register(lake: Lake, tracks: pa.Table) -> int:
+    """Writes a listing, sorted by track_id, into the registry; returns how many tracks are new to it."""
+    table = lake.ensure("tracks", TRACKS)
+    known = table.to_table(columns=["track_id", "added_at"], filter=_range(tracks))
+    position = pc.index_in(tracks["track_id"], known["track_id"])
+    added = pc.coalesce(known["added_at"].take(position), tracks["added_at"])
+    tracks = tracks.set_column(tracks.schema.get_field_index("added_at"), TRACKS.field("added_at"), added)
+    table.merge_insert("track_id").when_matched_update_all().when_not_matched_insert_all().execute(tracks)
+    return pc.sum(pc.is_null(position)).as_py() or 0
+
+
+def known(lake: Lake, tracks: pa.Table) -> pa.ChunkedArray:
+    """For each track of a listing: does the registry have it?"""
+    there = _read(lake, "tracks", TRACKS, ["track_id"], _range(tracks))
+    return pc.is_in(tracks["track_id"], there["track_id"].combine_chunks())
+
+
+def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: bool = False) -> Plan:
+    """Splits registry rows by state at their current source_version. Tables that are not there yet count as empty."""
+    shard = _range(tracks)
+    done = _read(lake, embeddings_table(spec), embeddings_schema(spec), ["track_id", "source_version"], shard)
+    mine = f"feature_version = '{spec.feature_version}'" + (f" AND {shard}" if shard else "")
+    quarantine = _read(lake, "quarantine", QUARANTINE, ["track_id", "source_version", "reason", "attempts"], mine)
+    embedded = _matches(tracks, done)
+    held = pc.and_not(_matches(tracks, quarantine), embedded)
+    if retry_quarantined:
+        held = pc.and_(held, False)
+    held_ids = tracks.filter(held)["track_id"]
+    reasons = quarantine["reason"].take(pc.index_in(held_ids, quarantine["track_id"]))
+    return Plan(
+        pending=tracks.filter(pc.invert(pc.or_(embedded, held))),
+        embedded=pc.sum(embedded).as_py() or 0,
+        reasons={count["values"]: count["counts"] for count in pc.value_counts(reasons).to_pylist()},
+        attempts=dict(zip(quarantine["track_id"].to_pylist(), quarantine["attempts"].to_pylist(), strict=True)),
+    )
+
+
+def active_tracks(lake: Lake) -> pa.Table:
+    """Registry rows of the tracks that the lake holds now, sorted by track_id."""
+    return lake.table("tracks").to_table(filter="state = 'active'").sort_by("track_id")
+
+
+def quarantined_tracks(lake: Lake, spec: EncoderSpec) -> pa.Table:
+    """Registry rows of the active tracks that have a quarantine row under this backbone."""
+    tracks = active_tracks(lake)
+    mine = f"feature_version = '{spec.feature_version}'"
+    held = _read(lake, "quarantine", QUARANTINE, ["track_id"], mine)
+    return tracks.filter(pc.is_in(tracks["track_id"], held["track_id"].combine_chunks()))
+
+
+def coverage(state: Plan) -> Coverage:
+    """The identity of a plan's tracks."""
+    quarantined = sum(state.reasons.values())
+    return Coverage(state.expected, state.embedded, quarantined, len(state.pending), state.reasons)
+
+
+def _read(lake: Lake, name: str, schema: pa.Schema, columns: list[str], where: str | None) -> pa.Table:
+    if name not in lake.names():
+        return schema.empty_table().select(columns)
+    return lake.table(name).to_table(columns=columns, filter=where)
+
+
+def _range(tracks: pa.Table) -> str | None:
+    """SQL that reads only a shard's part of another table: `tracks` is sorted by track_id."""
+    if not len(tracks):
+        return None
+    first, last = (tracks["track_id"][row].as_py().replace("'", "''") for row in (0, len(tracks) - 1))
+    return f"track_id >= '{first}' AND track_id <= '{last}'"
+
+
+def _matches(tracks: pa.Table, others: pa.Table) -> pa.ChunkedArray:
+    """For each track: is there a row of the same track_id and source_version in `others`?"""
+    position = pc.index_in(tracks["track_id"], others["track_id"])
+    return pc.fill_null(pc.equal(others["source_version"].take(position), tracks["source_version"]), False)

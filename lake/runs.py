@@ -1,0 +1,65 @@
+"""The book of runs: what was asked, by which version, and what came of it."""
+
+import json
+import secrets
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from lake.connect import Lake
+from schemas.encoders import EncoderSpec
+from schemas.runs import RUNS
+
+
+def new_run_id() -> str:
+    """Sorts by time, and differs between two runs of one second."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+class RunRecord:
+    """One row of `runs`: "running" when the run starts, "done" by `done`, "failed" when it ends without."""
+
+    def __init__(self, lake: Lake, run_id: str, command: str, spec: EncoderSpec, parameters: dict[str, Any]) -> None:
+        self._lake = lake
+        self._row: dict[str, Any] = {
+            "run_id": run_id,
+            "command": command,
+            "encoder": spec.name,
+            "embedding_version": spec.embedding_version,
+            "sources": parameters.get("sources"),
+            "parameters": json.dumps(parameters),
+            "status": "running",
+            "host": socket.gethostname(),
+            "started_at": datetime.now(UTC),
+        }
+
+    def __enter__(self) -> "RunRecord":
+        self._write()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            self._row |= {"status": "failed", "finished_at": datetime.now(UTC)}
+            self._write()
+
+    def done(self, counts: dict[str, Any]) -> None:
+        """The run reached its end with these counts."""
+        self._row |= {"status": "done", "counts": json.dumps(counts), "finished_at": datetime.now(UTC)}
+        self._write()
+
+    def _write(self) -> None:
+        merge = self._lake.ensure("runs", RUNS).merge_insert("run_id")
+        merge = merge.when_matched_update_all().when_not_matched_insert_all()
+        merge.execute(pa.Table.from_pylist([self._row], schema=RUNS))
+
+
+def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
+    """Counts of the last finished run of a version that embedded anything: the basis of estimates."""
+    if "runs" not in lake.names():
+        return None
+    where = f"status = 'done' AND embedding_version = '{embedding_version}'"
+    rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
+    counts = [json.loads(text) for text in rows["counts"].to_pylist()]
+    return next((count for count in reversed(counts) if count["audio_seconds"] > 0), None)

@@ -1,0 +1,110 @@
+"""Search in one embeddings table: by vector, filtered in SQL; never across embedding versions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lance
+import numpy as np
+
+from lake.connect import Lake
+from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
+from schemas.tables import embeddings_table
+
+_COLUMNS = ["track_id", "title", "artist", "tags"]
+# Set for recall, not for the last millisecond: with these HNSW finds 95 % and RQ 86 % of the true ten nearest.
+_NEAREST = {"metric": "cosine", "nprobes": 50, "refine_factor": 10, "ef": 200}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`where` is SQL on the table's columns, `tag` a name in tag_names, `without` a track left out."""
+
+    where: str | None = None
+    tag: str | None = None
+    without: str | None = None
+
+    def sql(self) -> str | None:
+        """All conditions, joined."""
+        parts = [f"({self.where})"] if self.where else []
+        parts += [f"array_has(tag_names, {quoted(self.tag)})"] if self.tag else []
+        parts += [f"track_id != {quoted(self.without)}"] if self.without else []
+        return " AND ".join(parts) or None
+
+
+def search(
+    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, chosen: Filter = Filter()
+) -> list[dict[str, Any]]:
+    """The k tracks nearest to a unit vector [dim] by cosine; without a vector, k tracks that pass the filter.
+
+    Returns dicts of rank (from 1), track_id, uri, title, artist, score (the cosine, or None) and tags.
+    """
+    table = _open(lake, spec)
+    try:
+        if query is None:
+            found = table.to_table(columns=_COLUMNS, filter=chosen.sql(), limit=k).to_pylist()
+        else:
+            nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, **_NEAREST}
+            columns = [*_COLUMNS, "_distance"]
+            found = table.to_table(columns=columns, nearest=nearest, filter=chosen.sql(), prefilter=True).to_pylist()
+    except (ValueError, OSError) as error:
+        if chosen.where:
+            raise UserError(f"cannot search with --where {chosen.where!r}: {_first_line(error)}") from error
+        raise
+    uris = _uris(lake, [row["track_id"] for row in found])
+    return [
+        {
+            "rank": rank,
+            "track_id": row["track_id"],
+            "uri": uris.get(row["track_id"]),
+            "title": row["title"],
+            "artist": row["artist"],
+            "score": round(1 - row["_distance"], 6) if query is not None else None,
+            "tags": _by_score(row["tags"]),
+        }
+        for rank, row in enumerate(found, start=1)
+    ]
+
+
+def vector_of(lake: Lake, spec: EncoderSpec, track_id: str) -> np.ndarray:
+    """A track's vector, float32 [dim]; UserError where the table has no such track."""
+    row = _row(lake, spec, track_id, "vector")
+    return np.asarray(row, dtype=np.float32)
+
+
+def tags_of(lake: Lake, spec: EncoderSpec, track_id: str) -> list[dict[str, Any]]:
+    """A track's tags, best first: dicts of name and score."""
+    return _by_score(_row(lake, spec, track_id, "tags"))
+
+
+def quoted(text: str) -> str:
+    """A string literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _open(lake: Lake, spec: EncoderSpec) -> lance.LanceDataset:
+    return lake.table(embeddings_table(spec))
+
+
+def _row(lake: Lake, spec: EncoderSpec, track_id: str, column: str) -> Any:
+    rows = _open(lake, spec).to_table(columns=[column], filter=f"track_id = {quoted(track_id)}").to_pylist()
+    if not rows:
+        raise UserError(f"no track {track_id} in {embeddings_table(spec)}; `tonelake search` prints track ids")
+    return rows[0][column]
+
+
+def _by_score(tags: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    ordered = sorted(tags or [], key=lambda tag: -tag["score"])
+    return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in ordered]
+
+
+def _uris(lake: Lake, track_ids: list[str]) -> dict[str, str]:
+    if not track_ids:
+        return {}
+    among = ", ".join(quoted(track) for track in track_ids)
+    rows = lake.table("tracks").to_table(columns=["track_id", "uri"], filter=f"track_id IN ({among})").to_pylist()
+    return {row["track_id"]: row["uri"] for row in rows}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].split(", /")[0]

@@ -1,0 +1,111 @@
+"""Columns of the tables that hold what an encoder computed, and of the batches that carry it from the workers."""
+
+import pyarrow as pa
+
+from schemas.encoders import EncoderSpec
+from schemas.tables import key, vector
+
+TAG_SCORE_FLOOR = 0.05  # tags scored lower are not stored
+
+_UTC = pa.timestamp("us", tz="UTC")
+_TAGS = pa.list_(pa.struct([pa.field("name", pa.string()), pa.field("score", pa.float32())]))
+_STRINGS = pa.list_(pa.string())
+
+_TRACK_COLUMNS = [
+    pa.field("source_version", pa.string()),
+    pa.field("content_sha256", pa.string()),
+    pa.field("duration_s", pa.float64()),
+    pa.field("title", pa.string()),
+    pa.field("artist", pa.string()),
+    pa.field("album", pa.string()),
+    pa.field("genres", _STRINGS),
+    pa.field("year", pa.int32()),
+    pa.field("tags", _TAGS),
+    pa.field("tag_names", _STRINGS),
+    pa.field("tags_version", pa.string()),
+    pa.field("verdicts", _STRINGS),
+]
+
+AUDIO_FACTS = pa.schema(
+    [
+        key("content_sha256"),
+        pa.field("duration_s", pa.float64()),
+        pa.field("codec", pa.string()),
+        pa.field("sample_rate", pa.int32()),
+        pa.field("channels", pa.int32()),
+        pa.field("peak", pa.float32()),
+        pa.field("loudness", pa.float32()),  # RMS, dB full scale
+        pa.field("verdicts", _STRINGS),
+        pa.field("fingerprint", pa.binary()),
+    ]
+)
+
+QUARANTINE = pa.schema(
+    [
+        key("key"),  # track_id@feature_version
+        pa.field("track_id", pa.string()),
+        pa.field("feature_version", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("message", pa.string()),
+        pa.field("source_version", pa.string()),
+        pa.field("attempts", pa.int32()),
+        pa.field("run_id", pa.string()),
+        pa.field("at", _UTC),
+    ]
+)
+
+
+def embeddings_schema(spec: EncoderSpec) -> pa.Schema:
+    """One row a track; `vector` is the only vector column, so that any LanceDB client can search the table."""
+    return pa.schema(
+        [
+            key("track_id"),
+            *_TRACK_COLUMNS[:3],
+            pa.field("vector", vector(spec.head.dim)),
+            *_TRACK_COLUMNS[3:],
+            pa.field("run_id", pa.string()),
+        ]
+    )
+
+
+def features_schema(spec: EncoderSpec) -> pa.Schema:
+    """The backbone's pooled features of a track: what a new head or tagger is computed from."""
+    return pa.schema(
+        [key("track_id"), pa.field("source_version", pa.string()), pa.field("features", vector(spec.backbone.dim))]
+    )
+
+
+def windows_schema(spec: EncoderSpec) -> pa.Schema:
+    """One vector a window of a track, in order."""
+    return pa.schema(
+        [
+            key("track_id"),
+            pa.field("source_version", pa.string()),
+            pa.field("window_vectors", pa.list_(vector(spec.head.dim))),
+        ]
+    )
+
+
+def outcome_schema(spec: EncoderSpec) -> pa.Schema:
+    """What a worker says of each track it was given.
+
+    `outcome` is "embedded" (every other column but `reason` is filled), "quarantined" (`reason` is a verdict) or
+    "pending" (`message` says what stood in the way; the track is tried again by the next run).
+    """
+    return pa.schema(
+        [
+            pa.field("track_id", pa.string(), nullable=False),
+            pa.field("outcome", pa.string(), nullable=False),
+            pa.field("reason", pa.string()),
+            pa.field("message", pa.string()),
+            *_TRACK_COLUMNS,
+            pa.field("vector", vector(spec.head.dim)),
+            pa.field("features", vector(spec.backbone.dim)),
+            pa.field("window_vectors", pa.list_(vector(spec.head.dim))),
+            pa.field("codec", pa.string()),
+            pa.field("sample_rate", pa.int32()),
+            pa.field("channels", pa.int32()),
+            pa.field("peak", pa.float32()),
+            pa.field("loudness", pa.float32()),
+        ]
+    )

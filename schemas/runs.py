@@ -1,0 +1,73 @@
+"""Runs, the encoders a lake has seen, and the coverage identity."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.tables import key
+
+_UTC = pa.timestamp("us", tz="UTC")
+
+ENCODERS = pa.schema(
+    [
+        key("embedding_version"),
+        pa.field("name", pa.string()),
+        pa.field("feature_version", pa.string()),
+        pa.field("tags_version", pa.string()),
+        pa.field("dim", pa.int32()),
+        pa.field("spec", pa.string()),  # JSON of the EncoderSpec
+        pa.field("created_at", _UTC),
+    ]
+)
+
+RUNS = pa.schema(
+    [
+        key("run_id"),
+        pa.field("command", pa.string()),
+        pa.field("encoder", pa.string()),
+        pa.field("embedding_version", pa.string()),
+        pa.field("sources", pa.list_(pa.string())),
+        pa.field("parameters", pa.string()),  # JSON
+        pa.field("status", pa.string()),  # running, done, failed
+        pa.field("counts", pa.string()),  # JSON of the report
+        pa.field("host", pa.string()),
+        pa.field("started_at", _UTC),
+        pa.field("finished_at", _UTC),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """expected = embedded + quarantined + pending; `reasons` splits quarantined."""
+
+    expected: int = 0
+    embedded: int = 0
+    quarantined: int = 0
+    pending: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.expected != self.embedded + self.quarantined + self.pending:
+            raise CoverageError(f"coverage identity broken: {self}")
+        if self.quarantined != sum(self.reasons.values()):
+            raise CoverageError(f"quarantined differs from its reasons: {self}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __add__(self, other: "Coverage") -> "Coverage":
+        return Coverage(
+            self.expected + other.expected,
+            self.embedded + other.embedded,
+            self.quarantined + other.quarantined,
+            self.pending + other.pending,
+            dict(Counter(self.reasons) + Counter(other.reasons)),
+        )
+
+
+class CoverageError(Exception):
+    """Two independent counts of the same tracks disagree: a defect in tonelake or a lake changed by another hand."""

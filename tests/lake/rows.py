@@ -1,0 +1,72 @@
+"""Made-up encoders, listings and outcomes for the tests of the lake."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.audio import WindowSpec
+from schemas.embeddings import outcome_schema
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
+from schemas.tracks import TRACKS
+
+SPEC = EncoderSpec(
+    "made-up",
+    "MIT",
+    "",
+    BackboneSpec("0" * 64, WindowSpec(16_000, 16_000, 16_000), "last", "mean", 12),
+    HeadSpec("linear", 8),
+    TaggerSpec(("loud", "soft"), 0.5),
+)
+
+
+def listing(ids: list[str], version: str = "1") -> pa.Table:
+    now = datetime.now(UTC)
+    rows = [
+        {"track_id": name, "source": "/m", "uri": f"/m/{name}.wav", "source_version": version, "size": 1000}
+        | {"state": "active", "last_seen": now, "added_at": now}
+        for name in sorted(ids)
+    ]
+    return pa.Table.from_pylist(rows, schema=TRACKS)
+
+
+def unit(name: str, dim: int) -> np.ndarray:
+    """A vector that belongs to a name."""
+    values = np.random.default_rng(abs(hash_of(name))).standard_normal(dim)
+    return (values / np.linalg.norm(values)).astype(np.float16)
+
+
+def hash_of(name: str) -> int:
+    return int.from_bytes(name.encode()[:6].ljust(6), "big")
+
+
+def embedded(name: str, version: str = "1", **columns) -> dict:
+    return {
+        "track_id": name,
+        "outcome": "embedded",
+        "source_version": version,
+        "content_sha256": f"{name}-{version}",
+        "duration_s": 10.0,
+        "title": name.upper(),
+        "tags": [{"name": "loud", "score": 0.9}, {"name": "soft", "score": 0.2}],
+        "tag_names": ["loud"],
+        "tags_version": SPEC.tags_version,
+        "verdicts": [],
+        "vector": unit(name + version, 8),
+        "features": unit(name, 12),
+        "window_vectors": [unit(name, 8), unit(name, 8)],
+        **columns,
+    }
+
+
+def quarantined(name: str, reason: str = "silent", version: str = "1") -> dict:
+    row = {"track_id": name, "outcome": "quarantined", "reason": reason, "message": "m", "source_version": version}
+    return row
+
+
+def pending(name: str) -> dict:
+    return quarantined(name) | {"outcome": "pending", "reason": None}
+
+
+def batch(*rows: dict) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=outcome_schema(SPEC))

@@ -1,0 +1,249 @@
+"""The stages as Ray Data runs them: blocks of tracks in, blocks of outcomes out.
+
+On CPU-only clusters decoding and encoding are fused in one actor a core. Beside GPUs they are split: decoding on the
+CPUs, encoders on the GPUs. What the first pass did not answer (a crashed worker loses its block) is done again, each
+track in a process of its own.
+"""
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import ray.data
+from ray.exceptions import RayError, WorkerCrashedError
+
+from schemas.audio import estimated_seconds
+from schemas.embeddings import outcome_schema
+from schemas.encoders import EncoderSpec
+from schemas.settings import Settings
+from workers.encoders.registry import load_encoder
+from workers.track import (
+    Row,
+    decode_track,
+    embed_track,
+    embedded_row,
+    or_reason,
+    pending_row,
+    pool,
+    quarantined_row,
+)
+
+MAX_BLOCK_TRACKS = 16
+BLOCKS_PER_CORE = 8
+SPLIT_MAX_SECONDS = 20 * 60  # longer tracks would fill the object store with their windows
+SURVIVE = {"max_restarts": -1, "max_task_retries": 1}  # measured: max_restarts=0 loses a second, innocent block
+
+
+class FusedStage:
+    """Decodes and encodes a block of tracks [pa.Table of the registry's columns -> pa.Table of outcomes]."""
+
+    def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
+        self._encoder = load_encoder(spec, settings.models)
+        self._settings = settings
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        rows = [embed_track(track, self._encoder, self._settings) for track in block.to_pylist()]
+        return outcomes(rows, self._encoder.spec)
+
+
+class DecodeStage:
+    """The CPU half: tracks -> windows and what else the file told. Long tracks are left to the fused second pass."""
+
+    def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
+        self._spec, self._settings = spec, settings
+
+    def __call__(self, block: pa.Table) -> dict[str, np.ndarray]:
+        done = [self._decode(track) for track in block.to_pylist()]
+        parts = np.empty(len(done), dtype=object)
+        parts[:] = [windows for _, windows in done]
+        return {"payload": np.array([pickle.dumps(payload) for payload, _ in done], dtype=object), "windows": parts}
+
+    def _decode(self, track: Row) -> tuple[Any, np.ndarray]:
+        nothing = np.zeros((0, self._spec.backbone.windows.window), np.float32)
+        result: list[Any] = []
+
+        def work() -> Row:
+            result.extend(decode_track(track, self._spec, self._settings))
+            return {}
+
+        refused = or_reason(track, work)
+        return (refused, nothing) if refused else ((track, result[0]), result[1])
+
+
+class EncodeStage:
+    """The GPU half: windows -> outcomes."""
+
+    def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
+        self._encoder = load_encoder(spec, settings.models)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
+        pairs = zip(batch["payload"], batch["windows"], strict=True)
+        rows = [self._encode(pickle.loads(payload), windows) for payload, windows in pairs]
+        return outcomes(rows, self._encoder.spec)
+
+    def _encode(self, payload: Any, windows: np.ndarray) -> Row:
+        if isinstance(payload, dict):
+            return payload
+        track, decoded = payload
+        return or_reason(track, lambda: embedded_row(track, decoded, pool(windows, self._encoder), self._encoder))
+
+
+def start_ray(settings: Settings) -> None:
+    """Joins the cluster of RAY_ADDRESS, else starts one on this machine; nothing to do where Ray is up."""
+    if not ray.is_initialized():
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        if settings.ray_address:
+            ray.init(address=settings.ray_address, log_to_driver=False, logging_level="ERROR")
+        else:
+            ray.init(
+                address="local",
+                num_cpus=settings.cpus,
+                object_store_memory=1 << 30,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+    context = ray.data.DataContext.get_current()
+    context.max_errored_blocks = -1
+    context.enable_progress_bars = False
+
+
+def embed(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage) -> Iterator[pa.Table]:
+    """Outcomes (columns of `outcome_schema`) of every track, as they come, in no order; each track exactly once."""
+    unanswered = set(tracks["track_id"].to_pylist())
+    for batch in _first_pass(tracks, spec, settings, stage):
+        unanswered.difference_update(batch["track_id"].to_pylist())
+        yield batch
+    rest = tracks.filter(pa.array([track in unanswered for track in tracks["track_id"].to_pylist()]))
+    yield from alone(rest, spec, settings, stage)
+
+
+def _first_pass(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type) -> Iterator[pa.Table]:
+    if not (gpus := _gpus()):
+        yield from fused(tracks, spec, settings, stage)
+        return
+    long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in _seconds(tracks)])
+    yield from split(tracks.filter(pc.invert(long)), spec, settings, gpus)
+    yield from fused(tracks.filter(long), spec, settings, stage, gpus)
+
+
+def fused(
+    tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage, gpus: int = 0
+) -> Iterator[pa.Table]:
+    """One actor a core, or a GPU; an actor that dies comes back, its block is tried once more and then left out."""
+    data = ray.data.from_arrow(_blocks(tracks)).map_batches(
+        stage,
+        fn_constructor_args=(spec, settings),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=gpus or _cpus()),
+        **({"num_gpus": 1} if gpus else {"num_cpus": 1}),
+        **SURVIVE,
+    )
+    return _batches(data)
+
+
+def split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int) -> Iterator[pa.Table]:
+    """Decoding on the CPUs, one encoder a GPU; without GPUs one core encodes and the others decode."""
+    decoders = max(1, _cpus() - (0 if gpus else 1))
+    data = ray.data.from_arrow(_blocks(tracks)).map_batches(
+        DecodeStage,
+        fn_constructor_args=(spec, settings),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=decoders),
+        num_cpus=1,
+        **SURVIVE,
+    )
+    data = data.map_batches(
+        EncodeStage,
+        fn_constructor_args=(spec, settings),
+        batch_size=None,
+        batch_format="numpy",
+        compute=ray.data.ActorPoolStrategy(size=gpus or 1),
+        **({"num_gpus": 1} if gpus else {"num_cpus": 1}),
+        **SURVIVE,
+    )
+    return _batches(data)
+
+
+def alone(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage) -> Iterator[pa.Table]:
+    """Each track as a task of its own, never retried by Ray, so that a crash names its culprit.
+
+    Several at once first; what crashes then runs by itself, because a kill for memory may be a neighbour's fault.
+    Two crashes by itself quarantine a track. Any other failure of Ray's leaves it pending.
+    """
+    crashed: list[pa.Table] = []
+    rows = [tracks.slice(row, 1) for row in range(len(tracks))]
+    for start in range(0, len(rows), _cpus()):
+        group = rows[start : start + _cpus()]
+        for row, task in [(row, _alone.remote(stage, spec, settings, row)) for row in group]:
+            answer = _answer(task, row, spec)
+            if answer is None:
+                crashed.append(row)
+            else:
+                yield answer
+    for row in crashed:
+        answer = _answer(_alone.remote(stage, spec, settings, row), row, spec)
+        answer = answer or _answer(_alone.remote(stage, spec, settings, row), row, spec)
+        message = "the worker died on this file three times, twice with nothing beside it"
+        yield answer or outcomes([quarantined_row(row.to_pylist()[0], "decoder_crashed", message)], spec)
+
+
+def outcomes(rows: list[Row], spec: EncoderSpec) -> pa.Table:
+    """Rows -> a table; columns that a row lacks are null."""
+    return pa.Table.from_pylist(rows, schema=outcome_schema(spec))
+
+
+@ray.remote(max_retries=0, num_cpus=1)
+def _alone(stage: type, spec: EncoderSpec, settings: Settings, track: pa.Table) -> pa.Table:
+    return _loaded(stage, spec, settings)(track)
+
+
+@lru_cache(maxsize=1)
+def _loaded(stage: type, spec: EncoderSpec, settings: Settings) -> Any:
+    return stage(spec, settings)
+
+
+def _answer(task: ray.ObjectRef, track: pa.Table, spec: EncoderSpec) -> pa.Table | None:
+    """The outcome; None when the worker died."""
+    try:
+        return ray.get(task)
+    except WorkerCrashedError:
+        return None
+    except RayError as error:
+        return outcomes([pending_row(track.to_pylist()[0], f"{type(error).__name__}: {error}")], spec)
+
+
+def _blocks(tracks: pa.Table) -> list[pa.Table]:
+    """Longest tracks first, so that no core is left with one at the end; fewer tracks a block where tracks are few."""
+    order = np.argsort(_seconds(tracks))[::-1]
+    tracks = tracks.take(pa.array(order))
+    rows = min(MAX_BLOCK_TRACKS, max(1, len(tracks) // (BLOCKS_PER_CORE * _cpus())))
+    return [tracks.slice(start, rows) for start in range(0, len(tracks), rows)]
+
+
+def _batches(data: ray.data.Dataset) -> Iterator[pa.Table]:
+    return iter(data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+
+
+def _seconds(tracks: pa.Table) -> list[float]:
+    pairs = zip(tracks["uri"].to_pylist(), tracks["size"].to_pylist(), strict=True)
+    return [estimated_seconds(uri, size) for uri, size in pairs]
+
+
+def _cpus() -> int:
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _gpus() -> int:
+    return int(ray.cluster_resources().get("GPU", 0))

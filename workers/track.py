@@ -1,0 +1,148 @@
+"""One track, from its file to an outcome row. No Ray here: the stages, a query by audio and the tests call it."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from schemas.audio import AudioFacts
+from schemas.embeddings import TAG_SCORE_FLOOR
+from schemas.encoders import EncoderSpec
+from schemas.settings import Settings
+from workers.audio.fetch import fetch
+from workers.audio.metadata import FileTags, file_tags
+from workers.audio.verdicts import Rejected
+from workers.audio.windows import read_windows
+from workers.encoders.protocol import Encoder
+
+log = logging.getLogger(__name__)
+
+BATCH_WINDOWS = 8
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a file told besides its windows."""
+
+    source_version: str
+    content_sha256: str
+    tags: FileTags
+    facts: AudioFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """A track's features [feature_dim], the mean over its windows, and each window's unit vector [windows, dim]."""
+
+    features: np.ndarray
+    window_vectors: np.ndarray
+
+
+def embed_track(track: Row, encoder: Encoder, settings: Settings) -> Row:
+    """Decodes and encodes one track; never raises for a bad file. Memory does not grow with its length."""
+
+    def work() -> Row:
+        with fetch(track["uri"], settings.s3) as fetched:
+            tags = file_tags(fetched.file)
+            windows = read_windows(fetched.file, encoder.spec.backbone.windows, settings.accept)
+            pooled = pool(windows, encoder)
+            decoded = Decoded(fetched.source_version, fetched.content_sha256, tags, windows.facts)
+        return embedded_row(track, decoded, pooled, encoder)
+
+    return or_reason(track, work)
+
+
+def decode_track(track: Row, spec: EncoderSpec, settings: Settings) -> tuple[Decoded, np.ndarray]:
+    """The windows of one track in memory, float32 [windows, window]; raises what `or_reason` knows."""
+    with fetch(track["uri"], settings.s3) as fetched:
+        tags = file_tags(fetched.file)
+        windows = read_windows(fetched.file, spec.backbone.windows, settings.accept)
+        stacked = np.stack(list(windows))
+        return Decoded(fetched.source_version, fetched.content_sha256, tags, windows.facts), stacked
+
+
+def pool(windows: Iterable[np.ndarray], encoder: Encoder) -> Pooled:
+    """Encodes windows as they come and keeps their mean: float64 sums, so that order and batches do not show."""
+    total, count, vectors = np.zeros(encoder.spec.backbone.dim), 0, []
+    for batch in _batches(iter(windows), BATCH_WINDOWS):
+        features = encoder.embed_windows(batch)
+        total += features.sum(axis=0, dtype=np.float64)
+        count += len(batch)
+        vectors.append(encoder.project(features).astype(np.float16))
+    return Pooled((total / count).astype(np.float32), np.concatenate(vectors))
+
+
+def embedded_row(track: Row, decoded: Decoded, pooled: Pooled, encoder: Encoder) -> Row:
+    """The completed row; what the manifest says of a track wins over the file's own tags."""
+    features = pooled.features[None]
+    facts = decoded.facts
+    named = {name: track.get(name) or getattr(decoded.tags, name) for name in ("title", "artist", "album", "year")}
+    return {
+        "track_id": track["track_id"],
+        "outcome": "embedded",
+        "source_version": decoded.source_version,
+        "content_sha256": decoded.content_sha256,
+        "duration_s": facts.duration_s,
+        **named,
+        "genres": track.get("genres") or list(decoded.tags.genres),
+        **_tags(features, encoder),
+        "verdicts": list(facts.verdicts),
+        "vector": encoder.project(features)[0].astype(np.float16),
+        "features": pooled.features.astype(np.float16),
+        "window_vectors": list(pooled.window_vectors),
+        **{name: getattr(facts, name) for name in ("codec", "sample_rate", "channels", "peak", "loudness")},
+    }
+
+
+def or_reason(track: Row, work: Callable[[], Row]) -> Row:
+    """The row that `work` gives; else why there is none: a verdict quarantines, any other error leaves it pending."""
+    try:
+        return work()
+    except Rejected as rejected:
+        return quarantined_row(track, rejected.reason, rejected.message)
+    except Exception as error:  # one file must not take its block down; what went wrong is told, not hidden
+        log.exception("%s stays pending", track["uri"])
+        return pending_row(track, f"{type(error).__name__}: {error}")
+
+
+def quarantined_row(track: Row, reason: str, message: str) -> Row:
+    """A row that says why a track cannot be embedded at this version of its file."""
+    return _unembedded(track, "quarantined", reason, message)
+
+
+def pending_row(track: Row, message: str) -> Row:
+    """A row that says why a track was not embedded by this run; the next one tries again."""
+    return _unembedded(track, "pending", None, message)
+
+
+def _unembedded(track: Row, outcome: str, reason: str | None, message: str) -> Row:
+    return {
+        "track_id": track["track_id"],
+        "outcome": outcome,
+        "reason": reason,
+        "message": message[:500],
+        "source_version": track["source_version"],
+    }
+
+
+def _tags(features: np.ndarray, encoder: Encoder) -> Row:
+    tagger = encoder.spec.tagger
+    if tagger is None:
+        return {"tags": [], "tag_names": [], "tags_version": encoder.spec.tags_version}
+    scores = zip(tagger.vocabulary, encoder.tag(features)[0].tolist(), strict=True)
+    tags = sorted(((name, score) for name, score in scores if score >= TAG_SCORE_FLOOR), key=lambda tag: -tag[1])
+    return {
+        "tags": [{"name": name, "score": score} for name, score in tags],
+        "tag_names": [name for name, score in tags if score >= tagger.threshold],
+        "tags_version": encoder.spec.tags_version,
+    }
+
+
+def _batches(windows: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    while batch := list(islice(windows, size)):
+        yield np.stack(batch)
