@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from schemas.encoders import EncoderSpec
-from schemas.tables import key, vector
+from schemas.tables import half_vector, key, vector
 
 TAG_SCORE_FLOOR = 0.05  # tags scored lower are not stored
 
@@ -71,7 +71,11 @@ def embeddings_schema(spec: EncoderSpec) -> pa.Schema:
 def features_schema(spec: EncoderSpec) -> pa.Schema:
     """The backbone's pooled features of a track: what a new head or tagger is computed from."""
     return pa.schema(
-        [key("track_id"), pa.field("source_version", pa.string()), pa.field("features", vector(spec.backbone.dim))]
+        [
+            key("track_id"),
+            pa.field("source_version", pa.string()),
+            pa.field("features", half_vector(spec.backbone.dim)),
+        ]
     )
 
 
@@ -81,7 +85,7 @@ def windows_schema(spec: EncoderSpec) -> pa.Schema:
         [
             key("track_id"),
             pa.field("source_version", pa.string()),
-            pa.field("window_vectors", pa.list_(vector(spec.head.dim))),
+            pa.field("window_vectors", pa.list_(half_vector(spec.head.dim))),
         ]
     )
 
@@ -100,8 +104,8 @@ def outcome_schema(spec: EncoderSpec) -> pa.Schema:
             pa.field("message", pa.string()),
             *_TRACK_COLUMNS,
             pa.field("vector", vector(spec.head.dim)),
-            pa.field("features", vector(spec.backbone.dim)),
-            pa.field("window_vectors", pa.list_(vector(spec.head.dim))),
+            pa.field("features", half_vector(spec.backbone.dim)),
+            pa.field("window_vectors", pa.list_(half_vector(spec.head.dim))),
             pa.field("codec", pa.string()),
             pa.field("sample_rate", pa.int32()),
             pa.field("channels", pa.int32()),

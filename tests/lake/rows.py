@@ -52,7 +52,7 @@ def embedded(name: str, version: str = "1", **columns) -> dict:
         "tag_names": ["loud"],
         "tags_version": SPEC.tags_version,
         "verdicts": [],
-        "vector": unit(name + version, 8),
+        "vector": unit(name + version, 8).astype(np.float32),
         "features": unit(name, 12),
         "window_vectors": [unit(name, 8), unit(name, 8)],
         **columns,
@@ -60,8 +60,7 @@ def embedded(name: str, version: str = "1", **columns) -> dict:
 
 
 def quarantined(name: str, reason: str = "silent", version: str = "1") -> dict:
-    row = {"track_id": name, "outcome": "quarantined", "reason": reason, "message": "m", "source_version": version}
-    return row
+    return {"track_id": name, "outcome": "quarantined", "reason": reason, "message": "m", "source_version": version}
 
 
 def pending(name: str) -> dict:

@@ -60,7 +60,8 @@ def test_missing_source_says_so(tmp_path):
 
 
 def test_s3_prefix(s3_bucket):
-    s3fs.S3FileSystem(**S3Settings().fsspec_options()).pipe({f"{s3_bucket}/m/a.mp3": b"x", f"{s3_bucket}/m/b.txt": b""})
+    files = s3fs.S3FileSystem(**S3Settings().fsspec_options())
+    files.pipe({f"{s3_bucket}/m/a.mp3": b"x", f"{s3_bucket}/m/b.txt": b""})
     found = listed(f"{s3_bucket}/m")
     assert found.tracks["uri"].to_pylist() == [f"{s3_bucket}/m/a.mp3"]
     assert found.skipped == 1

@@ -1,0 +1,35 @@
+"""Fixtures of every room: a real S3 server, a place of one's own in it, and a small rendered catalogue."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports Ray or Prefect: tests report nothing to anyone.
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false")
+
+from tests.seaweed import BUCKET, Seaweed
+from workers.render.catalogue import render_catalogue
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """One SeaweedFS for the session; a test that kills servers starts its own."""
+    with Seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An s3:// prefix that no other test writes to, with the AWS_* variables that reach it."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six pieces of 20 s (two each of wav, flac and ogg) and their manifest.csv; do not write to it."""
+    return render_catalogue(tmp_path_factory.mktemp("rendered"), count=6, seconds=20).parent

@@ -1,0 +1,78 @@
+"""A song is a style with its choices made by a seed: key, scale, chords and tempo; played, it is notes in seconds."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from workers.render.harmony import Harmony, chord
+from workers.render.instruments import INSTRUMENTS, Instrument
+from workers.render.notes import SOFT, TEXTURES, Note
+from workers.render.styles import Style
+
+HUMAN = 0.006  # seconds by which a player is early or late
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one player plays: an instrument and its notes, here in seconds."""
+
+    instrument: Instrument
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A style in a key at a tempo. The same style and seed give the same song on any machine."""
+
+    style: Style
+    seed: int
+    tonic: int
+    scale: str
+    chords: str
+    bpm: int
+
+    @classmethod
+    def of(cls, style: Style, seed: int) -> "Song":
+        rng = np.random.default_rng(seed)
+        scale, chords = style.modes[int(rng.integers(len(style.modes)))]
+        low, high = style.bpm
+        return cls(style, seed, int(rng.integers(12)), scale, chords, int(rng.integers(low, high + 1)))
+
+    @property
+    def tempo(self) -> str:
+        """The word for the tempo."""
+        return "slow" if self.bpm < 85 else "mid-tempo" if self.bpm < 120 else "fast"
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether the first chord has a minor third: that is how a listener names the key."""
+        return self.chords[0] == "i"
+
+    @property
+    def programs(self) -> tuple[int, ...]:
+        """The programs that play, in the order of the lines, each once."""
+        return tuple(dict.fromkeys(INSTRUMENTS[line.instrument].program for line in self.style.lines))
+
+    def play(self, seconds: float) -> list[Part]:
+        """The parts, cut at `seconds`."""
+        beat = 60 / self.bpm
+        bars = math.ceil(seconds / (beat * self.style.beats))
+        chords = tuple(chord(symbol) for symbol in self.chords.split())
+        harmony = Harmony(self.tonic, self.scale, chords, self.style.beats, bars)
+        return [self._part(index, harmony, beat, seconds) for index in range(len(self.style.lines))]
+
+    def _part(self, index: int, harmony: Harmony, beat: float, seconds: float) -> Part:
+        line = self.style.lines[index]
+        instrument = INSTRUMENTS[line.instrument]
+        rng = np.random.default_rng((self.seed, index))
+        notes = TEXTURES[line.texture](rng, harmony, instrument, line.pattern)
+        late = rng.normal(0.0, HUMAN, len(notes))
+        louder = rng.integers(-6, 7, len(notes))
+        played = [
+            Note(start, min(note.length * beat, seconds - start), note.pitch, min(127, max(1, velocity)))
+            for note, shift, extra in zip(notes, late, louder, strict=True)
+            if (start := max(0.0, note.start * beat + float(shift))) < seconds - 0.05
+            if (velocity := note.velocity * line.velocity // SOFT + int(extra))
+        ]
+        return Part(instrument, tuple(played))
