@@ -1,6 +1,5 @@
 """`make demo`: builds a small catalogue, indexes it and searches it, with the commands one would type oneself."""
 
-import csv
 import json
 import shlex
 import subprocess
@@ -9,7 +8,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
 from workers.render.catalogue import pieces, render_catalogue
 

@@ -33,6 +33,7 @@ def index_catalogue(
     entry = encoder_entry(settings.encoder)
     spec = entry.spec.limited(request.windows)
     lake, run_id = Lake.at(settings.lake, settings.s3), new_run_id()
+    listing = step(_listing)(request, lake, spec, settings)
     step(entry.prepare)(settings.models)
     with (
         Lease(lake, embeddings_table(spec), run_id, watch.say) as lease,
@@ -42,7 +43,6 @@ def index_catalogue(
         remember(lake, spec)
         committer = Committer(lake, spec, lease, run_id, settings)
         tally, found, new = Tally(request.limit), Coverage(), 0
-        listing = step(_listing)(request, lake, spec, settings)
         for shard in shards(listing.tracks, settings.shard_tracks):
             new += step(register)(lake, shard)
             state = step(plan)(lake, spec, shard, retry_quarantined=request.retry)

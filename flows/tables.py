@@ -1,5 +1,6 @@
 """Tables for people: coverage, search results, encoders."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -8,16 +9,20 @@ from rich.table import Table
 from flows.reports import IndexReport
 
 
+WIDTH = 200  # into a pipe or a file: nothing is folded to 80 columns
+
+
 def show(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """Prints a table on standard output; numbers to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(header_style="bold")
     numeric = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
     for column, right in zip(columns, numeric, strict=True):
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*[_cell(value) for value in row])
-    console = Console()
-    console.print(table if console.is_terminal else _wide(table, console))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(title, style="bold", highlight=False)
+    console.print(table)
 
 
 def coverage_rows(counts: dict[str, Any]) -> list[list[Any]]:
@@ -35,12 +40,6 @@ def coverage_markdown(report: IndexReport) -> str:
     lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(counts)]
     lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.wall_seconds:.0f} s: "]
     return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time."
-
-
-def _wide(table: Table, console: Console) -> Table:
-    """Into a pipe or a file nothing is folded to 80 columns."""
-    console.width = 200
-    return table
 
 
 def _cell(value: Any) -> str:

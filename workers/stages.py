@@ -8,11 +8,14 @@ track in a process of its own.
 import logging
 import os
 import pickle
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # both are read when Ray is imported
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 import numpy as np
 import pyarrow as pa
@@ -100,21 +103,16 @@ class EncodeStage:
 def start_ray(settings: Settings) -> None:
     """Joins the cluster of RAY_ADDRESS, else starts one on this machine; nothing to do where Ray is up."""
     if not ray.is_initialized():
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        if settings.ray_address:
-            ray.init(address=settings.ray_address, log_to_driver=False, logging_level="ERROR")
-        else:
-            ray.init(
-                address="local",
-                num_cpus=settings.cpus,
-                object_store_memory=1 << 30,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-            )
+        warnings.filterwarnings("ignore", message="lance is not fork-safe")  # Ray forks only to start programs
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # 2.60 has no other way yet
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        here = {"num_cpus": settings.cpus, "object_store_memory": 1 << 30, "include_dashboard": False}
+        with _without_stderr():
+            ray.init(address=settings.ray_address or "local", **quiet, **({} if settings.ray_address else here))
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
 def embed(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage) -> Iterator[pa.Table]:
@@ -212,6 +210,19 @@ def _alone(stage: type, spec: EncoderSpec, settings: Settings, track: pa.Table) 
 @lru_cache(maxsize=1)
 def _loaded(stage: type, spec: EncoderSpec, settings: Settings) -> Any:
     return stage(spec, settings)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Ray's core greets on the file descriptor itself, whatever its log level."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _answer(task: ray.ObjectRef, track: pa.Table, spec: EncoderSpec) -> pa.Table | None:

@@ -92,7 +92,7 @@ def embedded_row(track: Row, decoded: Decoded, pooled: Pooled, encoder: Encoder)
         "genres": track.get("genres") or list(decoded.tags.genres),
         **_tags(features, encoder),
         "verdicts": list(facts.verdicts),
-        "vector": encoder.project(features)[0].astype(np.float16),
+        "vector": encoder.project(features)[0],
         "features": pooled.features.astype(np.float16),
         "window_vectors": list(pooled.window_vectors),
         **{name: getattr(facts, name) for name in ("codec", "sample_rate", "channels", "peak", "loudness")},

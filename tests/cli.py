@@ -1,0 +1,64 @@
+"""The command line as a user runs it: a process, its output, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "flows.cli"]
+ROOT = Path(__file__).parents[1]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The tests' environment with settings of one's own."""
+    return os.environ | {"PYTHONPATH": str(ROOT)} | settings
+
+
+def run(*arguments: object, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs `tonelake ARGUMENTS` to its end and expects an exit code."""
+    result = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment(**settings),
+        check=False,
+        timeout=280,
+    )
+    assert result.returncode == code, f"exit {result.returncode}\n{result.stdout}\n{result.stderr}"
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def answer(lake: object, *arguments: object, encoder: str = "fake", code: int = 0, **settings: str) -> Any:
+    """The JSON document of a command; nothing else may stand on standard output."""
+    return json.loads(run("--lake", lake, "--encoder", encoder, "--json", *arguments, code=code, **settings).stdout)
+
+
+def refused(*arguments: object, **settings: str) -> str:
+    """The one line with which a command refuses bad input."""
+    result = run(*arguments, code=2, **settings)
+    assert result.stdout == ""
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
+    """Starts a command in a process group of its own, so that all of it can be killed at once."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**settings),
+        start_new_session=True,
+    )
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """kill -9 for the process and everything it started in its group."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

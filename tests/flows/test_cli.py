@@ -1,0 +1,189 @@
+"""The command line: its JSON, its exit codes, and one line for whatever is wrong."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli import answer, environment, refused, run
+
+COUNTS = {"expected", "embedded", "quarantined", "pending", "reasons"}
+
+
+@pytest.fixture(scope="module")
+def indexed(rendered, tmp_path_factory):
+    """A lake of six tracks and one broken file, by the fake encoder; and the folder it was made from."""
+    folder = tmp_path_factory.mktemp("cli")
+    music, lake = folder / "music", folder / "lake"
+    shutil.copytree(rendered, music)
+    (music / "broken.mp3").write_bytes(b"not audio at all" * 100)
+    (music / "notes.txt").write_text("not audio")
+    (music / "manifest.csv").unlink()
+    return lake, music, answer(lake, "index", music)
+
+
+def test_index_reports_the_contract(indexed):
+    _, _, report = indexed
+    assert COUNTS | {"run_id", "encoder", "embedding_version", "new"} <= report.keys()
+    assert {"audio_seconds", "wall_seconds", "realtime_factor"} <= report.keys()
+    assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (7, 6, 1, 0)
+    assert report["reasons"] == {"unrecognised": 1}
+    assert report["new"] == 7
+    assert report["skipped"] == 1
+    assert report["audio_seconds"] == pytest.approx(120, abs=2)
+
+
+def test_a_second_run_has_nothing_to_do(indexed):
+    lake, music, _ = indexed
+    started = time.monotonic()
+    report = answer(lake, "index", music)
+    assert (report["embedded"], report["embedded_now"], report["new"], report["pending"]) == (6, 0, 0, 0)
+    assert time.monotonic() - started < 25
+
+
+def test_status_counts_the_lake(indexed):
+    lake, _, report = indexed
+    status = answer(lake, "status")
+    (found,) = status["encoders"]
+    assert {name: found[name] for name in COUNTS} == {name: report[name] for name in COUNTS}
+    sizes = found["tables"][f"embeddings__fake__{report['embedding_version']}"]
+    assert sizes["rows"] == 6
+    assert sizes["bytes"] > 0
+
+
+def test_search_in_words_by_track_by_file_and_filtered(indexed):
+    lake, music, _ = indexed
+    found = answer(lake, "search", "banjo", "-k", "3")
+    assert [row["rank"] for row in found] == [1, 2, 3]
+    assert set(found[0]) == {"rank", "track_id", "uri", "title", "artist", "score", "tags"}
+    like = answer(lake, "search", "--like", found[0]["track_id"])
+    assert len(like) == 5
+    assert found[0]["track_id"] not in [row["track_id"] for row in like]
+    by_file = answer(lake, "search", "--audio", found[0]["uri"], "-k", "1")
+    assert by_file[0]["track_id"] == found[0]["track_id"]
+    assert by_file[0]["score"] >= 1 - 1e-5
+    titled = answer(lake, "search", "banjo", "--where", "title IS NOT NULL")
+    assert titled
+    assert all(row["title"] for row in titled)
+    assert str(music) in found[0]["uri"]
+
+
+def test_tags_of_a_track_and_of_its_file_agree(indexed):
+    lake, _, _ = indexed
+    row = answer(lake, "search", "banjo", "-k", "1")[0]
+    of_track = answer(lake, "tags", row["track_id"])
+    assert of_track
+    assert of_track == answer(lake, "tags", row["uri"])
+    assert answer(lake, "search", "--tag", of_track[0]["name"])
+
+
+def test_quarantine_names_the_reason_and_a_repaired_file_leaves_it(indexed, tmp_path):
+    lake, music, _ = indexed
+    (held,) = answer(lake, "quarantine")
+    assert set(held) == {"track_id", "uri", "reason", "message", "attempts"}
+    assert (held["reason"], held["attempts"]) == ("unrecognised", 1)
+    (again,) = answer(lake, "quarantine", "--retry")
+    assert again["attempts"] == 2
+    copy, broken = tmp_path / "lake", music / "broken.mp3"
+    shutil.copytree(lake, copy)
+    kept = tmp_path / "broken.mp3"
+    broken.rename(kept)
+    try:
+        shutil.copy(next(music.glob("*.flac")), broken)
+        report = answer(copy, "index", music)
+    finally:
+        kept.replace(broken)
+    assert (report["embedded"], report["quarantined"], report["new"]) == (7, 0, 0)
+    assert answer(copy, "quarantine") == []
+
+
+def test_dry_run_writes_nothing(indexed, tmp_path):
+    lake, music, _ = indexed
+    told = answer(tmp_path / "new", "index", music, "--dry-run")
+    assert (told["expected"], told["pending"], told["new"], told["would_embed"]) == (7, 7, 7, 7)
+    assert told["estimated_audio_seconds"] > 0
+    assert told["estimated_seconds"] > 0
+    assert not (tmp_path / "new").exists()
+    assert answer(lake, "index", music, "--dry-run")["would_embed"] == 0
+
+
+def test_limit_and_windows(rendered, tmp_path):
+    report = answer(tmp_path, "index", rendered, "--limit", "2")
+    assert (report["embedded"], report["pending"], report["unfinished"]) == (2, 4, 0)
+    few = answer(tmp_path, "index", rendered, "--limit", "2", "--windows", "2")
+    assert few["embedding_version"] != report["embedding_version"]
+    message = refused("--lake", tmp_path, "--encoder", "fake", "search", "banjo")
+    assert report["embedding_version"] in message
+    assert few["embedding_version"] in message
+    assert "--embedding-version" in message
+    assert len(answer(tmp_path, "search", "banjo", "--embedding-version", few["embedding_version"])) == 2
+
+
+def test_encoders_are_listed():
+    rows = json.loads(run("--json", "encoders").stdout)
+    names = {row["name"]: row for row in rows}
+    assert {"fake", "musicnn"} <= names.keys()
+    assert {"sample_rate", "window", "dim", "licence", "text_tower"} <= names["musicnn"].keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--encoder", "nope", "index", "."], "nope"),
+        (["index", "/nowhere/at/all"], "no such source"),
+        (["--lake", "/nowhere/lake", "search", "banjo"], "no lake at /nowhere/lake"),
+        (["--lake", "/nowhere/lake", "status"], "tonelake index"),
+        (["--lake", "ftp://x/y", "status"], "local path or s3://"),
+        (["index", ".", "--windows", "0"], "--windows"),
+        (["search"], "search for what"),
+        (["search", "a", "--like", "b"], "one of TEXT"),
+    ],
+)
+def test_what_is_wrong_is_one_line(arguments, says):
+    assert says in refused(*arguments)
+
+
+def test_a_wrong_tag_or_filter_is_one_line(indexed):
+    lake, _, _ = indexed
+    assert "there are" in refused("--lake", lake, "--encoder", "fake", "search", "--tag", "no such tag")
+    assert "--where" in refused("--lake", lake, "--encoder", "fake", "search", "a", "--where", "colour = 'red'")
+    assert "TONELAKE_LAKE" not in refused("status", TONELAKE_ACCEPT="nonsense")
+
+
+def test_a_store_that_does_not_answer_is_one_line():
+    settings = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    assert "no S3 store answers" in refused("--lake", "s3://bucket/lake", "status", **settings)
+    assert "no S3 store answers" in refused("--encoder", "fake", "index", "s3://bucket/music", **settings)
+
+
+def test_usage_errors_exit_with_2():
+    assert "No such command" in run("frobnicate", code=2).stderr
+    assert "Missing argument" in run("index", code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["search", "tags", "status"])
+def test_readers_import_neither_ray_nor_prefect(command, indexed):
+    lake, _, _ = indexed
+    track = answer(lake, "search", "banjo", "-k", "1")[0]["track_id"]
+    argument = {"search": ["banjo"], "tags": [track], "status": []}[command]
+    code = (
+        "import sys; sys.argv = ['tonelake', *sys.argv[1:]]\n"
+        "from flows.cli import app\n"
+        "try: app()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'ray', 'prefect'}))"
+    )
+    arguments = ["--lake", str(lake), "--encoder", "fake", command, *argument]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_is_instant():
+    started = time.monotonic()
+    assert "index" in run("--help").stdout
+    assert time.monotonic() - started < 3  # 0.5 s on a quiet machine; a stray heavy import takes longer than this
