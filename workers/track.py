@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from schemas.audio import AudioFacts
+from schemas.audio import AudioFacts, WindowSpec
 from schemas.embeddings import TAG_SCORE_FLOOR
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 BATCH_WINDOWS = 8
 
 Row = dict[str, Any]
+Taken = TypeVar("Taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ def embed_track(track: Row, encoder: Encoder, settings: Settings) -> Row:
     def work() -> Row:
         with fetch(track["uri"], settings.s3) as fetched:
             tags = file_tags(fetched.file)
-            windows = read_windows(fetched.file, encoder.spec.backbone.windows, settings.accept)
-            pooled = pool(windows, encoder)
-            decoded = Decoded(fetched.source_version, fetched.content_sha256, tags, windows.facts)
+            facts, pooled = _heard(
+                fetched.file, encoder.spec.backbone.windows, settings, lambda windows: pool(windows, encoder)
+            )
+            decoded = Decoded(fetched.source_version, fetched.content_sha256, tags, facts)
         return embedded_row(track, decoded, pooled, encoder)
 
     return or_reason(track, work)
@@ -61,9 +63,20 @@ def decode_track(track: Row, spec: EncoderSpec, settings: Settings) -> tuple[Dec
     """The windows of one track in memory, float32 [windows, window]; raises what `or_reason` knows."""
     with fetch(track["uri"], settings.s3) as fetched:
         tags = file_tags(fetched.file)
-        windows = read_windows(fetched.file, spec.backbone.windows, settings.accept)
-        stacked = np.stack(list(windows))
-        return Decoded(fetched.source_version, fetched.content_sha256, tags, windows.facts), stacked
+        facts, stacked = _heard(fetched.file, spec.backbone.windows, settings, lambda windows: np.stack(list(windows)))
+        return Decoded(fetched.source_version, fetched.content_sha256, tags, facts), stacked
+
+
+def _heard(
+    file: BinaryIO, spec: WindowSpec, settings: Settings, take: Callable[[Iterable[np.ndarray]], Taken]
+) -> tuple[AudioFacts, Taken]:
+    """What `take` makes of the windows. Where the channels cancel each other it hears the first one instead."""
+    windows = read_windows(file, spec, settings.accept)
+    taken = take(windows)
+    if "phase_cancelled" in windows.facts.verdicts:
+        windows = read_windows(file, spec, settings.accept, first_channel=True)
+        taken = take(windows)
+    return windows.facts, taken
 
 
 def pool(windows: Iterable[np.ndarray], encoder: Encoder) -> Pooled:

@@ -1,19 +1,80 @@
-"""TEMP"""
-import hashlib, io
+"""The bytes of a track, from a local disk or object storage, hashed on the way."""
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes, urlsplit
+
 import fsspec
+
+from schemas.settings import S3Settings
 from schemas.tracks import source_version
 from workers.audio.verdicts import Rejected
-@dataclass
+
+IN_MEMORY_BYTES = 64 << 20
+CHUNK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
-    file: object; size: int; source_version: str; content_sha256: str
+    """A seekable file, and the version of the source that it was read from."""
+
+    file: BinaryIO
+    size: int
+    source_version: str
+    content_sha256: str
+
+
 @contextmanager
-def fetch(uri, s3):
-    fs = fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
+def fetch(uri: str, s3: S3Settings) -> Iterator[Fetched]:
+    """Opens a local path, file:// or s3:// uri. Files over 64 MB are read from disk, large objects by way of it.
+
+    Rejected where there is no such file, no permission, or no byte in it. Any other error is the network's or the
+    disk's, not the track's, and is left to the caller.
+    """
+    files, path = _locate(uri, s3)
     try:
-        info = fs.info(uri); data = fs.cat_file(uri)
-    except (FileNotFoundError, PermissionError) as e:
-        raise Rejected("unreadable", str(e))
-    if not data: raise Rejected("empty","no bytes")
-    yield Fetched(io.BytesIO(data), len(data), source_version(info), hashlib.sha256(data).hexdigest())
+        info = files.info(path)
+        size = info["size"]
+        if not size:
+            raise Rejected("empty", "no bytes")
+        file = _in_memory(files, path) if size <= IN_MEMORY_BYTES else _on_disk(files, path)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise Rejected("unreadable", f"{type(error).__name__}: {error}") from error
+    with file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        yield Fetched(file, size, source_version(info), digest)
+
+
+def _locate(uri: str, s3: S3Settings) -> tuple[fsspec.AbstractFileSystem, str]:
+    if uri.startswith("s3://"):
+        return fsspec.filesystem("s3", **s3.fsspec_options()), uri
+    if uri.startswith("file://"):
+        uri = os.fsdecode(unquote_to_bytes(urlsplit(uri).path))
+    return fsspec.filesystem("file"), uri
+
+
+def _in_memory(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
+    return io.BytesIO(files.cat_file(path))
+
+
+def _on_disk(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
+    """A local file itself; an object as a temporary file: one transfer, whatever is read of it and how often."""
+    if files.protocol[0] == "file":
+        return open(path, "rb")
+    spool = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
+    try:
+        with files.open(path, "rb", block_size=CHUNK_BYTES, cache_type="readahead") as source:
+            while chunk := source.read(CHUNK_BYTES):
+                spool.write(chunk)
+    except BaseException:
+        spool.close()
+        raise
+    spool.seek(0)
+    return spool

@@ -1,7 +1,4 @@
-"""`fake`: a seeded encoder without weights, quick enough for the tests of everything around an encoder.
-
-Its features are the energies of 16 bands of the mean spectrum; its text side turns words into seeded vectors.
-"""
+"""A stand-in without weights, for tests of everything around an encoder: a seeded projection of band energies."""
 
 import hashlib
 from pathlib import Path
@@ -11,51 +8,64 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 
-BANDS = 16
+_DIM = 32
+_SEED = 20_230_604
+_BAND_EDGES = np.unique(np.geomspace(1, 16_000, 25).astype(int))  # in bins of the window's spectrum
+_PAIRS = (("loud", "quiet"), ("bright", "dark"), ("busy", "sparse"))
+
 SPEC = EncoderSpec(
     name="fake",
-    licence="MIT",
-    citation="none: for tests",
+    licence="CC0-1.0",
+    citation="none: seeded noise, not a model",
     backbone=BackboneSpec(
         weights_sha256="",
-        windows=WindowSpec(sample_rate=16_000, window=16_000, hop=16_000),
-        layer="log band energies",
-        pooling="mean",
-        dim=BANDS,
+        windows=WindowSpec(sample_rate=16_000, window=32_000, hop=32_000),
+        layer=f"projection seeded with {_SEED}",
+        pooling="mean over windows",
+        dim=_DIM,
     ),
-    head=HeadSpec(kind="identity", dim=BANDS),
-    tagger=TaggerSpec(vocabulary=("low", "middle", "high"), threshold=0.3),
+    head=HeadSpec(kind="identity", dim=_DIM, text_tower="hash of each word"),
+    tagger=TaggerSpec(vocabulary=tuple(name for pair in _PAIRS for name in pair), threshold=0.5),
 )
 
 
 class FakeEncoder:
-    """Deterministic; what it hears is the balance of low and high."""
+    """An Encoder that hears something, so that equal sounds are neighbours, but knows nothing."""
 
-    def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        del models
+    def __init__(self, spec: EncoderSpec, _: Path) -> None:
         self.spec = spec
+        rng = np.random.default_rng(_SEED)
+        self._projection = rng.standard_normal((len(_BAND_EDGES), _DIM)).astype(np.float32)
+        self._offset = rng.standard_normal(_DIM).astype(np.float32)  # silence has a direction too
+        self._tags = rng.standard_normal((_DIM, len(_PAIRS))).astype(np.float32)
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        spectrum = np.abs(np.fft.rfft(windows, axis=1)).astype(np.float32)[:, 1:]
-        bands = np.stack([band.mean(axis=1) for band in np.array_split(spectrum, BANDS, axis=1)], axis=1)
-        return np.log1p(bands).reshape(-1, BANDS)
+        power = np.abs(np.fft.rfft(windows)) ** 2 / windows.shape[1]
+        bands = np.log10(1 + 1e4 * np.add.reduceat(power, _BAND_EDGES, axis=1)).astype(np.float32)
+        return bands @ self._projection + self._offset
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return _unit(features.astype(np.float32) + np.float32(1e-3))
+        return _unit(features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
-        thirds = np.stack([third.sum(axis=1) for third in np.array_split(features, 3, axis=1)], axis=1)
-        return (thirds / (thirds.sum(axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+        first = 1 / (1 + np.exp(-_unit(features) @ self._tags))
+        return np.stack([first, 1 - first], axis=2).reshape(len(features), 2 * len(_PAIRS))
 
 
 class FakeText:
-    """Each text has a vector of its own, the same on every machine."""
+    """A TextTower: a text is the sum of its words, each a direction of its own."""
+
+    def __init__(self, spec: EncoderSpec, _: Path) -> None:
+        self._dim = spec.head.dim
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
-        rows = [np.random.default_rng(seed).standard_normal(BANDS) for seed in seeds]
-        return _unit(np.array(rows, np.float32).reshape(-1, BANDS))
+        sums = [sum(map(self._word, text.lower().split()), self._word("")) for text in texts]
+        return _unit(np.array(sums, np.float32).reshape(len(texts), self._dim))
+
+    def _word(self, word: str) -> np.ndarray:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
+        return np.random.default_rng(seed).standard_normal(self._dim)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

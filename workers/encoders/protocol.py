@@ -8,7 +8,7 @@ from schemas.encoders import EncoderSpec
 
 
 class Encoder(Protocol):
-    """Arrays are float32. Rows are independent: a row's numbers do not depend on its neighbours (1 - cosine <= 1e-5)."""
+    """Arrays are float32. A row's numbers do not depend on its neighbours (1 - cosine <= 1e-5)."""
 
     spec: EncoderSpec
 

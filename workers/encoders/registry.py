@@ -1,4 +1,7 @@
-"""The encoders there are, by name. Importing this loads no model and no torch."""
+"""Every encoder there is: a plain dict. Nothing heavy is imported before an encoder is loaded.
+
+encoder = load_encoder(ENCODERS["musicnn"].spec, settings.models)
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,54 +10,70 @@ from typing import Any
 
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from workers.encoders import fake
+from workers.encoders import fake, musicnn
 from workers.encoders.protocol import Encoder, TextTower
+from workers.weights import weights_folder
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An encoder by name. `prepare` fetches its weights once; `load` and `load_text` need them there.
+    """`load_text` is None for an encoder that cannot be asked in words.
 
-    `realtime_factor` is x real time on one core, measured, for estimates before a first run.
+    `weights` are names for `weights_folder`, `realtime_factor` seconds of audio that one core embeds a second, with
+    decoding: a guess for `--dry-run` before a lake has runs of its own.
     """
 
     spec: EncoderSpec
-    prepare: Callable[[Path], None]
     load: Callable[[EncoderSpec, Path], Encoder]
     load_text: Callable[[EncoderSpec, Path], TextTower] | None
+    weights: tuple[str, ...]
     realtime_factor: float
+
+    def prepare(self, models: Path) -> None:
+        """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""
+        for name in self.weights:
+            weights_folder(name, models)
 
 
 ENCODERS: dict[str, Entry] = {
-    "fake": Entry(fake.SPEC, lambda models: None, fake.FakeEncoder, lambda spec, models: fake.FakeText(), 500.0),
+    "fake": Entry(fake.SPEC, fake.FakeEncoder, fake.FakeText, weights=(), realtime_factor=1000),
+    "musicnn": Entry(
+        musicnn.SPEC, musicnn.MusicNN, musicnn.MusicNNText, weights=("minilm", "musicnn"), realtime_factor=50
+    ),
 }
 
 
 def encoder_entry(name: str) -> Entry:
-    """UserError lists what there is where `name` is not."""
+    """The entry of that name; UserError says which there are."""
     if name not in ENCODERS:
         raise UserError(f"no encoder is named {name!r}; there are {', '.join(sorted(ENCODERS))}")
     return ENCODERS[name]
 
 
 def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
-    """The encoder of a spec, weights and all."""
+    """The encoder of that very version; UserError where this tonelake computes another."""
     entry = encoder_entry(spec.name)
-    entry.prepare(models)
+    ours = entry.spec.limited(spec.backbone.windows.limit)
+    if ours.embedding_version != spec.embedding_version:
+        raise UserError(f"this tonelake computes {ours.name} {ours.embedding_version}, not {spec.embedding_version}")
     return entry.load(spec, models)
 
 
 def described() -> list[dict[str, Any]]:
-    """A row for each encoder, for `tonelake encoders`."""
-    return [
-        {
-            "name": name,
-            "embedding_version": entry.spec.embedding_version,
-            "sample_rate": entry.spec.backbone.windows.sample_rate,
-            "window": entry.spec.backbone.windows.window / entry.spec.backbone.windows.sample_rate,
-            "dim": entry.spec.head.dim,
-            "licence": entry.spec.licence,
-            "text_tower": entry.load_text is not None,
-        }
-        for name, entry in ENCODERS.items()
-    ]
+    """One row an encoder, for people and for JSON."""
+    return [_row(entry.spec) for entry in ENCODERS.values()]
+
+
+def _row(spec: EncoderSpec) -> dict[str, Any]:
+    windows = spec.backbone.windows
+    return {
+        "name": spec.name,
+        "embedding_version": spec.embedding_version,
+        "sample_rate": windows.sample_rate,
+        "window": windows.window,
+        "hop": windows.hop,
+        "dim": spec.head.dim,
+        "tags": len(spec.tagger.vocabulary) if spec.tagger else 0,
+        "text_tower": spec.head.text_tower,
+        "licence": spec.licence,
+    }

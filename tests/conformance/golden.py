@@ -1,0 +1,44 @@
+"""What each encoder computes today for one signal. After a change of version: python -m tests.conformance.golden"""
+
+from pathlib import Path
+
+import numpy as np
+
+from schemas.settings import Settings
+from workers.encoders.protocol import Encoder
+from workers.encoders.registry import ENCODERS, load_encoder
+
+FOLDER = Path(__file__).parents[1] / "data"
+
+
+def signal(samples: int, sample_rate: int) -> np.ndarray:
+    """Three struck notes over a little noise [samples] float32."""
+    seconds = np.arange(samples) / sample_rate
+    sound = np.random.default_rng(0).normal(0, 0.005, samples)
+    for start, hz in ((0, 220.0), (0.6, 277.2), (1.2, 329.6)):
+        since = np.maximum(0, seconds - start)
+        for harmonic in range(1, 6):
+            sound += np.sin(2 * np.pi * hz * harmonic * since) * np.exp(-3 * since) * 0.2 / harmonic
+    return sound.astype(np.float32)
+
+
+def computed(encoder: Encoder) -> dict[str, np.ndarray]:
+    """Features and vector of the signal's one window."""
+    windows = encoder.spec.backbone.windows
+    features = encoder.embed_windows(signal(windows.window, windows.sample_rate)[None])
+    return {"features": features[0], "vector": encoder.project(features)[0]}
+
+
+def golden_file(name: str) -> Path:
+    return FOLDER / f"golden_{name}.npz"
+
+
+def main() -> None:
+    for name, entry in ENCODERS.items():
+        encoder = load_encoder(entry.spec, Settings().models)
+        versions = {"feature_version": entry.spec.feature_version, "embedding_version": entry.spec.embedding_version}
+        np.savez_compressed(golden_file(name), **computed(encoder), **versions)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Every row of the table of broken files that can be made on the spot gets its verdict; sound files get none."""
+
+import io
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from schemas.audio import VERDICTS, WindowSpec
+from tests.audio_files import BROKEN, DAMAGED, SECONDS, SOUND, ffmpeg, garbled, sndfile
+from workers.audio.decode import decode
+from workers.audio.verdicts import Notes, Rejected
+from workers.audio.windows import read_windows
+
+SPEC = WindowSpec(16_000, 16_000, 16_000)
+
+
+def heard(data, accept=(), **options):
+    windows = read_windows(io.BytesIO(data), SPEC, frozenset(accept), **options)
+    return np.concatenate(list(windows)), windows.facts
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_fatal(name):
+    make, reason = BROKEN[name]
+    data = make()
+    with pytest.raises(Rejected) as caught:
+        heard(data) if data else heard_empty()
+    assert caught.value.reason == reason
+    assert VERDICTS[reason]
+
+
+def heard_empty():
+    Notes(frozenset()).finish()
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_warning(name):
+    make, verdicts, seconds = DAMAGED[name]
+    _, facts = heard(make())
+    assert set(verdicts) <= set(facts.verdicts)
+    assert seconds <= facts.duration_s <= 10.2
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound(name):
+    audio, facts = heard(SOUND[name]())
+    assert facts.verdicts == ()
+    assert facts.duration_s == pytest.approx(10, abs=0.05)
+    assert len(audio) == 160_000
+    assert 0.01 < np.abs(audio).max() < 1
+
+
+@pytest.mark.parametrize("name", ["cut.mp3", "cut.ogg", "nan.wav", "silent.wav", "short.wav", "garbled.flac"])
+def test_accepted_verdicts_become_warnings(name):
+    make, reason = BROKEN[name]
+    audio, facts = heard(make(), accept=[reason, "truncated"])
+    assert reason in facts.verdicts
+    assert np.isfinite(audio).all()
+    assert len(audio) >= SPEC.window
+
+
+def test_too_long_is_known_before_decoding():
+    data = bytearray(sndfile(SECONDS[:1], rate=8_000))
+    seven_hours = (7 * 3600 * 16_000).to_bytes(4, "little")
+    place = data.find(b"data") + 4
+    data[place : place + 4] = seven_hours
+    with pytest.raises(Rejected) as caught:
+        heard(bytes(data))
+    assert caught.value.reason == "too_long"
+
+
+def test_too_long_is_known_while_decoding():
+    notes = Notes(frozenset())
+    second = np.full((1, 8_000), 0.1, np.float32)
+    for _ in range(6 * 3600):
+        notes.hear(second, 8_000)
+    with pytest.raises(Rejected) as caught:
+        notes.hear(second, 8_000)
+    assert caught.value.reason == "too_long"
+
+
+def test_mono_is_the_mean_not_ffmpegs_mix():
+    data = sndfile(SECONDS, "WAV", "FLOAT")
+    notes = Notes(frozenset())
+    mean = np.concatenate([notes.hear(chunk.samples, chunk.rate)[0] for chunk in decode(io.BytesIO(data), notes)])
+    np.testing.assert_allclose(mean, SECONDS.mean(axis=0), atol=1e-7)
+    with av.open(io.BytesIO(data)) as container:
+        mixer = av.AudioResampler(format="fltp", layout="mono")
+        mixed = np.concatenate(
+            [part.to_ndarray()[0] for frame in container.decode(audio=0) for part in mixer.resample(frame)]
+        )
+    assert np.std(mixed) / np.std(mean[: len(mixed)]) == pytest.approx(2**0.5, rel=0.02)
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("FLAC", 0), ("WAV", 0), ("OGG", 2e-6)])
+def test_ffmpeg_and_libsndfile_agree(kind, tolerance):
+    data = sndfile(SECONDS, kind)
+    ours = np.concatenate([chunk.samples for chunk in decode(io.BytesIO(data), Notes(frozenset()))], axis=1)
+    theirs, _ = soundfile.read(io.BytesIO(data), dtype="float32")
+    np.testing.assert_allclose(ours, theirs.T, atol=tolerance)
+
+
+def test_cancelling_channels_leave_the_first_to_be_heard():
+    data = DAMAGED["cancelled.wav"][0]()
+    mean, facts = heard(data)
+    first, again = heard(data, first_channel=True)
+    assert "phase_cancelled" in facts.verdicts
+    assert facts == again
+    assert np.abs(mean).max() < 1e-3
+    assert np.abs(first).max() > 0.3
+
+
+def test_ffmpeg_alone_would_hear_noise_in_a_garbled_flac():
+    """Why libsndfile goes first: FFmpeg reports nothing."""
+    data = garbled(sndfile(SECONDS, "FLAC"))
+    with av.open(io.BytesIO(data)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) > 0.9 * SECONDS.shape[1]
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "m4a", "opus"])
+def test_the_same_bytes_are_the_same_windows(suffix):
+    data = ffmpeg(SECONDS, suffix)
+    np.testing.assert_array_equal(heard(data)[0], heard(data)[0])

@@ -1,0 +1,39 @@
+"""The spectrogram against another implementation, and at its limits."""
+
+import numpy as np
+import pytest
+import torch
+
+from workers.encoders.log_mel import BANDS, FRAME, HOP, SAMPLE_RATE, LogMel, slaney_filters
+
+
+def test_filters_equal_those_of_transformers():
+    audio_utils = pytest.importorskip("transformers.audio_utils")
+    theirs = audio_utils.mel_filter_bank(
+        num_frequency_bins=FRAME // 2 + 1,
+        num_mel_filters=BANDS,
+        min_frequency=0.0,
+        max_frequency=SAMPLE_RATE / 2,
+        sampling_rate=SAMPLE_RATE,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    np.testing.assert_allclose(slaney_filters(), theirs.T, atol=1e-9)
+
+
+def test_one_frame_by_hand():
+    audio = np.random.default_rng(0).normal(0, 0.1, FRAME + 3 * HOP)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
+    power = np.abs(np.fft.rfft(audio[2 * HOP : 2 * HOP + FRAME] * window)) ** 2
+    log_mel = LogMel()(torch.from_numpy(audio.astype(np.float32)))
+    assert log_mel.shape == (BANDS, 4)
+    np.testing.assert_allclose(log_mel[:, 2], np.log10(1 + 1e4 * slaney_filters() @ power), atol=1e-5)
+
+
+def test_silence_and_full_scale_are_finite():
+    loud = torch.where(torch.arange(48_128) % 100 < 50, 1.0, -1.0)
+    assert torch.count_nonzero(LogMel()(torch.zeros(48_128))) == 0
+    log_mel = LogMel()(loud)
+    assert log_mel.shape == (BANDS, 187)
+    assert torch.isfinite(log_mel).all()
+    assert 10 ** float(log_mel.max()) > 65_504  # what float16 cannot hold

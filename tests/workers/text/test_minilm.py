@@ -1,0 +1,71 @@
+"""MiniLM by torch alone against transformers' BERT."""
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.conformance.models import models_with
+from workers.text.minilm import DIM, MAX_TOKENS, MiniLM
+from workers.weights import weights_folder
+
+TEXTS = [
+    "banjo",
+    "slow jazz with a muted trumpet",
+    "Aggressive DEATH METAL, blast beats and growling; recorded live!",
+    "é à ü 音楽 Ελληνικά — ♫",
+    "",
+    "a very long description " * 100,
+]
+
+
+@pytest.fixture(scope="module")
+def models():
+    return models_with("minilm")
+
+
+@pytest.fixture(scope="module")
+def tower(models):
+    return MiniLM(models)
+
+
+def test_equals_transformers(tower, models):
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel
+
+    folder = weights_folder("minilm", models)
+    config = BertConfig(hidden_size=DIM, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+    bert = BertModel(config).eval()
+    assert not bert.load_state_dict(load_file(folder / "model.safetensors"), strict=False).missing_keys
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    with torch.inference_mode():
+        rows = [bert(torch.tensor([tokenizer.encode(text).ids])).last_hidden_state.mean(1) for text in TEXTS]
+    theirs = torch.nn.functional.normalize(torch.cat(rows)).numpy()
+    np.testing.assert_allclose(tower.embed_text(TEXTS), theirs, atol=1e-5, rtol=0)
+
+
+def test_padding_does_not_show(tower):
+    alone = np.concatenate([tower.embed_text([text]) for text in TEXTS])
+    np.testing.assert_allclose(tower.embed_text(TEXTS), alone, atol=1e-6, rtol=0)
+
+
+def test_many_texts_go_in_batches(tower):
+    texts = [f"song number {number}" for number in range(150)]
+    vectors = tower.embed_text(texts)
+    assert vectors.shape == (150, DIM)
+    np.testing.assert_allclose(vectors[-1:], tower.embed_text(texts[-1:]), atol=1e-6, rtol=0)
+
+
+def test_only_the_first_tokens_count(tower):
+    long = "word " * MAX_TOKENS
+    np.testing.assert_allclose(tower.embed_text([long]), tower.embed_text([long + "other"]), atol=1e-6, rtol=0)
+
+
+def test_meaning_is_near(tower):
+    banjo, bluegrass, taxes = tower.embed_text(["banjo", "bluegrass guitar picking", "tax return"])
+    assert banjo @ bluegrass > 0.3 > banjo @ taxes

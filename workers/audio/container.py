@@ -1,0 +1,79 @@
+"""What a container says of itself before anything is decoded: its streams, its length, whether its end is there."""
+
+from typing import BinaryIO
+
+import av
+
+from schemas.audio import MAX_SECONDS
+from workers.audio.verdicts import Notes, Rejected
+
+# Containers whose header states the length. Of the others FFmpeg only guesses it, from the bit rate.
+_STATED_LENGTH = {"wav", "w64", "aiff", "flac", "asf", "wv", "caf", "ape", "tta", "matroska,webm"}
+_MP3_LENGTH_MARKS = (b"Xing", b"Info", b"VBRI")
+
+
+def open_container(file: BinaryIO, notes: Notes) -> av.container.InputContainer:
+    """Opens with FFmpeg; Rejected as unrecognised where it knows no such format."""
+    file.seek(0)
+    try:
+        return av.open(file, metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        notes.add("unrecognised", f"FFmpeg: {error.strerror}")
+        raise Rejected("unrecognised", "nothing to decode") from error
+
+
+def declared_seconds(file: BinaryIO, notes: Notes) -> float | None:
+    """The length that the container states, None where it states none; opens the file and so finds what is no audio.
+
+    An Ogg stream states no length, but its last page is marked: without the mark the file was cut off.
+    """
+    with open_container(file, notes) as container:
+        if not container.streams.audio:
+            notes.add("no_audio_stream", f"{container.format.name} without audio")
+            raise Rejected("no_audio_stream", "nothing to decode")
+        if len(container.streams.audio) > 1:
+            notes.add("multi_stream", f"{len(container.streams.audio)} audio streams; the first is used")
+        notes.codec = container.streams.audio[0].codec_context.name
+        name = container.format.name
+        seconds = container.duration / av.time_base if container.duration else None
+    if name == "wav":
+        seconds = _wav_seconds(file)
+    if seconds and seconds > MAX_SECONDS:
+        notes.add("too_long", f"{seconds / 3600:.1f} h")
+    if name == "ogg" and not _ogg_is_ended(file):
+        notes.add("truncated", "the last page of the stream is missing")
+    stated = name in _STATED_LENGTH or "mp4" in name or (name == "mp3" and _mp3_states_length(file))
+    return seconds if stated else None
+
+
+def _mp3_states_length(file: BinaryIO) -> bool:
+    """A Xing, Info or VBRI mark stands in the first frame, which follows the ID3 tag."""
+    file.seek(0)
+    head = file.read(10)
+    size = 0
+    if head[:3] == b"ID3":
+        size = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    file.seek(size)
+    start = file.read(4096)
+    return any(mark in start for mark in _MP3_LENGTH_MARKS)
+
+
+def _wav_seconds(file: BinaryIO) -> float | None:
+    """The length stated by a wav's own header; FFmpeg believes the file's size. None where a pipe stated none."""
+    file.seek(0)
+    head = file.read(65_536)
+    form, data = head.find(b"fmt "), head.find(b"data")
+    if form < 0 or data < 0:
+        return None
+    bytes_a_second = int.from_bytes(head[form + 16 : form + 20], "little")
+    size = int.from_bytes(head[data + 4 : data + 8], "little")
+    return size / bytes_a_second if bytes_a_second and size not in (0, 0xFFFF_FFFF) else None
+
+
+def _ogg_is_ended(file: BinaryIO) -> bool:
+    """The end-of-stream flag is set in the header of the last page, within its greatest size of the file's end."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 65_536))
+    tail = file.read()
+    page = tail.rfind(b"OggS")
+    return page >= 0 and len(tail) > page + 5 and bool(tail[page + 5] & 4)

@@ -1,0 +1,85 @@
+"""The embedded default: musicnn's two networks, their tags, and ConSE into the space of all-MiniLM-L6-v2.
+
+from workers.encoders.registry import load_encoder
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
+from workers.encoders.conse import PROMPT, TOP, conse, prompted
+from workers.encoders.musicnn_tags import VOCABULARY, merged
+from workers.weights import SOURCES, weights_folder
+
+NETS_FILE, TAGS_FILE = "musicnn.safetensors", "tag_vectors.safetensors"
+
+_HOP = 256
+_FRAMES = 187
+_NET_DIM = 753 + 753 + 200 + 50  # mean_pool, max_pool, penultimate, probabilities
+_TAGS = 50
+
+SPEC = EncoderSpec(
+    name="musicnn",
+    licence="musicnn: ISC; all-MiniLM-L6-v2: Apache-2.0",
+    citation=(
+        "J. Pons and X. Serra, musicnn: pre-trained convolutional neural networks for music audio tagging, "
+        "ISMIR 2019 late-breaking"
+    ),
+    backbone=BackboneSpec(
+        weights_sha256=SOURCES["musicnn"].sha256(),
+        windows=WindowSpec(sample_rate=16_000, window=(_FRAMES - 1) * _HOP + 512, hop=_FRAMES * _HOP),
+        layer="mean_pool, max_pool, penultimate and probabilities of MTT_musicnn, then of MSD_musicnn",
+        pooling="mean over windows",
+        dim=2 * _NET_DIM,
+    ),
+    head=HeadSpec(
+        kind="conse",
+        dim=384,
+        weights_sha256=SOURCES["minilm"].sha256(),
+        text_tower="all-MiniLM-L6-v2",
+        parameters=(("prompt", PROMPT), ("top", TOP), ("vocabulary", ",".join(VOCABULARY))),
+    ),
+    tagger=TaggerSpec(vocabulary=VOCABULARY, threshold=0.2),
+)
+
+
+class MusicNN:
+    """An Encoder, on the CPU."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from safetensors.numpy import load_file
+        from safetensors.torch import load_file as load_tensors
+
+        from workers.encoders.musicnn_net import MusicnnNet
+
+        self.spec = spec
+        folder = weights_folder("musicnn", models)
+        self._net = MusicnnNet(load_tensors(folder / NETS_FILE))
+        self._tag_vectors = load_file(folder / TAGS_FILE)["tag_vectors"]
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        rows = [self._net(window) for window in windows]
+        return np.concatenate([np.zeros((0, self.spec.backbone.dim), np.float32), *rows])
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        return conse(self.tag(features), self._tag_vectors)
+
+    def tag(self, features: np.ndarray) -> np.ndarray:
+        # The lake keeps features as float16: rounding here too, a vector or tag computed from stored features is
+        # the very one that was computed from the audio.
+        features = features.astype(np.float16).astype(np.float32)
+        return merged(np.hstack([features[:, _NET_DIM - _TAGS : _NET_DIM], features[:, -_TAGS:]]))
+
+
+class MusicNNText:
+    """Its TextTower: MiniLM on the text in the tags' prompt."""
+
+    def __init__(self, _: EncoderSpec, models: Path) -> None:
+        from workers.text.minilm import MiniLM
+
+        self._tower = MiniLM(models)
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        return self._tower.embed_text(prompted(texts))
