@@ -134,6 +134,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "cut.flac": (lambda: cut_short(sndfile(SECONDS, "FLAC")), "flac_strict"),
     "cut_faststart.m4a": (lambda: cut_short(ffmpeg(SECONDS, "m4a", movflags="faststart")), "truncated"),
     "cut_moov_at_end.m4a": (lambda: cut_short(ffmpeg(SECONDS, "m4a")), "unrecognised"),
+    "garbled.ogg": (lambda: garbled(sndfile(SECONDS, "OGG")), "truncated"),
     "garbled.flac": (lambda: garbled(sndfile(SECONDS, "FLAC")), "flac_strict"),
     "nan.wav": (
         lambda: sndfile(np.where(np.arange(SECONDS.shape[1]) == 50_000, np.nan, SECONDS), "WAV", "FLOAT"),
@@ -148,7 +149,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
 DAMAGED: dict[str, tuple[Callable[[], bytes], tuple[str, ...], float]] = {
     "garbled.mp3": (lambda: garbled(ffmpeg(SECONDS, "mp3"), 2048), ("corrupt_packets",), 8.0),
     "garbled.m4a": (lambda: garbled(ffmpeg(SECONDS, "m4a", movflags="faststart"), 2048), ("corrupt_packets",), 8.0),
-    "garbled.ogg": (lambda: garbled(sndfile(SECONDS, "OGG"), 4096), ("demux_error",), 8.0),
+    "garbled_minutes.ogg": (lambda: garbled(sndfile(tone(90), "OGG")), ("demux_error",), 88.2),
     "rates.mp3": (
         lambda: ffmpeg(tone(5), "mp3", write_xing="0") + ffmpeg(tone(5, 48_000), "mp3", 48_000, write_xing="0"),
         ("rate_change",),

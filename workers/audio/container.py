@@ -8,7 +8,7 @@ from schemas.audio import MAX_SECONDS
 from workers.audio.verdicts import Notes, Rejected
 
 # Containers whose header states the length. Of the others FFmpeg only guesses it, from the bit rate.
-_STATED_LENGTH = {"wav", "w64", "aiff", "flac", "asf", "wv", "caf", "ape", "tta", "matroska,webm"}
+_STATED_LENGTH = {"wav", "w64", "aiff", "flac", "ogg", "asf", "wv", "caf", "ape", "tta", "matroska,webm"}
 _MP3_LENGTH_MARKS = (b"Xing", b"Info", b"VBRI")
 
 
@@ -25,7 +25,8 @@ def open_container(file: BinaryIO, notes: Notes) -> av.container.InputContainer:
 def declared_seconds(file: BinaryIO, notes: Notes) -> float | None:
     """The length that the container states, None where it states none; opens the file and so finds what is no audio.
 
-    An Ogg stream states no length, but its last page is marked: without the mark the file was cut off.
+    The length of an Ogg stream is the time of its last page, so one that was cut off states less; but the true last
+    page is marked.
     """
     with open_container(file, notes) as container:
         if not container.streams.audio:

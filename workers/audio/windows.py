@@ -39,7 +39,7 @@ class TrackWindows:
         if self._spec.limit is None:
             yield from cut(self._stream(notes), self._spec)
             self.facts = notes.finish(declared)
-        elif (sound := _seekable(self._file)) is not None:
+        elif "flac_strict" not in self._accept and (sound := _seekable(self._file)) is not None:
             with sound:
                 yield from self._sought(sound, notes)
                 self.facts = notes.finish(declared, sound.frames / sound.samplerate)
@@ -70,8 +70,7 @@ class TrackWindows:
             stop = min(start + self._spec.window, total)
             first = max(0, start * source // target - _FILTER_SAMPLES) // period * period
             last = min(sound.frames, stop * source // target + _FILTER_SAMPLES)
-            sound.seek(first)
-            block = sound.read(last - first, dtype="float32", always_2d=True)
+            block = _read(sound, first, last, notes)
             if len(block) < last - first:
                 notes.add("truncated", f"nothing is stored at {last / source:.1f} s")
             mono = next(self._mono(iter([Chunk(np.ascontiguousarray(block.T), source)]), notes))[0]
@@ -110,6 +109,15 @@ def cut(pieces: Iterator[np.ndarray], spec: WindowSpec) -> Iterator[np.ndarray]:
             held, some = held[spec.hop :], True
     if len(held) and (len(held) >= spec.window / 2 or not some):
         yield _filled(held, spec.window)
+
+
+def _read(sound: soundfile.SoundFile, first: int, last: int, notes: Notes) -> np.ndarray:
+    try:
+        sound.seek(first)
+        return sound.read(last - first, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        notes.add("flac_strict", f"libFLAC: {error}")
+        raise
 
 
 def _filled(audio: np.ndarray, window: int) -> np.ndarray:

@@ -11,7 +11,7 @@ COLUMNS = 192  # frames rounded up to whole vector registers: products are 20 % 
 
 _LEVELS = 3
 _STEP = 2**_LEVELS
-_TEMPORAL_CHUNK = 4
+_TEMPORAL_CHUNK = 8
 
 
 class BandMax:

@@ -49,11 +49,14 @@ class MusicNN:
     """An Encoder, on the CPU."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        import torch
         from safetensors.numpy import load_file
         from safetensors.torch import load_file as load_tensors
 
         from workers.encoders.musicnn_net import MusicnnNet
 
+        # Its many small products wait for each other: beside other work, two threads took 15 s for what one does in 0.3.
+        torch.set_num_threads(1)
         self.spec = spec
         folder = weights_folder("musicnn", models)
         self._net = MusicnnNet(load_tensors(folder / NETS_FILE))

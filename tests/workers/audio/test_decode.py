@@ -40,7 +40,7 @@ def test_warning(name):
     make, verdicts, seconds = DAMAGED[name]
     _, facts = heard(make())
     assert set(verdicts) <= set(facts.verdicts)
-    assert seconds <= facts.duration_s <= 10.2
+    assert facts.duration_s >= seconds
 
 
 @pytest.mark.parametrize("name", SOUND)

@@ -1,0 +1,73 @@
+"""Fetching: every kind of uri gives the same bytes; only what is the track's own fault quarantines."""
+
+import hashlib
+import os
+
+import pytest
+import s3fs
+
+from schemas.settings import S3Settings
+from workers.audio import fetch as fetching
+from workers.audio.fetch import fetch
+from workers.audio.verdicts import Rejected
+
+DATA = bytes(range(256)) * 100
+
+
+def read(uri):
+    with fetch(str(uri), S3Settings()) as fetched:
+        assert fetched.content_sha256 == hashlib.sha256(DATA).hexdigest()
+        assert fetched.size == len(DATA)
+        fetched.file.seek(10)
+        assert fetched.file.read(2) == b"\x0a\x0b"
+        fetched.file.seek(0)
+        return fetched.file.read(), fetched.source_version
+
+
+@pytest.fixture(params=[fetching.IN_MEMORY_BYTES, 1000], ids=["in memory", "on disk"])
+def threshold(request, monkeypatch):
+    monkeypatch.setattr(fetching, "IN_MEMORY_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("threshold")
+def test_local_path_and_file_uri(tmp_path):
+    path = tmp_path / "a é%20.wav"
+    path.write_bytes(DATA)
+    data, version = read(path)
+    assert data == DATA
+    assert read(path.as_uri()) == (data, version)
+    os.utime(path, (1, 1))
+    assert read(path)[1] != version
+
+
+@pytest.mark.usefixtures("threshold")
+def test_object(s3_bucket):
+    files = s3fs.S3FileSystem(**S3Settings().fsspec_options())
+    uri = f"{s3_bucket}/a.wav"
+    files.pipe_file(uri, DATA)
+    data, version = read(uri)
+    assert data == DATA
+    assert version == files.info(uri)["ETag"].strip('"')
+
+
+def test_the_tracks_own_faults(tmp_path, s3_bucket):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    for uri, reason in [
+        (tmp_path / "none.wav", "unreadable"),
+        (tmp_path, "unreadable"),
+        (tmp_path / "empty.wav", "empty"),
+        (f"{s3_bucket}/none.wav", "unreadable"),
+    ]:
+        with pytest.raises(Rejected) as caught, fetch(str(uri), S3Settings()):
+            pass
+        assert caught.value.reason == reason
+
+
+def test_a_dead_store_is_not_the_tracks_fault(monkeypatch):
+    class Dead:
+        def info(self, path):
+            raise ConnectionError(path)
+
+    monkeypatch.setattr(fetching, "_locate", lambda uri, _: (Dead(), uri))
+    with pytest.raises(ConnectionError), fetch("s3://bucket/a.wav", S3Settings()):
+        pass

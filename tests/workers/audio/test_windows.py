@@ -1,0 +1,119 @@
+"""Windows: cut as the spec says, resampled as the whole file would be, whatever way they were reached."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soxr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.audio import WindowSpec
+from tests.audio_files import SECONDS, cut_short, ffmpeg, garbled, sndfile, tone
+from workers.audio.verdicts import Rejected
+from workers.audio.windows import cut, read_windows
+
+SPEC = WindowSpec(16_000, 48_128, 47_872)
+
+
+def windows(data, spec=SPEC, accept=()):
+    return list(read_windows(io.BytesIO(data), spec, frozenset(accept)))
+
+
+def cosine(one, other):
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+
+
+@given(st.integers(1, 3000), st.integers(1, 200), st.integers(1, 200), st.integers(1, 500))
+def test_cutting_follows_the_rule(samples, window, hop, piece):
+    spec = WindowSpec(100, window, min(hop, window))
+    audio = np.arange(1, samples + 1, dtype=np.float32)
+    pieces = (audio[start : start + piece] for start in range(0, samples, piece))
+    made = list(cut(pieces, spec))
+    assert len(made) == spec.count(samples)
+    for place, part in enumerate(made):
+        here = audio[place * spec.hop : place * spec.hop + window]
+        np.testing.assert_array_equal(part, np.resize(here, window))
+    full = [part for place, part in enumerate(made) if place * spec.hop + window <= samples]
+    assert len(made) - len(full) <= 1
+
+
+@given(st.integers(1, 10_000), st.integers(1, 20))
+def test_chosen_windows_are_spread_and_distinct(samples, limit):
+    spec = WindowSpec(100, 100, 90, limit=limit)
+    chosen, total = spec.chosen(samples), spec.count(samples)
+    assert len(set(chosen)) == len(chosen) == min(limit, total)
+    assert chosen == sorted(chosen)
+    assert chosen[0] == 0
+    assert limit == 1 or chosen[-1] == total - 1
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000])
+def test_streamed_resampling_is_the_whole_files(rate):
+    samples = tone(7, rate)
+    whole = soxr.resample(samples.mean(axis=0), rate, SPEC.sample_rate, quality="HQ")
+    for place, window in enumerate(windows(sndfile(samples, "WAV", "FLOAT", rate))):
+        here = np.resize(whole[place * SPEC.hop : place * SPEC.hop + SPEC.window], SPEC.window)
+        np.testing.assert_allclose(window[:40_000], here[:40_000], atol=1e-5)
+
+
+@pytest.mark.parametrize("make", ["WAV", "FLAC", "OGG", "mp3", "m4a", "opus"])
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_a_limit_takes_the_same_windows(make, limit):
+    samples = tone(25)
+    data = sndfile(samples, make) if make.isupper() else ffmpeg(samples, make)
+    every = windows(data)
+    spec = WindowSpec(SPEC.sample_rate, SPEC.window, SPEC.hop, limit)
+    reader = read_windows(io.BytesIO(data), spec)
+    some = list(reader)
+    chosen = spec.chosen(round(reader.facts.duration_s * SPEC.sample_rate))
+    assert len(some) == limit
+    assert reader.facts.duration_s == pytest.approx(25, abs=0.05)
+    for place, window in zip(chosen, some, strict=True):
+        assert 1 - cosine(every[place], window) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (cut_short(sndfile(tone(25))), "truncated"),
+        (cut_short(sndfile(tone(25), "OGG")), "truncated"),
+        (cut_short(sndfile(tone(25), "FLAC")), "flac_strict"),
+        (garbled(sndfile(tone(25), "FLAC")), "flac_strict"),
+    ],
+)
+def test_a_limit_does_not_hide_damage(data, reason):
+    with pytest.raises(Rejected) as caught:
+        windows(data, WindowSpec(SPEC.sample_rate, SPEC.window, SPEC.hop, 5))
+    assert caught.value.reason == reason
+
+
+def test_the_same_rate_is_not_resampled():
+    data = sndfile(SECONDS, "WAV", "FLOAT")
+    made = windows(data, WindowSpec(44_100, 44_100, 44_100))
+    np.testing.assert_allclose(np.concatenate(made), SECONDS.mean(axis=0), atol=1e-6)
+
+
+LONG = """
+import resource, sys
+from workers.audio.fetch import fetch
+from workers.audio.windows import read_windows
+from schemas.audio import WindowSpec
+from schemas.settings import S3Settings
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with fetch(sys.argv[1], S3Settings()) as fetched:
+    count = sum(1 for _ in read_windows(fetched.file, WindowSpec(16_000, 48_128, 47_872)))
+print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_length(tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(sndfile(np.tile(tone(60), 20)))  # 20 min: 202 MB of samples, 77 MB of mono float32 at 16 kHz
+    result = subprocess.run([sys.executable, "-c", LONG, str(path)], capture_output=True, text=True, check=True)
+    count, megabytes = map(int, result.stdout.split())
+    assert count == SPEC.count(1200 * 16_000)
+    assert megabytes < 40
