@@ -55,7 +55,7 @@ class MusicNN:
 
         from workers.encoders.musicnn_net import MusicnnNet
 
-        # Its many small products wait for each other: beside other work, two threads took 15 s for what one does in 0.3.
+        # Its many small products wait for each other: beside other work two threads took 15 s, one takes 0.3.
         torch.set_num_threads(1)
         self.spec = spec
         folder = weights_folder("musicnn", models)

@@ -36,9 +36,9 @@ class Entry:
 
 
 ENCODERS: dict[str, Entry] = {
-    "fake": Entry(fake.SPEC, fake.FakeEncoder, fake.FakeText, weights=(), realtime_factor=1000),
+    "fake": Entry(fake.SPEC, fake.FakeEncoder, fake.FakeText, weights=(), realtime_factor=600),
     "musicnn": Entry(
-        musicnn.SPEC, musicnn.MusicNN, musicnn.MusicNNText, weights=("minilm", "musicnn"), realtime_factor=50
+        musicnn.SPEC, musicnn.MusicNN, musicnn.MusicNNText, weights=("minilm", "musicnn"), realtime_factor=55
     ),
 }
 

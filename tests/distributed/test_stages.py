@@ -1,0 +1,126 @@
+"""The stages on a real Ray: every track is answered once, whatever its neighbours do to the worker."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import ray
+
+from lake.sources import list_sources
+from schemas.settings import Settings
+from tests.audio_files import BROKEN
+from workers import stages
+from workers.encoders.fake import SPEC
+from workers.stages import FusedStage, embed, fused, split, start_ray
+
+
+@pytest.fixture(scope="module")
+def settings():
+    settings = Settings(cpus=2)
+    start_ray(settings)
+    yield settings
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tracks(rendered, tmp_path_factory):
+    """Six sound files and a few broken ones."""
+    folder = tmp_path_factory.mktemp("broken")
+    for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac"):
+        (folder / name).write_bytes(BROKEN[name][0]())
+    return list_sources([str(rendered), str(folder)], Settings().s3).tracks
+
+
+def by_track(batches) -> dict[str, dict]:
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    found = {row["track_id"]: row for row in rows}
+    assert len(found) == len(rows), "a track was answered twice"
+    return found
+
+
+def test_fused_equals_split(tracks, settings):
+    one, other = by_track(fused(tracks, SPEC, settings)), by_track(split(tracks, SPEC, settings, gpus=0))
+    assert one.keys() == other.keys() == set(tracks["track_id"].to_pylist())
+    for track, row in one.items():
+        same = other[track]
+        for name in ("vector", "features", "window_vectors"):
+            np.testing.assert_array_equal(row.pop(name), same.pop(name))
+        assert row == same
+
+
+def test_broken_files_are_rows_with_reasons(tracks, settings):
+    found = by_track(embed(tracks, SPEC, settings))
+    uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
+    reasons = {Path(uris[track]).name: row["reason"] for track, row in found.items() if row["outcome"] != "embedded"}
+    assert reasons == {name: BROKEN[name][1] for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac")}
+
+
+class PoisonStage(FusedStage):
+    """Dies on one file as a decoder's segmentation fault would."""
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        for uri in block["uri"].to_pylist():
+            if uri.endswith("poison.wav"):
+                os.kill(os.getpid(), signal.SIGSEGV)
+        return super().__call__(block)
+
+
+class OncePoisonStage(FusedStage):
+    """Dies on a file only beside others, as a kill for memory would."""
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        if len(block) > 1 and any(uri.endswith("poison.wav") for uri in block["uri"].to_pylist()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(block)
+
+
+@pytest.fixture
+def poisoned(rendered, tmp_path, monkeypatch):
+    """Forty sound tracks and one that kills its worker, ten a block."""
+    files = sorted(path for path in rendered.iterdir() if path.suffix != ".csv")
+    for number in range(40):
+        os.link(files[number % len(files)], tmp_path / f"{number:02}{files[number % len(files)].suffix}")
+    os.link(files[0], tmp_path / "poison.wav")
+    monkeypatch.setattr(stages, "MAX_BLOCK_TRACKS", 10)
+    monkeypatch.setattr(stages, "BLOCKS_PER_CORE", 2)
+    return list_sources([str(tmp_path)], Settings().s3).tracks
+
+
+def test_a_poison_file_is_quarantined_alone(poisoned, settings):
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    found = by_track(embed(poisoned, SPEC, settings, PoisonStage))
+    assert len(found) == 41
+    (culprit,) = [row for row in found.values() if row["outcome"] != "embedded"]
+    assert (culprit["outcome"], culprit["reason"]) == ("quarantined", "decoder_crashed")
+    uris = dict(zip(poisoned["track_id"].to_pylist(), poisoned["uri"].to_pylist(), strict=True))
+    assert uris[culprit["track_id"]].endswith("poison.wav")
+
+
+def test_a_crash_that_does_not_come_again_quarantines_nothing(poisoned, settings):
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    found = by_track(embed(poisoned, SPEC, settings, OncePoisonStage))
+    assert {row["outcome"] for row in found.values()} == {"embedded"}
+    assert len(found) == 41
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_store_that_does_not_answer_leaves_tracks_pending(tracks, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    elsewhere = pa.array([f"s3://bucket/{number}.wav" for number in range(2)])
+    place = tracks.schema.get_field_index("uri")
+    lost = tracks.slice(0, 2).set_column(place, tracks.schema.field("uri"), elsewhere)
+    found = by_track(embed(lost, SPEC, Settings(cpus=2)))
+    assert {row["outcome"] for row in found.values()} == {"pending"}
+    assert all(row["message"] for row in found.values())
+
+
+@pytest.mark.usefixtures("settings")
+def test_blocks_put_the_longest_first_and_lose_none(tracks):
+    blocks = stages._blocks(tracks)
+    sizes = [stages._seconds(block)[0] for block in blocks]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(map(len, blocks)) == len(tracks)
