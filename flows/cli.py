@@ -129,11 +129,16 @@ def search(
     from flows.tables import show
 
     rows = [
-        [row["rank"], row["score"], row["title"] or row["uri"], row["artist"], _names(row["tags"]), row["track_id"]]
+        [
+            *(row[name] for name in ("rank", "score", "title", "artist")),
+            _names(row["tags"]),
+            _file(row),
+            row["track_id"],
+        ]
         for row in found
     ]
     asked = ", ".join(f"{name} {value!r}" for name, value in query.items() if value is not None)
-    show(asked, ["", "score", "title", "artist", "tags", "track_id"], rows)
+    show(asked, ["", "score", "title", "artist", "tags", "file", "track_id"], rows)
 
 
 @app.command()
@@ -213,6 +218,10 @@ def _show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None
 
     columns = list(rows[0]) if rows else ["nothing"]
     show(title, columns, [list(row.values()) for row in rows])
+
+
+def _file(row: dict[str, Any]) -> str:
+    return (row["uri"] or "").rsplit("/", 1)[-1]
 
 
 def _names(tags: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from workers.render.catalogue import pieces, render_catalogue
 
-SEARCHES = ("banjo", "church organ", "fast techno", "sad solo violin", "heavy metal guitar")
+SEARCHES = ("flute", "techno beat", "acoustic guitar", "string quartet", "saxophone")
 
 
 def main(folder: Path) -> None:
@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
         _tonelake(lake, "search", words, "-k", "3")
     first = json.loads(_tonelake(lake, "--json", "search", SEARCHES[0], "-k", "1", quiet=True))[0]
     _tonelake(lake, "search", "--like", first["track_id"], "-k", "3")
-    _tonelake(lake, "search", "slow and quiet", "--where", "array_has(genres, 'classical')", "-k", "3")
+    _tonelake(lake, "search", "slow strings", "--where", "array_has(genres, 'classical') AND year >= 1990", "-k", "3")
     print(f"\nDone in {time.monotonic() - started:.0f} s. Now your own music:\n")
     print("    .venv/bin/tonelake index ~/Music")
     print('    .venv/bin/tonelake search "slow jazz with a muted trumpet"\n')

@@ -8,7 +8,6 @@ from rich.table import Table
 
 from flows.reports import IndexReport
 
-
 WIDTH = 200  # into a pipe or a file: nothing is folded to 80 columns
 
 

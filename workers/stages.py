@@ -28,7 +28,7 @@ from schemas.audio import estimated_seconds
 from schemas.embeddings import outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
-from workers.encoders.registry import load_encoder
+from workers.encoders.registry import encoder_entry, load_encoder
 from workers.track import (
     Row,
     decode_track,
@@ -126,7 +126,8 @@ def embed(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type =
 
 
 def _first_pass(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type) -> Iterator[pa.Table]:
-    if not (gpus := _gpus()):
+    gpus = _gpus() if encoder_entry(spec.name).on_gpu else 0
+    if not gpus:
         yield from fused(tracks, spec, settings, stage)
         return
     long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in _seconds(tracks)])

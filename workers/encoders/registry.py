@@ -19,6 +19,7 @@ from workers.weights import weights_folder
 class Entry:
     """`load_text` is None for an encoder that cannot be asked in words.
 
+    `on_gpu` says that it computes on a GPU where there is one; the others run on the CPUs beside it.
     `weights` are names for `weights_folder`, `realtime_factor` seconds of audio that one core embeds a second, with
     decoding: a guess for `--dry-run` before a lake has runs of its own.
     """
@@ -28,6 +29,7 @@ class Entry:
     load_text: Callable[[EncoderSpec, Path], TextTower] | None
     weights: tuple[str, ...]
     realtime_factor: float
+    on_gpu: bool = False
 
     def prepare(self, models: Path) -> None:
         """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""
