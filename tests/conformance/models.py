@@ -6,15 +6,15 @@ import pytest
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.weights import weights_folder
+from workers.weights import Source, weights_folder
 
 
-def models_with(*names: str) -> Path:
+def models_with(*sources: Source) -> Path:
     """The models folder, holding these models."""
     models = Settings().models
-    for name in names:
+    for source in sources:
         try:
-            weights_folder(name, models)
+            weights_folder(source, models)
         except UserError as error:
             if "cannot fetch" not in str(error):
                 raise

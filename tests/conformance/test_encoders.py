@@ -182,7 +182,7 @@ def test_the_registry_is_light():
 
 
 def test_workers_on_audio_load_no_text_tower():
-    models = models_with("minilm", "musicnn")
+    models = models_with(*ENCODERS["musicnn"].weights)
     code = (
         "import sys; from pathlib import Path; from workers.encoders.registry import ENCODERS, load_encoder\n"
         f"load_encoder(ENCODERS['musicnn'].spec, Path({str(models)!r}))\n"

@@ -11,9 +11,9 @@ from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from workers.encoders.conse import PROMPT, TOP, conse, prompted
 from workers.encoders.musicnn_tags import VOCABULARY, merged
-from workers.weights import SOURCES, weights_folder
-
-NETS_FILE, TAGS_FILE = "musicnn.safetensors", "tag_vectors.safetensors"
+from workers.encoders.musicnn_weights import MUSICNN, NETS_FILE, TAGS_FILE
+from workers.text.minilm_weights import MINILM
+from workers.weights import weights_folder
 
 _HOP = 256
 _FRAMES = 187
@@ -28,7 +28,7 @@ SPEC = EncoderSpec(
         "ISMIR 2019 late-breaking"
     ),
     backbone=BackboneSpec(
-        weights_sha256=SOURCES["musicnn"].sha256(),
+        weights_sha256=MUSICNN.sha256(),
         windows=WindowSpec(sample_rate=16_000, window=(_FRAMES - 1) * _HOP + 512, hop=_FRAMES * _HOP),
         layer="mean_pool, max_pool, penultimate and probabilities of MTT_musicnn, then of MSD_musicnn",
         pooling="mean over windows",
@@ -37,7 +37,7 @@ SPEC = EncoderSpec(
     head=HeadSpec(
         kind="conse",
         dim=384,
-        weights_sha256=SOURCES["minilm"].sha256(),
+        weights_sha256=MINILM.sha256(),
         text_tower="all-MiniLM-L6-v2",
         parameters=(("prompt", PROMPT), ("top", TOP), ("vocabulary", ",".join(VOCABULARY))),
     ),
@@ -58,7 +58,7 @@ class MusicNN:
         # Its many small products wait for each other: beside other work two threads took 15 s, one takes 0.3.
         torch.set_num_threads(1)
         self.spec = spec
-        folder = weights_folder("musicnn", models)
+        folder = weights_folder(MUSICNN, models)
         self._net = MusicnnNet(load_tensors(folder / NETS_FILE))
         self._tag_vectors = load_file(folder / TAGS_FILE)["tag_vectors"]
 

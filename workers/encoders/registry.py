@@ -11,8 +11,10 @@ from typing import Any
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from workers.encoders import fake, musicnn
+from workers.encoders.musicnn_weights import MUSICNN
 from workers.encoders.protocol import Encoder, TextTower
-from workers.weights import weights_folder
+from workers.text.minilm_weights import MINILM
+from workers.weights import Source, weights_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +22,27 @@ class Entry:
     """`load_text` is None for an encoder that cannot be asked in words.
 
     `on_gpu` says that it computes on a GPU where there is one; the others run on the CPUs beside it.
-    `weights` are names for `weights_folder`, `realtime_factor` seconds of audio that one core embeds a second, with
+    `weights` are what `prepare` fetches, `realtime_factor` seconds of audio that one core embeds a second, with
     decoding: a guess for `--dry-run` before a lake has runs of its own.
     """
 
     spec: EncoderSpec
     load: Callable[[EncoderSpec, Path], Encoder]
     load_text: Callable[[EncoderSpec, Path], TextTower] | None
-    weights: tuple[str, ...]
+    weights: tuple[Source, ...]
     realtime_factor: float
     on_gpu: bool = False
 
     def prepare(self, models: Path) -> None:
         """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""
-        for name in self.weights:
-            weights_folder(name, models)
+        for source in self.weights:
+            weights_folder(source, models)
 
 
 ENCODERS: dict[str, Entry] = {
     "fake": Entry(fake.SPEC, fake.FakeEncoder, fake.FakeText, weights=(), realtime_factor=600),
     "musicnn": Entry(
-        musicnn.SPEC, musicnn.MusicNN, musicnn.MusicNNText, weights=("minilm", "musicnn"), realtime_factor=55
+        musicnn.SPEC, musicnn.MusicNN, musicnn.MusicNNText, weights=(MINILM, MUSICNN), realtime_factor=55
     ),
 }
 
@@ -63,11 +65,11 @@ def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
 
 def described() -> list[dict[str, Any]]:
     """One row an encoder, for people and for JSON."""
-    return [_row(entry.spec) for entry in ENCODERS.values()]
+    return [_row(entry) for entry in ENCODERS.values()]
 
 
-def _row(spec: EncoderSpec) -> dict[str, Any]:
-    windows = spec.backbone.windows
+def _row(entry: Entry) -> dict[str, Any]:
+    spec, windows = entry.spec, entry.spec.backbone.windows
     return {
         "name": spec.name,
         "embedding_version": spec.embedding_version,
@@ -76,6 +78,6 @@ def _row(spec: EncoderSpec) -> dict[str, Any]:
         "hop": windows.hop,
         "dim": spec.head.dim,
         "tags": len(spec.tagger.vocabulary) if spec.tagger else 0,
-        "text_tower": spec.head.text_tower,
+        "text_tower": entry.load_text is not None,
         "licence": spec.licence,
     }

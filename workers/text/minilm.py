@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
+from workers.text.minilm_weights import MINILM
 from workers.weights import weights_folder
 
 DIM = 384
@@ -33,7 +34,7 @@ class MiniLM:
     """A TextTower. Source: W. Wang et al., "MiniLM" (2020), as trained on sentence pairs by sentence-transformers."""
 
     def __init__(self, models: Path) -> None:
-        folder = weights_folder("minilm", models)
+        folder = weights_folder(MINILM, models)
         weights = load_file(folder / "model.safetensors")
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)

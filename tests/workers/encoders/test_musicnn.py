@@ -8,9 +8,11 @@ from safetensors.torch import load_file
 
 from tests.conformance.models import models_with
 from workers.encoders.conse import TOP, conse
-from workers.encoders.musicnn import NETS_FILE, SPEC, MusicNN, MusicNNText
+from workers.encoders.musicnn import SPEC, MusicNN, MusicNNText
 from workers.encoders.musicnn_net import NETS, MusicnnNet
 from workers.encoders.musicnn_tags import MSD_TAGS, MTT_TAGS, VOCABULARY, merged, normalised
+from workers.encoders.musicnn_weights import MUSICNN, NETS_FILE
+from workers.text.minilm_weights import MINILM
 from workers.weights import weights_folder
 
 ROOT = Path(__file__).parents[3]
@@ -23,12 +25,12 @@ BOUNDS = {"mean_pool": 5e-5, "max_pool": 6e-4, "penultimate": 1e-4, "probabiliti
 
 @pytest.fixture(scope="module")
 def models():
-    return models_with("minilm", "musicnn")
+    return models_with(MINILM, MUSICNN)
 
 
 @pytest.fixture(scope="module")
 def net(models):
-    return MusicnnNet(load_file(weights_folder("musicnn", models) / NETS_FILE))
+    return MusicnnNet(load_file(weights_folder(MUSICNN, models) / NETS_FILE))
 
 
 @pytest.fixture(scope="module")

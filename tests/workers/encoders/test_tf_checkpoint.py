@@ -3,8 +3,9 @@
 import pytest
 
 from schemas.errors import UserError
+from workers.encoders.musicnn_weights import MUSICNN
 from workers.encoders.tf_checkpoint import DamagedCheckpoint, read_checkpoint
-from workers.weights import SOURCES, fetch_members
+from workers.weights import fetch_members
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +13,7 @@ def checkpoint(tmp_path_factory):
     """Index and data of the MagnaTagATune network."""
     folder = tmp_path_factory.mktemp("wheel")
     try:
-        members = fetch_members(SOURCES["musicnn"], folder, folder)
+        members = fetch_members(MUSICNN, folder, folder)
     except UserError as error:
         if "cannot fetch" not in str(error):
             raise

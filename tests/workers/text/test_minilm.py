@@ -7,6 +7,7 @@ import pytest
 
 from tests.conformance.models import models_with
 from workers.text.minilm import DIM, MAX_TOKENS, MiniLM
+from workers.text.minilm_weights import MINILM
 from workers.weights import weights_folder
 
 TEXTS = [
@@ -21,7 +22,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def models():
-    return models_with("minilm")
+    return models_with(MINILM)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_equals_transformers(tower, models):
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
 
-    folder = weights_folder("minilm", models)
+    folder = weights_folder(MINILM, models)
     config = BertConfig(hidden_size=DIM, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
     bert = BertModel(config).eval()
     assert not bert.load_state_dict(load_file(folder / "model.safetensors"), strict=False).missing_keys
