@@ -45,17 +45,17 @@ class Watch:
     def say(self, text: str) -> None:
         """A line for the person, now."""
         if self._console.is_terminal:
-            self._bar.console.print(text, highlight=False)
+            self._bar.console.print(text, highlight=False, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def expect(self, tracks: int, seconds: float) -> None:
-        """So many more tracks are to be done, of about so many seconds."""
+    def expect(self, tracks: int, what: str) -> None:
+        """So many more tracks are to be done."""
         if not self._total:
             self._started = time.monotonic()
         self._total += tracks
         self._bar.update(self._task, total=self._total, visible=True)
-        self.say(f"{tracks:,} tracks to embed, about {seconds / 3600:.1f} h of audio")
+        self.say(f"{tracks:,} tracks to embed, {what}")
 
     def advance(self, outcomes: pa.Table) -> None:
         """A batch of outcomes has come."""

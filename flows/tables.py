@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.reports import IndexReport
 
@@ -18,9 +19,9 @@ def show(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     for column, right in zip(columns, numeric, strict=True):
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*[_cell(value) for value in row])
+        table.add_row(*[Text(_cell(value)) for value in row])  # a title may hold what rich takes for markup
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(title, style="bold", highlight=False)
+    console.print(title, style="bold", highlight=False, markup=False)
     console.print(table)
 
 

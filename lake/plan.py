@@ -51,7 +51,9 @@ def known(lake: Lake, tracks: pa.Table) -> pa.ChunkedArray:
 def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: bool = False) -> Plan:
     """Splits registry rows by state at their current source_version. Tables that are not there yet count as empty."""
     shard = _range(tracks)
-    done = _read(lake, embeddings_table(spec), embeddings_schema(spec), ["track_id", "source_version"], shard)
+    columns = ["track_id", "source_version", "tags_version"]
+    done = _read(lake, embeddings_table(spec), embeddings_schema(spec), columns, shard)
+    done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # older tags are computed anew
     mine = f"feature_version = '{spec.feature_version}'" + (f" AND {shard}" if shard else "")
     quarantine = _read(lake, "quarantine", QUARANTINE, ["track_id", "source_version", "reason", "attempts"], mine)
     embedded = _matches(tracks, done)

@@ -22,8 +22,9 @@ class EncoderVersion:
 
 
 def remember(lake: Lake, spec: EncoderSpec) -> None:
-    """Writes a spec down, once."""
-    if any(version.embedding_version == spec.embedding_version for version in versions(lake)):
+    """Writes a spec down; again where its tagger is another than the one written."""
+    known = {version.embedding_version: version for version in versions(lake)}.get(spec.embedding_version)
+    if known and known.spec == spec:
         return
     row = {
         "embedding_version": spec.embedding_version,
@@ -32,9 +33,10 @@ def remember(lake: Lake, spec: EncoderSpec) -> None:
         "tags_version": spec.tags_version,
         "dim": spec.head.dim,
         "spec": spec.to_json(),
-        "created_at": datetime.now(UTC),
+        "created_at": known.created_at if known else datetime.now(UTC),
     }
-    merge = lake.ensure("encoders", ENCODERS).merge_insert("embedding_version").when_not_matched_insert_all()
+    merge = lake.ensure("encoders", ENCODERS).merge_insert("embedding_version")
+    merge = merge.when_matched_update_all().when_not_matched_insert_all()
     merge.execute(pa.Table.from_pylist([row], schema=ENCODERS))
 
 

@@ -26,7 +26,7 @@ class Committer:
     """
 
     def __init__(self, lake: Lake, spec: EncoderSpec, lease: Lease, run_id: str, settings: Settings) -> None:
-        self._lake, self._spec, self._lease, self._run_id, self._settings = lake, spec, lease, run_id, settings
+        self.lake, self._spec, self._lease, self._run_id, self._settings = lake, spec, lease, run_id, settings
         self._embeddings = lake.ensure(embeddings_table(spec), embeddings_schema(spec))
         self._rows_before = self._embeddings.count_rows()
         self._removed = 0
@@ -69,18 +69,20 @@ class Committer:
 
     def _write_embedded(self, rows: pa.Table) -> None:
         spec = self._spec
-        if self._settings.keep_windows:
-            self._merge(windows_table(spec), rows, windows_schema(spec))
-        if spec.stores_features:
-            self._merge(features_table(spec), rows, features_schema(spec))
-        facts = rows.append_column("fingerprint", pa.nulls(len(rows), pa.binary()))
-        self._merge("audio_facts", _first_of_each(facts, "content_sha256"), AUDIO_FACTS)
+        heard = rows.filter(pc.is_valid(rows["codec"]))  # the others were computed from stored features
+        if len(heard):
+            if self._settings.keep_windows:
+                self._merge(windows_table(spec), heard, windows_schema(spec))
+            if spec.stores_features:
+                self._merge(features_table(spec), heard, features_schema(spec))
+            facts = heard.append_column("fingerprint", pa.nulls(len(heard), pa.binary()))
+            self._merge("audio_facts", _first_of_each(facts, "content_sha256"), AUDIO_FACTS)
         self._complete(rows.append_column("run_id", pa.repeat(self._run_id, len(rows))))
         self._forgive(rows["track_id"])
 
     def _complete(self, rows: pa.Table) -> None:
         """The commit that makes tracks embedded carries the run and its fencing number."""
-        table = self._lake.table(embeddings_table(self._spec))
+        table = self.lake.table(embeddings_table(self._spec))
         merge = table.merge_insert("track_id").when_matched_update_all().when_not_matched_insert_all()
         transaction, stats = merge.execute_uncommitted(_shaped(rows, embeddings_schema(self._spec)))
         transaction.transaction_properties = {"run_id": self._run_id, "fence": str(self._lease.number)}
@@ -110,7 +112,7 @@ class Committer:
     def _merge(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
         """Tables that other runs may write too: Lance retries where two merges meet."""
         self._lease.check()
-        table = self._lake.ensure(name, schema)
+        table = self.lake.ensure(name, schema)
         key = next(field.name for field in schema if field.metadata)
         merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
         merge.execute(_shaped(rows, schema))
@@ -121,9 +123,9 @@ class Committer:
         self._delete("quarantine", "key", [f"{track}@{self._spec.feature_version}" for track in forgiven])
 
     def _delete(self, name: str, column: str, values: list[str]) -> int:
-        if not values or name not in self._lake.names():
+        if not values or name not in self.lake.names():
             return 0
-        table = self._lake.table(name)
+        table = self.lake.table(name)
         quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
         doomed = table.count_rows(f"{column} IN ({quoted})")
         if doomed:
@@ -133,7 +135,7 @@ class Committer:
 
     def verify(self) -> None:
         """Asserts, from counts of the table itself, that every row written is there once."""
-        keys = self._lake.table(embeddings_table(self._spec)).to_table(columns=["track_id"])["track_id"]
+        keys = self.lake.table(embeddings_table(self._spec)).to_table(columns=["track_id"])["track_id"]
         rows, distinct = len(keys), pc.count_distinct(keys).as_py()
         due = self._rows_before + self.inserted - self._removed
         if not rows == distinct == due:

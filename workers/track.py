@@ -103,13 +103,21 @@ def embedded_row(track: Row, decoded: Decoded, pooled: Pooled, encoder: Encoder)
         "duration_s": facts.duration_s,
         **named,
         "genres": track.get("genres") or list(decoded.tags.genres),
-        **_tags(features, encoder),
         "verdicts": list(facts.verdicts),
-        "vector": encoder.project(features)[0],
+        **_vector_and_tags(features, encoder),
         "features": pooled.features.astype(np.float16),
         "window_vectors": list(pooled.window_vectors),
         **{name: getattr(facts, name) for name in ("codec", "sample_rate", "channels", "peak", "loudness")},
     }
+
+
+def derived_rows(tracks: list[Row], encoder: Encoder) -> list[Row]:
+    """Rows of tracks whose features are known: a new head or tagger hears no audio again."""
+    return [
+        {name: value for name, value in track.items() if name != "features"}
+        | {"outcome": "embedded", **_vector_and_tags(np.asarray(track["features"], np.float32)[None], encoder)}
+        for track in tracks
+    ]
 
 
 def or_reason(track: Row, work: Callable[[], Row]) -> Row:
@@ -141,6 +149,11 @@ def _unembedded(track: Row, outcome: str, reason: str | None, message: str) -> R
         "message": message[:500],
         "source_version": track["source_version"],
     }
+
+
+def _vector_and_tags(features: np.ndarray, encoder: Encoder) -> Row:
+    """What head and tagger make of one track's features [1, feature_dim]."""
+    return {"vector": encoder.project(features)[0], **_tags(features, encoder)}
 
 
 def _tags(features: np.ndarray, encoder: Encoder) -> Row:

@@ -55,6 +55,7 @@ def embedded(name: str, version: str = "1", **columns) -> dict:
         "vector": unit(name + version, 8).astype(np.float32),
         "features": unit(name, 12),
         "window_vectors": [unit(name, 8), unit(name, 8)],
+        "codec": "flac",
         **columns,
     }
 

@@ -1,0 +1,69 @@
+"""A new head or tagger: vectors and tags are computed from stored features, and no file is opened."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flows.index import index_catalogue
+from flows.progress import Watch
+from flows.reports import IndexRequest
+from lake.connect import Lake
+from schemas.settings import S3Settings, Settings
+from schemas.tables import embeddings_table
+from tests.cli import answer
+from tests.conformance.models import models_with
+from workers import stages
+from workers.encoders.registry import ENCODERS
+
+
+@pytest.fixture(scope="module")
+def lake(rendered, tmp_path_factory):
+    """Two tracks embedded by musicnn."""
+    models_with(*ENCODERS["musicnn"].weights)
+    lake = tmp_path_factory.mktemp("upgrade") / "lake"
+    report = answer(lake, "index", rendered, "--limit", "2", encoder="musicnn")
+    assert report["embedded"] == 2
+    return str(lake)
+
+
+def upgrade(lake, rendered, monkeypatch, **changes):
+    """Indexes with a changed spec; fails where audio would be decoded."""
+    entry = ENCODERS["musicnn"]
+    monkeypatch.setitem(ENCODERS, "musicnn", replace(entry, spec=replace(entry.spec, **changes)))
+    monkeypatch.setattr(stages, "embed", lambda *_: pytest.fail("audio was to be decoded"))
+    settings = Settings(lake=lake, encoder="musicnn")
+    return ENCODERS["musicnn"].spec, index_catalogue(IndexRequest((str(rendered),), limit=2), settings, Watch())
+
+
+def rows(lake, spec):
+    table = Lake.at(lake, S3Settings()).table(embeddings_table(spec)).to_table()
+    return table.drop_columns(["run_id", "tags_version"]).sort_by("track_id").to_pylist()
+
+
+def test_a_new_head_is_computed_from_features(lake, rendered, monkeypatch):
+    old = ENCODERS["musicnn"].spec
+    new, report = upgrade(lake, rendered, monkeypatch, head=replace(old.head, revision=2))
+    assert new.embedding_version != old.embedding_version
+    assert new.feature_version == old.feature_version
+    assert (report.embedded, report.embedded_now, report.audio_seconds, report.unfinished) == (2, 2, 0, 0)
+    for row, before in zip(rows(lake, new), rows(lake, old), strict=True):
+        np.testing.assert_array_equal(row.pop("vector"), before.pop("vector"))
+        assert row == before
+
+
+def test_a_new_tagger_rewrites_tags_alone(lake, rendered, monkeypatch):
+    old = ENCODERS["musicnn"].spec
+    before = rows(lake, old)
+    facts = Lake.at(lake, S3Settings()).table("audio_facts").to_table()
+    new, report = upgrade(lake, rendered, monkeypatch, tagger=replace(old.tagger, threshold=0.99))
+    assert new.embedding_version == old.embedding_version
+    assert new.tags_version != old.tags_version
+    assert (report.embedded, report.embedded_now, report.audio_seconds) == (2, 2, 0)
+    after = rows(lake, new)
+    assert [row["tag_names"] for row in after] != [row["tag_names"] for row in before]
+    for row, was in zip(after, before, strict=True):
+        np.testing.assert_array_equal(row["vector"], was["vector"])
+        assert row["tags"] == was["tags"]
+    assert Lake.at(lake, S3Settings()).table("audio_facts").to_table() == facts
+    assert {found["pending"] for found in answer(lake, "status")["encoders"]} == {4}
