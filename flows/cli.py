@@ -36,7 +36,7 @@ def main() -> None:
         app()
     except UserError as error:
         _fail(str(error), 2)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except (PermissionError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
         _fail(f"{error}; check the path and its permissions", 2)
     except KeyboardInterrupt:
         _fail("stopped; run the same command again to finish", 130)

@@ -15,7 +15,10 @@ WIDTH = 200  # into a pipe or a file: nothing is folded to 80 columns
 def show(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """Prints a table on standard output; numbers to the right."""
     table = Table(header_style="bold")
-    numeric = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))]
+    numeric = [
+        all(isinstance(row[place], int | float) and not isinstance(row[place], bool) for row in rows)
+        for place in range(len(columns))
+    ]
     for column, right in zip(columns, numeric, strict=True):
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
@@ -43,6 +46,8 @@ def coverage_markdown(report: IndexReport) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.3f}" if isinstance(value, float) else str(value if value is not None else "")

@@ -45,6 +45,8 @@ def list_sources(sources: list[str], s3: S3Settings) -> Listing:
             found, others = _list_audio(root, files)
         skipped += others
         rows.update((row["track_id"], row) for row in found)
+    if not rows:
+        raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {skipped} others")
     columns = [rows[name] | {"state": "active", "last_seen": now, "added_at": now} for name in sorted(rows)]
     return Listing(pa.Table.from_pylist(columns, schema=TRACKS), skipped)
 
@@ -79,8 +81,6 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem) -> tuple[list[dict[
         raise UserError(f"cannot read the source {root}: {error}; check its permissions and keys") from error
     except FileNotFoundError as error:
         raise UserError(f"no such source: {root} ({error})") from error
-    if root.startswith("s3://") and not rows and not skipped:
-        raise UserError(f"nothing is stored under {root}: check the bucket, the prefix and AWS_ENDPOINT_URL")
     return rows, skipped
 
 

@@ -129,6 +129,27 @@ def test_encoders_are_listed():
     assert {"sample_rate", "window", "dim", "licence", "text_tower"} <= names["musicnn"].keys()
 
 
+def test_a_lake_that_is_not_one_and_a_source_without_audio(tmp_path, rendered):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    assert "is a file" in refused("--lake", tmp_path / "file", "--encoder", "fake", "index", rendered)
+    assert "nothing to index" in refused("--lake", tmp_path / "new", "--encoder", "fake", "index", tmp_path / "empty")
+    assert not (tmp_path / "new").exists()
+
+
+def test_titles_are_shown_as_they_are(rendered, tmp_path):
+    file = next(path for path in rendered.iterdir() if path.suffix == ".flac")
+    (tmp_path / "m.csv").write_text(f"uri,title\n{file},Song [bold]Live[/] [1999]\n")
+    assert answer(tmp_path / "lake", "index", tmp_path / "m.csv")["embedded"] == 1
+    shown = run("--lake", tmp_path / "lake", "--encoder", "fake", "search", "x [y]").stdout
+    assert "Song [bold]Live[/] [1999]" in shown
+
+
+def test_a_bucket_that_is_not_there_is_one_line(s3_bucket):
+    assert s3_bucket.startswith("s3://")
+    assert "no bucket 'nowhere'" in refused("--lake", "s3://nowhere/lake", "status")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -65,7 +65,7 @@ def test_s3_prefix(s3_bucket):
     found = listed(f"{s3_bucket}/m")
     assert found.tracks["uri"].to_pylist() == [f"{s3_bucket}/m/a.mp3"]
     assert found.skipped == 1
-    with pytest.raises(UserError, match="nothing is stored under"):
+    with pytest.raises(UserError, match="nothing to index in s3://"):
         listed(f"{s3_bucket}/nowhere")
 
 
