@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINE_SECONDS = 10.0
+TOLD_AT_MOST = 5
 
 
 class Watch:
@@ -27,7 +28,7 @@ class Watch:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("tracks", total=0, speed=0.0, failures=0, visible=False)
-        self._total = self._done = self._failures = 0
+        self._total = self._done = self._failures = self._told = 0
         self._audio_seconds = 0.0
         self._started = time.monotonic()
         self._ended = threading.Event()
@@ -62,6 +63,7 @@ class Watch:
         self._done += len(outcomes)
         self._failures += pc.sum(pc.not_equal(outcomes["outcome"], "embedded")).as_py() or 0
         self._audio_seconds += pc.sum(outcomes["duration_s"]).as_py() or 0.0
+        self._tell(outcomes.filter(pc.equal(outcomes["outcome"], "pending")))
         self._bar.update(self._task, completed=self._done, speed=self._speed(), failures=self._failures)
 
     @property
@@ -76,6 +78,12 @@ class Watch:
             f"{self._done:,} of {self._total:,} tracks, {self._speed():.0f}x real time, "
             f"{self._failures} failed, {left}"
         )
+
+    def _tell(self, lost: pa.Table) -> None:
+        """Why tracks stay pending; the first few stand for the others."""
+        for row in lost.slice(0, max(0, TOLD_AT_MOST - self._told)).to_pylist():
+            self.say(f"track {row['track_id']} stays pending: {row['message']}")
+        self._told += len(lost)
 
     def _speed(self) -> float:
         return self._audio_seconds / max(1e-3, time.monotonic() - self._started)
