@@ -17,7 +17,6 @@ from schemas.tracks import source_version
 from workers.audio.verdicts import Rejected
 
 IN_MEMORY_BYTES = 64 << 20
-CHUNK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,10 @@ def _on_disk(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
     """A local file itself; an object as a temporary file: one transfer, whatever is read of it and how often."""
     if files.protocol[0] == "file":
         return open(path, "rb")
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
+    spool = tempfile.NamedTemporaryFile()  # noqa: SIM115 -- the caller closes it
     try:
-        with files.open(path, "rb", block_size=CHUNK_BYTES, cache_type="readahead") as source:
-            while chunk := source.read(CHUNK_BYTES):
-                spool.write(chunk)
+        files.get_file(path, spool.name, max_concurrency=1)  # the usual ten at once hold 1 GB (measured)
     except BaseException:
         spool.close()
         raise
-    spool.seek(0)
     return spool

@@ -7,6 +7,7 @@ import pytest
 import s3fs
 
 from schemas.settings import S3Settings
+from tests import memory
 from workers.audio import fetch as fetching
 from workers.audio.fetch import fetch
 from workers.audio.verdicts import Rejected
@@ -48,6 +49,24 @@ def test_object(s3_bucket):
     data, version = read(uri)
     assert data == DATA
     assert version == files.info(uri)["ETag"].strip('"')
+
+
+BIG = """
+import sys
+from workers.audio.fetch import fetch
+from schemas.settings import S3Settings
+with fetch(sys.argv[1], S3Settings()) as fetched:
+    print(fetched.size, peak())
+"""
+
+
+def test_a_large_object_is_not_held_in_memory(s3_bucket):
+    size = 300 << 20
+    files = s3fs.S3FileSystem(**S3Settings().fsspec_options())
+    files.pipe_file(f"{s3_bucket}/big.wav", bytes(size))
+    read, megabytes = memory.run(BIG, f"{s3_bucket}/big.wav")
+    assert read == size
+    assert megabytes < 220  # the libraries alone take 130
 
 
 def test_the_tracks_own_faults(tmp_path, s3_bucket):

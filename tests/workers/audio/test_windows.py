@@ -1,8 +1,6 @@
 """Windows: cut as the spec says, resampled as the whole file would be, whatever way they were reached."""
 
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.audio import WindowSpec
+from tests import memory
 from tests.audio_files import SECONDS, cut_short, ffmpeg, garbled, sndfile, tone
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import cut, read_windows
@@ -98,22 +97,21 @@ def test_the_same_rate_is_not_resampled():
 
 
 LONG = """
-import resource, sys
+import sys
 from workers.audio.fetch import fetch
 from workers.audio.windows import read_windows
 from schemas.audio import WindowSpec
 from schemas.settings import S3Settings
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = peak()
 with fetch(sys.argv[1], S3Settings()) as fetched:
     count = sum(1 for _ in read_windows(fetched.file, WindowSpec(16_000, 48_128, 47_872)))
-print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) // 1024)
+print(count, peak() - start)
 """
 
 
 def test_memory_does_not_grow_with_length(tmp_path):
     path = tmp_path / "long.wav"
     path.write_bytes(sndfile(np.tile(tone(60), 20)))  # 20 min: 202 MB of samples, 77 MB of mono float32 at 16 kHz
-    result = subprocess.run([sys.executable, "-c", LONG, str(path)], capture_output=True, text=True, check=True)
-    count, megabytes = map(int, result.stdout.split())
+    count, megabytes = memory.run(LONG, str(path))
     assert count == SPEC.count(1200 * 16_000)
     assert megabytes < 40
