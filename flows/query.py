@@ -8,7 +8,8 @@ import numpy as np
 
 from lake.connect import Lake
 from lake.plan import active_tracks, coverage, plan
-from lake.search import Filter, quoted, search, tags_of, vector_of
+from lake.search import Filter, search, tags_of, vector_of
+from lake.sql import among
 from lake.versions import choose, versions
 from schemas.encoders import EncoderSpec, TaggerSpec
 from schemas.errors import UserError
@@ -63,8 +64,7 @@ def quarantine(settings: Settings) -> list[Row]:
     if "quarantine" not in lake.required_names():
         return []
     ids = {version.spec.feature_version for version in versions(lake) if version.name == settings.encoder}
-    among = ", ".join(quoted(feature_version) for feature_version in ids) or "''"
-    held = lake.table("quarantine").to_table(filter=f"feature_version IN ({among})").to_pylist()
+    held = lake.table("quarantine").to_table(filter=among("feature_version", ids)).to_pylist() if ids else []
     registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
     tracks = {row["track_id"]: row for row in registered}
     rows = [

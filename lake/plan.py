@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.connect import Lake
+from lake.sql import quoted
 from schemas.embeddings import QUARANTINE, embeddings_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
@@ -99,8 +100,8 @@ def _range(tracks: pa.Table) -> str | None:
     """SQL that reads only a shard's part of another table: `tracks` is sorted by track_id."""
     if not len(tracks):
         return None
-    first, last = (tracks["track_id"][row].as_py().replace("'", "''") for row in (0, len(tracks) - 1))
-    return f"track_id >= '{first}' AND track_id <= '{last}'"
+    first, last = (quoted(tracks["track_id"][row].as_py()) for row in (0, len(tracks) - 1))
+    return f"track_id >= {first} AND track_id <= {last}"
 
 
 def _matches(tracks: pa.Table, others: pa.Table) -> pa.ChunkedArray:

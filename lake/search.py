@@ -7,6 +7,7 @@ import lance
 import numpy as np
 
 from lake.connect import Lake
+from lake.sql import among, quoted
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.tables import embeddings_table
@@ -77,11 +78,6 @@ def tags_of(lake: Lake, spec: EncoderSpec, track_id: str) -> list[dict[str, Any]
     return _by_score(_row(lake, spec, track_id, "tags"))
 
 
-def quoted(text: str) -> str:
-    """A string literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _open(lake: Lake, spec: EncoderSpec) -> lance.LanceDataset:
     return lake.table(embeddings_table(spec))
 
@@ -101,8 +97,7 @@ def _by_score(tags: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
 def _uris(lake: Lake, track_ids: list[str]) -> dict[str, str]:
     if not track_ids:
         return {}
-    among = ", ".join(quoted(track) for track in track_ids)
-    rows = lake.table("tracks").to_table(columns=["track_id", "uri"], filter=f"track_id IN ({among})").to_pylist()
+    rows = lake.table("tracks").to_table(columns=["track_id", "uri"], filter=among("track_id", track_ids)).to_pylist()
     return {row["track_id"]: row["uri"] for row in rows}
 
 

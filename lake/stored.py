@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.connect import Lake
-from lake.search import quoted
+from lake.sql import among
 from lake.versions import versions
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table
@@ -39,9 +39,8 @@ def _joined(lake: Lake, tracks: pa.Table, name: str, columns: tuple[str, ...]) -
     """Adds columns of a table to the tracks that it holds at the same source_version; drops the others."""
     if not len(tracks):
         return tracks
-    among = ", ".join(quoted(track) for track in tracks["track_id"].to_pylist())
     wanted = ["track_id", "source_version", *columns]
-    rows = lake.table(name).to_table(columns=wanted, filter=f"track_id IN ({among})")
+    rows = lake.table(name).to_table(columns=wanted, filter=among("track_id", tracks["track_id"].to_pylist()))
     place = pc.index_in(tracks["track_id"], rows["track_id"].combine_chunks())
     same = pc.fill_null(pc.equal(rows["source_version"].take(place), tracks["source_version"]), False)
     tracks, place = tracks.filter(same), place.filter(same)

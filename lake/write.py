@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from lake.connect import Lake
 from lake.lease import Lease
+from lake.sql import among
 from schemas.embeddings import AUDIO_FACTS, QUARANTINE, embeddings_schema, features_schema, windows_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import CoverageError
@@ -126,11 +127,10 @@ class Committer:
         if not values or name not in self.lake.names():
             return 0
         table = self.lake.table(name)
-        quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-        doomed = table.count_rows(f"{column} IN ({quoted})")
+        doomed = table.count_rows(among(column, values))
         if doomed:
             self._lease.check()
-            table.delete(f"{column} IN ({quoted})")
+            table.delete(among(column, values))
         return doomed
 
     def verify(self) -> None:

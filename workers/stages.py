@@ -130,9 +130,11 @@ def _first_pass(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: 
     if not gpus:
         yield from fused(tracks, spec, settings, stage)
         return
-    long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in _seconds(tracks)])
-    yield from split(tracks.filter(pc.invert(long)), spec, settings, gpus)
-    yield from fused(tracks.filter(long), spec, settings, stage, gpus)
+    is_long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in _seconds(tracks)])
+    if len(short := tracks.filter(pc.invert(is_long))):
+        yield from split(short, spec, settings, gpus)
+    if len(long := tracks.filter(is_long)):
+        yield from fused(long, spec, settings, stage, gpus)
 
 
 def fused(
