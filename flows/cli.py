@@ -38,8 +38,6 @@ def main() -> None:
         _fail(str(error), 2)
     except (PermissionError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
         _fail(f"{error}; check the path and its permissions", 2)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to finish", 130)
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             raise
@@ -162,12 +160,16 @@ def quarantine(
 ) -> None:
     """Tracks that could not be embedded, and why."""
     from flows.query import quarantine as read_quarantine
+    from flows.query import quarantined_windows
 
+    unfinished = 0
     if retry:
         from flows.reports import IndexRequest
 
-        _run(IndexRequest(retry=True), context.obj.settings)
+        for windows in quarantined_windows(context.obj.settings):
+            unfinished += _run(IndexRequest(windows=windows, retry=True), context.obj.settings)["unfinished"]
     _show_list(context.obj, "quarantine", read_quarantine(context.obj.settings))
+    raise typer.Exit(1 if unfinished else 0)
 
 
 @app.command()

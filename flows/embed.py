@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from flows.progress import Watch
 from flows.reports import Tally
 from lake.connect import Lake
+from lake.lease import LeaseLost
 from lake.plan import Plan
 from lake.stored import stored_tracks
 from lake.write import Committer
@@ -21,7 +22,7 @@ from workers.track import derived_rows
 
 
 def shards(tracks: pa.Table, rows: int) -> Iterator[pa.Table]:
-    """Slices of a listing sorted by track_id: each is planned and run by itself, so that memory stays flat."""
+    """Slices of a listing sorted by track_id: each is planned and run by itself: only the listing is held whole."""
     for start in range(0, len(tracks), rows):
         yield tracks.slice(start, rows)
 
@@ -41,8 +42,10 @@ def embed_pending(
             committer.add(outcomes)
             count(outcomes, planned, tally)
             watch.advance(outcomes)
-    except KeyboardInterrupt:
-        watch.say("stopping: committing what has been computed")
+    except LeaseLost:
+        raise
+    except BaseException:
+        watch.say("stopping: committing what was computed; the same command finishes the rest")
         committer.flush()
         raise
     committer.flush()

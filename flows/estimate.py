@@ -35,13 +35,14 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
         asked += len(todo)
         audio_seconds += _audio_seconds(todo)
     last = last_counts(lake, spec.embedding_version)
-    cores = settings.cpus or os.cpu_count() or 1
-    factor = last["realtime_factor"] if last else entry.realtime_factor * cores
-    basis = (
-        f"run {last['run_id']} of this lake"
-        if last
-        else f"{entry.realtime_factor:g} x real time a core, {cores} cores"
-    )
+    if last:
+        factor, basis = last["audio_seconds"] / last["wall_seconds"], f"run {last['run_id']} of this lake"
+    else:
+        cores = settings.cpus or os.cpu_count() or 1
+        factor, basis = (
+            entry.realtime_factor * cores,
+            f"{entry.realtime_factor:g} x real time on each of {cores} cores",
+        )
     return {
         "encoder": spec.name,
         "embedding_version": spec.embedding_version,

@@ -13,7 +13,7 @@ from lake.index import tend
 from lake.lease import Lease
 from lake.plan import coverage, plan, quarantined_tracks, register
 from lake.runs import RunRecord, new_run_id
-from lake.sources import Listing, list_sources
+from lake.sources import Listing, list_sources, refreshed
 from lake.versions import remember
 from lake.write import Committer
 from schemas.encoders import EncoderSpec
@@ -60,5 +60,5 @@ def index_catalogue(
 
 def _listing(request: IndexRequest, lake: Lake, spec: EncoderSpec, settings: Settings) -> Listing:
     if request.retry:
-        return Listing(quarantined_tracks(lake, spec), 0)
+        return Listing(refreshed(quarantined_tracks(lake, spec), settings.s3), 0)
     return list_sources(list(request.sources), settings.s3)

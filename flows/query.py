@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lake.connect import Lake
-from lake.plan import active_tracks, coverage, plan
+from lake.plan import active_tracks, coverage, plan, quarantined_tracks
 from lake.search import Filter, search, tags_of, vector_of
 from lake.sql import among
 from lake.versions import choose, versions
@@ -74,6 +74,14 @@ def quarantine(settings: Settings) -> list[Row]:
         if tracks.get(row["track_id"], {}).get("source_version") == row["source_version"]
     ]
     return sorted(rows, key=lambda row: row["uri"])
+
+
+def quarantined_windows(settings: Settings) -> list[int | None]:
+    """The `--windows` of those versions of the encoder under which the lake holds tracks in quarantine."""
+    lake = Lake.at(settings.lake, settings.s3)
+    lake.required_names()
+    specs = [version.spec for version in versions(lake) if version.name == settings.encoder]
+    return [spec.backbone.windows.limit for spec in specs if len(quarantined_tracks(lake, spec))]
 
 
 def status(settings: Settings) -> Row:

@@ -28,17 +28,6 @@ def require_reachable(s3: S3Settings) -> None:
         raise UserError(f"no S3 store answers at {s3.endpoint_url} ({error}); check AWS_ENDPOINT_URL") from error
 
 
-def require_bucket(uri: str, s3: S3Settings) -> None:
-    """UserError where there is no such bucket, or no permission for it."""
-    bucket = urlsplit(uri).netloc
-    try:
-        there = bool(bucket) and fsspec.filesystem("s3", **s3.fsspec_options()).exists(bucket)
-    except PermissionError as error:
-        raise UserError(f"no access to the bucket {bucket!r}: {error}; check the AWS_* keys") from error
-    if not there:
-        raise UserError(f"there is no bucket {bucket!r}, or these keys do not see it; make it, or check AWS_* keys")
-
-
 @dataclass(frozen=True, slots=True)
 class Lake:
     """Opens and creates the tables of one lake; holds no state but its address."""
@@ -57,7 +46,6 @@ class Lake:
             if not uri.startswith("s3://"):
                 raise UserError(f"cannot keep a lake at {uri}: use a local path or s3://bucket/prefix")
             require_reachable(s3)
-            require_bucket(uri, s3)
         return cls(uri.rstrip("/"), s3)
 
     @property
@@ -75,7 +63,11 @@ class Lake:
         """Names of the tables there are."""
         try:
             entries = self.files().ls(self.uri, detail=False)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if "bucket does not exist" in str(
+                error
+            ):  # the store's word for it; an empty prefix is only a lake to be made
+                raise UserError(f"there is no bucket for {self.uri}: make it, or check --lake") from error
             return set()
         except PermissionError as error:
             raise UserError(f"cannot read the lake {self.uri}: {error}; check its permissions and keys") from error

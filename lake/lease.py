@@ -39,7 +39,7 @@ class Holder:
         """Released, or a process of this host that no longer runs."""
         if self.released:
             return True
-        if self.host != socket.gethostname():
+        if self.host != _this_host():
             return False
         try:
             os.kill(self.pid, 0)
@@ -50,6 +50,14 @@ class Holder:
         return False
 
 
+def _this_host() -> str:
+    """Where a process number means something: containers may share a host name but not their processes."""
+    try:
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
 class Lease:
     """Holds one table for one run, from `with` to its end. `check` before every commit."""
 
@@ -58,7 +66,7 @@ class Lease:
         self._local = not lake.uri.startswith("s3://")
         self._folder = f"{lake.uri}/_leases/{table}"
         self._table = table
-        self._holder = Holder(run_id, socket.gethostname(), os.getpid())
+        self._holder = Holder(run_id, _this_host(), os.getpid())
         self._say = say
         self._stop = threading.Event()
         self.number = 0
@@ -66,11 +74,13 @@ class Lease:
     def __enter__(self) -> "Lease":
         while not self._take():
             pass
-        threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True).start()
+        self._thread = threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._thread.join()
         if self._highest() == self.number:
             self._write(replace(self._holder, released=True))
 

@@ -12,7 +12,7 @@ import fsspec
 import pyarrow.parquet as pq
 
 from schemas.errors import UserError
-from schemas.tracks import source_version, track_id
+from schemas.tracks import local_path, source_version, track_id
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
 _TEXT = ("title", "artist", "album", "isrc", "available_from", "available_to")
@@ -36,9 +36,12 @@ def read_manifest(
     except (ValueError, csv.Error) as error:
         raise UserError(f"cannot read the manifest {uri}: {error}") from error
     rows: dict[str, dict[str, Any]] = {}
-    infos = _Infos(file_system)
+    infos = FileInfos(file_system)
     for number, line in enumerate(lines, start=1):
-        row = _row(uri, folder, number, line)
+        try:
+            row = _row(uri, folder, number, line)
+        except (TypeError, AttributeError) as error:
+            raise UserError(f"{uri}: line {number} has a value of the wrong kind: {error}") from error
         if row["track_id"] in rows:
             raise UserError(f"{uri}: line {number} names track_id {row['track_id']} a second time; make ids unique")
         rows[row["track_id"]] = row | infos.of(row["uri"])
@@ -60,13 +63,13 @@ def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
 
 
 def _row(manifest: str, folder: str, number: int, line: dict[str, Any]) -> dict[str, Any]:
-    name = line.get("uri")
+    name = local_path(line.get("uri") or "")
     if not name:
         raise UserError(f"{manifest}: line {number} has no uri; every line needs the column uri")
     uri = name if "://" in name or name.startswith("/") else posixpath.normpath(posixpath.join(folder, name))
     if uri.startswith("s3:/") and not uri.startswith("s3://"):  # normpath folds the slashes
         uri = uri.replace("s3:/", "s3://", 1)
-    given = str(line.get("track_id") or "")
+    given = "" if line.get("track_id") is None else str(line["track_id"])
     return {
         "track_id": given or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
         "source": manifest,
@@ -93,7 +96,7 @@ def _extra(line: dict[str, Any]) -> str | None:
     return json.dumps(others, ensure_ascii=False, default=str) if others else None
 
 
-class _Infos:
+class FileInfos:
     """Size and version of files, one listing a folder: a call a file would take hours in object storage."""
 
     def __init__(self, file_system: Callable[[str], fsspec.AbstractFileSystem]) -> None:
@@ -117,7 +120,10 @@ class _Infos:
             return {}
         except PermissionError:
             return None
-        return {posixpath.basename(entry["name"]): entry for entry in entries}
+        return {
+            posixpath.basename(entry["name"]): self._look(entry["name"]) if entry.get("islink") else entry
+            for entry in entries
+        }
 
     def _look(self, uri: str) -> dict[str, Any] | None:
         try:

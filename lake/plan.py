@@ -11,7 +11,7 @@ from schemas.embeddings import QUARANTINE, embeddings_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
 from schemas.tables import embeddings_table
-from schemas.tracks import TRACKS
+from schemas.tracks import DESCRIPTION_COLUMNS, TRACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,13 @@ class Plan:
 def register(lake: Lake, tracks: pa.Table) -> int:
     """Writes a listing, sorted by track_id, into the registry; returns how many tracks are new to it."""
     table = lake.ensure("tracks", TRACKS)
-    known = table.to_table(columns=["track_id", "added_at"], filter=_range(tracks))
-    position = pc.index_in(tracks["track_id"], known["track_id"])
+    known = table.to_table(columns=["track_id", "added_at", *DESCRIPTION_COLUMNS], filter=_range(tracks))
+    position = pc.index_in(tracks["track_id"], known["track_id"].combine_chunks())
     added = pc.coalesce(known["added_at"].take(position), tracks["added_at"])
     tracks = tracks.set_column(tracks.schema.get_field_index("added_at"), TRACKS.field("added_at"), added)
+    for name in DESCRIPTION_COLUMNS:  # a folder says nothing of what a manifest said
+        said = pc.if_else(pc.is_valid(tracks[name]), tracks[name], known[name].take(position))
+        tracks = tracks.set_column(tracks.schema.get_field_index(name), TRACKS.field(name), said)
     table.merge_insert("track_id").when_matched_update_all().when_not_matched_insert_all().execute(tracks)
     return pc.sum(pc.is_null(position)).as_py() or 0
 

@@ -56,10 +56,12 @@ class RunRecord:
 
 
 def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
-    """Counts of the last finished run of a version that embedded anything: the basis of estimates."""
+    """Counts of the last finished run of a version that embedded for a minute or more: the basis of estimates."""
     if "runs" not in lake.names():
         return None
     where = f"status = 'done' AND embedding_version = '{embedding_version}'"
     rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
     counts = [json.loads(text) for text in rows["counts"].to_pylist()]
-    return next((count for count in reversed(counts) if count["audio_seconds"] > 0), None)
+    return next(
+        (count for count in reversed(counts) if count["audio_seconds"] > 0 and count["wall_seconds"] >= 60), None
+    )

@@ -107,8 +107,9 @@ class Committer:
             rows = rows.append_column(name, values)
         self._merge("quarantine", rows, QUARANTINE)
         self.reasons.update(rows["reason"].to_pylist())
-        # A vector of what the file used to be is not a vector of this file.
-        self._removed += self._delete(embeddings_table(self._spec), "track_id", ids)
+        # A vector of what the file used to be is not a vector of this file; of a file that is out of reach it may be.
+        broken = rows.filter(pc.not_equal(rows["reason"], "unreadable"))["track_id"].to_pylist()
+        self._removed += self._delete(embeddings_table(self._spec), "track_id", broken)
 
     def _merge(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
         """Tables that other runs may write too: Lance retries where two merges meet."""

@@ -25,6 +25,9 @@ VERDICTS: dict[str, bool] = {
     "clipped": False,  # over 0.1 % of the samples at or beyond full scale
 }
 
+# Fatal verdicts that leave something to hear, so that TONELAKE_ACCEPT may turn them into warnings.
+ACCEPTABLE = frozenset({"truncated", "flac_strict", "nonfinite", "too_short", "too_long", "silent"})
+
 # Files below a folder or prefix that are taken for audio: formats whose usual suffix says so and that FFmpeg reads.
 AUDIO_SUFFIXES = tuple(
     ".aac .ac3 .aif .aiff .alac .amr .ape .au .caf .dsf .flac .m4a .m4b .mka .mp1 .mp2 .mp3 .mpc .oga .ogg .opus "

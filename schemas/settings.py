@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from platformdirs import user_cache_path
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from schemas.audio import VERDICTS
+from schemas.audio import ACCEPTABLE
 
 
 class S3Settings(BaseSettings):
@@ -19,7 +19,12 @@ class S3Settings(BaseSettings):
     access_key_id: str | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
-    region: str = "us-east-1"
+    region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+
+    @property
+    def _region(self) -> str | None:
+        """Stores other than AWS want one too, and do not mind which; AWS is left to its usual files."""
+        return self.region or ("us-east-1" if self.endpoint_url else None)
 
     def fsspec_options(self) -> dict[str, Any]:
         """Keyword arguments for s3fs; what is not set here is left to the usual AWS files and roles."""
@@ -27,7 +32,7 @@ class S3Settings(BaseSettings):
             "key": self.access_key_id,
             "secret": _plain(self.secret_access_key),
             "token": _plain(self.session_token),
-            "client_kwargs": {"endpoint_url": self.endpoint_url, "region_name": self.region},
+            "client_kwargs": {"endpoint_url": self.endpoint_url, "region_name": self._region},
             "config_kwargs": {
                 "retries": {"max_attempts": 12, "mode": "standard"},
                 "connect_timeout": 5,
@@ -40,7 +45,7 @@ class S3Settings(BaseSettings):
         """Storage options for Lance. Its default retries do not survive an outage of 5 s (measured); these do."""
         options = {
             "aws_endpoint": self.endpoint_url,
-            "aws_region": self.region,
+            "aws_region": self._region,
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": _plain(self.secret_access_key),
             "aws_session_token": _plain(self.session_token),
@@ -77,8 +82,8 @@ class Settings(BaseSettings):
     @field_validator("accept")
     @classmethod
     def _known(cls, value: frozenset[str]) -> frozenset[str]:
-        if unknown := value - VERDICTS.keys():
-            raise ValueError(f"no verdict is named {', '.join(sorted(unknown))}; known: {', '.join(VERDICTS)}")
+        if unknown := value - ACCEPTABLE:
+            raise ValueError(f"not to be accepted: {', '.join(sorted(unknown))}; these are: {', '.join(ACCEPTABLE)}")
         return value
 
 

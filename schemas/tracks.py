@@ -1,15 +1,17 @@
 """What the lake was asked to hold: a track's identity, its version at the source, and the registry's columns."""
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import pyarrow as pa
 
 from schemas.tables import key
 
-METADATA_COLUMNS = ("title", "artist", "album", "genres", "year")
+DESCRIPTION_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", "available_from", "available_to", "extra")
 
 TRACKS = pa.schema(
     [
@@ -41,6 +43,11 @@ def track_id(source: str, path: str) -> str:
     """
     name = unicodedata.normalize("NFC", f"{source.rstrip('/')}/{path}")
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def local_path(uri: str) -> str:
+    """The path of a file:// uri, whose bytes may be percent-encoded; any other uri as it is."""
+    return os.fsdecode(unquote_to_bytes(urlsplit(uri).path)) if uri.startswith("file://") else uri
 
 
 def source_version(info: Mapping[str, Any]) -> str:

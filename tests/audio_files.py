@@ -109,6 +109,19 @@ def short_streaminfo(data: bytes) -> bytes:
     return data[:21] + ((stated ^ samples) | samples // 10).to_bytes(5, "big") + data[26:]
 
 
+def unstated(data: bytes) -> bytes:
+    """A FLAC file as a pipe writes it: the header states no length."""
+    return data[:21] + ((int.from_bytes(data[21:26], "big") >> 36) << 36).to_bytes(5, "big") + data[26:]
+
+
+def with_chunk(data: bytes, name: bytes, content: bytes) -> bytes:
+    """A wav with one more chunk before its samples."""
+    place = data.find(b"data")
+    chunk = name + len(content).to_bytes(4, "little") + content
+    size = (int.from_bytes(data[4:8], "little") + len(chunk)).to_bytes(4, "little")
+    return data[:4] + size + data[8:place] + chunk + data[place:]
+
+
 def with_art(data: bytes, size: int = 5 << 20) -> bytes:
     """An mp3 after an ID3 tag with a huge picture."""
     picture = b"\0image/jpeg\0\x03\0" + bytes(size)
@@ -124,7 +137,6 @@ SECONDS = tone()
 BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "html.mp3": (lambda: b"<html>" * 1000, "unrecognised"),
     "random.mp3": (lambda: np.random.default_rng(0).bytes(5_000), "unrecognised"),
-    "nothing.mp3": (lambda: b"", "empty"),
     "no_samples.wav": (lambda: sndfile(SECONDS[:, :0]), "empty"),
     "film.mp4": (video, "no_audio_stream"),
     "cut.mp3": (lambda: cut_short(ffmpeg(SECONDS, "mp3")), "truncated"),
@@ -173,6 +185,8 @@ SOUND: dict[str, Callable[[], bytes]] = {
     "eight_channels.wav": lambda: sndfile(tone(channels=8)),
     "mono_8k.wav": lambda: sndfile(tone(rate=8_000, channels=1), rate=8_000),
     "192k.flac": lambda: sndfile(tone(rate=192_000), "FLAC", rate=192_000),
+    "metadata.wav": lambda: with_chunk(sndfile(SECONDS), b"LIST", b"INFOISFT\x08\0\0\0metadata"),
+    "unstated.flac": lambda: unstated(sndfile(SECONDS, "FLAC")),
     "endless.wav": lambda: endless_wav(sndfile(SECONDS)),
     "short_streaminfo.flac": lambda: short_streaminfo(sndfile(SECONDS, "FLAC")),
     "cover_art.mp3": lambda: with_art(ffmpeg(SECONDS, "mp3")),

@@ -59,7 +59,7 @@ class FusedStage:
 
 
 class DecodeStage:
-    """The CPU half: tracks -> windows and what else the file told. Long tracks are left to the fused second pass."""
+    """The CPU half: tracks -> windows and what else the file told."""
 
     def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
         self._spec, self._settings = spec, settings

@@ -127,7 +127,7 @@ def or_reason(track: Row, work: Callable[[], Row]) -> Row:
     except Rejected as rejected:
         return quarantined_row(track, rejected.reason, rejected.message)
     except Exception as error:  # one file must not take its block down; what went wrong is told, not hidden
-        log.exception("%s stays pending", track["uri"])
+        log.debug("%s stays pending", track["uri"], exc_info=True)
         return pending_row(track, f"{type(error).__name__}: {error}")
 
 

@@ -103,6 +103,7 @@ def test_the_index_finds_the_true_neighbours(tmp_path, rows):
     assert "vector_idx" in kinds
     unit_vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     hits = 0
+    assert len(search(home, SPEC, vectors[0], 100)) == 100
     for row in range(0, rows, rows // 50):
         truth = set(np.argsort(-unit_vectors @ unit_vectors[row])[:10].tolist())
         found = search(home, SPEC, vectors[row], 10)

@@ -112,3 +112,51 @@ def test_manifest_on_s3_names_files_beside_it(s3_bucket):
     files.pipe({f"{s3_bucket}/m.csv": b"uri,title\nx/a.mp3,Ah\n", f"{s3_bucket}/x/a.mp3": b"abc"})
     row = listed(f"{s3_bucket}/m.csv").tracks.to_pylist()[0]
     assert (row["uri"], row["size"], row["title"]) == (f"{s3_bucket}/x/a.mp3", 3, "Ah")
+
+
+def test_links_are_followed_once(music, tmp_path):
+    (music / "round").symlink_to(music)
+    (music / "self.mp3").symlink_to(music / "self.mp3")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "c.wav").write_bytes(b"x")
+    (music / "linked").symlink_to(elsewhere)
+    found = listed(music)
+    names = sorted(os.path.basename(uri) for uri in found.tracks["uri"].to_pylist())
+    assert names == ["a.mp3", "b.FLAC", "c.wav", "Été.ogg"]
+    assert found.skipped == 3
+
+
+def test_a_manifests_links_and_file_uris_are_the_files_themselves(music):
+    (music / "link.mp3").symlink_to(music / "a.mp3")
+    (music / "with blank.mp3").write_bytes(b"abc")
+    uri = (music / "with blank.mp3").as_uri()
+    (music / "m.csv").write_text(f"uri,track_id\nlink.mp3,0\n{uri},1\n{uri},\n")
+    rows = {row["track_id"]: row for row in listed(music / "m.csv").tracks.to_pylist()}
+    plain = {row["track_id"]: row for row in listed(music).tracks.to_pylist()}
+    assert rows["0"]["source_version"] == plain[track_id(str(music), "a.mp3")]["source_version"]
+    blank = plain[track_id(str(music), "with blank.mp3")]
+    assert rows["1"]["uri"] == blank["uri"] == str(music / "with blank.mp3")
+    assert rows["1"]["source_version"] == blank["source_version"]
+    assert blank["track_id"] in rows
+    assert len(listed(music.as_uri()).tracks) == len(plain)
+
+
+def test_two_files_of_one_id_are_an_error(music):
+    for number, name in enumerate(("a.mp3", "jazz/b.FLAC")):
+        (music / f"m{number}.csv").write_text(f"uri,track_id\n{name},1\n")
+    with pytest.raises(UserError, match="have one track_id"):
+        listed(music / "m0.csv", music / "m1.csv")
+
+
+def test_what_a_manifest_says_outlasts_a_listing_of_the_folder(music):
+    (music / "m.csv").write_text("uri,title\na.mp3,Ah\n")
+    for sources in ((music, music / "m.csv"), (music / "m.csv", music)):
+        rows = {row["track_id"]: row for row in listed(*sources).tracks.to_pylist()}
+        assert rows[track_id(str(music), "a.mp3")]["title"] == "Ah"
+
+
+def test_values_of_the_wrong_kind_name_their_line(music):
+    (music / "m.jsonl").write_text('{"uri": "a.mp3"}\n{"uri": "a.mp3", "genres": 5}')
+    with pytest.raises(UserError, match="line 2 has a value of the wrong kind"):
+        listed(music / "m.jsonl")

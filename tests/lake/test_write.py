@@ -3,7 +3,6 @@
 import contextlib
 
 import lance
-import pyarrow as pa
 import pytest
 
 from lake.connect import Lake
@@ -91,6 +90,18 @@ def test_a_file_that_broke_loses_its_old_vector(home):
     assert state(home, listing(["a"], version="2")).reasons == {"silent": 1}
 
 
+def test_a_file_out_of_reach_keeps_its_vector(home):
+    with committing(home) as committer:
+        committer.add(batch(embedded("a")))
+        committer.flush()
+    with committing(home) as committer:
+        committer.add(batch(quarantined("a", "unreadable", version="missing")))
+        committer.flush()
+        committer.verify()
+    assert state(home, listing(["a"], version="missing")) == Coverage(1, 0, 1, 0, {"unreadable": 1})
+    assert state(home, listing(["a"])) == Coverage(1, 1, 0, 0)
+
+
 def test_quarantine_counts_attempts_and_forgives(home):
     tracks = listing(["a"])
     for attempt in (1, 2):
@@ -164,4 +175,3 @@ def test_registering_again_keeps_when_a_track_came(home):
     rows = home.table("tracks").to_table().sort_by("track_id")
     assert rows["added_at"][0] == first["added_at"][0]
     assert rows["source_version"].to_pylist() == ["2", "2"]
-    assert isinstance(rows, pa.Table)

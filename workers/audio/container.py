@@ -34,9 +34,11 @@ def declared_seconds(file: BinaryIO, notes: Notes) -> float | None:
             raise Rejected("no_audio_stream", "nothing to decode")
         if len(container.streams.audio) > 1:
             notes.add("multi_stream", f"{len(container.streams.audio)} audio streams; the first is used")
-        notes.codec = container.streams.audio[0].codec_context.name
-        name = container.format.name
-        seconds = container.duration / av.time_base if container.duration else None
+        stream, name = container.streams.audio[0], container.format.name
+        if stream.codec_context is None:
+            raise Rejected("unrecognised", "FFmpeg has no decoder for the audio stream")
+        notes.codec = stream.codec_context.name
+        seconds = _stream_seconds(container, stream)
     if name == "wav":
         seconds = _wav_seconds(file)
     if seconds and seconds > MAX_SECONDS:
@@ -45,6 +47,13 @@ def declared_seconds(file: BinaryIO, notes: Notes) -> float | None:
         notes.add("truncated", "the last page of the stream is missing")
     stated = name in _STATED_LENGTH or "mp4" in name or (name == "mp3" and _mp3_states_length(file))
     return seconds if stated else None
+
+
+def _stream_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float | None:
+    """Of the audio: a container with a film states the longer of the two."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration and not container.streams.video else None
 
 
 def _mp3_states_length(file: BinaryIO) -> bool:
@@ -61,14 +70,17 @@ def _mp3_states_length(file: BinaryIO) -> bool:
 
 def _wav_seconds(file: BinaryIO) -> float | None:
     """The length stated by a wav's own header; FFmpeg believes the file's size. None where a pipe stated none."""
-    file.seek(0)
-    head = file.read(65_536)
-    form, data = head.find(b"fmt "), head.find(b"data")
-    if form < 0 or data < 0:
-        return None
-    bytes_a_second = int.from_bytes(head[form + 16 : form + 20], "little")
-    size = int.from_bytes(head[data + 4 : data + 8], "little")
-    return size / bytes_a_second if bytes_a_second and size not in (0, 0xFFFF_FFFF) else None
+    file.seek(12)
+    bytes_a_second = 0
+    while len(head := file.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name == b"data":
+            return size / bytes_a_second if bytes_a_second and size not in (0, 0xFFFF_FFFF) else None
+        if name == b"fmt ":
+            bytes_a_second = int.from_bytes(file.read(12)[8:], "little")
+            size -= 12
+        file.seek(size + size % 2, 1)
+    return None
 
 
 def _ogg_is_ended(file: BinaryIO) -> bool:

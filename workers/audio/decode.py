@@ -29,7 +29,8 @@ class Chunk:
 def decode(file: BinaryIO, notes: Notes) -> Iterator[Chunk]:
     """All audio of a file in order; what is wrong goes to `notes`, which raises Rejected for what is fatal."""
     file.seek(0)
-    if file.read(4) == b"fLaC":
+    head = file.read(26)
+    if head[:4] == b"fLaC" and int.from_bytes(head[21:26], "big") & 0xF_FFFF_FFFF:  # libsndfile needs a stated length
         yield from _decode_flac(file, notes)
     else:
         yield from _decode_ffmpeg(file, notes)
@@ -44,7 +45,7 @@ def _decode_flac(file: BinaryIO, notes: Notes) -> Iterator[Chunk]:
     except soundfile.LibsndfileError as error:
         notes.add("flac_strict", f"libFLAC: {error}")
     else:
-        if _demuxed_samples(file) <= reached:  # a header may state less than there is, and libsndfile believes it
+        if demuxed_samples(file) <= reached:  # a header may state less than there is, and libsndfile believes it
             return
     yield from _skip(_decode_ffmpeg(file, notes), reached)
 
@@ -124,7 +125,8 @@ def _decode_sndfile(file: BinaryIO, start: int) -> Iterator[Chunk]:
             yield Chunk(np.ascontiguousarray(block.T), sound.samplerate)
 
 
-def _demuxed_samples(file: BinaryIO) -> int:
+def demuxed_samples(file: BinaryIO) -> int:
+    """Samples that the packets hold, whatever the header states; nothing is decoded."""
     file.seek(0)
     with av.open(file, metadata_errors="replace") as container:
         stream = container.streams.audio[0]

@@ -2,18 +2,16 @@
 
 import hashlib
 import io
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.parse import unquote_to_bytes, urlsplit
 
 import fsspec
 
 from schemas.settings import S3Settings
-from schemas.tracks import source_version
+from schemas.tracks import local_path, source_version
 from workers.audio.verdicts import Rejected
 
 IN_MEMORY_BYTES = 64 << 20
@@ -33,18 +31,22 @@ class Fetched:
 def fetch(uri: str, s3: S3Settings) -> Iterator[Fetched]:
     """Opens a local path, file:// or s3:// uri. Files over 64 MB are read from disk, large objects by way of it.
 
-    Rejected where there is no such file, no permission, or no byte in it. Any other error is the network's or the
-    disk's, not the track's, and is left to the caller.
+    Rejected where there is no such file, no permission on a local one, or no byte in it. Any other error is the
+    network's, the store's or the disk's, not the track's, and is left to the caller.
     """
     files, path = _locate(uri, s3)
-    try:
+    local = not uri.startswith("s3://")
+    # A store forbids for many reasons that are not the track's: a key that ran out, a clock that is wrong.
+    with _unreadable(FileNotFoundError, *((PermissionError, IsADirectoryError) if local else ())):
         info = files.info(path)
-        size = info["size"]
-        if not size:
-            raise Rejected("empty", "no bytes")
-        file = _in_memory(files, path) if size <= IN_MEMORY_BYTES else _on_disk(files, path)
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise Rejected("unreadable", f"{type(error).__name__}: {error}") from error
+    size = info["size"]
+    if not size:
+        raise Rejected("empty", "no bytes")
+    if size > IN_MEMORY_BYTES and not local:
+        file = _spooled(files, path)
+    else:
+        with _unreadable(FileNotFoundError, *((PermissionError, IsADirectoryError) if local else ())):
+            file = open(path, "rb") if size > IN_MEMORY_BYTES else io.BytesIO(files.cat_file(path))  # noqa: SIM115
     with file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
@@ -54,19 +56,19 @@ def fetch(uri: str, s3: S3Settings) -> Iterator[Fetched]:
 def _locate(uri: str, s3: S3Settings) -> tuple[fsspec.AbstractFileSystem, str]:
     if uri.startswith("s3://"):
         return fsspec.filesystem("s3", **s3.fsspec_options()), uri
-    if uri.startswith("file://"):
-        uri = os.fsdecode(unquote_to_bytes(urlsplit(uri).path))
-    return fsspec.filesystem("file"), uri
+    return fsspec.filesystem("file"), local_path(uri)
 
 
-def _in_memory(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
-    return io.BytesIO(files.cat_file(path))
+@contextmanager
+def _unreadable(*errors: type[OSError]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        raise Rejected("unreadable", f"{type(error).__name__}: {error}") from error
 
 
-def _on_disk(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
-    """A local file itself; an object as a temporary file: one transfer, whatever is read of it and how often."""
-    if files.protocol[0] == "file":
-        return open(path, "rb")
+def _spooled(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
+    """An object as a temporary file: one transfer, whatever is read of it and how often."""
     spool = tempfile.NamedTemporaryFile()  # noqa: SIM115 -- the caller closes it
     try:
         files.get_file(path, spool.name, max_concurrency=1)  # the usual ten at once hold 1 GB (measured)

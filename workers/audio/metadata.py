@@ -19,7 +19,6 @@ class FileTags:
     album: str | None = None
     genres: tuple[str, ...] = ()
     year: int | None = None
-    isrc: str | None = None
 
 
 def file_tags(file: BinaryIO) -> FileTags:
@@ -40,7 +39,6 @@ def file_tags(file: BinaryIO) -> FileTags:
         album=_first(tags, "album"),
         genres=tuple(_all(tags, "genre")),
         year=int(year[0]) if year else None,
-        isrc=_first(tags, "isrc"),
     )
 
 

@@ -10,7 +10,7 @@ import soxr
 
 from schemas.audio import AudioFacts, WindowSpec
 from workers.audio.container import declared_seconds
-from workers.audio.decode import Chunk, decode
+from workers.audio.decode import Chunk, decode, demuxed_samples
 from workers.audio.verdicts import Notes
 
 # Beyond this many source samples the HQ filter hears nothing: at 1024 the sought windows are the whole file's to
@@ -116,7 +116,7 @@ def _read(sound: soundfile.SoundFile, first: int, last: int, notes: Notes) -> np
         sound.seek(first)
         return sound.read(last - first, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        notes.add("flac_strict", f"libFLAC: {error}")
+        notes.add("flac_strict" if sound.format == "FLAC" else "truncated", f"libsndfile: {error}")
         raise
 
 
@@ -125,13 +125,18 @@ def _filled(audio: np.ndarray, window: int) -> np.ndarray:
     return np.resize(audio, window) if len(audio) < window else audio
 
 
-def _seekable(file: BinaryIO) -> soundfile.SoundFile | None:
+def _rewound(file: BinaryIO) -> BinaryIO:
     file.seek(0)
+    return file
+
+
+def _seekable(file: BinaryIO) -> soundfile.SoundFile | None:
     try:
-        sound = soundfile.SoundFile(file)
+        sound = soundfile.SoundFile(_rewound(file))
     except soundfile.LibsndfileError:
         return None
-    if sound.format in ("WAV", "FLAC") or (sound.format, sound.subtype) == ("OGG", "VORBIS"):
-        return sound
+    exact = sound.format == "WAV" or (sound.format, sound.subtype) == ("OGG", "VORBIS")
+    if exact or (sound.format == "FLAC" and sound.frames == demuxed_samples(file)):
+        return soundfile.SoundFile(_rewound(file))
     sound.close()
     return None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.audio import WindowSpec
 from tests import memory
-from tests.audio_files import SECONDS, cut_short, ffmpeg, garbled, sndfile, tone
+from tests.audio_files import SECONDS, SOUND, cut_short, ffmpeg, garbled, sndfile, tone
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import cut, read_windows
 
@@ -73,6 +73,14 @@ def test_a_limit_takes_the_same_windows(make, limit):
     assert reader.facts.duration_s == pytest.approx(25, abs=0.05)
     for place, window in zip(chosen, some, strict=True):
         assert 1 - cosine(every[place], window) <= 1e-6
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_limit_hears_every_kind_of_file_whole(name):
+    reader = read_windows(io.BytesIO(SOUND[name]()), WindowSpec(16_000, 16_000, 16_000, 4))
+    assert len(list(reader)) == 4
+    assert reader.facts.duration_s == pytest.approx(10, abs=0.05)
+    assert reader.facts.verdicts == ()
 
 
 @pytest.mark.parametrize(
