@@ -1,15 +1,16 @@
 """The command `tonelake`. Commands import what they need when they run, so that `--help` is instant."""
 
-import json
 import logging
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 
+from flows import cli_benchmarks
+from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
 
@@ -19,14 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The global options."""
-
-    settings: Settings
-    json: bool
+app.add_typer(cli_benchmarks.app)
 
 
 def main() -> None:
@@ -77,7 +71,7 @@ def index(
     """Embed and tag what a source holds and the lake does not yet."""
     from flows.reports import IndexRequest
 
-    request = IndexRequest(tuple(sources), _windows(windows), limit)
+    request = IndexRequest(tuple(sources), count(windows, "--windows"), limit)
     if dry_run:
         from flows.estimate import estimate
 
@@ -96,7 +90,7 @@ def status(context: typer.Context) -> None:
 
     found = read_status(context.obj.settings)
     if context.obj.json:
-        _print_json(found)
+        print_json(found)
         return
     from flows.tables import coverage_rows, show
 
@@ -124,7 +118,7 @@ def search(
     query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
     found = find(context.obj.settings, **query, k=k, embedding_version=embedding_version)
     if context.obj.json:
-        _print_json(found)
+        print_json(found)
         return
     from flows.tables import show
 
@@ -150,7 +144,7 @@ def tags(
     """Tags of a track in the lake, or of an audio file."""
     from flows.query import tags as read_tags
 
-    _show_list(context.obj, f"tags of {track}", read_tags(context.obj.settings, track, embedding_version))
+    show_list(context.obj, f"tags of {track}", read_tags(context.obj.settings, track, embedding_version))
 
 
 @app.command()
@@ -168,7 +162,7 @@ def quarantine(
 
         for windows in quarantined_windows(context.obj.settings):
             unfinished += _run(IndexRequest(windows=windows, retry=True), context.obj.settings)["unfinished"]
-    _show_list(context.obj, "quarantine", read_quarantine(context.obj.settings))
+    show_list(context.obj, "quarantine", read_quarantine(context.obj.settings))
     raise typer.Exit(1 if unfinished else 0)
 
 
@@ -177,7 +171,7 @@ def encoders(context: typer.Context) -> None:
     """The encoders there are."""
     from workers.encoders.registry import described
 
-    _show_list(context.obj, "encoders", described())
+    show_list(context.obj, "encoders", described())
 
 
 def _run(request: Any, settings: Settings) -> dict[str, Any]:
@@ -195,17 +189,9 @@ def _run(request: Any, settings: Settings) -> dict[str, Any]:
     return asdict(index_catalogue(request, settings, Watch()))
 
 
-def _windows(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise UserError(f"--windows takes all or a number from 1, not {text!r}")
-    return int(text)
-
-
 def _show_counts(context: Context, title: str, counts: dict[str, Any]) -> None:
     if context.json:
-        _print_json(counts)
+        print_json(counts)
         return
     from flows.tables import coverage_rows, show
 
@@ -214,27 +200,12 @@ def _show_counts(context: Context, title: str, counts: dict[str, Any]) -> None:
     print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items() if name not in told))
 
 
-def _show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None:
-    if context.json:
-        _print_json(rows)
-        return
-    from flows.tables import show
-
-    columns = list(rows[0]) if rows else ["nothing"]
-    show(title, columns, [list(row.values()) for row in rows])
-
-
 def _file(row: dict[str, Any]) -> str:
     return (row["uri"] or "").rsplit("/", 1)[-1]
 
 
 def _names(tags: list[dict[str, Any]]) -> str:
     return ", ".join(tag["name"] for tag in tags[:4])
-
-
-def _print_json(document: Any) -> None:
-    json.dump(document, sys.stdout, ensure_ascii=False, default=str)
-    print()
 
 
 def _fail(message: str, code: int) -> None:

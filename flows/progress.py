@@ -3,14 +3,28 @@
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import track as rich_track
 
 LINE_SECONDS = 10.0
 TOLD_AT_MOST = 5
+
+
+Work = TypeVar("Work")
+
+
+def track(work: Iterable[Work], what: str, total: int | None = None) -> Iterator[Work]:
+    """Draws a bar on a terminal while `work` is gone through; elsewhere a line says what is begun."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        print(f"{what} ...", file=sys.stderr, flush=True)
+    yield from rich_track(work, what, total=total, console=console, disable=not console.is_terminal, transient=True)
 
 
 class Watch:

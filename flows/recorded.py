@@ -15,7 +15,10 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows.evaluate import EvaluateRequest
+from flows.evaluate import evaluate as evaluate_benchmarks
 from flows.index import index_catalogue
+from flows.leaderboard import figures_markdown
 from flows.progress import Watch
 from flows.reports import IndexRequest
 from flows.tables import coverage_markdown
@@ -52,3 +55,22 @@ def index(
     report = index_catalogue(request, Settings(**named), ArtifactWatch(), recorded_step)
     create_markdown_artifact(coverage_markdown(report), key="index-coverage", description="coverage and bill")
     return asdict(report)
+
+
+@flow(name="evaluate", persist_result=False, retries=2, retry_delay_seconds=60)
+def evaluate(
+    benchmarks: list[str],
+    data: str | None = None,
+    lake: str | None = None,
+    encoders: list[str] | None = None,
+    protocols: list[str] | None = None,
+    chunks: int | None = None,
+    prompt: str | None = None,
+    inputs: str = "vectors",
+) -> list[dict[str, Any]]:
+    """`tonelake evaluate` as a flow. A retry finds what was judged already, and computes only the rest."""
+    settings = Settings(**({"lake": lake} if lake else {}))
+    asked = (tuple(benchmarks), data, tuple(encoders or ()), tuple(protocols or ()), chunks, prompt, inputs)
+    rows = evaluate_benchmarks(EvaluateRequest(*asked), settings, ArtifactWatch, recorded_step)
+    create_markdown_artifact(figures_markdown(rows), key="evaluate-figures", description="figures and coverage")
+    return rows

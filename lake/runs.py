@@ -59,7 +59,7 @@ def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
     """Counts of the last finished run of a version that embedded for a minute or more: the basis of estimates."""
     if "runs" not in lake.names():
         return None
-    where = f"status = 'done' AND embedding_version = '{embedding_version}'"
+    where = f"command = 'index' AND status = 'done' AND embedding_version = '{embedding_version}'"
     rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
     counts = [json.loads(text) for text in rows["counts"].to_pylist()]
     return next(

@@ -9,7 +9,7 @@ import logging
 import os
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -198,6 +198,14 @@ def alone(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type =
         answer = answer or _answer(_alone.remote(stage, spec, settings, row), row, spec)
         message = "the worker died on this file three times, twice with nothing beside it"
         yield answer or outcomes([quarantined_row(row.to_pylist()[0], "decoder_crashed", message)], spec)
+
+
+def each(work: Callable[[Any, Any], Any], shared: Any, jobs: list[Any], settings: Settings) -> Iterator[Any]:
+    """`work(shared, job)` of every job, in the order of the jobs, one core each; an error of one ends them all."""
+    start_ray(settings)
+    task, held = ray.remote(num_cpus=1)(work), ray.put(shared)
+    for answer in [task.remote(held, job) for job in jobs]:
+        yield ray.get(answer)
 
 
 def outcomes(rows: list[Row], spec: EncoderSpec) -> pa.Table:

@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +12,14 @@ os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "120"
 
 import ray
 from prefect.client.orchestration import get_client
+from prefect.context import get_settings_context
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.recorded import index
+from flows.recorded import evaluate, index
+from tests.flows.labelled import labelled_folder
 
+ROOT = Path(__file__).parents[2]
+PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
 STEPS = {"_listing", "prepare", "register", "plan", "embed_pending", "tend"}
 
 
@@ -31,6 +38,11 @@ async def recorded():
     return runs, tasks, artifacts
 
 
+async def deployments():
+    async with get_client() as client:
+        return await client.read_deployments()
+
+
 def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_path):
     report = index([str(rendered)], lake=str(tmp_path / "lake"), encoder="fake")
     assert (report["expected"], report["embedded"], report["pending"]) == (6, 6, 0)
@@ -43,3 +55,33 @@ def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_pa
     assert by_key["index-progress"].data == 100.0
     assert "| expected | 6 |" in by_key["index-coverage"].data
     assert report["embedding_version"] in by_key["index-coverage"].data
+
+
+def test_an_evaluation_is_recorded_and_what_is_known_is_not_judged_again(tmp_path):
+    folder, lake = labelled_folder(tmp_path / "clips"), str(tmp_path / "lake")
+    asked = {"data": str(folder), "lake": lake, "encoders": ["fake"], "protocols": ["zero-shot"]}
+    rows = evaluate(["folder"], **asked)
+    assert {row["metric"] for row in rows} == {"roc_auc", "pr_auc"}
+    again = evaluate(["folder"], **asked)
+    assert all(row["unchanged"] for row in again)
+    runs, tasks, artifacts = asyncio.run(recorded())
+    assert [run.state_name for run in runs if run.flow_id and run.parameters.get("benchmarks")] == ["Completed"] * 2
+    assert sum(task.name.startswith("judged") for task in tasks) == 1
+    (figures,) = [artifact.data for artifact in artifacts if artifact.key == "evaluate-figures"][-1:]
+    assert "12 of 12" in figures
+
+
+def test_the_nightly_evaluation_is_deployed_as_declared():
+    """By Prefect's own command, from the file that ships."""
+    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+    server = os.environ | {"PREFECT_API_URL": get_settings_context().settings.api.url or ""}
+    for command in (["work-pool", "create", "tonelake", "--type", "process"], ["deploy", "--all", *PREFECT_FILE]):
+        done = subprocess.run([*prefect, *command], cwd=ROOT, env=server, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (nightly,) = asyncio.run(deployments())
+    assert nightly.name == "nightly"
+    assert nightly.global_concurrency_limit.limit == 1
+    (schedule,) = nightly.schedules
+    assert (schedule.schedule.cron, schedule.schedule.timezone) == ("0 3 * * *", "UTC")
+    assert nightly.parameters["benchmarks"] == ["rendered", "rendered-instruments"]
+    assert set(nightly.parameters) <= set(nightly.parameter_openapi_schema["properties"])

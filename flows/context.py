@@ -1,0 +1,43 @@
+"""What every command has: the global options, and how it answers people and programs."""
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.errors import UserError
+from schemas.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The global options."""
+
+    settings: Settings
+    json: bool
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(document, sys.stdout, ensure_ascii=False, default=str)
+    print()
+
+
+def show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None:
+    """Rows of the same columns, as a table or as JSON."""
+    if context.json:
+        print_json(rows)
+        return
+    from flows.tables import show
+
+    columns = list(rows[0]) if rows else ["nothing"]
+    show(title, columns, [list(row.values()) for row in rows])
+
+
+def count(text: str, option: str) -> int | None:
+    """The number that an option gives; None for all."""
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"{option} takes all or a number from 1, not {text!r}")
+    return int(text)

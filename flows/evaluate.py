@@ -1,0 +1,98 @@
+"""Judges encoder versions on benchmarks: clips -> vectors in a lake of their own -> figures in `evaluations`."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flows.index import Step
+from flows.judge import Judge
+from flows.progress import Watch
+from flows.subjects import Subject, embed_clips, subject
+from lake.connect import Lake
+from lake.evaluations import evaluation_rows, is_known, write
+from lake.lease import Lease
+from lake.runs import RunRecord, new_run_id
+from schemas.benchmarks import SPLITS
+from schemas.errors import UserError
+from schemas.evaluations import Protocol
+from schemas.settings import Settings
+from workers.encoders.registry import Entry, encoder_entry
+from workers.protocols.registry import DEFAULT, obstacle, protocol
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """Benchmarks by name; `protocols` empty means all that fit. `chunks` is the most windows a clip is heard by."""
+
+    benchmarks: tuple[str, ...]
+    data: str | None = None
+    encoders: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    chunks: int | None = None
+    prompt: str | None = None
+    inputs: str = "vectors"
+
+    def chosen(self, found: Subject, entry: Entry) -> list[Protocol]:
+        """The protocols that fit; UserError where one that was named does not, or none does."""
+        asked = [protocol(name, self.prompt, self.inputs) for name in self.protocols or DEFAULT]
+        reasons = {
+            one.name: obstacle(one, found.benchmark.task, found.clips, entry.load_text is not None) for one in asked
+        }
+        fitting = [one for one in asked if not reasons[one.name]]
+        if (self.protocols and len(fitting) < len(asked)) or not fitting:
+            name, reason = next((name, reason) for name, reason in reasons.items() if reason)
+            raise UserError(f"cannot judge {entry.spec.name} on {found.benchmark.name} by {name}: {reason}")
+        return fitting
+
+
+def evaluate(
+    request: EvaluateRequest, settings: Settings, watch: Callable[[], Watch] = Watch, step: Step = lambda do: do
+) -> list[Row]:
+    """Rows of `evaluations`, those that were known already included: `unchanged` says which, `pending` how many clips
+    are still to be embedded by another run.
+
+    Everything that can be refused is refused before anything is computed.
+    """
+    entries = [encoder_entry(name) for name in request.encoders or (settings.encoder,)]
+    found = [step(subject)(name, request.data) for name in request.benchmarks]
+    work = [(one, entry, request.chosen(one, entry)) for one in found for entry in entries]
+    rows: list[Row] = []
+    for one, entry, protocols in work:
+        rows += _judged(one, entry, protocols, request, settings, watch, step)
+    return rows
+
+
+def _judged(
+    one: Subject,
+    entry: Entry,
+    protocols: list[Protocol],
+    request: EvaluateRequest,
+    settings: Settings,
+    watch: Callable[[], Watch],
+    step: Step,
+) -> list[Row]:
+    """One benchmark for one encoder: a run."""
+    spec = entry.spec.limited(request.chunks)
+    lake, run_id, told = Lake.at(settings.lake, settings.s3), new_run_id(), watch().say
+    own = settings.model_copy(update={"encoder": spec.name})
+    splits = tuple(name for name in SPLITS if any(name in one.splits for one in protocols))
+    with (
+        Lease(lake, "evaluations", run_id, told) as lease,
+        RunRecord(lake, run_id, "evaluate", spec, asdict(request) | {"sources": [one.benchmark.name]}) as record,
+    ):
+        counts = embed_clips(one, splits, request.chunks, own, watch, step)
+        rows: list[Row] = []
+        for chosen in protocols:
+            judge = Judge(one, spec, chosen, own)
+            if unchanged := is_known(lake, judge.key.evaluation_id):
+                told(f"{one.benchmark.name}, {chosen.name}: nothing has changed")
+            else:
+                told(f"{one.benchmark.name}, {chosen.name}: {len(judge.clips):,} clips ...")
+                evaluation, items = step(judge.judged)(run_id)
+                write(lake, evaluation, items, lease)
+            about = {"unchanged": unchanged, "pending": counts["pending"]}
+            rows += [row | about for row in evaluation_rows(lake, judge.key.evaluation_id)]
+        record.done(counts)
+    return rows

@@ -1,0 +1,113 @@
+"""A benchmark made ready to be judged: its clips read, its folder found, its vectors in a lake of their own."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from flows.index import Step, index_catalogue
+from flows.progress import Watch, track
+from flows.reports import IndexRequest
+from lake.benchmarks import rendered
+from lake.benchmarks.registry import benchmark
+from lake.benchmarks.splits import split_hash
+from lake.connect import Lake
+from lake.evaluations import corpus_lake
+from schemas.benchmarks import Benchmark, Clip
+from schemas.errors import UserError
+from schemas.evaluations import Protocol
+from schemas.settings import Settings
+
+RENDERED_PIECES, RENDERED_SECONDS = 60, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """`clips` of every split; `corpus` names the lake of its own that its vectors are in."""
+
+    benchmark: Benchmark
+    data: Path
+    clips: list[Clip]
+    corpus: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes, or the numbers of a regression, in one order everywhere."""
+        labels = sorted({label for clip in self.clips for label in clip.labels})
+        return self.benchmark.targets or tuple(labels)
+
+    def of(self, splits: tuple[str, ...]) -> list[Clip]:
+        """The clips of these splits."""
+        return [clip for clip in self.clips if clip.split in splits]
+
+    def hash_of(self, protocol: Protocol) -> str:
+        """Names the clips and labels that a protocol uses."""
+        return split_hash(self.clips, protocol.splits)
+
+
+def subject(name: str, data: str | None) -> Subject:
+    """Reads the annotations; UserError where something is missing. Clips of one corpus share one lake."""
+    found = benchmark(name)
+    folder = data_folder(found, data)
+    corpus = f"{found.corpus}-{_short(folder)}" if found.corpus == "folder" else found.corpus
+    return Subject(found, folder, found.load(folder), f"{corpus}@{found.revision}")
+
+
+def data_folder(found: Benchmark, data: str | None) -> Path:
+    """Where a benchmark's files are: below `data`/CORPUS where that is there, else in `data`.
+
+    `rendered` needs none: it is made in the cache folder on its first run, or in `data`.
+    """
+    if found.corpus == rendered.CORPUS:
+        folder = Path(data).expanduser().absolute() if data else user_cache_path("tonelake") / found.corpus
+        render_clips(folder)
+        return folder
+    if data is None:
+        raise UserError(f"where is {found.name}? Give its folder with --data DIR; it comes from {found.source}")
+    folder = Path(data).expanduser().absolute()
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}")
+    return folder / found.corpus if (folder / found.corpus).is_dir() else folder
+
+
+def render_clips(folder: Path) -> None:
+    """Renders the clips of the rendered benchmarks; those that are there are kept."""
+    from workers.render.catalogue import render_catalogue
+
+    seeds = [seed for split in rendered.SEEDS.values() for seed in split]
+    for seed in track(seeds, "rendering clips"):
+        render_catalogue(folder / f"seed-{seed}", RENDERED_PIECES, seed, RENDERED_SECONDS)
+
+
+def embed_clips(
+    chosen: Subject,
+    splits: tuple[str, ...],
+    chunks: int | None,
+    settings: Settings,
+    watch: Callable[[], Watch],
+    step: Step,
+) -> dict[str, Any]:
+    """Indexes the clips of these splits that have no vector yet; the counts are of those splits."""
+    clips = chosen.of(splits)
+    lines = (
+        {"track_id": clip.clip_id, "uri": str(chosen.data / clip.path), "title": clip.title, "artist": clip.artist}
+        for clip in clips
+    )
+    lake = corpus_lake(Lake.at(settings.lake, settings.s3), chosen.corpus)
+    folder, name = f"{lake.uri}/manifests", f"{chosen.benchmark.name}-{split_hash(chosen.clips, splits)}.jsonl"
+    files = lake.files()
+    files.makedirs(folder, exist_ok=True)
+    files.pipe_file(f"{folder}/{name}", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    own = settings.model_copy(update={"lake": lake.uri})
+    report = index_catalogue(IndexRequest((f"{folder}/{name}",), chunks), own, watch(), step)
+    return {"expected": report.expected, "embedded": report.embedded, "pending": report.pending} | {
+        "reasons": report.reasons
+    }
+
+
+def _short(folder: Path) -> str:
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:8]

@@ -1,0 +1,48 @@
+"""Every benchmark by its name, in the order that people see."""
+
+from difflib import get_close_matches
+
+from lake.benchmarks import (
+    emomusic,
+    emotify,
+    fma,
+    folder,
+    gtzan,
+    kvt,
+    msd,
+    mtat,
+    mtg_jamendo,
+    musiccaps,
+    openmic,
+    rendered,
+    song_describer,
+)
+from schemas.benchmarks import Benchmark
+from schemas.errors import UserError
+
+_MODULES = (
+    rendered,
+    folder,
+    mtat,
+    mtg_jamendo,
+    msd,
+    gtzan,
+    fma,
+    openmic,
+    kvt,
+    emotify,
+    emomusic,
+    song_describer,
+    musiccaps,
+)
+
+BENCHMARKS: dict[str, Benchmark] = {one.name: one for module in _MODULES for one in module.BENCHMARKS}
+
+
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of that name; UserError with the nearest names where there is none."""
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    near = get_close_matches(name, BENCHMARKS, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    raise UserError(f"no benchmark named {name!r}; {hint}`tonelake benchmarks` lists them")

@@ -1,0 +1,24 @@
+"""Names a split by its content, and makes splits that come out the same everywhere."""
+
+import hashlib
+import json
+
+from schemas.benchmarks import Clip
+
+
+def split_hash(clips: list[Clip], splits: tuple[str, ...]) -> str:
+    """First 12 hex digits of sha256 over the ids, splits, labels, captions and targets of these splits' clips.
+
+    Neither the order of the clips nor that of their labels counts; where their audio is does not count either.
+    """
+    rows = [
+        [clip.clip_id, clip.split, sorted(clip.labels), clip.captions, clip.targets]
+        for clip in sorted(clips, key=lambda clip: clip.clip_id)
+        if clip.split in splits
+    ]
+    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()[:12]
+
+
+def share(name: str) -> float:
+    """A number in [0, 1) that belongs to a name: those under 0.1 are a tenth of all, the same ones everywhere."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12

@@ -1,0 +1,68 @@
+"""The book of evaluations: a row a figure, and each evaluation's items in Parquet beside the table."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.connect import Lake
+from lake.lease import Lease
+from lake.sql import quoted
+from schemas.evaluations import EVALUATIONS, Evaluation
+
+TABLE = "evaluations"
+
+
+def corpus_lake(lake: Lake, corpus: str) -> Lake:
+    """The lake beside the catalogue's tables that holds the clips of a corpus: they never show in the catalogue."""
+    return Lake(f"{lake.uri}/benchmarks/{corpus}", lake.s3)
+
+
+def is_known(lake: Lake, evaluation_id: str) -> bool:
+    """Whether the evaluation was finished: its rows are there."""
+    return bool(_rows(lake, f"evaluation_id = {quoted(evaluation_id)}"))
+
+
+def write(lake: Lake, evaluation: Evaluation, items: pa.Table, lease: Lease) -> None:
+    """Items first; the rows complete the evaluation."""
+    files, path = lake.files(), _items_path(lake, evaluation.key.evaluation_id)
+    files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+    with files.open(path, "wb") as file:
+        pq.write_table(items, file, compression="zstd")
+    now = datetime.now(UTC)
+    rows = pa.Table.from_pylist([row | {"at": now} for row in evaluation.rows()], schema=EVALUATIONS)
+    lease.check()
+    merge = lake.ensure(TABLE, EVALUATIONS).merge_insert("key")
+    merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+
+
+def read_items(lake: Lake, evaluation_id: str) -> pa.Table:
+    """The items of an evaluation, with the metadata that says what they are."""
+    with lake.files().open(_items_path(lake, evaluation_id), "rb") as file:
+        return pq.read_table(file)
+
+
+def evaluation_rows(lake: Lake, evaluation_id: str) -> list[dict[str, Any]]:
+    """The rows of one evaluation, one a metric."""
+    return _rows(lake, f"evaluation_id = {quoted(evaluation_id)}")
+
+
+def latest(lake: Lake, benchmark: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the newest evaluation of each benchmark, split, protocol and encoder version, oldest first."""
+    rows = sorted(_rows(lake, f"benchmark = {quoted(benchmark)}" if benchmark else None), key=lambda row: row["at"])
+    newest = {_asked(row): row["evaluation_id"] for row in rows}
+    return [row for row in rows if newest[_asked(row)] == row["evaluation_id"]]
+
+
+def _asked(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes two evaluations the same question; the newer answer counts."""
+    return tuple(row[name] for name in ("benchmark", "split_hash", "parameters", "embedding_version"))
+
+
+def _rows(lake: Lake, where: str | None) -> list[dict[str, Any]]:
+    return lake.table(TABLE).to_table(filter=where).to_pylist() if TABLE in lake.names() else []
+
+
+def _items_path(lake: Lake, evaluation_id: str) -> str:
+    return f"{lake.uri}/{TABLE}/{evaluation_id}.parquet"

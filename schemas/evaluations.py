@@ -1,0 +1,177 @@
+"""What a benchmark run measured: how it was asked, the figures, and the columns of the lake's `evaluations` table."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.tables import key
+
+COMPLETE = 0.99  # a score over fewer of a split's clips is marked partial
+
+# Metrics of which less is better; ranks count from 1.
+LOWER_IS_BETTER = ("median_rank", "ece")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSpec:
+    """One way to train a probe on frozen vectors; `hidden` None is a linear probe.
+
+    `schedule` is "cosine" over all epochs, or "plateau": a tenth of the learning rate when the validation figure has
+    not improved for three epochs. Training stops after `patience` epochs without improvement of `judged_by`.
+    """
+
+    hidden: int | None
+    batch: int
+    learning_rate: float
+    dropout: float
+    epochs: int = 200
+    patience: int = 20
+    schedule: str = "cosine"
+    judged_by: str = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How vectors are judged. Everything here is part of an evaluation's identity.
+
+    `splits` are those whose clips it needs. `prompt` holds a {} for the tag. `inputs` of a probe are the vectors that
+    are searched, or the backbone's features. Of `probes` the one that is best on the validation split is scored on
+    the test split. `main_metric` None is the benchmark's own.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    main_metric: str | None = None
+    needs_text: bool = False
+    prompt: str = "{}"
+    inputs: str = "vectors"
+    probes: tuple[ProbeSpec, ...] = ()
+    seed: int = 0
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A metric's value with its 95 % bootstrap interval."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationKey:
+    """All that a figure depends on: where none of it has changed, nothing is computed again."""
+
+    benchmark: str
+    revision: str
+    split_hash: str
+    protocol: Protocol
+    embedding_version: str
+    vectors_hash: str  # of the clips that have vectors, and of their audio
+    metric_version: int
+
+    @property
+    def evaluation_id(self) -> str:
+        """First 16 hex digits of sha256 over canonical JSON."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One benchmark under one protocol for one encoder version.
+
+    `corpus` names the lake that holds the clips' vectors, `coverage` that of the worst split.
+    """
+
+    key: EvaluationKey
+    encoder: str
+    corpus: str
+    figures: tuple[Figure, ...]
+    coverage: float
+    expected: int
+    embedded: int
+    main_metric: str
+    run_id: str
+    dropped: tuple[str, ...] = ()  # classes that no figure counts: without positives, or without negatives
+    chosen: dict[str, Any] = field(default_factory=dict)  # the probe that was best on the validation split
+    chunks: int | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Some of the clips are missing: not to be compared with a whole one."""
+        return self.coverage < COMPLETE
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a metric, for the table."""
+        ours = {
+            "evaluation_id": self.key.evaluation_id,
+            "run_id": self.run_id,
+            "benchmark": self.key.benchmark,
+            "revision": self.key.revision,
+            "split_hash": self.key.split_hash,
+            "protocol": self.key.protocol.name,
+            "prompt": self.key.protocol.prompt if self.key.protocol.needs_text else None,
+            "inputs": self.key.protocol.inputs,
+            "parameters": self.key.protocol.to_json(),
+            "chosen": json.dumps(self.chosen) if self.chosen else None,
+            "encoder": self.encoder,
+            "corpus": self.corpus,
+            "embedding_version": self.key.embedding_version,
+            "chunks": self.chunks,
+            "vectors_hash": self.key.vectors_hash,
+            "metric_version": self.key.metric_version,
+            "coverage": self.coverage,
+            "expected": self.expected,
+            "embedded": self.embedded,
+            "partial": self.partial,
+            "dropped": list(self.dropped),
+        }
+        return [
+            ours
+            | asdict(figure)
+            | {"key": f"{ours['evaluation_id']}@{figure.metric}", "is_main": figure.metric == self.main_metric}
+            for figure in self.figures
+        ]
+
+
+EVALUATIONS = pa.schema(
+    [
+        key("key"),  # evaluation_id@metric
+        pa.field("evaluation_id", pa.string()),
+        pa.field("run_id", pa.string()),
+        pa.field("at", pa.timestamp("us", tz="UTC")),
+        pa.field("benchmark", pa.string()),
+        pa.field("revision", pa.string()),
+        pa.field("split_hash", pa.string()),
+        pa.field("protocol", pa.string()),
+        pa.field("prompt", pa.string()),
+        pa.field("inputs", pa.string()),
+        pa.field("parameters", pa.string()),  # JSON of the protocol
+        pa.field("chosen", pa.string()),  # JSON of the probe that was scored
+        pa.field("encoder", pa.string()),
+        pa.field("corpus", pa.string()),
+        pa.field("embedding_version", pa.string()),
+        pa.field("chunks", pa.int32()),  # at most so many windows a track; null: all
+        pa.field("vectors_hash", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("metric_version", pa.int32()),
+        pa.field("is_main", pa.bool_()),
+        pa.field("value", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("coverage", pa.float64()),
+        pa.field("expected", pa.int64()),
+        pa.field("embedded", pa.int64()),
+        pa.field("partial", pa.bool_()),
+        pa.field("dropped", pa.list_(pa.string())),
+    ]
+)

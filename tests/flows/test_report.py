@@ -1,0 +1,75 @@
+"""The report as a person opens it: in Chromium, from a folder that holds nothing else."""
+
+import base64
+import re
+import shutil
+import subprocess
+
+import pytest
+import soundfile
+from PIL import Image
+
+from tests.cli import answer, run
+from tests.flows.labelled import labelled_folder
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync".split()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Two versions of the fake encoder, judged and reported."""
+    root = tmp_path_factory.mktemp("report")
+    folder, lake = labelled_folder(root / "clips"), root / "lake"
+    for chunks in ("1", "all"):
+        answer(lake, "evaluate", "folder", "--data", folder, "--chunks", chunks)
+    run("--lake", lake, "--encoder", "fake", "report", "--out", root / "page")
+    return root / "page"
+
+
+def browse(page, folder, *arguments):
+    assert CHROMIUM
+    command = [CHROMIUM, *QUIET, f"--user-data-dir={folder / 'profile'}", *arguments, f"file://{page}/index.html"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_the_page_needs_no_other_file(report):
+    page = (report / "index.html").read_text()
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert addresses
+    assert all(address.startswith(("data:image/png;base64,", "data:audio/ogg;base64,", "#")) for address in addresses)
+
+
+def test_each_kind_of_picture_is_there_and_is_a_picture(report):
+    names = {path.name for path in report.glob("*.png")}
+    for kind in ("tags", "reliability", "map", "change"):
+        found = [name for name in names if f"-{kind}" in name]
+        assert found, (kind, names)
+        for name in found:
+            with Image.open(report / name) as picture:
+                assert len(picture.convert("RGB").getcolors(1 << 24)) > 10, name
+
+
+def test_the_sounds_are_audio(report, tmp_path):
+    sounds = re.findall(r'data:audio/ogg;base64,([^"]+)"', (report / "index.html").read_text())
+    assert sounds
+    (tmp_path / "one.ogg").write_bytes(base64.b64decode(sounds[0]))
+    assert soundfile.info(tmp_path / "one.ogg").duration == pytest.approx(6)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_chromium_shows_tables_examples_and_pictures(report, tmp_path):
+    seen = browse(report, tmp_path, "--dump-dom")
+    for words in (
+        "<h3>zero-shot</h3>",
+        "What changed between versions",
+        "95 % interval",
+        "a dark tone",
+        "never labelled",
+    ):
+        assert words in seen, words
+    assert seen.count('<tr class="ours">') == 10  # five protocols of two versions
+    browse(report, tmp_path, "--window-size=1280,2400", f"--screenshot={tmp_path / 'page.png'}")
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.size == (1280, 2400)
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 200

@@ -1,0 +1,113 @@
+"""From items to figures: every metric with its bootstrap interval, and the paired difference of two versions."""
+
+from functools import partial
+
+import numpy as np
+
+from schemas.evaluations import Figure
+from workers.metrics.bootstrap import Difference, difference, interval, resamples
+from workers.metrics.calibration import expected_calibration_error, top_label_calibration_error
+from workers.metrics.classification import accuracy, macro_f1
+from workers.metrics.regression import r2
+from workers.metrics.retrieval import mean_of, median_of
+from workers.metrics.tagging import macro, pr_auc, roc_auc, undefined
+from workers.protocols.items import Items, LabelScores, Retrieved
+
+RESAMPLES = 1000
+_OVER_CLASSES = ("roc_auc", "pr_auc", "macro_f1")
+_MOST_CELLS = 5e8  # resamples x clips x classes: a thousand tags of 35,000 clips get fewer resamples, not hours
+
+
+def measure(items: Items, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Each metric's value; with bootstrap weights [B, N] an array of B values."""
+    if isinstance(items, Retrieved):
+        means = {name: mean_of(row, weights) for name, row in items.values.items() if name != "rank"}
+        return means | {"median_rank": median_of(items.values["rank"], weights)}
+    if items.task == "regression":
+        each = r2(items.truth, items.scores, weights)
+        return {"r2": macro(each)} | {f"r2_{name}": each[..., place] for place, name in enumerate(items.names)}
+    if items.task == "multiclass":
+        truth, predicted = items.truth.argmax(axis=1), items.scores.argmax(axis=1)
+        f1 = macro_f1(truth, predicted, len(items.names), weights)
+        return {"accuracy": accuracy(truth, predicted, weights), "macro_f1": f1}
+    return {name: macro(areas) for name, areas in _areas(items, weights).items()}
+
+
+def figures(items: Items) -> tuple[Figure, ...]:
+    """Every metric with its 95 % interval over resampled clips, or queries.
+
+    The percentiles of the resamples are shifted by their bias where a mean over classes is measured: a resample that
+    holds a rare class's one clip twice, or not at all, scores higher than the clips themselves.
+    """
+    spread = measure(items, _weights(items))
+    found = []
+    for name, value in measure(items).items():
+        bias = np.nanmean(spread[name]) - value if name in _OVER_CLASSES else 0.0
+        found.append(Figure(name, float(value), *np.clip(interval(spread[name] - bias), *_range(name)).tolist()))
+    if isinstance(items, LabelScores) and items.calibrated:
+        found.append(Figure("ece", _calibration_error(items), np.nan, np.nan))
+    return tuple(found)
+
+
+def compare(before: Items, after: Items) -> dict[str, Difference]:
+    """after - before of each metric, both judged on the same resamples of the items they share, in one order."""
+    ours, theirs = shared(before, after)
+    weights = _weights(ours)
+    first, second = measure(ours, weights), measure(theirs, weights)
+    return {name: difference(first[name], second[name]) for name in first}
+
+
+def shared(before: Items, after: Items) -> tuple[Items, Items]:
+    """Both cut down to the items that both have, in the order of the first."""
+    place = {name: row for row, name in enumerate(after.ids)}
+    rows = [row for row, name in enumerate(before.ids) if name in place]
+    others = [place[before.ids[row]] for row in rows]
+    return _taken(before, rows), _taken(after, others)
+
+
+def per_class(items: LabelScores) -> dict[str, np.ndarray]:
+    """ROC-AUC and average precision of every class [C], NaN where undefined."""
+    return _areas(items, None)
+
+
+def dropped(items: Items) -> tuple[str, ...]:
+    """Classes that the macro figures leave out: without a positive clip, or without a negative one."""
+    if isinstance(items, Retrieved) or items.task == "regression":
+        return ()
+    positives = items.truth.sum(axis=0)
+    if items.task == "multiclass":
+        return tuple(name for name, count in zip(items.names, positives, strict=True) if not count)
+    return undefined(roc_auc(items.truth, items.scores), items.names)
+
+
+def _areas(items: LabelScores, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Both areas over the same classes: one without negatives has an average precision, 1, that says nothing."""
+    roc, precision = (area(items.truth, items.scores, weights) for area in (roc_auc, pr_auc))
+    return {"roc_auc": roc, "pr_auc": np.where(np.isnan(roc), np.nan, precision)}
+
+
+def _range(metric: str) -> tuple[float, float]:
+    """Where a metric can lie."""
+    if metric == "median_rank":
+        return 1.0, np.inf
+    return (-np.inf if metric.startswith("r2") else 0.0), 1.0
+
+
+def _weights(items: Items) -> np.ndarray:
+    cells = len(items.ids) * (len(items.names) if isinstance(items, LabelScores) else 1)
+    return resamples(len(items.ids), int(min(RESAMPLES, max(100, _MOST_CELLS // max(1, cells)))))
+
+
+def _calibration_error(items: LabelScores) -> float:
+    if items.task == "multiclass":
+        return float(top_label_calibration_error(items.truth.argmax(axis=1), items.scores))
+    return float(expected_calibration_error(items.truth, items.scores))
+
+
+def _taken(items: Items, rows: list[int]) -> Items:
+    ids = tuple(items.ids[row] for row in rows)
+    if isinstance(items, Retrieved):
+        relevant = tuple(items.relevant[row] for row in rows)
+        return Retrieved(ids, relevant, items.gallery, {name: row[rows] for name, row in items.values.items()})
+    take = partial(np.take, indices=rows, axis=0)
+    return LabelScores(items.task, items.names, ids, take(items.truth), take(items.scores), items.calibrated)
