@@ -116,7 +116,7 @@ def figure_text(figure: Row | None, with_interval: bool = True) -> str:
 
 def _how(row: Row) -> str:
     """What is not the usual way: chunks, a prompt, features."""
-    parts = [f"{row['chunks']} chunks"] if row["chunks"] else []
+    parts = [f"{row['chunks']} chunk{'s' if row['chunks'] > 1 else ''}"] if row["chunks"] else []
     parts += [repr(row["prompt"])] if row["prompt"] not in (None, "{}") else []
     return ", ".join(parts + (["features"] if row["inputs"] == "features" else []))
 

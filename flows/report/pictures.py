@@ -13,8 +13,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from schemas.evaluations import LOWER_IS_BETTER
-from workers.metrics.bootstrap import Difference
 from workers.metrics.calibration import Reliability
+from workers.protocols.measure import Change
 
 _COLOURS = ("#2a6f97", "#e07a5f", "#5b8c5a", "#9c6fb5", "#c9a227", "#7a7a7a")
 _MOST_BARS = 60
@@ -92,7 +92,7 @@ def space_map(path: Path, title: str, places: Sequence[Place]) -> None:
         _save(figure, axes, path, title)
 
 
-def difference_plot(path: Path, title: str, rows: dict[str, Difference]) -> None:
+def difference_plot(path: Path, title: str, rows: dict[str, Change]) -> None:
     """New minus old of each metric with its 95 % interval: blue is proven better, red worse, grey neither.
 
     Ranks are left to the table: their scale would hide all else.
@@ -102,10 +102,10 @@ def difference_plot(path: Path, title: str, rows: dict[str, Difference]) -> None
         figure, axes = pyplot.subplots(figsize=(7, 1.2 + 0.32 * len(rows)))
         for row, found in enumerate(rows.values()):
             proven = found.low > 0 or found.high < 0
-            better = (found.mean > 0) != (list(rows)[row] in LOWER_IS_BETTER)
+            better = (found.gain > 0) != (list(rows)[row] in LOWER_IS_BETTER)
             colour = _COLOURS[5] if not proven else _COLOURS[0] if better else _COLOURS[1]
             axes.plot([found.low, found.high], [row, row], color=colour, linewidth=2)
-            axes.scatter([found.mean], [row], color=colour, zorder=3)
+            axes.scatter([found.gain], [row], color=colour, zorder=3)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel="new - old, 95 % paired bootstrap interval")
         axes.invert_yaxis()

@@ -20,10 +20,8 @@ from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
 from workers.encoders.protocol import TextTower
 from workers.encoders.registry import encoder_entry
-from workers.metrics.bootstrap import Difference
-from workers.metrics.calibration import reliability
 from workers.protocols.items import Items, LabelScores, Retrieved, from_table
-from workers.protocols.measure import compare, per_class, shared
+from workers.protocols.measure import Change, compare, curve, per_class, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +35,12 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Comparison:
     """Two versions of an encoder on what both have judged; `common` is how many clips or queries that is."""
 
     title: str
     common: int
-    differences: dict[str, Difference]
+    changes: dict[str, Change]
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ class Section:
     boards: dict[str, list[Row]]
     pictures: list[Picture] = field(default_factory=list)
     examples: dict[str, list[Example]] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
 
 
 class SectionBuilder:
@@ -91,7 +89,7 @@ class SectionBuilder:
         for row in self._ours:
             items = self._items[row["evaluation_id"]]
             if isinstance(items, LabelScores) and items.calibrated:
-                curves[_called(row)] = reliability(items.truth.ravel(), items.scores.ravel())
+                curves[_called(row)] = curve(items)
         if curves:
             title, file = f"{self._name}: reliability of the probes' probabilities", self._file("reliability")
             pictures.reliability_curves(file, title, curves)
@@ -159,7 +157,7 @@ class SectionBuilder:
         file = self._file("change", after["protocol"], _version(before), _version(after))
         pictures.difference_plot(file, title, found)
         self._add(title, file)
-        self.section.changes.append(Change(title, common, found))
+        self.section.comparisons.append(Comparison(title, common, found))
 
     def _file(self, *parts: str) -> Path:
         stem = re.sub(r"[^a-z0-9]+", "-", "-".join((self._name, *parts)).lower()).strip("-")

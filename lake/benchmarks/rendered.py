@@ -57,7 +57,7 @@ _SHARED = {
     "revision": REVISION,
     "source": SOURCE,
     "licence": "tonelake's own compositions, rendered with the soundfont of the pretty_midi wheel",
-    "citation": "none: tonelake's own",
+    "citation": "tonelake's note generator",
     "files": tuple(SourceFile(f"{folder}/manifest.csv") for _, folder in _folders()),
 }
 _FAULTS = ("Synthetic audio of one synthesizer: figures compare encoders here, not with recorded music.",)

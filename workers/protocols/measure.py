@@ -1,12 +1,18 @@
 """From items to figures: every metric with its bootstrap interval, and the paired difference of two versions."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from schemas.evaluations import Figure
-from workers.metrics.bootstrap import Difference, difference, interval, resamples
-from workers.metrics.calibration import expected_calibration_error, top_label_calibration_error
+from workers.metrics.bootstrap import difference, interval, resamples
+from workers.metrics.calibration import (
+    Reliability,
+    expected_calibration_error,
+    reliability,
+    top_label_calibration_error,
+)
 from workers.metrics.classification import accuracy, macro_f1
 from workers.metrics.regression import r2
 from workers.metrics.retrieval import mean_of, median_of
@@ -16,6 +22,16 @@ from workers.protocols.items import Items, LabelScores, Retrieved
 RESAMPLES = 1000
 _OVER_CLASSES = ("roc_auc", "pr_auc", "macro_f1")
 _MOST_CELLS = 5e8  # resamples x clips x classes: a thousand tags of 35,000 clips get fewer resamples, not hours
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """after - before of one metric: `gain` on the items, its paired 95 % interval, and how often it is positive."""
+
+    gain: float
+    low: float
+    high: float
+    larger: float
 
 
 def measure(items: Items, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -49,12 +65,14 @@ def figures(items: Items) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def compare(before: Items, after: Items) -> dict[str, Difference]:
-    """after - before of each metric, both judged on the same resamples of the items they share, in one order."""
+def compare(before: Items, after: Items) -> dict[str, Change]:
+    """What each metric gained, both judged on the same resamples of the items they share, in one order."""
     ours, theirs = shared(before, after)
     weights = _weights(ours)
     first, second = measure(ours, weights), measure(theirs, weights)
-    return {name: difference(first[name], second[name]) for name in first}
+    old, new = measure(ours), measure(theirs)
+    spreads = {name: difference(first[name], second[name]) for name in first}
+    return {name: Change(float(new[name] - old[name]), it.low, it.high, it.better) for name, it in spreads.items()}
 
 
 def shared(before: Items, after: Items) -> tuple[Items, Items]:
@@ -68,6 +86,14 @@ def shared(before: Items, after: Items) -> tuple[Items, Items]:
 def per_class(items: LabelScores) -> dict[str, np.ndarray]:
     """ROC-AUC and average precision of every class [C], NaN where undefined."""
     return _areas(items, None)
+
+
+def curve(items: LabelScores) -> Reliability:
+    """What `ece` sums up: of one class a clip the likeliest alone, of many labels every decision."""
+    if items.task == "multiclass":
+        right = items.truth[np.arange(len(items.ids)), items.scores.argmax(axis=1)]
+        return reliability(right, items.scores.max(axis=1))
+    return reliability(items.truth.ravel(), items.scores.ravel())
 
 
 def dropped(items: Items) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def test_a_better_version_is_proven_better_and_an_equal_one_is_not():
     better = compare(items_of(skill=0.5), items_of(skill=2.0))["roc_auc"]
     assert better.low > 0
     same = compare(items_of(), items_of())["roc_auc"]
-    assert (same.mean, same.low, same.high) == (0, 0, 0)
+    assert (same.gain, same.low, same.high) == (0, 0, 0)
 
 
 def test_the_paired_interval_is_narrower_than_the_two_intervals_suggest():
