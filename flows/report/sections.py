@@ -31,7 +31,6 @@ class Picture:
     title: str
     file: str
     address: str
-    wide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class Section:
 
     name: str
     boards: dict[str, list[Row]]
+    maps: list[Picture] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
@@ -82,7 +82,7 @@ class SectionBuilder:
                 title = f"{self._name}: {_called(row)}"
                 file = self._file("tags", _called(row))
                 pictures.tag_bars(file, title, items.names, per_class(items)["roc_auc"], items.truth.sum(axis=0))
-                self._add(title, file)
+                self.section.pictures.append(_picture(title, file))
 
     def _draw_reliability(self) -> None:
         curves = {}
@@ -93,7 +93,7 @@ class SectionBuilder:
         if curves:
             title, file = f"{self._name}: reliability of the probes' probabilities", self._file("reliability")
             pictures.reliability_curves(file, title, curves)
-            self._add(title, file)
+            self.section.pictures.append(_picture(title, file))
 
     def _look_into(self, row: Row) -> None:
         """Map and examples of an encoder version that can be asked in words."""
@@ -106,7 +106,7 @@ class SectionBuilder:
         called = f"{row['system']} {row['embedding_version']}"
         title, file = f"{self._name}: tracks, tags and sentences of {called}", self._file("map", called)
         pictures.space_map(file, title, flat_map(shelf, tower, asked))
-        self._add(title, file, wide=True)
+        self.section.maps.append(_picture(title, file))
         self.section.examples[called] = examples(shelf, tower, asked)
 
     def _shelf(self, corpus: Lake, spec: EncoderSpec, row: Row) -> Shelf:
@@ -156,16 +156,16 @@ class SectionBuilder:
         title = f"{self._name}, {after['protocol']}: {_version(after)} against {_version(before)}"
         file = self._file("change", after["protocol"], _version(before), _version(after))
         pictures.difference_plot(file, title, found)
-        self._add(title, file)
+        self.section.pictures.append(_picture(title, file))
         self.section.comparisons.append(Comparison(title, common, found))
 
     def _file(self, *parts: str) -> Path:
         stem = re.sub(r"[^a-z0-9]+", "-", "-".join((self._name, *parts)).lower()).strip("-")
         return self._folder / f"{stem}.png"
 
-    def _add(self, title: str, file: Path, wide: bool = False) -> None:
-        address = f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
-        self.section.pictures.append(Picture(title, file.name, address, wide))
+
+def _picture(title: str, file: Path) -> Picture:
+    return Picture(title, file.name, f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}")
 
 
 def _clips(items: Items) -> Any:
