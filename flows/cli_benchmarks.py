@@ -103,6 +103,7 @@ def _run(request: Any, context: Context) -> list[dict[str, Any]]:
         from flows.recorded import evaluate as recorded_evaluate
 
         encoders = list(request.encoders) or [settings.encoder]
+        recorded_evaluate = recorded_evaluate.with_options(retries=0)  # a person sees what is wrong, and may retry
         return recorded_evaluate(**asdict(request) | {"lake": settings.lake, "encoders": encoders})
     from flows.evaluate import evaluate as evaluate_here
 

@@ -19,7 +19,7 @@ class Context:
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(document, sys.stdout, ensure_ascii=False, default=str)
+    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
     print()
 
 

@@ -9,10 +9,9 @@ from flows.judge import Judge
 from flows.progress import Watch
 from flows.subjects import Subject, embed_clips, subject
 from lake.connect import Lake
-from lake.evaluations import evaluation_rows, is_known, write
+from lake.evaluations import confirm, evaluation_rows, is_known, write
 from lake.lease import Lease
 from lake.runs import RunRecord, new_run_id
-from schemas.benchmarks import SPLITS
 from schemas.errors import UserError
 from schemas.evaluations import Protocol
 from schemas.settings import Settings
@@ -36,7 +35,7 @@ class EvaluateRequest:
 
     def chosen(self, found: Subject, entry: Entry) -> list[Protocol]:
         """The protocols that fit; UserError where one that was named does not, or none does."""
-        asked = [protocol(name, self.prompt, self.inputs) for name in self.protocols or DEFAULT]
+        asked = [protocol(name, self.prompt, self.inputs) for name in dict.fromkeys(self.protocols or DEFAULT)]
         reasons = {
             one.name: obstacle(one, found.benchmark.task, found.clips, entry.load_text is not None) for one in asked
         }
@@ -55,8 +54,8 @@ def evaluate(
 
     Everything that can be refused is refused before anything is computed.
     """
-    entries = [encoder_entry(name) for name in request.encoders or (settings.encoder,)]
-    found = [step(subject)(name, request.data) for name in request.benchmarks]
+    entries = [encoder_entry(name) for name in dict.fromkeys(request.encoders or (settings.encoder,))]
+    found = [step(subject)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
     work = [(one, entry, request.chosen(one, entry)) for one in found for entry in entries]
     rows: list[Row] = []
     for one, entry, protocols in work:
@@ -75,24 +74,25 @@ def _judged(
 ) -> list[Row]:
     """One benchmark for one encoder: a run."""
     spec = entry.spec.limited(request.chunks)
-    lake, run_id, told = Lake.at(settings.lake, settings.s3), new_run_id(), watch().say
+    lake, run_id, seen = Lake.at(settings.lake, settings.s3), new_run_id(), watch()
     own = settings.model_copy(update={"encoder": spec.name})
-    splits = tuple(name for name in SPLITS if any(name in one.splits for one in protocols))
+    clips = [clip for clip in one.clips if any(chosen.uses(clip) for chosen in protocols)]
     with (
-        Lease(lake, "evaluations", run_id, told) as lease,
+        Lease(lake, "evaluations", run_id, seen.say) as lease,
         RunRecord(lake, run_id, "evaluate", spec, asdict(request) | {"sources": [one.benchmark.name]}) as record,
     ):
-        counts = embed_clips(one, splits, request.chunks, own, watch, step)
+        report = embed_clips(one, clips, request.chunks, own, seen, step)
         rows: list[Row] = []
         for chosen in protocols:
             judge = Judge(one, spec, chosen, own)
             if unchanged := is_known(lake, judge.key.evaluation_id):
-                told(f"{one.benchmark.name}, {chosen.name}: nothing has changed")
+                seen.say(f"{one.benchmark.name}, {chosen.name}: nothing has changed")
+                confirm(lake, judge.key.evaluation_id, lease)
             else:
-                told(f"{one.benchmark.name}, {chosen.name}: {len(judge.clips):,} clips ...")
+                seen.say(f"{one.benchmark.name}, {chosen.name}: {len(judge.clips):,} clips ...")
                 evaluation, items = step(judge.judged)(run_id)
                 write(lake, evaluation, items, lease)
-            about = {"unchanged": unchanged, "pending": counts["pending"]}
+            about = {"unchanged": unchanged, "pending": report.pending}
             rows += [row | about for row in evaluation_rows(lake, judge.key.evaluation_id)]
-        record.done(counts)
+        record.done(asdict(report))
     return rows

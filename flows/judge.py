@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from workers.encoders.registry import encoder_entry
 from workers.metrics.bootstrap import METRIC_VERSION
 from workers.protocols.items import Items
-from workers.protocols.measure import dropped, figures
+from workers.protocols.measure import dropped, figures, resample_count
 
 
 class Judge:
@@ -26,12 +26,14 @@ class Judge:
 
     def __init__(self, subject: Subject, spec: EncoderSpec, protocol: Protocol, settings: Settings) -> None:
         self._subject, self._spec, self._protocol, self._settings = subject, spec, protocol, settings
-        clips = {clip.clip_id: clip for clip in subject.of(protocol.splits)}
+        self._wanted = subject.asked(protocol)
+        clips = {clip.clip_id: clip for clip in self._wanted}
         corpus = corpus_lake(Lake.at(settings.lake, settings.s3), subject.corpus)
         held = track_vectors(corpus, spec, set(clips), protocol.inputs)
         self.clips, self._vectors = [clips[name] for name in held.track_ids], held.rows
         self.key = EvaluationKey(
             benchmark=subject.benchmark.name,
+            corpus=subject.corpus,
             revision=subject.benchmark.revision,
             split_hash=subject.hash_of(protocol),
             protocol=protocol,
@@ -51,14 +53,14 @@ class Judge:
         return Evaluation(
             key=self.key,
             encoder=self._spec.name,
-            corpus=self._subject.corpus,
             figures=figures(items),
+            resamples=resample_count(items),
             coverage=self._coverage(),
-            expected=len(self._subject.of(self._protocol.splits)),
+            expected=len(self._wanted),
             embedded=len(self.clips),
             main_metric=self._protocol.main_metric or self._subject.benchmark.main_metric,
             run_id=run_id,
-            dropped=dropped(items),
+            dropped=dropped(items, self._queries()),
             chosen=chosen,
             chunks=self._spec.backbone.windows.limit,
         ), items.to_table()
@@ -105,13 +107,18 @@ class Judge:
         )
         return data.standardised() if self._protocol.inputs == "features" else data
 
+    def _queries(self) -> tuple[str, ...]:
+        """All that a retrieval should ask, whether a clip that answers it has a vector or not."""
+        if self._protocol.name == "sentence-retrieval":
+            return tuple(dict.fromkeys(caption for clip in self._wanted for caption in clip.captions))
+        return self._subject.names
+
     def _rows(self, split: str) -> list[int]:
         return [row for row, clip in enumerate(self.clips) if clip.split == split]
 
     def _coverage(self) -> float:
         """Of the split that lacks most."""
-        held, wanted = self.clips, self._subject.of(self._protocol.splits)
-        return min(_count(held, split) / _count(wanted, split) for split in self._protocol.splits)
+        return min(_count(self.clips, split) / _count(self._wanted, split) for split in self._protocol.splits)
 
 
 def _count(clips: list[Clip], split: str) -> int:

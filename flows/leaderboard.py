@@ -43,7 +43,7 @@ def boards(rows: list[Row]) -> list[Row]:
         board = found.setdefault(
             row["evaluation_id"],
             {name: row[name] for name in ("evaluation_id", "benchmark", "protocol", "embedding_version")}
-            | {name: row[name] for name in ("parameters", "corpus")}
+            | {name: row[name] for name in ("parameters", "corpus", "split_hash", "prompt")}
             | {"system": row["encoder"], "how": _how(row), "figures": {}, "published": False, "source": row["run_id"]}
             | {name: row[name] for name in ("coverage", "expected", "embedded", "partial", "dropped", "at")},
         )
@@ -82,7 +82,8 @@ def show_figures(rows: list[Row]) -> None:
     for row in boards(rows):
         if row["dropped"]:
             told = ", ".join(row["dropped"][:8]) + (" ..." if len(row["dropped"]) > 8 else "")
-            print(f"{row['benchmark']}, {row['protocol']}: no figure counts {len(row['dropped'])} classes: {told}")
+            what = "queries" if row["protocol"].endswith("retrieval") else "classes"
+            print(f"{row['benchmark']}, {row['protocol']}: no figure counts {len(row['dropped'])} {what}: {told}")
 
 
 def figures_markdown(rows: list[Row]) -> str:
@@ -108,15 +109,16 @@ def figure_text(figure: Row | None, with_interval: bool = True) -> str:
     if figure is None:
         return ""
     text = f"{figure['value']:.3f}" if abs(figure["value"]) < 10 else f"{figure['value']:.1f}"
-    if not with_interval or figure["low"] is None or figure["low"] != figure["low"]:
+    if not with_interval or figure["low"] is None:
         return text
     digits = 3 if abs(figure["value"]) < 10 else 1
     return f"{text} ({figure['low']:.{digits}f}-{figure['high']:.{digits}f})"
 
 
 def _how(row: Row) -> str:
-    """What is not the usual way: chunks, a prompt, features."""
+    """What is not the usual way: chunks, a prompt, features; and which folder of one's own it was."""
     parts = [f"{row['chunks']} chunk{'s' if row['chunks'] > 1 else ''}"] if row["chunks"] else []
+    parts += [row["corpus"].split("@")[0]] if row["benchmark"] == "folder" else []
     parts += [repr(row["prompt"])] if row["prompt"] not in (None, "{}") else []
     return ", ".join(parts + (["features"] if row["inputs"] == "features" else []))
 
@@ -128,7 +130,8 @@ def _published() -> list[Row]:
             (one.benchmark, one.protocol, one.system),
             {"evaluation_id": None, "benchmark": one.benchmark, "protocol": one.protocol, "embedding_version": ""}
             | {"system": one.system, "how": "", "figures": {}, "published": True, "source": one.source}
-            | {"coverage": None, "expected": None, "embedded": None, "partial": False, "dropped": [], "at": None},
+            | {"coverage": None, "expected": None, "embedded": None, "partial": False, "dropped": [], "at": None}
+            | {"parameters": None, "corpus": None, "split_hash": None, "prompt": None},
         )
         row["figures"][one.metric] = {"value": one.value, "low": None, "high": None}
         row.setdefault("main_metric", one.metric)

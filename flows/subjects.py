@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from platformdirs import user_cache_path
 
 from flows.index import Step, index_catalogue
 from flows.progress import Watch, track
-from flows.reports import IndexRequest
+from flows.reports import IndexReport, IndexRequest
 from lake.benchmarks import rendered
 from lake.benchmarks.registry import benchmark
 from lake.benchmarks.splits import split_hash
@@ -40,13 +38,13 @@ class Subject:
         labels = sorted({label for clip in self.clips for label in clip.labels})
         return self.benchmark.targets or tuple(labels)
 
-    def of(self, splits: tuple[str, ...]) -> list[Clip]:
-        """The clips of these splits."""
-        return [clip for clip in self.clips if clip.split in splits]
+    def asked(self, protocol: Protocol) -> list[Clip]:
+        """The clips that a protocol uses."""
+        return [clip for clip in self.clips if protocol.uses(clip)]
 
     def hash_of(self, protocol: Protocol) -> str:
-        """Names the clips and labels that a protocol uses."""
-        return split_hash(self.clips, protocol.splits)
+        """Names those clips, what is said of them, and the classes to choose from."""
+        return split_hash(self.asked(protocol), self.names)
 
 
 def subject(name: str, data: str | None) -> Subject:
@@ -60,10 +58,10 @@ def subject(name: str, data: str | None) -> Subject:
 def data_folder(found: Benchmark, data: str | None) -> Path:
     """Where a benchmark's files are: below `data`/CORPUS where that is there, else in `data`.
 
-    `rendered` needs none: it is made in the cache folder on its first run, or in `data`.
+    `rendered` needs none: it is made on its first run, in the cache folder or below `data`.
     """
     if found.corpus == rendered.CORPUS:
-        folder = Path(data).expanduser().absolute() if data else user_cache_path("tonelake") / found.corpus
+        folder = (Path(data).expanduser().absolute() if data else user_cache_path("tonelake")) / found.corpus
         render_clips(folder)
         return folder
     if data is None:
@@ -84,29 +82,20 @@ def render_clips(folder: Path) -> None:
 
 
 def embed_clips(
-    chosen: Subject,
-    splits: tuple[str, ...],
-    chunks: int | None,
-    settings: Settings,
-    watch: Callable[[], Watch],
-    step: Step,
-) -> dict[str, Any]:
-    """Indexes the clips of these splits that have no vector yet; the counts are of those splits."""
-    clips = chosen.of(splits)
+    chosen: Subject, clips: list[Clip], chunks: int | None, settings: Settings, watch: Watch, step: Step
+) -> IndexReport:
+    """Indexes those of the clips that have no vector yet, in the corpus's own lake."""
     lines = (
         {"track_id": clip.clip_id, "uri": str(chosen.data / clip.path), "title": clip.title, "artist": clip.artist}
         for clip in clips
     )
     lake = corpus_lake(Lake.at(settings.lake, settings.s3), chosen.corpus)
-    folder, name = f"{lake.uri}/manifests", f"{chosen.benchmark.name}-{split_hash(chosen.clips, splits)}.jsonl"
+    manifest = f"{lake.uri}/manifests/{chosen.benchmark.name}-{split_hash(clips)}.jsonl"
     files = lake.files()
-    files.makedirs(folder, exist_ok=True)
-    files.pipe_file(f"{folder}/{name}", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
+    files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
     own = settings.model_copy(update={"lake": lake.uri})
-    report = index_catalogue(IndexRequest((f"{folder}/{name}",), chunks), own, watch(), step)
-    return {"expected": report.expected, "embedded": report.embedded, "pending": report.pending} | {
-        "reasons": report.reasons
-    }
+    return index_catalogue(IndexRequest((manifest,), chunks), own, watch, step)
 
 
 def _short(folder: Path) -> str:

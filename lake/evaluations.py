@@ -24,6 +24,14 @@ def is_known(lake: Lake, evaluation_id: str) -> bool:
     return bool(_rows(lake, f"evaluation_id = {quoted(evaluation_id)}"))
 
 
+def confirm(lake: Lake, evaluation_id: str, lease: Lease) -> None:
+    """Writes down that an evaluation is still what would be found: of two answers to one question it is the newest."""
+    rows = pa.Table.from_pylist(
+        [row | {"confirmed_at": datetime.now(UTC)} for row in evaluation_rows(lake, evaluation_id)], schema=EVALUATIONS
+    )
+    _merge(lake, rows, lease)
+
+
 def write(lake: Lake, evaluation: Evaluation, items: pa.Table, lease: Lease) -> None:
     """Items first; the rows complete the evaluation."""
     files, path = lake.files(), _items_path(lake, evaluation.key.evaluation_id)
@@ -31,10 +39,8 @@ def write(lake: Lake, evaluation: Evaluation, items: pa.Table, lease: Lease) -> 
     with files.open(path, "wb") as file:
         pq.write_table(items, file, compression="zstd")
     now = datetime.now(UTC)
-    rows = pa.Table.from_pylist([row | {"at": now} for row in evaluation.rows()], schema=EVALUATIONS)
-    lease.check()
-    merge = lake.ensure(TABLE, EVALUATIONS).merge_insert("key")
-    merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+    about = {"at": now, "confirmed_at": now}
+    _merge(lake, pa.Table.from_pylist([row | about for row in evaluation.rows()], schema=EVALUATIONS), lease)
 
 
 def read_items(lake: Lake, evaluation_id: str) -> pa.Table:
@@ -49,15 +55,31 @@ def evaluation_rows(lake: Lake, evaluation_id: str) -> list[dict[str, Any]]:
 
 
 def latest(lake: Lake, benchmark: str | None = None) -> list[dict[str, Any]]:
-    """Rows of the newest evaluation of each benchmark, split, protocol and encoder version, oldest first."""
-    rows = sorted(_rows(lake, f"benchmark = {quoted(benchmark)}" if benchmark else None), key=lambda row: row["at"])
-    newest = {_asked(row): row["evaluation_id"] for row in rows}
-    return [row for row in rows if newest[_asked(row)] == row["evaluation_id"]]
+    """Rows of the newest evaluation by each protocol and encoder version, the oldest first.
+
+    Of a benchmark whose clips or labels have changed only figures on the newest are given: others cannot be compared
+    with them.
+    """
+    rows = _rows(lake, f"benchmark = {quoted(benchmark)}" if benchmark else None)
+    rows.sort(key=lambda row: row["confirmed_at"])
+    split = {_subject(row): row["split_hash"] for row in rows}
+    rows = [row for row in rows if split[_subject(row)] == row["split_hash"]]
+    newest = {_question(row): row["evaluation_id"] for row in rows}
+    return [row for row in rows if newest[_question(row)] == row["evaluation_id"]]
 
 
-def _asked(row: dict[str, Any]) -> tuple[Any, ...]:
-    """What makes two evaluations the same question; the newer answer counts."""
-    return tuple(row[name] for name in ("benchmark", "split_hash", "parameters", "embedding_version"))
+def _subject(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["benchmark"], row["corpus"], row["protocol"]
+
+
+def _question(row: dict[str, Any]) -> tuple[str, ...]:
+    return *_subject(row), row["parameters"], row["embedding_version"]
+
+
+def _merge(lake: Lake, rows: pa.Table, lease: Lease) -> None:
+    lease.check()
+    merge = lake.ensure(TABLE, EVALUATIONS).merge_insert("key")
+    merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
 
 def _rows(lake: Lake, where: str | None) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.benchmarks import Clip
 from schemas.tables import key
 
 COMPLETE = 0.99  # a score over fewer of a split's clips is marked partial
@@ -51,6 +52,10 @@ class Protocol:
     probes: tuple[ProbeSpec, ...] = ()
     seed: int = 0
 
+    def uses(self, clip: Clip) -> bool:
+        """Whether it needs this clip: sentences are asked among the clips that have some."""
+        return clip.split in self.splits and (self.name != "sentence-retrieval" or bool(clip.captions))
+
     def to_json(self) -> str:
         """Canonical JSON."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
@@ -58,12 +63,12 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric's value with its 95 % bootstrap interval."""
+    """A metric's value with its 95 % bootstrap interval, if it has one."""
 
     metric: str
     value: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,9 @@ class EvaluationKey:
     """All that a figure depends on: where none of it has changed, nothing is computed again."""
 
     benchmark: str
+    corpus: str  # the lake that holds the clips' vectors
     revision: str
-    split_hash: str
+    split_hash: str  # of the clips, their labels and all classes
     protocol: Protocol
     embedding_version: str
     vectors_hash: str  # of the clips that have vectors, and of their audio
@@ -89,19 +95,20 @@ class EvaluationKey:
 class Evaluation:
     """One benchmark under one protocol for one encoder version.
 
-    `corpus` names the lake that holds the clips' vectors, `coverage` that of the worst split.
+    `coverage` is that of the split that lacks most. `dropped` are classes or queries that no figure counts: without
+    positives, without negatives, or without a clip that has a vector.
     """
 
     key: EvaluationKey
     encoder: str
-    corpus: str
     figures: tuple[Figure, ...]
     coverage: float
     expected: int
     embedded: int
     main_metric: str
     run_id: str
-    dropped: tuple[str, ...] = ()  # classes that no figure counts: without positives, or without negatives
+    resamples: int
+    dropped: tuple[str, ...] = ()
     chosen: dict[str, Any] = field(default_factory=dict)  # the probe that was best on the validation split
     chunks: int | None = None
 
@@ -124,7 +131,7 @@ class Evaluation:
             "parameters": self.key.protocol.to_json(),
             "chosen": json.dumps(self.chosen) if self.chosen else None,
             "encoder": self.encoder,
-            "corpus": self.corpus,
+            "corpus": self.key.corpus,
             "embedding_version": self.key.embedding_version,
             "chunks": self.chunks,
             "vectors_hash": self.key.vectors_hash,
@@ -133,6 +140,7 @@ class Evaluation:
             "expected": self.expected,
             "embedded": self.embedded,
             "partial": self.partial,
+            "resamples": self.resamples,
             "dropped": list(self.dropped),
         }
         return [
@@ -149,6 +157,7 @@ EVALUATIONS = pa.schema(
         pa.field("evaluation_id", pa.string()),
         pa.field("run_id", pa.string()),
         pa.field("at", pa.timestamp("us", tz="UTC")),
+        pa.field("confirmed_at", pa.timestamp("us", tz="UTC")),  # when it was last found to be still so
         pa.field("benchmark", pa.string()),
         pa.field("revision", pa.string()),
         pa.field("split_hash", pa.string()),
@@ -172,6 +181,7 @@ EVALUATIONS = pa.schema(
         pa.field("expected", pa.int64()),
         pa.field("embedded", pa.int64()),
         pa.field("partial", pa.bool_()),
+        pa.field("resamples", pa.int32()),  # of the bootstrap that the interval rests on
         pa.field("dropped", pa.list_(pa.string())),
     ]
 )

@@ -3,12 +3,14 @@
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 import soundfile
 
 from schemas.audio import WindowSpec
+from schemas.settings import S3Settings
+from workers.audio.fetch import fetch
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import read_windows
 from workers.encoders.protocol import TextTower
@@ -28,6 +30,15 @@ class Shelf:
     titles: dict[str, str]
     labels: dict[str, tuple[str, ...]]
     uris: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Queries of one kind, tag or sentence, with the prompt they were asked by."""
+
+    kind: str
+    prompt: str
+    items: Retrieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +62,47 @@ class Example:
     hits: list[Hit]
 
 
-def examples(shelf: Shelf, tower: TextTower, asked: dict[str, Retrieved]) -> list[Example]:
-    """For each kind of query its best, its middle and its worst by rank, so that nothing is picked to please."""
-    found = []
-    for kind, items in asked.items():
-        for place in _spread(items.values["rank"]):
-            rank = float(items.values["rank"][place])
-            wanted = frozenset(items.relevant[place])
-            found.append(_example(kind, items.queries[place], rank, wanted, shelf, tower))
-    return found + [_example("never labelled", query, None, None, shelf, tower) for query in UNSEEN]
+class ExampleBook:
+    """Asks for each kind of query the best, the middle and the worst by rank, so that nothing is picked to please."""
+
+    def __init__(self, shelf: Shelf, tower: TextTower, s3: S3Settings) -> None:
+        self._shelf, self._tower, self._s3 = shelf, tower, s3
+
+    def examples(self, asked: list[Asked]) -> list[Example]:
+        """Of everything that was asked, then of words that nobody labelled."""
+        found = []
+        for one in asked:
+            ranks = one.items.values["rank"]
+            gallery = None
+            if one.kind == "sentence":  # only clips with sentences were searched, and each of them answers one
+                gallery = {name for names in one.items.relevant for name in names}
+            for place in _spread(ranks):
+                hits = self._hits(one.prompt.replace("{}", one.items.queries[place]), gallery)
+                wanted = set(one.items.relevant[place])
+                told = [self._hit(at, score, self._shelf.ids[at] in wanted) for at, score in hits]
+                found.append(Example(one.kind, one.items.queries[place], float(ranks[place]), told))
+        for query in UNSEEN:
+            told = [self._hit(at, score, None) for at, score in self._hits(query, None)]
+            found.append(Example("never labelled", query, None, told))
+        return found
+
+    def _hits(self, text: str, gallery: set[str] | None) -> list[tuple[int, float]]:
+        scores = self._shelf.vectors @ self._tower.embed_text([text])[0]
+        order = (int(at) for at in np.argsort(-scores) if gallery is None or self._shelf.ids[at] in gallery)
+        return [(at, float(scores[at])) for at in islice(order, HITS)]
+
+    def _hit(self, at: int, score: float, right: bool | None) -> Hit:
+        name, shelf = self._shelf.ids[at], self._shelf
+        title = shelf.titles.get(name) or name
+        return Hit(title, shelf.labels.get(name, ()), score, right, snippet(shelf.uris.get(name, ""), self._s3))
 
 
-def snippet(uri: str) -> str:
-    """The first seconds of a local file as a data: address; empty where it cannot be heard."""
+def snippet(uri: str, s3: S3Settings) -> str:
+    """The first seconds of a file as a data: address; empty where it cannot be heard."""
     spec = WindowSpec(_RATE, _RATE * _SECONDS, _RATE * _SECONDS, limit=1)
     try:
-        with Path(uri).open("rb") as file:
-            window = next(iter(read_windows(file, spec)))
+        with fetch(uri, s3) as fetched:
+            window = next(iter(read_windows(fetched.file, spec)))
     except (Rejected, OSError):
         return ""
     held = io.BytesIO()
@@ -78,16 +113,3 @@ def snippet(uri: str) -> str:
 def _spread(ranks: np.ndarray) -> list[int]:
     order = np.argsort(ranks, kind="stable")
     return list(dict.fromkeys(int(order[place]) for place in (0, len(order) // 2, len(order) - 1)))
-
-
-def _example(
-    kind: str, query: str, rank: float | None, wanted: frozenset[str] | None, shelf: Shelf, tower: TextTower
-) -> Example:
-    scores = shelf.vectors @ tower.embed_text([query])[0]
-    hits = []
-    for place in np.argsort(-scores)[:HITS]:
-        name = shelf.ids[place]
-        right = None if wanted is None else name in wanted
-        title, labels = shelf.titles.get(name) or name, shelf.labels.get(name, ())
-        hits.append(Hit(title, labels, float(scores[place]), right, snippet(shelf.uris.get(name, ""))))
-    return Example(kind, query, rank, hits)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from flows.report.examples import Shelf
+from flows.report.examples import Asked, Shelf
 from flows.report.pictures import Place
 from schemas.errors import UserError
 from workers.encoders.protocol import TextTower
@@ -14,15 +14,18 @@ _MOST_TRACKS, _MOST_TAGS, _MOST_SENTENCES = 2000, 30, 12
 _LONGEST = 46
 
 
-def flat_map(shelf: Shelf, tower: TextTower, asked: dict[str, Retrieved], seed: int = 0) -> list[Place]:
+def flat_map(shelf: Shelf, tower: TextTower, asked: list[Asked], seed: int = 0) -> list[Place]:
     """Points for at most 2,000 tracks drawn at random, and for the 30 tags and 12 sentences that most clips have."""
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(shelf.ids))[:_MOST_TRACKS])
     most = {"tag": _MOST_TAGS, "sentence": _MOST_SENTENCES}
-    texts = {kind: _commonest(items)[: most[kind]] for kind, items in asked.items()}
+    texts = {one.kind: _commonest(one.items)[: most[one.kind]] for one in asked}
+    prompts = {one.kind: one.prompt for one in asked}
     kinds = ["track"] * len(chosen) + [kind for kind, names in texts.items() for _ in names]
     words = [""] * len(chosen) + [name for names in texts.values() for name in names]
-    rows = [shelf.vectors[chosen]] + [tower.embed_text(names) for names in texts.values() if names]
+    rows = [shelf.vectors[chosen]] + [
+        tower.embed_text([prompts[kind].replace("{}", name) for name in names]) for kind, names in texts.items()
+    ]
     points = _flattened(np.concatenate(rows), seed)
     return [
         Place(float(x), float(y), kind, text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")

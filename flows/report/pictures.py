@@ -1,5 +1,6 @@
 """Pictures of a report, each a matplotlib figure saved as PNG: bars a tag, reliability curves, a map, differences."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ _STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=_COLOURS),
     "figure.constrained_layout.use": True,
     "savefig.dpi": 130,
+    "text.parse_math": False,  # a title may hold dollars
 }
 
 
@@ -114,5 +116,7 @@ def difference_plot(path: Path, title: str, rows: dict[str, Change]) -> None:
 
 def _save(figure: pyplot.Figure, axes: Axes, path: Path, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
-    figure.savefig(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks is drawn as boxes
+        figure.savefig(path)
     pyplot.close(figure)

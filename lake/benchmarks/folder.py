@@ -26,6 +26,8 @@ def _clips(data: Path) -> list[Clip]:
         ) from error
     if rows and not {"tags", "caption"} & rows[0].keys():
         raise UserError(f"{data / LABELS} lacks the column tags or caption; add one: there is nothing to judge by")
+    if len({bool(row.get("split")) for row in rows}) > 1:
+        raise UserError(f"{data / LABELS} names a split for some rows only; name one for every row, or for none")
     merged: dict[str, list[dict[str, str]]] = {}
     for number, row in enumerate(rows, start=2):
         path = row["path"]

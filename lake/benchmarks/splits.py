@@ -6,17 +6,16 @@ import json
 from schemas.benchmarks import Clip
 
 
-def split_hash(clips: list[Clip], splits: tuple[str, ...]) -> str:
-    """First 12 hex digits of sha256 over the ids, splits, labels, captions and targets of these splits' clips.
+def split_hash(clips: list[Clip], names: tuple[str, ...] = ()) -> str:
+    """First 12 hex digits of sha256 over the clips' ids, splits, labels, captions and targets, and the class names.
 
     Neither the order of the clips nor that of their labels counts; where their audio is does not count either.
     """
     rows = [
         [clip.clip_id, clip.split, sorted(clip.labels), clip.captions, clip.targets]
         for clip in sorted(clips, key=lambda clip: clip.clip_id)
-        if clip.split in splits
     ]
-    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([rows, sorted(names)], separators=(",", ":")).encode()).hexdigest()[:12]
 
 
 def share(name: str) -> float:

@@ -5,12 +5,13 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import ray
 
 from lake.connect import Lake
 from lake.evaluations import read_items
 from schemas.settings import S3Settings
 from tests.cli import answer, refused, run
-from tests.flows.labelled import gtzan, labelled_folder, read_labels, write_labels
+from tests.flows.labelled import gtzan, judge, labelled_folder, read_labels, write_labels
 from workers.encoders.registry import ENCODERS
 from workers.protocols.items import Retrieved, from_table
 
@@ -22,7 +23,8 @@ def judged(tmp_path_factory):
     """A lake, a labelled folder, and the rows of judging the fake encoder on it."""
     root = tmp_path_factory.mktemp("evaluate")
     folder = labelled_folder(root / "clips")
-    return root / "lake", folder, answer(root / "lake", "evaluate", "folder", "--data", folder)
+    yield root / "lake", folder, answer(root / "lake", "evaluate", "folder", "--data", folder)
+    ray.shutdown()
 
 
 def figure(rows, protocol, metric):
@@ -37,6 +39,8 @@ def test_every_protocol_that_fits_is_judged(judged):
     assert not any(row["partial"] for row in rows)
     assert sum(row["is_main"] for row in rows) == len(PROTOCOLS)
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows if row["metric"] != "ece")
+    assert all(row["low"] is None for row in rows if row["metric"] == "ece")
+    assert {row["resamples"] for row in rows} == {1000}
 
 
 def test_a_row_says_what_the_figure_depends_on(judged):
@@ -78,6 +82,26 @@ def test_nothing_is_computed_again_that_has_not_changed(judged):
     assert [row["at"] for row in again] == [row["at"] for row in rows]
 
 
+def test_the_leaderboard_follows_the_data_back_and_forth(judged, tmp_path):
+    _, folder, _ = judged
+    clips, lake = tmp_path / "clips", tmp_path / "lake"
+    shutil.copytree(folder, clips)
+    kept = (clips / "test-dark-0.wav").read_bytes()
+    seen = []
+    for content in (kept, b"", kept):
+        (clips / "test-dark-0.wav").write_bytes(content)
+        judge(lake, clips, "sentence-retrieval")
+        (board,) = answer(lake, "leaderboard")
+        seen.append((board["embedded"], board["expected"], board["partial"]))
+    assert seen == [(6, 6, False), (5, 6, True), (6, 6, False)]  # of the six clips that have a caption
+
+
+def test_captions_alone_are_enough(tmp_path):
+    folder = labelled_folder(tmp_path / "clips")
+    write_labels(folder, [row | {"tags": ""} for row in read_labels(folder)])
+    assert {row["protocol"] for row in judge(tmp_path / "lake", folder)} == {"sentence-retrieval"}
+
+
 def test_clips_never_show_in_the_catalogue(judged, rendered):
     lake, _, _ = judged
     assert "no lake" in refused("--lake", lake, "status")
@@ -88,18 +112,15 @@ def test_clips_never_show_in_the_catalogue(judged, rendered):
     assert len(answer(lake, "search", "dark", "-k", "50")) == 6
 
 
-def test_other_labels_are_another_split_and_cost_no_decoding(judged):
+def test_other_labels_are_another_split_and_cost_no_decoding(judged, capfd):
     lake, folder, rows = judged
     labels = read_labels(folder)
-    try:
-        write_labels(folder, [row | {"tags": row["tags"].replace("bright", "shrill")} for row in labels])
-        result = run("--lake", lake, "--encoder", "fake", "--json", "evaluate", "folder", "--data", folder)
-    finally:
-        write_labels(folder, labels)
-    renamed = json.loads(result.stdout)
+    write_labels(folder, [row | {"tags": row["tags"].replace("bright", "shrill")} for row in labels])
+    renamed = judge(lake, folder, "zero-shot", "linear")
+    write_labels(folder, labels)
     assert not any(row["unchanged"] for row in renamed)
     assert {row["split_hash"] for row in renamed}.isdisjoint({row["split_hash"] for row in rows})
-    assert "everything is up to date" in result.stderr  # no clip was embedded again
+    assert "everything is up to date" in capfd.readouterr().err  # no clip was embedded again
 
 
 def test_missing_and_broken_clips_are_told_beside_the_score(judged, tmp_path):
@@ -109,9 +130,7 @@ def test_missing_and_broken_clips_are_told_beside_the_score(judged, tmp_path):
     (worse / "test-dark-0.wav").unlink()
     (worse / "test-dark-1.wav").write_bytes(b"<html>not found</html>" * 50)
     (worse / "train-dark-1.wav").write_bytes(b"")
-    rows = answer(
-        tmp_path / "lake", "evaluate", "folder", "--data", worse, "--protocol", "zero-shot", "--protocol", "linear"
-    )
+    rows = judge(tmp_path / "lake", worse, "zero-shot", "linear")
     asked, probed = figure(rows, "zero-shot", "roc_auc"), figure(rows, "linear", "roc_auc")
     assert (asked["expected"], asked["embedded"], asked["coverage"]) == (12, 10, 10 / 12)
     assert (probed["expected"], probed["embedded"], probed["coverage"]) == (
@@ -148,20 +167,21 @@ def test_an_official_layout_from_check_to_leaderboard(tmp_path):
 
 def test_chunks_and_features_are_other_questions(judged):
     lake, folder, rows = judged
-    few = answer(lake, "evaluate", "folder", "--data", folder, "--chunks", "1", "--protocol", "linear")
+    few = judge(lake, folder, "zero-shot", chunks=1)
     assert few[0]["chunks"] == 1
     assert few[0]["embedding_version"] != rows[0]["embedding_version"]
-    features = answer(lake, "evaluate", "folder", "--data", folder, "--inputs", "features", "--protocol", "linear")
+    features = judge(lake, folder, "linear", inputs="features")
     assert features[0]["inputs"] == "features"
     assert features[0]["evaluation_id"] != figure(rows, "linear", "roc_auc")["evaluation_id"]
 
 
-def test_on_object_storage(judged, s3_bucket):
+def test_on_object_storage(judged, s3_bucket, tmp_path):
     _, folder, rows = judged
-    kept = answer(f"{s3_bucket}/lake", "evaluate", "folder", "--data", folder, "--protocol", "zero-shot")
+    kept = judge(f"{s3_bucket}/lake", folder, "zero-shot", "tag-retrieval")
     assert figure(kept, "zero-shot", "roc_auc")["value"] == figure(rows, "zero-shot", "roc_auc")["value"]
-    (board,) = answer(f"{s3_bucket}/lake", "leaderboard")
-    assert board["system"] == "fake"
+    assert {board["system"] for board in answer(f"{s3_bucket}/lake", "leaderboard")} == {"fake"}
+    run("--lake", f"{s3_bucket}/lake", "report", "--out", tmp_path / "page")
+    assert "zero-shot" in (tmp_path / "page" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import shutil
 import subprocess
 
 import pytest
+import ray
 import soundfile
 from PIL import Image
 
-from tests.cli import answer, run
-from tests.flows.labelled import labelled_folder
+from tests.cli import run
+from tests.flows.labelled import judge, labelled_folder, read_labels, write_labels
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync".split()
@@ -21,10 +22,16 @@ def report(tmp_path_factory):
     """Two versions of the fake encoder, judged and reported."""
     root = tmp_path_factory.mktemp("report")
     folder, lake = labelled_folder(root / "clips"), root / "lake"
-    for chunks in ("1", "all"):
-        answer(lake, "evaluate", "folder", "--data", folder, "--chunks", chunks)
+    named = {"bright": "$bright$ <b>bold</b>", "dark": "dunkel 暗い"}
+    labels = [
+        row | {"tags": ";".join(named.get(tag, tag) for tag in row["tags"].split(";"))} for row in read_labels(folder)
+    ]
+    write_labels(folder, labels)
+    for chunks in (1, None):
+        judge(lake, folder, chunks=chunks, prompt="{odd} {}")
     run("--lake", lake, "--encoder", "fake", "report", "--out", root / "page")
-    return root / "page"
+    yield root / "page"
+    ray.shutdown()
 
 
 def browse(page, folder, *arguments):
@@ -38,6 +45,21 @@ def test_the_page_needs_no_other_file(report):
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert addresses
     assert all(address.startswith(("data:image/png;base64,", "data:audio/ogg;base64,", "#")) for address in addresses)
+
+
+def test_a_tag_is_text_and_never_markup(report):
+    page = (report / "index.html").read_text()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert "<b>bold" not in page
+
+
+def test_the_first_right_answer_stands_where_its_rank_says(report):
+    page = (report / "index.html").read_text()
+    firsts = re.findall(r"first right answer at rank ([\d.]+)</small>.*?<ol>(.*?)</ol>", page, flags=re.DOTALL)
+    assert len(firsts) >= 4
+    for rank, hits in firsts:
+        marks = re.findall(r">([✓✗])<", hits)
+        assert float(rank) > len(marks) or marks.index("✓") + 1 == float(rank), (rank, marks)
 
 
 def test_each_kind_of_picture_is_there_and_is_a_picture(report):

@@ -19,7 +19,7 @@ def zero_shot(
     clips: list[Clip], vectors: np.ndarray, names: tuple[str, ...], task: str, tower: TextTower, prompt: str
 ) -> LabelScores:
     """Cosine of each clip's vector [N, dim] with each class's prompted name."""
-    texts = tower.embed_text([prompt.format(name) for name in names])
+    texts = tower.embed_text([prompt.replace("{}", name) for name in names])
     ids = tuple(clip.clip_id for clip in clips)
     return LabelScores(task, names, ids, label_matrix(clips, names), vectors @ texts.T)
 
@@ -30,7 +30,7 @@ def tag_retrieval(
     """Each tag that some clip has is a query; the clips that have it are relevant."""
     truth = label_matrix(clips, names)
     places = {name: np.flatnonzero(truth[:, column]) for column, name in enumerate(names) if truth[:, column].any()}
-    texts = tower.embed_text([prompt.format(name) for name in places])
+    texts = tower.embed_text([prompt.replace("{}", name) for name in places])
     return _retrieved(list(places), texts, clips, vectors, list(places.values()))
 
 

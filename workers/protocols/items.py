@@ -25,6 +25,10 @@ class LabelScores:
     scores: np.ndarray
     calibrated: bool = False
 
+    def labels(self, row: int) -> tuple[str, ...]:
+        """Names that a clip has."""
+        return tuple(name for name, has in zip(self.names, self.truth[row], strict=True) if has)
+
     def to_table(self) -> pa.Table:
         """Columns clip_id, truth and scores; the names in the schema's metadata."""
         about = {"task": self.task, "names": self.names, "calibrated": self.calibrated}

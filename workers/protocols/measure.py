@@ -59,9 +59,10 @@ def figures(items: Items) -> tuple[Figure, ...]:
     found = []
     for name, value in measure(items).items():
         bias = np.nanmean(spread[name]) - value if name in _OVER_CLASSES else 0.0
-        found.append(Figure(name, float(value), *np.clip(interval(spread[name] - bias), *_range(name)).tolist()))
+        low, high = np.clip(interval(spread[name] - bias), *_range(name)).tolist()
+        found.append(Figure(name, float(value), low, high))
     if isinstance(items, LabelScores) and items.calibrated:
-        found.append(Figure("ece", _calibration_error(items), np.nan, np.nan))
+        found.append(Figure("ece", _calibration_error(items)))
     return tuple(found)
 
 
@@ -96,14 +97,34 @@ def curve(items: LabelScores) -> Reliability:
     return reliability(items.truth.ravel(), items.scores.ravel())
 
 
-def dropped(items: Items) -> tuple[str, ...]:
-    """Classes that the macro figures leave out: without a positive clip, or without a negative one."""
-    if isinstance(items, Retrieved) or items.task == "regression":
+def dropped(items: Items, queries: tuple[str, ...]) -> tuple[str, ...]:
+    """What no figure counts: classes without a positive clip or without a negative one, queries nothing can answer."""
+    if isinstance(items, Retrieved):
+        asked = set(items.queries)
+        return tuple(query for query in queries if query not in asked)
+    if items.task == "regression":
         return ()
     positives = items.truth.sum(axis=0)
     if items.task == "multiclass":
         return tuple(name for name, count in zip(items.names, positives, strict=True) if not count)
     return undefined(roc_auc(items.truth, items.scores), items.names)
+
+
+def incomparable(before: Items, after: Items) -> str | None:
+    """Why two versions' figures cannot be set against each other; None where they can."""
+    if isinstance(before, Retrieved) and isinstance(after, Retrieved):
+        ours, theirs = shared(before, after)
+        if before.gallery != after.gallery or ours.relevant != theirs.relevant:
+            return f"one searched {before.gallery:,} clips, the other {after.gallery:,}: other clips have vectors"
+    elif before.names != after.names:
+        return "their classes differ"
+    return None if set(before.ids) & set(after.ids) else "they have judged nothing in common"
+
+
+def resample_count(items: Items) -> int:
+    """How many resamples the intervals rest on: fewer where clips times classes are very many."""
+    cells = len(items.ids) * (len(items.names) if isinstance(items, LabelScores) else 1)
+    return int(min(RESAMPLES, max(100, _MOST_CELLS // max(1, cells))))
 
 
 def _areas(items: LabelScores, weights: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -120,8 +141,7 @@ def _range(metric: str) -> tuple[float, float]:
 
 
 def _weights(items: Items) -> np.ndarray:
-    cells = len(items.ids) * (len(items.names) if isinstance(items, LabelScores) else 1)
-    return resamples(len(items.ids), int(min(RESAMPLES, max(100, _MOST_CELLS // max(1, cells)))))
+    return resamples(len(items.ids), resample_count(items))
 
 
 def _calibration_error(items: LabelScores) -> float:

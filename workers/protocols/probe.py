@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from schemas.errors import UserError
 from schemas.evaluations import ProbeSpec
 from workers.metrics.classification import accuracy
 from workers.metrics.regression import r2
@@ -54,7 +55,10 @@ def train_probe(data: ProbeData, spec: ProbeSpec, seed: int) -> Probed:
     torch.manual_seed(seed)
     inputs = {name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in data.inputs.items()}
     mean, scale = _units(data)
-    truth = {name: torch.from_numpy(((rows - mean) / scale).astype(np.float32)) for name, rows in data.truth.items()}
+    known = {name: data.truth[name] for name in ("train", "valid")}
+    if data.task == "regression":
+        known = {name: ((rows - mean) / scale).astype(np.float32) for name, rows in known.items()}
+    truth = {name: torch.from_numpy(rows) for name, rows in known.items()}  # of labels the bits: a thousand take room
     network = _network(inputs["train"].shape[1], truth["train"].shape[1], spec)
     optimiser = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=True)
     schedule = _schedule(optimiser, spec)
@@ -78,11 +82,14 @@ def train_probe(data: ProbeData, spec: ProbeSpec, seed: int) -> Probed:
 
 
 def best_probe(probes: list[Probed]) -> Probed:
-    """The best on the validation split; of equal ones the first of the grid. ValueError where all diverged."""
-    best = max(probes, key=lambda probe: probe.valid)
-    if best.valid == -np.inf:
-        raise ValueError("every probe diverged: the vectors hold numbers that are too large, or none that are finite")
-    return best
+    """The best on the validation split; of equal ones the first of the grid. UserError where none can be judged."""
+    judged = [probe for probe in probes if np.isfinite(probe.valid)]
+    if not judged:
+        raise UserError(
+            "no probe can be chosen: the validation clips that have vectors share all their labels, or the vectors "
+            "hold numbers beyond all bounds"
+        )
+    return max(judged, key=lambda probe: probe.valid)
 
 
 def probe_items(names: tuple[str, ...], ids: tuple[str, ...], data: ProbeData, probe: Probed) -> LabelScores:
@@ -93,7 +100,7 @@ def probe_items(names: tuple[str, ...], ids: tuple[str, ...], data: ProbeData, p
 def _units(data: ProbeData) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of the numbers of a regression over the training split: it is trained in those units."""
     if data.task != "regression":
-        return np.float32(0), np.float32(1)
+        return np.zeros(1, np.float32), np.ones(1, np.float32)
     deviation = data.truth["train"].std(axis=0, dtype=np.float32)
     return data.truth["train"].mean(axis=0, dtype=np.float32), np.where(deviation > 0, deviation, 1)
 
@@ -129,9 +136,9 @@ def _train_epoch(
 
 def _loss(outputs: torch.Tensor, truth: torch.Tensor, task: str) -> torch.Tensor:
     if task == "multilabel":
-        return nn.functional.binary_cross_entropy_with_logits(outputs, truth)
+        return nn.functional.binary_cross_entropy_with_logits(outputs, truth.float())
     if task == "multiclass":
-        return nn.functional.cross_entropy(outputs, truth.argmax(dim=1))
+        return nn.functional.cross_entropy(outputs, truth.float().argmax(dim=1))
     return nn.functional.mse_loss(outputs, truth)
 
 

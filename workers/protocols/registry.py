@@ -1,5 +1,6 @@
 """The protocols by which vectors are judged, and which of them a benchmark and an encoder allow."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 
@@ -50,12 +51,25 @@ def obstacle(chosen: Protocol, task: str, clips: list[Clip], has_text: bool) -> 
     """Why a protocol cannot judge such clips; None where it can."""
     if chosen.needs_text and not has_text:
         return "the encoder has no text tower"
+    used = [clip for clip in clips if chosen.uses(clip)]
     if chosen.name == "sentence-retrieval":
-        return None if any(clip.captions for clip in clips if clip.split == "test") else "its clips have no captions"
-    if task == "captions":
+        return None if used else "its test clips have no captions"
+    if missing := [split for split in chosen.splits if all(clip.split != split for clip in used)]:
+        return f"it has no {' and no '.join(missing)} split"
+    if task == "captions" or not (task == "regression" or any(clip.labels for clip in used)):
         return "its clips have captions only, no labels"
     if chosen.needs_text and task == "regression":
         return "numbers cannot be asked for in words"
-    if missing := [split for split in chosen.splits if all(clip.split != split for clip in clips)]:
-        return f"it has no {' and no '.join(missing)} split"
+    if chosen.probes and task == "multilabel":
+        return _unlearnable(used)
+    return None
+
+
+def _unlearnable(clips: list[Clip]) -> str | None:
+    """A probe is chosen by the validation split: some label must divide it, and the training split too."""
+    for split in ("train", "valid"):
+        labels = [clip.labels for clip in clips if clip.split == split]
+        counts = Counter(label for row in labels for label in set(row))
+        if not any(count < len(labels) for count in counts.values()):
+            return f"no label divides its {split} split: every clip of it has the same ones"
     return None

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.benchmarks import Clip
 from schemas.errors import UserError
-from workers.protocols.items import LabelScores
-from workers.protocols.measure import compare, dropped, figures, measure, shared
+from workers.protocols.items import LabelScores, Retrieved
+from workers.protocols.measure import compare, dropped, figures, incomparable, measure, resample_count, shared
 from workers.protocols.registry import PROTOCOLS, obstacle, protocol
 
 
@@ -67,12 +67,36 @@ def test_classes_that_no_figure_counts_are_named():
     items = items_of()
     none, every = items.truth.copy(), items.truth.copy()
     none[:, 1], every[:, 2] = False, True
-    assert dropped(replace(items, truth=none)) == ("b",)
-    assert dropped(replace(items, truth=every)) == ("c",)
-    assert dropped(items_of("regression")) == ()
+    assert dropped(replace(items, truth=none), items.names) == ("b",)
+    assert dropped(replace(items, truth=every), items.names) == ("c",)
+    assert dropped(items_of("regression"), items.names) == ()
 
 
-CLIPS = [Clip(split, f"{split}.wav", split, ("x",)) for split in ("train", "valid", "test")]
+def test_searches_in_different_galleries_are_not_compared():
+    ranks = {"rank": np.array([1.0, 2.0])}
+    before = Retrieved(("a", "b"), (("x",), ("y",)), 100, ranks)
+    assert incomparable(before, before) is None
+    assert "100" in (incomparable(before, replace(before, gallery=50)) or "")
+    assert incomparable(before, replace(before, relevant=(("x",), ("z",))))
+    assert incomparable(items_of(), replace(items_of(), names=("a", "b", "c", "e")))
+    assert incomparable(items_of(), replace(items_of(), ids=tuple(map(str, range(200)))))
+
+
+def test_more_clips_and_classes_get_fewer_resamples_but_never_under_a_hundred():
+    assert resample_count(items_of()) == 1000
+    many = LabelScores(
+        "multilabel", tuple(map(str, range(1000))), tuple(map(str, range(20_000))), *[np.zeros((1, 1))] * 2
+    )
+    assert resample_count(many) == 100
+
+
+CLIPS = [
+    Clip(f"{split}-{labels}", f"{split}.wav", split, labels)
+    for split in ("train", "valid", "test")
+    for labels in (("x",), ("y",))
+]
+ALIKE = [replace(clip, labels=("x",)) if clip.split == "valid" else clip for clip in CLIPS]
+WORDS = [replace(clip, labels=(), captions=("a song",)) for clip in CLIPS]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +106,9 @@ CLIPS = [Clip(split, f"{split}.wav", split, ("x",)) for split in ("train", "vali
         ("sentence-retrieval", "multilabel", CLIPS, True, "captions"),
         ("zero-shot", "captions", CLIPS, True, "captions only"),
         ("tag-retrieval", "regression", CLIPS, True, "numbers"),
-        ("linear", "multilabel", CLIPS[2:], True, "no train and no valid"),
+        ("linear", "multilabel", CLIPS[4:], True, "no train and no valid"),
+        ("marble", "multilabel", ALIKE, True, "no label divides its valid split"),
+        ("zero-shot", "multilabel", WORDS, True, "captions only"),
     ],
 )
 def test_a_protocol_that_does_not_fit_says_why(name, task, clips, has_text, word):

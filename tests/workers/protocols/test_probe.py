@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from schemas.errors import UserError
 from schemas.evaluations import ProbeSpec
 from workers.protocols.measure import measure
 from workers.protocols.probe import ProbeData, best_probe, probe_items, train_probe
@@ -102,3 +103,10 @@ def test_standardised_inputs_have_the_training_splits_units():
 def test_one_thread_whatever_the_machine():
     train_probe(data_of("multiclass"), replace(LINEAR, epochs=1), 0)
     assert torch.get_num_threads() == 1
+
+
+def test_where_nothing_can_be_chosen_it_is_said():
+    data = data_of("multilabel")
+    alike = replace(data, truth=data.truth | {"valid": np.ones_like(data.truth["valid"])})
+    with pytest.raises(UserError, match="no probe can be chosen"):
+        best_probe([train_probe(alike, replace(LINEAR, epochs=2), 0)])
