@@ -5,6 +5,7 @@ import signal
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -138,13 +139,30 @@ def search(
 @app.command()
 def tags(
     context: typer.Context,
-    track: Annotated[str, typer.Argument(metavar="TRACK_ID_or_FILE")],
+    track: Annotated[str | None, typer.Argument(metavar="TRACK_ID_or_FILE")] = None,
     embedding_version: Annotated[str | None, typer.Option(help="Read from this version.")] = None,
+    vocabulary: Annotated[str | None, typer.Option(help="Your own tags: a file with one a line.")] = None,
+    labelled: Annotated[str | None, typer.Option(help="Benchmark whose labels make scores probabilities.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet file for the tags of every track.")] = None,
 ) -> None:
-    """Tags of a track in the lake, or of an audio file."""
-    from flows.query import tags as read_tags
+    """Tags of a track in the lake, or of an audio file; with --vocabulary in your own words."""
+    settings = context.obj.settings
+    if vocabulary is None:
+        if track is None or labelled or out:
+            raise UserError("tags of what? Give TRACK_ID or FILE; --labelled and --out go with --vocabulary FILE")
+        from flows.query import tags as read_tags
 
-    show_list(context.obj, f"tags of {track}", read_tags(context.obj.settings, track, embedding_version))
+        show_list(context.obj, f"tags of {track}", read_tags(settings, track, embedding_version))
+        return
+    if (track is None) == (out is None):
+        raise UserError("--vocabulary needs TRACK_ID or FILE, or --out FILE.parquet for every track")
+    from flows.vocabulary import tags_in_words, write_tags
+
+    words, spec, vector = tags_in_words(settings, vocabulary, track, labelled, embedding_version)
+    if vector is not None:
+        show_list(context.obj, f"tags of {track}", words.rows(vector))
+    elif out is not None:
+        show_list(context.obj, str(out), [{"tracks": write_tags(settings, words, spec, out), "file": str(out)}])
 
 
 @app.command()

@@ -15,6 +15,8 @@ from schemas.encoders import EncoderSpec, TaggerSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
+from workers.encoders.entry import Entry
+from workers.encoders.protocol import TextTower
 from workers.encoders.registry import encoder_entry
 
 Row = dict[str, Any]
@@ -43,7 +45,7 @@ def find(
     if text is not None:
         query = _text_vector(text, spec, settings)
     elif audio is not None:
-        query = np.asarray(_embed_file(audio, spec, settings)["vector"], np.float32)
+        query = np.asarray(embed_file(audio, spec, settings)["vector"], np.float32)
     elif like is not None:
         query = vector_of(lake, spec, like)
     return search(lake, spec, query, k, Filter(where, tag, like))
@@ -52,7 +54,7 @@ def find(
 def tags(settings: Settings, track_or_file: str, embedding_version: str | None = None) -> list[Row]:
     """Tags of a track in the lake, or of an audio file, best first."""
     if Path(track_or_file).is_file() or track_or_file.startswith("s3://"):
-        row = _embed_file(track_or_file, encoder_entry(settings.encoder).spec, settings)
+        row = embed_file(track_or_file, encoder_entry(settings.encoder).spec, settings)
         return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in row["tags"]]
     lake = Lake.at(settings.lake, settings.s3)
     return tags_of(lake, choose(lake, settings.encoder, embedding_version).spec, track_or_file)
@@ -107,15 +109,21 @@ def _size(lake: Lake, name: str) -> dict[str, int]:
 
 
 def _text_vector(text: str, spec: EncoderSpec, settings: Settings) -> np.ndarray:
+    if not text.strip():
+        raise UserError("an empty text finds nothing: say in words what you look for")
+    return text_tower(spec, settings).embed_text([text])[0]
+
+
+def text_tower(spec: EncoderSpec, settings: Settings) -> TextTower:
+    """The text side of a version that the lake holds; UserError where there is none, or tonelake computes another."""
     entry = _computes(spec)
     if entry.load_text is None:
         raise UserError(f"{spec.name} has no text tower: search with --like TRACK_ID or --audio FILE")
-    if not text.strip():
-        raise UserError("an empty text finds nothing: say in words what you look for")
-    return entry.load_text(spec, settings.models).embed_text([text])[0]
+    return entry.load_text(spec, settings.models)
 
 
-def _embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
+def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
+    """The outcome row of one audio file, outside of any lake; UserError where it cannot be embedded."""
     from workers.track import embed_track  # decoding libraries, not needed to search in words
 
     entry = _computes(spec)
@@ -128,7 +136,7 @@ def _embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
     return row
 
 
-def _computes(spec: EncoderSpec) -> Any:
+def _computes(spec: EncoderSpec) -> Entry:
     """The registered encoder, if it still computes this very version: vectors of different versions never meet."""
     entry = encoder_entry(spec.name)
     ours = entry.spec.limited(spec.backbone.windows.limit)
