@@ -44,7 +44,9 @@ def main() -> None:
 def options(
     context: typer.Context,
     lake: Annotated[str | None, typer.Option(help="Folder or s3://bucket/prefix [env: TONELAKE_LAKE]")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Name of an encoder [env: TONELAKE_ENCODER]")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Name of an encoder; index takes a,b too [env: TONELAKE_ENCODER]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     verbose: Annotated[bool, typer.Option("-v", help="Say more, on standard error.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -76,12 +78,21 @@ def index(
     if dry_run:
         from flows.estimate import estimate
 
-        counts = estimate(request, context.obj.settings)
-        _show_counts(context.obj, "would do", counts)
+        settings = context.obj.settings
+        counts = [estimate(request, settings.model_copy(update={"encoder": name})) for name in settings.encoders]
+        if context.obj.json:
+            print_json(counts[0] if len(counts) == 1 else counts)
+        else:
+            for one in counts:
+                _show_counts("would do", one)
         return
-    report = _run(request, context.obj.settings)
-    _show_counts(context.obj, f"run {report['run_id']}", report)
-    raise typer.Exit(1 if report["unfinished"] else 0)
+    reports = _run(request, context.obj.settings)
+    if context.obj.json:
+        print_json(reports[0] if len(reports) == 1 else reports)
+    else:
+        for report in reports:
+            _show_counts(f"run {report['run_id']}", report)
+    raise typer.Exit(1 if any(report["unfinished"] for report in reports) else 0)
 
 
 @app.command()
@@ -179,7 +190,8 @@ def quarantine(
         from flows.reports import IndexRequest
 
         for windows in quarantined_windows(context.obj.settings):
-            unfinished += _run(IndexRequest(windows=windows, retry=True), context.obj.settings)["unfinished"]
+            for report in _run(IndexRequest(windows=windows, retry=True), context.obj.settings):
+                unfinished += report["unfinished"]
     show_list(context.obj, "quarantine", read_quarantine(context.obj.settings))
     raise typer.Exit(1 if unfinished else 0)
 
@@ -192,7 +204,7 @@ def encoders(context: typer.Context) -> None:
     show_list(context.obj, "encoders", described())
 
 
-def _run(request: Any, settings: Settings) -> dict[str, Any]:
+def _run(request: Any, settings: Settings) -> list[dict[str, Any]]:
     """The one place that decides whether Prefect records a run: where PREFECT_API_URL names a server.
 
     Without one its temporary server would have to start first, 12 s that tell nobody anything (measured).
@@ -204,13 +216,10 @@ def _run(request: Any, settings: Settings) -> dict[str, Any]:
     from flows.index import index_catalogue
     from flows.progress import Watch
 
-    return asdict(index_catalogue(request, settings, Watch()))
+    return [asdict(report) for report in index_catalogue(request, settings, Watch())]
 
 
-def _show_counts(context: Context, title: str, counts: dict[str, Any]) -> None:
-    if context.json:
-        print_json(counts)
-        return
+def _show_counts(title: str, counts: dict[str, Any]) -> None:
     from flows.tables import coverage_rows, show
 
     show(f"{counts['encoder']} {counts['embedding_version']}, {title}", ["tracks", ""], coverage_rows(counts))

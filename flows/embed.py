@@ -1,21 +1,22 @@
 """Embeds what a plan left pending: workers compute, the committer writes, the tally counts."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.progress import Watch
 from flows.reports import Tally
-from lake.connect import Lake
 from lake.lease import LeaseLost
 from lake.plan import Plan
+from lake.runs import RunRecord
 from lake.stored import stored_tracks
 from lake.write import Committer
 from schemas.audio import estimated_seconds
 from schemas.embeddings import outcome_schema
 from schemas.encoders import EncoderSpec
-from schemas.runs import CoverageError
+from schemas.runs import Coverage, CoverageError
 from schemas.settings import Settings
 from workers.encoders.registry import load_encoder
 from workers.track import derived_rows
@@ -27,47 +28,82 @@ def shards(tracks: pa.Table, rows: int) -> Iterator[pa.Table]:
         yield tracks.slice(start, rows)
 
 
-def embed_pending(
-    state: Plan, spec: EncoderSpec, settings: Settings, committer: Committer, tally: Tally, watch: Watch
-) -> None:
-    """Runs the pending tracks of one shard, up to the tally's limit. An interrupt commits what was computed."""
-    tracks = state.pending.slice(0, tally.left)
-    if not len(tracks):
-        return
-    committer.attempts.update(state.attempts)
-    tally.asked += len(tracks)
-    planned = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))
+@dataclass(slots=True)
+class Job:
+    """One encoder's part of a run: what it writes with, what it was asked for, what the tables say of it."""
+
+    run_id: str
+    spec: EncoderSpec
+    committer: Committer
+    record: RunRecord
+    tally: Tally
+    found: Coverage = field(default_factory=Coverage)
+
+
+def embed_pending(jobs: list[Job], plans: list[Plan], settings: Settings, watch: Watch) -> None:
+    """Runs the pending tracks of one shard, up to each tally's limit. An interrupt commits what was computed."""
+    todo = [state.pending.slice(0, job.tally.left) for job, state in zip(jobs, plans, strict=True)]
+    planned: dict[str, dict[str, str]] = {}
+    for job, state, tracks in zip(jobs, plans, todo, strict=True):
+        job.committer.attempts.update(state.attempts)
+        job.tally.asked += len(tracks)
+        versions = zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True)
+        planned[job.spec.embedding_version] = dict(versions)
+    by_version = {job.spec.embedding_version: job for job in jobs}
     try:
-        for outcomes in _outcomes(tracks, spec, settings, committer.lake, watch):
-            committer.add(outcomes)
-            count(outcomes, planned, tally)
+        for spec, outcomes in _outcomes(jobs, todo, settings, watch):
+            job = by_version[spec.embedding_version]
+            job.committer.add(outcomes)
+            count(outcomes, planned[spec.embedding_version], job.tally)
             watch.advance(outcomes)
     except LeaseLost:
         raise
     except BaseException:
         watch.say("stopping: committing what was computed; the same command finishes the rest")
-        committer.flush()
+        for job in jobs:
+            job.committer.flush()
         raise
-    committer.flush()
+    for job in jobs:
+        job.committer.flush()
 
 
-def _outcomes(tracks: pa.Table, spec: EncoderSpec, settings: Settings, lake: Lake, watch: Watch) -> Iterator[pa.Table]:
-    """From stored features where the lake has them, from audio where it has not."""
-    left = set(tracks["track_id"].to_pylist())
+def _outcomes(
+    jobs: list[Job], todo: list[pa.Table], settings: Settings, watch: Watch
+) -> Iterator[tuple[EncoderSpec, pa.Table]]:
+    """From stored features where the lake has them; from audio where it has not, each file decoded once."""
+    unheard: dict[str, tuple[EncoderSpec, ...]] = {}
+    for job, tracks in zip(jobs, todo, strict=True):
+        left = set(tracks["track_id"].to_pylist())
+        for known in _stored(job, tracks, settings, watch):
+            left.difference_update(known["track_id"].to_pylist())
+            yield job.spec, known
+        for track in left:
+            unheard[track] = (*unheard.get(track, ()), job.spec)
+    rows = pa.concat_tables(todo)
+    first = pc.index_in(pa.array(sorted(unheard), pa.string()), rows["track_id"].combine_chunks())
+    for specs in dict.fromkeys(unheard.values()):
+        wanted = pa.array([unheard[track] == specs for track in sorted(unheard)])
+        yield from _from_audio(rows.take(first.filter(wanted)), specs, settings, watch)
+
+
+def _stored(job: Job, tracks: pa.Table, settings: Settings, watch: Watch) -> Iterator[pa.Table]:
     encoder = None
-    for known in stored_tracks(lake, spec, tracks):
-        encoder = encoder or load_encoder(spec, settings.models)
+    for known in stored_tracks(job.committer.lake, job.spec, tracks):
+        encoder = encoder or load_encoder(job.spec, settings.models)
         watch.expect(len(known), "from stored features")
-        left.difference_update(known["track_id"].to_pylist())
-        yield pa.Table.from_pylist(derived_rows(known.to_pylist(), encoder), schema=outcome_schema(spec))
-    rest = tracks.filter(pc.is_in(tracks["track_id"], pa.array(left, pa.string())))
-    if len(rest):
-        from workers.stages import embed, start_ray  # Ray takes seconds to import: not for a run without audio
+        yield pa.Table.from_pylist(derived_rows(known.to_pylist(), encoder), schema=outcome_schema(job.spec))
 
-        seconds = sum(map(estimated_seconds, rest["uri"].to_pylist(), rest["size"].to_pylist()))
-        watch.expect(len(rest), f"about {seconds / 3600:.1f} h of audio")
-        start_ray(settings)
-        yield from embed(rest, spec, settings)
+
+def _from_audio(
+    tracks: pa.Table, specs: tuple[EncoderSpec, ...], settings: Settings, watch: Watch
+) -> Iterator[tuple[EncoderSpec, pa.Table]]:
+    from workers.stages import embed, start_ray  # Ray takes seconds to import: not for a run without audio
+
+    seconds = sum(map(estimated_seconds, tracks["uri"].to_pylist(), tracks["size"].to_pylist()))
+    names = f" by {', '.join(spec.name for spec in specs)}" if len(specs) > 1 else ""
+    watch.expect(len(tracks) * len(specs), f"about {seconds / 3600:.1f} h of audio{names}")
+    start_ray(settings)
+    yield from embed(tracks, specs, settings)
 
 
 def count(outcomes: pa.Table, planned: dict[str, str], tally: Tally) -> None:

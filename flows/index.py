@@ -1,23 +1,26 @@
 """The main job: sources -> registry -> plan -> decode and encode on Ray -> commits -> indexes -> coverage."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from flows.embed import embed_pending, shards, verify
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.embed import Job, embed_pending, shards, verify
 from flows.progress import Watch
 from flows.reports import IndexReport, IndexRequest, Tally
 from lake.connect import Lake
 from lake.index import tend
 from lake.lease import Lease
-from lake.plan import coverage, plan, quarantined_tracks, register
+from lake.plan import active_tracks, coverage, plan, quarantined_tracks, register
 from lake.runs import RunRecord, new_run_id
 from lake.sources import Listing, list_sources, refreshed
 from lake.versions import remember
 from lake.write import Committer
 from schemas.encoders import EncoderSpec
-from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.encoders.registry import encoder_entry
@@ -27,38 +30,59 @@ Step = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 def index_catalogue(
     request: IndexRequest, settings: Settings, watch: Watch, step: Step = lambda do: do
-) -> IndexReport:
-    """Embeds what is not embedded yet. `step` wraps each step: Prefect's `task` records it; by default nothing is."""
+) -> list[IndexReport]:
+    """Embeds what is not embedded yet by each of the settings' encoders, decoding every file once; a report each.
+
+    `step` wraps each step: Prefect's `task` records it; by default nothing is.
+    """
     started = time.monotonic()
-    entry = encoder_entry(settings.encoder)
-    spec = entry.spec.limited(request.windows)
-    lake, run_id = Lake.at(settings.lake, settings.s3), new_run_id()
-    listing = step(_listing)(request, lake, spec, settings)
-    step(entry.prepare)(settings.models)
+    entries = [encoder_entry(name) for name in settings.encoders]
+    specs = [entry.spec.limited(request.windows) for entry in entries]
+    lake = Lake.at(settings.lake, settings.s3)
+    listing = step(_listing)(request, lake, specs, settings)
+    for entry in entries:
+        step(entry.prepare)(settings.models)
+    with ExitStack() as held:
+        jobs = [held.enter_context(_job(lake, spec, request, settings, watch)) for spec in specs]
+        held.enter_context(watch)
+        new = 0
+        for shard in shards(listing.tracks, settings.shard_tracks):
+            new += step(register)(lake, shard)
+            plans = [step(plan)(lake, spec, shard, retry_quarantined=request.retry) for spec in specs]
+            step(embed_pending)(jobs, plans, settings, watch)
+            for job in jobs:
+                job.found += coverage(step(plan)(lake, job.spec, shard))
+        reports = [_finished(job, lake, new, listing.skipped, started, step) for job in jobs]
+    if not any(job.tally.asked for job in jobs):
+        watch.say("everything is up to date")
+    return reports
+
+
+@contextmanager
+def _job(lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Settings, watch: Watch) -> Iterator[Job]:
+    """One encoder's run: the lease of its table, and its row in the book of runs."""
+    run_id = new_run_id()
     with (
         Lease(lake, embeddings_table(spec), run_id, watch.say) as lease,
         RunRecord(lake, run_id, "index", spec, asdict(request)) as record,
-        watch,
     ):
         remember(lake, spec)
-        committer = Committer(lake, spec, lease, run_id, settings)
-        tally, found, new = Tally(request.limit), Coverage(), 0
-        for shard in shards(listing.tracks, settings.shard_tracks):
-            new += step(register)(lake, shard)
-            state = step(plan)(lake, spec, shard, retry_quarantined=request.retry)
-            step(embed_pending)(state, spec, settings, committer, tally, watch)
-            found += coverage(step(plan)(lake, spec, shard))
-        verify(tally, committer)
-        committer.verify()
-        step(tend)(lake, spec)
-        report = IndexReport.of(run_id, spec, found, tally, new, listing.skipped, time.monotonic() - started)
-        record.done(asdict(report))
-    if not tally.asked:
-        watch.say("everything is up to date")
+        yield Job(run_id, spec, Committer(lake, spec, lease, run_id, settings), record, Tally(request.limit))
+
+
+def _finished(job: Job, lake: Lake, new: int, skipped: int, started: float, step: Step) -> IndexReport:
+    verify(job.tally, job.committer)
+    job.committer.verify()
+    step(tend)(lake, job.spec)
+    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, new, skipped, time.monotonic() - started)
+    job.record.done(asdict(report))
     return report
 
 
-def _listing(request: IndexRequest, lake: Lake, spec: EncoderSpec, settings: Settings) -> Listing:
-    if request.retry:
-        return Listing(refreshed(quarantined_tracks(lake, spec), settings.s3), 0)
-    return list_sources(list(request.sources), settings.s3)
+def _listing(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings) -> Listing:
+    if not request.retry:
+        return list_sources(list(request.sources), settings.s3)
+    ids = {track for spec in specs for track in quarantined_tracks(lake, spec)["track_id"].to_pylist()}
+    tracks = active_tracks(lake)
+    tracks = tracks.filter(pc.is_in(tracks["track_id"], pa.array(sorted(ids), pa.string())))
+    return Listing(refreshed(tracks, settings.s3), 0)

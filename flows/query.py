@@ -130,7 +130,7 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
     entry.prepare(settings.models)
     uri = path if path.startswith("s3://") else str(Path(path).absolute())
     track = {"track_id": uri, "uri": uri, "source_version": ""}
-    row = embed_track(track, entry.load(spec, settings.models), settings)
+    (row,) = embed_track(track, [entry.load(spec, settings.models)], settings)
     if row["outcome"] != "embedded":
         raise UserError(f"cannot embed {path}: {row['reason'] or 'error'}: {row['message']}")
     return row

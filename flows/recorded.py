@@ -48,13 +48,14 @@ def index(
     windows: int | None = None,
     limit: int | None = None,
     retry: bool = False,
-) -> dict[str, Any]:
-    """`tonelake index` as a flow: settings from the environment, but for a lake and an encoder that are named here."""
+) -> list[dict[str, Any]]:
+    """`tonelake index` as a flow: settings from the environment, but for a lake and encoders that are named here."""
     named = {name: value for name, value in {"lake": lake, "encoder": encoder}.items() if value}
     request = IndexRequest(tuple(sources), windows, limit, retry)
-    report = index_catalogue(request, Settings(**named), ArtifactWatch(), recorded_step)
-    create_markdown_artifact(coverage_markdown(report), key="index-coverage", description="coverage and bill")
-    return asdict(report)
+    reports = index_catalogue(request, Settings(**named), ArtifactWatch(), recorded_step)
+    text = "\n\n".join(map(coverage_markdown, reports))
+    create_markdown_artifact(text, key="index-coverage", description="coverage and bill")
+    return [asdict(report) for report in reports]
 
 
 @flow(name="evaluate", persist_result=False, retries=2, retry_delay_seconds=60)

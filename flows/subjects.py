@@ -95,7 +95,8 @@ def embed_clips(
     files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
     files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
     own = settings.model_copy(update={"lake": lake.uri})
-    return index_catalogue(IndexRequest((manifest,), chunks), own, watch, step)
+    (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step)
+    return report
 
 
 def _short(folder: Path) -> str:

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
     s3: S3Settings = Field(default_factory=S3Settings)
 
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The names in `encoder`, which may hold several separated by commas."""
+        return tuple(dict.fromkeys(filter(None, self.encoder.replace(" ", "").split(","))))
+
     @field_validator("accept", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -25,10 +25,10 @@ import ray.data
 from ray.exceptions import RayError, WorkerCrashedError
 
 from schemas.audio import estimated_seconds
-from schemas.embeddings import outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
 from workers.encoders.registry import encoder_entry, load_encoder
+from workers.outcomes import Outcomes, Specs, outcomes, packed, unpacked
 from workers.track import (
     Row,
     decode_track,
@@ -47,15 +47,16 @@ SURVIVE = {"max_restarts": -1, "max_task_retries": 1}  # measured: max_restarts=
 
 
 class FusedStage:
-    """Decodes and encodes a block of tracks [pa.Table of the registry's columns -> pa.Table of outcomes]."""
+    """Decodes each track of a block once, and encodes it by every encoder [registry's columns -> packed outcomes]."""
 
-    def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
-        self._encoder = load_encoder(spec, settings.models)
+    def __init__(self, specs: Specs, settings: Settings) -> None:
+        self._encoders = [load_encoder(spec, settings.models) for spec in specs]
         self._settings = settings
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        rows = [embed_track(track, self._encoder, self._settings) for track in block.to_pylist()]
-        return outcomes(rows, self._encoder.spec)
+        tracks = [embed_track(track, self._encoders, self._settings) for track in block.to_pylist()]
+        columns = zip(self._encoders, zip(*tracks, strict=True), strict=True)
+        return packed([outcomes(list(rows), encoder.spec) for encoder, rows in columns])
 
 
 class DecodeStage:
@@ -115,45 +116,47 @@ def start_ray(settings: Settings) -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
-def embed(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage) -> Iterator[pa.Table]:
-    """Outcomes (columns of `outcome_schema`) of every track, as they come, in no order; each track exactly once."""
+def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = FusedStage) -> Iterator[Outcomes]:
+    """Outcomes (columns of `outcome_schema`) of every track by every encoder, as they come, in no order, each once."""
     unanswered = set(tracks["track_id"].to_pylist())
-    for batch in _first_pass(tracks, spec, settings, stage):
-        unanswered.difference_update(batch["track_id"].to_pylist())
-        yield batch
+    for spec, batch in _first_pass(tracks, specs, settings, stage):
+        if spec == specs[-1]:  # a track's encoders answer together
+            unanswered.difference_update(batch["track_id"].to_pylist())
+        yield spec, batch
     rest = tracks.filter(pa.array([track in unanswered for track in tracks["track_id"].to_pylist()]))
-    yield from alone(rest, spec, settings, stage)
+    yield from alone(rest, specs, settings, stage)
 
 
-def _first_pass(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type) -> Iterator[pa.Table]:
-    gpus = _gpus() if encoder_entry(spec.name).on_gpu else 0
-    if not gpus:
-        yield from fused(tracks, spec, settings, stage)
+def _first_pass(tracks: pa.Table, specs: Specs, settings: Settings, stage: type) -> Iterator[Outcomes]:
+    gpus = _gpus() if any(encoder_entry(spec.name).on_gpu for spec in specs) else 0
+    if not gpus or len(specs) > 1:  # several encoders share one decoding, so they share its process
+        yield from fused(tracks, specs, settings, stage, gpus)
         return
     is_long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in _seconds(tracks)])
     if len(short := tracks.filter(pc.invert(is_long))):
-        yield from split(short, spec, settings, gpus)
+        yield from split(short, specs[0], settings, gpus)
     if len(long := tracks.filter(is_long)):
-        yield from fused(long, spec, settings, stage, gpus)
+        yield from fused(long, specs, settings, stage, gpus)
 
 
 def fused(
-    tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage, gpus: int = 0
-) -> Iterator[pa.Table]:
+    tracks: pa.Table, specs: Specs, settings: Settings, stage: type = FusedStage, gpus: int = 0
+) -> Iterator[Outcomes]:
     """One actor a core, or a GPU; an actor that dies comes back, its block is tried once more and then left out."""
     data = ray.data.from_arrow(_blocks(tracks)).map_batches(
         stage,
-        fn_constructor_args=(spec, settings),
+        fn_constructor_args=(specs, settings),
         batch_size=None,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=gpus or _cpus()),
         **({"num_gpus": 1} if gpus else {"num_cpus": 1}),
         **SURVIVE,
     )
-    return _batches(data)
+    for block in _batches(data):
+        yield from unpacked(block, specs)
 
 
-def split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int) -> Iterator[pa.Table]:
+def split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int) -> Iterator[Outcomes]:
     """Decoding on the CPUs, one encoder a GPU; without GPUs one core encodes and the others decode."""
     decoders = max(1, _cpus() - (0 if gpus else 1))
     data = ray.data.from_arrow(_blocks(tracks)).map_batches(
@@ -174,10 +177,10 @@ def split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int) ->
         **({"num_gpus": 1} if gpus else {"num_cpus": 1}),
         **SURVIVE,
     )
-    return _batches(data)
+    return ((spec, batch) for batch in _batches(data))
 
 
-def alone(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type = FusedStage) -> Iterator[pa.Table]:
+def alone(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = FusedStage) -> Iterator[Outcomes]:
     """Each track as a task of its own, never retried by Ray, so that a crash names its culprit.
 
     Several at once first; what crashes then runs by itself, because a kill for memory may be a neighbour's fault.
@@ -187,17 +190,19 @@ def alone(tracks: pa.Table, spec: EncoderSpec, settings: Settings, stage: type =
     rows = [tracks.slice(row, 1) for row in range(len(tracks))]
     for start in range(0, len(rows), _cpus()):
         group = rows[start : start + _cpus()]
-        for row, task in [(row, _alone.remote(stage, spec, settings, row)) for row in group]:
-            answer = _answer(task, row, spec)
+        for row, task in [(row, _alone.remote(stage, specs, settings, row)) for row in group]:
+            answer = _answer(task, row, specs)
             if answer is None:
                 crashed.append(row)
             else:
-                yield answer
+                yield from unpacked(answer, specs)
     for row in crashed:
-        answer = _answer(_alone.remote(stage, spec, settings, row), row, spec)
-        answer = answer or _answer(_alone.remote(stage, spec, settings, row), row, spec)
+        answer = _answer(_alone.remote(stage, specs, settings, row), row, specs)
+        answer = answer or _answer(_alone.remote(stage, specs, settings, row), row, specs)
         message = "the worker died on this file three times, twice with nothing beside it"
-        yield answer or outcomes([quarantined_row(row.to_pylist()[0], "decoder_crashed", message)], spec)
+        yield from unpacked(
+            answer or _alike(quarantined_row(row.to_pylist()[0], "decoder_crashed", message), specs), specs
+        )
 
 
 def each(work: Callable[[Any, Any], Any], shared: Any, jobs: list[Any], settings: Settings) -> Iterator[Any]:
@@ -208,19 +213,19 @@ def each(work: Callable[[Any, Any], Any], shared: Any, jobs: list[Any], settings
         yield ray.get(answer)
 
 
-def outcomes(rows: list[Row], spec: EncoderSpec) -> pa.Table:
-    """Rows -> a table; columns that a row lacks are null."""
-    return pa.Table.from_pylist(rows, schema=outcome_schema(spec))
-
-
 @ray.remote(max_retries=0, num_cpus=1)
-def _alone(stage: type, spec: EncoderSpec, settings: Settings, track: pa.Table) -> pa.Table:
-    return _loaded(stage, spec, settings)(track)
+def _alone(stage: type, specs: Specs, settings: Settings, track: pa.Table) -> pa.Table:
+    return _loaded(stage, specs, settings)(track)
 
 
 @lru_cache(maxsize=1)
-def _loaded(stage: type, spec: EncoderSpec, settings: Settings) -> Any:
-    return stage(spec, settings)
+def _loaded(stage: type, specs: Specs, settings: Settings) -> Any:
+    return stage(specs, settings)
+
+
+def _alike(row: Row, specs: Specs) -> pa.Table:
+    """One answer for all encoders."""
+    return packed([outcomes([row], spec) for spec in specs])
 
 
 @contextmanager
@@ -236,14 +241,14 @@ def _without_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _answer(task: ray.ObjectRef, track: pa.Table, spec: EncoderSpec) -> pa.Table | None:
-    """The outcome; None when the worker died."""
+def _answer(task: ray.ObjectRef, track: pa.Table, specs: Specs) -> pa.Table | None:
+    """The packed outcomes; None when the worker died."""
     try:
         return ray.get(task)
     except WorkerCrashedError:
         return None
     except RayError as error:
-        return outcomes([pending_row(track.to_pylist()[0], f"{type(error).__name__}: {error}")], spec)
+        return _alike(pending_row(track.to_pylist()[0], f"{type(error).__name__}: {error}"), specs)
 
 
 def _blocks(tracks: pa.Table) -> list[pa.Table]:

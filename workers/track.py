@@ -1,10 +1,11 @@
 """One track, from its file to an outcome row. No Ray here: the stages, a query by audio and the tests call it."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from schemas.audio import AudioFacts, WindowSpec
 from schemas.embeddings import TAG_SCORE_FLOOR
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
-from workers.audio.fetch import fetch
+from workers.audio.fetch import Fetched, fetch
 from workers.audio.metadata import FileTags, file_tags
+from workers.audio.recording import Recording
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import read_windows
 from workers.encoders.protocol import Encoder
@@ -44,37 +46,50 @@ class Pooled:
     window_vectors: np.ndarray
 
 
-def embed_track(track: Row, encoder: Encoder, settings: Settings) -> Row:
-    """Decodes and encodes one track; never raises for a bad file. Memory does not grow with its length."""
+def embed_track(track: Row, encoders: Sequence[Encoder], settings: Settings) -> list[Row]:
+    """A row for each encoder, from one decoding of the track; never raises for a bad file.
+
+    Memory does not grow with its length: a long track is decoded again for each encoder.
+    """
+    rows: list[Row] = []
 
     def work() -> Row:
         with fetch(track["uri"], settings.s3) as fetched:
-            tags = file_tags(fetched.file)
-            facts, pooled = _heard(
-                fetched.file, encoder.spec.backbone.windows, settings, lambda windows: pool(windows, encoder)
-            )
-            decoded = Decoded(fetched.source_version, fetched.content_sha256, tags, facts)
-        return embedded_row(track, decoded, pooled, encoder)
+            tags, recording = file_tags(fetched.file), Recording(fetched.file, keep=len(encoders) > 1)
+            for encoder in encoders:
+                rows.append(or_reason(track, partial(_row, track, fetched, tags, recording, encoder, settings)))
+        return {}
 
-    return or_reason(track, work)
+    refused = or_reason(track, work)
+    return rows if len(rows) == len(encoders) else [refused] * len(encoders)
+
+
+def _row(
+    track: Row, fetched: Fetched, tags: FileTags, recording: Recording, encoder: Encoder, settings: Settings
+) -> Row:
+    spec = encoder.spec.backbone.windows
+    facts, pooled = _heard(recording, spec, settings, lambda windows: pool(windows, encoder))
+    decoded = Decoded(fetched.source_version, fetched.content_sha256, tags, facts)
+    return embedded_row(track, decoded, pooled, encoder)
 
 
 def decode_track(track: Row, spec: EncoderSpec, settings: Settings) -> tuple[Decoded, np.ndarray]:
     """The windows of one track in memory, float32 [windows, window]; raises what `or_reason` knows."""
     with fetch(track["uri"], settings.s3) as fetched:
         tags = file_tags(fetched.file)
-        facts, stacked = _heard(fetched.file, spec.backbone.windows, settings, lambda windows: np.stack(list(windows)))
+        recording = Recording(fetched.file, keep=False)
+        facts, stacked = _heard(recording, spec.backbone.windows, settings, lambda windows: np.stack(list(windows)))
         return Decoded(fetched.source_version, fetched.content_sha256, tags, facts), stacked
 
 
 def _heard(
-    file: BinaryIO, spec: WindowSpec, settings: Settings, take: Callable[[Iterable[np.ndarray]], Taken]
+    recording: Recording, spec: WindowSpec, settings: Settings, take: Callable[[Iterable[np.ndarray]], Taken]
 ) -> tuple[AudioFacts, Taken]:
     """What `take` makes of the windows. Where the channels cancel each other it hears the first one instead."""
-    windows = read_windows(file, spec, settings.accept)
+    windows = read_windows(recording, spec, settings.accept)
     taken = take(windows)
     if "phase_cancelled" in windows.facts.verdicts:
-        windows = read_windows(file, spec, settings.accept, first_channel=True)
+        windows = read_windows(recording, spec, settings.accept, first_channel=True)
         taken = take(windows)
     return windows.facts, taken
 

@@ -21,7 +21,7 @@ def main(music: Path) -> None:
     chosen = files[:: max(1, len(files) // SAMPLE)][:SAMPLE]
     started = time.perf_counter()
     for path in chosen:
-        row = embed_track({"track_id": path.name, "uri": str(path), "source_version": ""}, encoder, settings)
+        (row,) = embed_track({"track_id": path.name, "uri": str(path), "source_version": ""}, [encoder], settings)
         assert row["outcome"] == "embedded", row
     print((time.perf_counter() - started) / len(chosen))
 

@@ -36,14 +36,14 @@ def tracks(rendered, tmp_path_factory):
 
 
 def by_track(batches) -> dict[str, dict]:
-    rows = [row for batch in batches for row in batch.to_pylist()]
+    rows = [row for _, batch in batches for row in batch.to_pylist()]
     found = {row["track_id"]: row for row in rows}
     assert len(found) == len(rows), "a track was answered twice"
     return found
 
 
 def test_fused_equals_split(tracks, settings):
-    one, other = by_track(fused(tracks, SPEC, settings)), by_track(split(tracks, SPEC, settings, gpus=0))
+    one, other = by_track(fused(tracks, (SPEC,), settings)), by_track(split(tracks, SPEC, settings, gpus=0))
     assert one.keys() == other.keys() == set(tracks["track_id"].to_pylist())
     for track, row in one.items():
         same = other[track]
@@ -53,7 +53,7 @@ def test_fused_equals_split(tracks, settings):
 
 
 def test_broken_files_are_rows_with_reasons(tracks, settings):
-    found = by_track(embed(tracks, SPEC, settings))
+    found = by_track(embed(tracks, (SPEC,), settings))
     uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
     reasons = {Path(uris[track]).name: row["reason"] for track, row in found.items() if row["outcome"] != "embedded"}
     assert reasons == {name: BROKEN[name][1] for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac")}
@@ -92,7 +92,7 @@ def poisoned(rendered, tmp_path, monkeypatch):
 
 def test_a_poison_file_is_quarantined_alone(poisoned, settings):
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    found = by_track(embed(poisoned, SPEC, settings, PoisonStage))
+    found = by_track(embed(poisoned, (SPEC,), settings, PoisonStage))
     assert len(found) == 41
     (culprit,) = [row for row in found.values() if row["outcome"] != "embedded"]
     assert (culprit["outcome"], culprit["reason"]) == ("quarantined", "decoder_crashed")
@@ -102,7 +102,7 @@ def test_a_poison_file_is_quarantined_alone(poisoned, settings):
 
 def test_a_crash_that_does_not_come_again_quarantines_nothing(poisoned, settings):
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    found = by_track(embed(poisoned, SPEC, settings, OncePoisonStage))
+    found = by_track(embed(poisoned, (SPEC,), settings, OncePoisonStage))
     assert {row["outcome"] for row in found.values()} == {"embedded"}
     assert len(found) == 41
 
@@ -113,7 +113,7 @@ def test_a_store_that_does_not_answer_leaves_tracks_pending(tracks, monkeypatch)
     elsewhere = pa.array([f"s3://bucket/{number}.wav" for number in range(2)])
     place = tracks.schema.get_field_index("uri")
     lost = tracks.slice(0, 2).set_column(place, tracks.schema.field("uri"), elsewhere)
-    found = by_track(embed(lost, SPEC, Settings(cpus=2)))
+    found = by_track(embed(lost, (SPEC,), Settings(cpus=2)))
     assert {row["outcome"] for row in found.values()} == {"pending"}
     assert all(row["message"] for row in found.values())
 

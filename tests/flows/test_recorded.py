@@ -44,7 +44,7 @@ async def deployments():
 
 
 def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_path):
-    report = index([str(rendered)], lake=str(tmp_path / "lake"), encoder="fake")
+    (report,) = index([str(rendered)], lake=str(tmp_path / "lake"), encoder="fake")
     assert (report["expected"], report["embedded"], report["pending"]) == (6, 6, 0)
     runs, tasks, artifacts = asyncio.run(recorded())
     assert [run.state_name for run in runs] == ["Completed"]

@@ -33,7 +33,7 @@ def upgrade(lake, rendered, monkeypatch, **changes):
     monkeypatch.setitem(ENCODERS, "musicnn", replace(entry, spec=replace(entry.spec, **changes)))
     monkeypatch.setattr(stages, "embed", lambda *_: pytest.fail("audio was to be decoded"))
     settings = Settings(lake=lake, encoder="musicnn")
-    return ENCODERS["musicnn"].spec, index_catalogue(IndexRequest((str(rendered),), limit=2), settings, Watch())
+    return ENCODERS["musicnn"].spec, *index_catalogue(IndexRequest((str(rendered),), limit=2), settings, Watch())
 
 
 def rows(lake, spec):

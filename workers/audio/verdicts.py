@@ -36,6 +36,11 @@ class Notes:
         self.sample_rate = 0
         self.channels = 0
 
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """Those written down so far, sorted."""
+        return tuple(sorted(self._verdicts))
+
     def add(self, verdict: str, message: str) -> None:
         """Writes a verdict down."""
         if VERDICTS[verdict] and verdict not in self._accept:
@@ -86,7 +91,7 @@ class Notes:
             channels=self.channels,
             peak=self._peak,
             loudness=float(20 * np.log10(max(level, 1e-10))),
-            verdicts=tuple(sorted(self._verdicts)),
+            verdicts=self.verdicts,
         )
 
     def _measure(self, samples: np.ndarray, mean: np.ndarray, peak: float) -> None:

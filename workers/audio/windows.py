@@ -10,7 +10,8 @@ import soxr
 
 from schemas.audio import AudioFacts, WindowSpec
 from workers.audio.container import declared_seconds
-from workers.audio.decode import Chunk, decode, demuxed_samples
+from workers.audio.decode import Chunk, demuxed_samples
+from workers.audio.recording import Recording
 from workers.audio.verdicts import Notes
 
 # Beyond this many source samples the HQ filter hears nothing: at 1024 the sought windows are the whole file's to
@@ -29,9 +30,15 @@ class TrackWindows:
     facts: AudioFacts
 
     def __init__(
-        self, file: BinaryIO, spec: WindowSpec, accept: frozenset[str] = frozenset(), *, first_channel: bool = False
+        self,
+        recording: Recording,
+        spec: WindowSpec,
+        accept: frozenset[str] = frozenset(),
+        *,
+        first_channel: bool = False,
     ) -> None:
-        self._file, self._spec, self._accept, self._first_channel = file, spec, accept, first_channel
+        self._recording, self._file = recording, recording.file
+        self._spec, self._accept, self._first_channel = spec, accept, first_channel
 
     def __iter__(self) -> Iterator[np.ndarray]:
         notes = Notes(self._accept)
@@ -50,7 +57,7 @@ class TrackWindows:
             self.facts = notes.finish(declared)
 
     def _stream(self, notes: Notes) -> Iterator[np.ndarray]:
-        return resample(self._mono(decode(self._file, notes), notes), self._spec.sample_rate)
+        return resample(self._mono(self._recording.chunks(notes), notes), self._spec.sample_rate)
 
     def _mono(self, chunks: Iterator[Chunk], notes: Notes) -> Iterator[tuple[np.ndarray, int]]:
         for chunk in chunks:
@@ -80,10 +87,11 @@ class TrackWindows:
 
 
 def read_windows(
-    file: BinaryIO, spec: WindowSpec, accept: frozenset[str] = frozenset(), *, first_channel: bool = False
+    file: BinaryIO | Recording, spec: WindowSpec, accept: frozenset[str] = frozenset(), *, first_channel: bool = False
 ) -> TrackWindows:
-    """Windows of an open file; see TrackWindows."""
-    return TrackWindows(file, spec, accept, first_channel=first_channel)
+    """Windows of an open file, or of a recording that others listen to as well; see TrackWindows."""
+    recording = file if isinstance(file, Recording) else Recording(file, keep=False)
+    return TrackWindows(recording, spec, accept, first_channel=first_channel)
 
 
 def resample(chunks: Iterator[tuple[np.ndarray, int]], rate: int) -> Iterator[np.ndarray]:
