@@ -27,6 +27,7 @@ lint: .venv/ready ## ruff, and who may import whom
 
 bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.throughput
+	$(BIN)/python -m tests.benchmarks.one_decode
 
 clean: ## remove what make made
 	rm -rf .venv $(DEMO)
