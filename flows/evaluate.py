@@ -55,7 +55,7 @@ def evaluate(
 
     Everything that can be refused is refused before anything is computed.
     """
-    entries = [encoder_entry(name) for name in dict.fromkeys(request.encoders or (settings.encoder,))]
+    entries = [encoder_entry(name) for name in dict.fromkeys(request.encoders or settings.encoders)]
     found = [step(subject)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
     work = [(one, entry, request.chosen(one, entry)) for one in found for entry in entries]
     rows: list[Row] = []

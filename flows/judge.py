@@ -50,15 +50,21 @@ class Judge:
     def judged(self, run_id: str) -> tuple[Evaluation, pa.Table]:
         """Computes the figures, with the items that they were computed from."""
         items, chosen = self._probed() if self._protocol.probes else (self._asked(), {})
+        found, main = figures(items), self._protocol.main_metric or self._subject.benchmark.main_metric
+        if main not in {figure.metric for figure in found}:
+            raise UserError(
+                f"{self._subject.benchmark.name} cannot be judged by {self._protocol.name}: no class has test clips "
+                "with it and others without it"
+            )
         return Evaluation(
             key=self.key,
             encoder=self._spec.name,
-            figures=figures(items),
+            figures=found,
             resamples=resample_count(items),
             coverage=self._coverage(),
             expected=len(self._wanted),
             embedded=len(self.clips),
-            main_metric=self._protocol.main_metric or self._subject.benchmark.main_metric,
+            main_metric=main,
             run_id=run_id,
             dropped=dropped(items, self._queries()),
             chosen=chosen,

@@ -58,6 +58,8 @@ def figures(items: Items) -> tuple[Figure, ...]:
     spread = measure(items, _weights(items))
     found = []
     for name, value in measure(items).items():
+        if not np.isfinite(value):  # nothing to count: no class has clips with it and without it
+            continue
         bias = np.nanmean(spread[name]) - value if name in _OVER_CLASSES else 0.0
         low, high = np.clip(interval(spread[name] - bias), *_range(name)).tolist()
         found.append(Figure(name, float(value), low, high))

@@ -33,6 +33,11 @@ def test_every_figure_lies_in_its_interval(task):
     assert all(figure.low < figure.value < figure.high for figure in found), found
 
 
+def test_a_figure_over_nothing_is_left_out():
+    items = items_of()
+    assert figures(replace(items, truth=np.ones_like(items.truth))) == ()
+
+
 def test_probabilities_get_a_calibration_error_and_cosines_none():
     assert "ece" in {figure.metric for figure in figures(items_of(calibrated=True))}
     assert "ece" not in {figure.metric for figure in figures(items_of())}
