@@ -47,9 +47,7 @@ class Bert(nn.Module):
         return hidden
 
 
-def bert_of(
-    weights: Weights, heads: int, epsilon: float = 1e-12, first_place: int = 0, dropout: float = 0.1
-) -> Bert:
+def bert_of(weights: Weights, heads: int, epsilon: float = 1e-12, first_place: int = 0, dropout: float = 0.1) -> Bert:
     """The net with these weights, in eval mode; ValueError where a weight is left over, KeyError where one lacks.
 
     RoBERTa counts places from 2 (`first_place`) and has `epsilon` 1e-5.
