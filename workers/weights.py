@@ -138,7 +138,7 @@ class UrlSource:
             return
         with tarfile.open(got) as archive:
             for member in self.members:
-                content = archive.extractfile(member)
+                content = archive.extractfile(member) if member in archive.getnames() else None
                 if content is None:
                     raise UserError(f"{self.url} holds no file {member}")
                 (fresh / member.replace("/", "--")).write_bytes(content.read())
@@ -219,7 +219,7 @@ def _put(fresh: Path, folder: Path, temporary: Path) -> None:
 
 def write_manifest(folder: Path) -> None:
     """Makes a folder whole as it is: whatever changes in it afterwards is noticed."""
-    digests = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    digests = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
     (folder / MANIFEST).write_text(json.dumps(digests, indent=1))
 
 

@@ -30,14 +30,14 @@ class LogMel:
         return torch.log10(1 + 1e4 * (self._filters @ power.T))
 
 
-def slaney_filters() -> np.ndarray:
-    """Triangles from 0 Hz to Nyquist, each of unit area in Hz [BANDS, FRAME // 2 + 1], float64.
+def slaney_filters(sample_rate: int = SAMPLE_RATE, frame: int = FRAME, bands: int = BANDS) -> np.ndarray:
+    """Triangles from 0 Hz to Nyquist, each of unit area in Hz [bands, frame // 2 + 1], float64.
 
     Source: M. Slaney, Auditory Toolbox, Interval Research Corporation technical report 1998-010.
     """
-    edges = _hz(np.linspace(0, _mel(SAMPLE_RATE / 2), BANDS + 2))
+    edges = _hz(np.linspace(0, _mel(sample_rate / 2), bands + 2))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bins = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE)
+    bins = np.fft.rfftfreq(frame, 1 / sample_rate)
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
     return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
 

@@ -1,0 +1,189 @@
+"""TTMR: music, tags and sentences in one space of 128 numbers, in the ten ways in which it was trained.
+
+A text was one tag for the models "tag", all tags of a track for "sentence", a random part of them for "stochastic".
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
+from workers.encoders.entry import Entry
+from workers.encoders.ttmr_tags import ECALS_TAGS
+from workers.weights import HubSource, Source, UrlSource, weights_folder
+
+DIM = 128
+MAX_TOKENS = 512  # BERT has no more places; in training texts had at most 64
+HEADS = 12  # BERT's, the only one of its sizes that its weights do not tell
+_SAMPLE_RATE, _WINDOW = 16_000, 158_560
+
+# The tokenizer alone: the weights of BERT, trained further, are in the checkpoints.
+BERT_TOKENIZER = HubSource(
+    "bert-base-uncased-tokenizer",
+    "google-bert/bert-base-uncased",
+    "86b5e0934494bd15c9632b12f734a8a67f723594",
+    ("tokenizer.json",),
+)
+# Not seen: the authors' code reads the table from beside the annotations of this record, whose printed list of files
+# (seungheondoh/msd-subsets, README.md) leaves it out.
+GLOVE = UrlSource(
+    "ttmr-glove-tags",
+    "https://zenodo.org/record/7107130/files/dataset.tar.gz",
+    members=("dataset/ecals_annotation/glove_tag_embs.pt",),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """One of the published models, by the authors' words for it."""
+
+    framework: str
+    text: str = ""
+    represented: str = ""
+
+    @property
+    def name(self) -> str:
+        return "-".join(["ttmr", self.framework, self.text, self.represented]).rstrip("-")
+
+    @property
+    def source(self) -> UrlSource:
+        """Its member of the one archive, which holds all: each model fetches the whole of it once."""
+        folder = f"{self.text}_{self.represented}".replace("sentence", "caption") if self.text else "binary_tag"
+        return UrlSource(
+            self.name,
+            "https://zenodo.org/record/7322135/files/mtr.tar.gz",
+            members=(f"mtr/{self.framework}/exp/transformer_cnn_cf_mel/{folder}/best.pth",),
+        )
+
+    @property
+    def text_source(self) -> Source | None:
+        return {"bert": BERT_TOKENIZER, "glove": GLOVE}.get(self.text)
+
+    @property
+    def head(self) -> HeadSpec:
+        if self.text_source is None:
+            return HeadSpec(kind="identity", dim=DIM)
+        towers = {
+            "bert": ("BERT, CLS of the last layer", (("max_tokens", MAX_TOKENS), ("prompt", "{}"))),
+            "glove": ("GloVe of whole tags, mean", (("unknown", "its words, else zeros"), ("prompt", "{}"))),
+        }
+        tower, parameters = towers[self.text]
+        digest = self.text_source.sha256()
+        return HeadSpec("identity", DIM, weights_sha256=digest, text_tower=tower, parameters=parameters)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        return EncoderSpec(
+            name=self.name,
+            licence="CC-BY-NC-4.0 by the README; there is no LICENSE file",
+            citation=(
+                "S. Doh, M. Won, K. Choi and J. Nam, Toward Universal Text-to-Music Retrieval, ICASSP 2023; "
+                "https://zenodo.org/record/7322135"
+            ),
+            backbone=BackboneSpec(
+                weights_sha256=self.source.sha256(),
+                windows=WindowSpec(sample_rate=_SAMPLE_RATE, window=_WINDOW, hop=_WINDOW),
+                layer="joint projection of CLS" + ("" if self.text else ", of length 1") + "; mel of the real part",
+                pooling="mean over windows",
+                dim=DIM,
+            ),
+            head=self.head,
+            tagger=None if self.text else TaggerSpec(vocabulary=ECALS_TAGS, threshold=0.2),
+        )
+
+
+def checkpoint_file(source: UrlSource, models: Path) -> Path:
+    """The checkpoint in the folder of its source."""
+    return weights_folder(source, models) / source.members[0].replace("/", "--")
+
+
+class Ttmr:
+    """An Encoder."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from workers.encoders.ttmr_net import music_tower, read_checkpoint
+        from workers.on_device import best_device
+
+        self.spec = spec
+        weights = read_checkpoint(checkpoint_file(MODELS[spec.name].source, models))
+        self._net = music_tower(weights).to(best_device())
+        self._classes = weights["head.fc_cls.weight"].numpy() if spec.tagger else None
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        from workers.on_device import embed
+
+        features = embed(self._net, windows, self.spec.backbone.dim)
+        # Only the classifier was trained on vectors of length 1.
+        return features if self._classes is None else unit(features)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        return unit(features)
+
+    def tag(self, features: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-features @ self._classes.T))
+
+
+class TtmrBert:
+    """The TextTower of the BERT models."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from tokenizers import Tokenizer
+
+        from workers.encoders.ttmr_net import part, projection, read_checkpoint
+        from workers.text.bert import bert_of
+        from workers.text.joint_text import JointText
+
+        weights = read_checkpoint(checkpoint_file(MODELS[spec.name].source, models))
+        tokenizer = Tokenizer.from_file(str(weights_folder(BERT_TOKENIZER, models) / "tokenizer.json"))
+        bert = bert_of(part(weights, "text_encoder."), HEADS)
+        self._tower = JointText(tokenizer, MAX_TOKENS, bert, projection(part(weights, "text_projector.")))
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        return self._tower.embed_text(texts)
+
+
+class TtmrGlove:
+    """The TextTower of the GloVe models: tags, joined with commas; no sentences."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from workers.encoders.ttmr_net import part, projection, read_checkpoint
+        from workers.text.glove_tags import GloveTags
+
+        weights = read_checkpoint(checkpoint_file(MODELS[spec.name].source, models))
+        self._projection = projection(part(weights, "text_projector."))
+        self._tags = GloveTags(checkpoint_file(GLOVE, models))
+        self._dim = spec.head.dim
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        from workers.on_device import embed
+
+        vectors = [self._tags.vector(text)[None] for text in texts]
+        rows = [unit(embed(self._projection, vector, self._dim)) for vector in vectors]
+        return np.concatenate([np.zeros((0, self._dim), np.float32), *rows])
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1 [N, dim]."""
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        *(_Model("contrastive", "bert", represented) for represented in ("tag", "sentence", "stochastic")),
+        *(_Model("triplet", "bert", represented) for represented in ("tag", "sentence", "stochastic")),
+        *(_Model("triplet", "glove", represented) for represented in ("tag", "sentence", "stochastic")),
+        _Model("classification"),
+    )
+}
+
+
+def _entry(model: _Model) -> Entry:
+    text = {"bert": TtmrBert, "glove": TtmrGlove}.get(model.text)
+    weights = (model.source, *([model.text_source] if model.text_source else []))
+    return Entry(model.spec, Ttmr, text, weights, realtime_factor=8, on_gpu=True)
+
+
+ENTRIES = tuple(_entry(model) for model in MODELS.values())
