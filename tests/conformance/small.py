@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
-from tests.conformance import small_ttmr
+from tests.conformance import small_ttmr, small_ttmr_pp
 from workers.encoders.registry import ENCODERS
 
 Builder = Callable[[Path], EncoderSpec]
 
-SMALL: dict[str, Builder] = {**small_ttmr.SMALL}  # each family of encoders adds its own: {**clap.SMALL, ...}
+# Each family of encoders adds its own.
+SMALL: dict[str, Builder] = {**small_ttmr.SMALL, **small_ttmr_pp.SMALL}
 
 
 def spec_and_models(name: str, models: Path, small_models: Path) -> tuple[EncoderSpec, Path]:

@@ -6,7 +6,7 @@ seungheondoh/music-text-representation at 5e54e0df, for what the paper does not 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ _TOP_HZ = 8_000.0
 _FLOOR = 1e-10
 
 Weights = dict[str, torch.Tensor]
+Names = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ def part(weights: Mapping[str, torch.Tensor], prefix: str) -> Weights:
 
 def music_tower(weights: Weights) -> MusicTower:
     """The tower of a checkpoint, in eval mode; RuntimeError where a name or a shape does not fit."""
-    state = {_ours(name): weight for name, weight in weights.items() if name.startswith("audio_")}
+    state = renamed({name: weight for name, weight in weights.items() if name.startswith("audio_")}, _NAMES)
     tower = MusicTower(_shape(state))
     tower.load_state_dict(state)
     return tower.eval()
@@ -217,10 +218,14 @@ def projection(weights: Weights) -> Projection:
     return net.eval()
 
 
-def _ours(name: str) -> str:
-    for theirs, ours in _NAMES:
-        name = re.sub(theirs, ours, name)
-    return name
+def renamed(weights: Weights, names: Names) -> Weights:
+    """The weights under our names: every pattern is replaced in turn."""
+    found = {}
+    for name, weight in weights.items():
+        for theirs, ours in names:
+            name = re.sub(theirs, ours, name)
+        found[name] = weight
+    return found
 
 
 def _shape(state: Weights) -> MusicShape:

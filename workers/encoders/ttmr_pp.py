@@ -1,0 +1,121 @@
+"""TTMR++: TTMR's successor, trained on captions and metadata as well; each window is heard as a track of its own.
+
+The authors level a whole track and take the floor of its spectrogram from its loudest moment. Here both are a window's
+own, so that windows can be heard one by one: see DEVIATION for what that moves.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from schemas.errors import UserError
+from workers.encoders.entry import Entry
+from workers.encoders.ttmr import DIM, HEADS, unit
+from workers.weights import HubSource, weights_folder
+
+MAX_TOKENS = 128
+_EPSILON, _FIRST_PLACE = 1e-5, 2  # RoBERTa's
+_CHECKPOINT, _SETTINGS = "ttmrpp_resnet_roberta.pth", "ttmrpp_resnet_roberta.yaml"
+
+# NOT PINNED: no public code names a commit of this repository (searched 2026-11), and none is made up here. Whoever
+# reaches the hub first should put the commit in place of "main"; the README's vectors (tests) tell the right weights.
+TTMR_PP = HubSource("ttmr-pp", "seungheondoh/ttmr-pp", "main", (_CHECKPOINT, _SETTINGS))
+# The tokenizer alone: the weights of RoBERTa, trained further, are in the checkpoint.
+ROBERTA_TOKENIZER = HubSource(
+    "roberta-base-tokenizer",
+    "FacebookAI/roberta-base",
+    "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+    ("tokenizer.json",),
+)
+
+DEVIATION = "level and floor of each window, not of its track"
+
+SPEC = EncoderSpec(
+    name="ttmr-pp",
+    licence="CC-BY-NC-4.0 by the README (its badge says MIT); there is no LICENSE file",
+    citation=(
+        "S. Doh, M. Lee, D. Jeong and J. Nam, Enriching Music Descriptions with a Finetuned-LLM and Metadata for "
+        "Text-to-Music Retrieval, ICASSP 2024, arXiv 2410.03264"
+    ),
+    backbone=BackboneSpec(
+        weights_sha256=TTMR_PP.sha256(),
+        windows=WindowSpec(sample_rate=22_050, window=220_500, hop=220_500),
+        layer=f"joint projection of the pooled cells; {DEVIATION}",
+        pooling="mean over windows",
+        dim=DIM,
+    ),
+    head=HeadSpec(
+        kind="identity",
+        dim=DIM,
+        weights_sha256=ROBERTA_TOKENIZER.sha256(),
+        text_tower="RoBERTa, first token of the last layer",
+        parameters=(("max_tokens", MAX_TOKENS), ("prompt", "{}")),
+    ),
+)
+
+# What the code here computes; a checkpoint of other settings is refused.
+_EXPECTED = {
+    "sr": "22050",
+    "duration": "10",
+    "n_fft": "1024",
+    "hop_size": "0.01",
+    "n_mels": "128",
+    "n_heads": "8",
+    "max_length": "128",
+    "text_arch": "roberta-base",
+}
+
+
+def checkpoint_file(models: Path) -> Path:
+    """The checkpoint; UserError where the settings beside it are not those that are computed here."""
+    folder = weights_folder(TTMR_PP, models)
+    lines = (line.split(":", 1) for line in (folder / _SETTINGS).read_text().splitlines() if ":" in line)
+    settings = {name.strip(): value.strip() for name, value in lines}
+    for name, value in _EXPECTED.items():
+        if settings.get(name, value) != value:
+            raise UserError(f"{_SETTINGS} says {name} {settings[name]}: this tonelake computes {value}")
+    return folder / _CHECKPOINT
+
+
+class TtmrPlus:
+    """An Encoder."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from workers.encoders.ttmr_net import read_checkpoint
+        from workers.encoders.ttmr_pp_net import Levelled, plus_tower
+        from workers.on_device import best_device
+
+        self.spec = spec
+        self._net = Levelled(plus_tower(read_checkpoint(checkpoint_file(models)))).to(best_device())
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        from workers.on_device import embed
+
+        return embed(self._net, windows, self.spec.backbone.dim)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        return unit(features)
+
+
+class TtmrPlusText:
+    """Its TextTower."""
+
+    def __init__(self, _: EncoderSpec, models: Path) -> None:
+        from tokenizers import Tokenizer
+
+        from workers.encoders.ttmr_net import part, projection, read_checkpoint
+        from workers.text.bert import bert_of
+        from workers.text.joint_text import JointText
+
+        weights = read_checkpoint(checkpoint_file(models))
+        tokenizer = Tokenizer.from_file(str(weights_folder(ROBERTA_TOKENIZER, models) / "tokenizer.json"))
+        roberta = bert_of(part(weights, "text_encoder."), HEADS, _EPSILON, _FIRST_PLACE)
+        self._tower = JointText(tokenizer, MAX_TOKENS, roberta, projection(part(weights, "text_projector.")))
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        return self._tower.embed_text(texts)
+
+
+ENTRIES = (Entry(SPEC, TtmrPlus, TtmrPlusText, weights=(TTMR_PP, ROBERTA_TOKENIZER), realtime_factor=15, on_gpu=True),)
