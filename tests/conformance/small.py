@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
+from tests.conformance import small_tagging_cnn
 from workers.encoders.registry import ENCODERS
 
 Builder = Callable[[Path], EncoderSpec]
 
-SMALL: dict[str, Builder] = {}  # each family of encoders adds its own: {**clap.SMALL, ...}
+SMALL: dict[str, Builder] = {**small_tagging_cnn.SMALL}  # each family of encoders adds its own: {**clap.SMALL, ...}
 
 
 def spec_and_models(name: str, models: Path, small_models: Path) -> tuple[EncoderSpec, Path]:
