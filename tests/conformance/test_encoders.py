@@ -171,7 +171,7 @@ def test_names_are_keys():
 
 
 def test_an_unknown_name_is_one_line():
-    with pytest.raises(UserError, match="fake, musicnn"):
+    with pytest.raises(UserError, match=r"fake.*musicnn"):
         encoder_entry("nope")
 
 
