@@ -1,7 +1,10 @@
 """TTMR++: TTMR's successor, trained on captions and metadata as well; each window is heard as a track of its own.
 
-The authors level a whole track and take the floor of its spectrogram from its loudest moment. Here both are a window's
-own, so that windows can be heard one by one: see DEVIATION for what that moves.
+The authors level a whole track, and take the floor of its spectrogram from its loudest moment. Here both are a
+window's own, so that windows can be heard one by one. A track of one window (MusicCaps) keeps their vector. Of six
+windows on random weights of full size, the floor moves no window by more than 3e-5 (1 - cosine); the level leaves the
+track's vector at cosine 0.993 where windows peak within 3 dB of each other, 0.91 with fades of 20 dB, 0.87 with 40 dB.
+A gain of 0.3 dB alone puts a window of that net at 0.77: trained weights should be steadier; not measured.
 """
 
 from pathlib import Path
@@ -30,8 +33,6 @@ ROBERTA_TOKENIZER = HubSource(
     ("tokenizer.json",),
 )
 
-DEVIATION = "level and floor of each window, not of its track"
-
 SPEC = EncoderSpec(
     name="ttmr-pp",
     licence="CC-BY-NC-4.0 by the README (its badge says MIT); there is no LICENSE file",
@@ -42,7 +43,7 @@ SPEC = EncoderSpec(
     backbone=BackboneSpec(
         weights_sha256=TTMR_PP.sha256(),
         windows=WindowSpec(sample_rate=22_050, window=220_500, hop=220_500),
-        layer=f"joint projection of the pooled cells; {DEVIATION}",
+        layer="joint projection of the pooled cells; level and floor of each window, not of its track",
         pooling="mean over windows",
         dim=DIM,
     ),

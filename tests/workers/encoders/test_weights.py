@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import tarfile
 import threading
 import zipfile
 
@@ -10,7 +11,7 @@ import pytest
 from schemas.errors import UserError
 from workers import weights
 from workers.text.minilm_weights import MINILM
-from workers.weights import MANIFEST, WheelSource, read_members, weights_folder
+from workers.weights import MANIFEST, UrlSource, WheelSource, read_members, weights_folder
 
 CONTENT = b"numbers"
 THING = WheelSource(
@@ -107,3 +108,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="TONELAKE_MODELS"):
         weights_folder(MINILM, tmp_path / "file" / "models")
+
+
+def test_an_archive_without_the_member_is_one_line(tmp_path):
+    (tmp_path / "other.txt").write_text("x")
+    with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "other.txt", "other.txt")
+    url = (tmp_path / "all.tar.gz").as_uri()
+    with pytest.raises(UserError, match=r"holds no file best\.pth"):
+        weights_folder(UrlSource("thing", url, members=("best.pth",)), tmp_path / "models")
+    folder = weights_folder(UrlSource("thing", url, members=("other.txt",)), tmp_path / "models")
+    assert (folder / "other.txt").read_text() == "x"
