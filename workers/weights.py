@@ -77,7 +77,10 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """Files of a Hugging Face repository at a commit, which fixes their content; kept under their own names."""
+    """Files of a Hugging Face repository at a commit, which fixes their content; kept under their own names.
+
+    "a|b" is the first of them that the commit holds: weights_sha256 stays the same, as the commit decides which.
+    """
 
     name: str
     repository: str
@@ -93,14 +96,22 @@ class HubSource:
         return hashlib.sha256(json.dumps([self.repository, self.revision, *self.files]).encode()).hexdigest()
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
-        from huggingface_hub import hf_hub_download
-
         for file in self.files:
             try:
-                got = hf_hub_download(self.repository, file, revision=self.revision, cache_dir=temporary / "hub")
+                got = self._download(file.split("|"), temporary / "hub")
             except Exception as error:  # the hub's client raises errors of several libraries
                 raise _unreachable(f"{self.repository}@{self.revision[:8]}", error, self, models) from error
-            (fresh / PurePosixPath(file).name).write_bytes(Path(got).read_bytes())
+            shutil.copyfile(got, fresh / got.name)
+
+    def _download(self, files: list[str], cache: Path) -> Path:
+        """The first of these files that the commit holds."""
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import RemoteEntryNotFoundError
+
+        for file in files[:-1]:
+            with suppress(RemoteEntryNotFoundError):
+                return Path(hf_hub_download(self.repository, file, revision=self.revision, cache_dir=cache))
+        return Path(hf_hub_download(self.repository, files[-1], revision=self.revision, cache_dir=cache))
 
 
 @dataclass(frozen=True, slots=True)
