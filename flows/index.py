@@ -42,6 +42,8 @@ def index_catalogue(
     listing = step(_listing)(request, lake, specs, settings)
     for entry in entries:
         step(entry.prepare)(settings.models)
+        if entry.notice:
+            watch.say(entry.notice)
     with ExitStack() as held:
         jobs = [held.enter_context(_job(lake, spec, request, settings, watch)) for spec in specs]
         held.enter_context(watch)

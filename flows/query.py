@@ -1,6 +1,7 @@
 """Reading a lake: search in words or by sound, tags, quarantine, coverage. Imports neither Ray nor Prefect."""
 
 import difflib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,8 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
 
     entry = _computes(spec)
     entry.prepare(settings.models)
+    if entry.notice:
+        print(entry.notice, file=sys.stderr)
     uri = path if path.startswith("s3://") else str(Path(path).absolute())
     track = {"track_id": uri, "uri": uri, "source_version": ""}
     (row,) = embed_track(track, [entry.load(spec, settings.models)], settings)

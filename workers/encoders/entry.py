@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
+from workers.encoders.environment import Environment
 from workers.encoders.protocol import Encoder, TextTower
 from workers.weights import Source, weights_folder
 
@@ -24,6 +25,12 @@ class Entry:
     weights: tuple[Source, ...]
     realtime_factor: float
     on_gpu: bool = False
+
+    @property
+    def notice(self) -> str:
+        """The licence of an encoder that brings packages of its own, to be shown before they run; "" for others."""
+        isolated = any(isinstance(source, Environment) for source in self.weights)
+        return f"{self.spec.name} computes with packages of its own: {self.spec.licence}" if isolated else ""
 
     def prepare(self, models: Path) -> None:
         """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""

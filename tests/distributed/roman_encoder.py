@@ -1,0 +1,46 @@
+"""An encoder for tests whose one package is small and not ours: it hears how loud a second is, in Roman numerals."""
+
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from schemas.encoders import EncoderSpec, HeadSpec
+from workers.encoders import fake
+from workers.encoders.entry import Entry
+from workers.encoders.environment import Environment, Isolated
+
+PACKAGES = Environment("roman", ("roman==5.2",))
+SPEC = replace(
+    fake.SPEC,
+    name="roman",
+    backbone=replace(fake.SPEC.backbone, layer="numerals", dim=2),
+    head=HeadSpec(kind="identity", dim=2),
+    tagger=None,
+)
+
+
+class Roman:
+    """An Encoder, where `roman` can be imported."""
+
+    def __init__(self, spec: EncoderSpec, _: Path) -> None:
+        import roman
+
+        self.spec, self._roman = spec, roman
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        if len(windows) and windows.max() > 1e6:
+            os.abort()
+        loudness = [self._roman.fromRoman(self._roman.toRoman(1 + int(row.std() * 1000))) for row in windows]
+        return np.array([[loud, 100] for loud in loudness], np.float32).reshape(-1, 2)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+    def tag(self, features: np.ndarray) -> np.ndarray:
+        raise NotImplementedError(f"no tagger for {len(features)} rows")
+
+
+ENTRY = Entry(SPEC, partial(Isolated, PACKAGES, Roman), None, weights=(PACKAGES,), realtime_factor=100)

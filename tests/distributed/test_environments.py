@@ -1,0 +1,90 @@
+"""An encoder with packages of its own on a real Ray: beside others, alone, and where it dies."""
+
+import os
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import ray
+
+from lake.sources import list_sources
+from schemas.settings import Settings
+from tests.conformance.environments import linked
+from tests.distributed.roman_encoder import ENTRY, PACKAGES, SPEC
+from workers.encoders import fake, registry
+from workers.encoders.environment import Isolated
+from workers.stages import DecodeStage, EncodeStage, FusedStage, embed, start_ray
+
+
+class RomanStage(FusedStage):
+    """Workers know the encoder of this test."""
+
+    def __init__(self, *arguments) -> None:
+        registry.ENCODERS[SPEC.name] = ENTRY
+        super().__init__(*arguments)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    settings = Settings(cpus=2, models=tmp_path_factory.mktemp("models"))
+    linked(PACKAGES, settings.models)
+    start_ray(settings)
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    registry.ENCODERS[SPEC.name] = ENTRY
+    yield settings
+    del registry.ENCODERS[SPEC.name]
+    ray.shutdown()
+
+
+@pytest.fixture
+def tracks(rendered):
+    return list_sources([str(rendered)], Settings().s3).tracks
+
+
+def rows_of(batches) -> dict[tuple[str, str], dict]:
+    rows = [(spec.name, row) for spec, batch in batches for row in batch.to_pylist()]
+    found = {(name, row["track_id"]): row for name, row in rows}
+    assert len(found) == len(rows), "a track was answered twice"
+    return found
+
+
+def test_beside_another_as_alone(tracks, settings):
+    both = rows_of(embed(tracks, (SPEC, fake.SPEC), settings, RomanStage))
+    lone = rows_of(embed(tracks, (SPEC,), settings, RomanStage))
+    assert len(both) == 2 * len(tracks) == 2 * len(lone)
+    for key, row in both.items():
+        if key not in lone:
+            continue
+        assert row["outcome"] == "embedded", row["message"]
+        for name in ("vector", "features", "window_vectors"):
+            np.testing.assert_array_equal(row.pop(name), lone[key].pop(name))
+        assert row == lone[key]
+
+
+class MortalStage(RomanStage):
+    """The encoder's process dies on one file; the worker does not."""
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        encoder = next(one for one in self._encoders if one.spec.name == SPEC.name)
+        louder = 1e9 if any(uri.endswith("dies.wav") for uri in block["uri"].to_pylist()) else 1
+        encoder.embed_windows = lambda windows: Isolated.embed_windows(encoder, windows * louder)
+        return super().__call__(block)
+
+
+def test_a_dead_process_leaves_its_track_pending_and_harms_no_other(rendered, tmp_path, settings):
+    files = sorted(path for path in rendered.iterdir() if path.suffix == ".wav")
+    for name in ("dies.wav", "lives.wav"):
+        os.link(files[0], tmp_path / name)
+    tracks = list_sources([str(tmp_path)], Settings().s3).tracks
+    found = rows_of(embed(tracks, (fake.SPEC, SPEC), settings, MortalStage))
+    uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
+    outcomes = {(name, uris[track].rsplit("/", 1)[1]): row["outcome"] for (name, track), row in found.items()}
+    assert outcomes.pop(("roman", "dies.wav")) == "pending"
+    assert set(outcomes.values()) == {"embedded"}
+    assert any("the process of roman died" in (row["message"] or "") for row in found.values())
+
+
+def test_the_encoding_half_alone(tracks, settings):
+    answers = EncodeStage(SPEC, settings)(DecodeStage(SPEC, settings)(tracks))
+    assert set(answers["outcome"].to_pylist()) == {"embedded"}
