@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
-from tests.conformance import small_mule, small_tagging_cnn, small_ttmr, small_ttmr_pp
+from tests.conformance import small_mule, small_omar_rq, small_tagging_cnn, small_ttmr, small_ttmr_pp
 from workers.encoders.registry import ENCODERS
 
 Builder = Callable[[Path], EncoderSpec]
@@ -19,6 +19,7 @@ SMALL: dict[str, Builder] = {
     **small_ttmr_pp.SMALL,
     **small_tagging_cnn.SMALL,
     **small_mule.SMALL,
+    **small_omar_rq.SMALL,
 }
 
 

@@ -36,6 +36,7 @@ _CHILD = {
     "HF_HUB_OFFLINE": "1",  # what an encoder needs was fetched and checked before
     "OMP_NUM_THREADS": "1",  # as Ray gives an actor of one core; two threads wait for each other on a busy machine
     "PYTHONWARNINGS": "ignore",
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",  # whatever a package asks for, no pickle runs code
 }
 
 

@@ -8,11 +8,23 @@ from typing import Any
 
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from workers.encoders import crnn, fake, fcn, harmonic_cnn, mule, musicnn, sample_cnn, short_chunk, ttmr, ttmr_pp
+from workers.encoders import (
+    crnn,
+    fake,
+    fcn,
+    harmonic_cnn,
+    mule,
+    musicnn,
+    omar_rq,
+    sample_cnn,
+    short_chunk,
+    ttmr,
+    ttmr_pp,
+)
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import Encoder
 
-_MODULES = (fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn, mule)
+_MODULES = (fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn, mule, omar_rq)
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
 

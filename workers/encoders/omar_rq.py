@@ -1,0 +1,85 @@
+"""OMAR-RQ: a conformer that guesses masked audio codes at 25 steps a second; heard by the package omar-rq."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from workers.encoders.entry import Entry
+from workers.encoders.environment import Environment, Isolated
+from workers.encoders.ttmr import unit
+from workers.weights import HubSource, weights_folder
+
+# Where the authors' configuration of the tagging probe takes embeddings (MTG/omar-rq at 00fa1c54,
+# cfg/downstream/tagging.gin: embedding_layer 6, mean over time), and their README's example.
+LAYER = 6
+
+PACKAGES = Environment(
+    "omar-rq",
+    (
+        "omar-rq==0.2.1",
+        "torchaudio==2.11.0",
+        "einops==0.8.2",
+        "gin-config==0.5.0",
+        "pytorch-lightning==2.6.6",
+        "lightning-utilities==0.15.3",
+        "torchmetrics==1.9.0",
+        "transformers==4.57.6",  # omar-rq: < 5
+        "tokenizers==0.22.2",
+        "huggingface-hub==0.36.2",
+    ),
+    without=("torchaudio/lib/*.so",),  # these load beside CUDA's torch alone; what is needed here works without
+)
+# NOT PINNED: no public code names a commit of this repository (searched 2026-11), and none is made up here.
+WEIGHTS = HubSource("omar-rq", "mtg-upf/omar-rq-multifeature-25hz-fsq", "main", ("config.gin", "model.ckpt"))
+
+SPEC = EncoderSpec(
+    name="omar-rq",
+    licence="weights: CC-BY-NC-SA-4.0; omar-rq: AGPL-3.0, in a process of its own",
+    citation=(
+        "P. Alonso-Jiménez et al., OMAR-RQ: Open Music Audio Representation Model Trained with Multi-Feature Masked "
+        "Token Prediction, 2025, arXiv 2507.03482"
+    ),
+    backbone=BackboneSpec(
+        weights_sha256=WEIGHTS.sha256(),
+        windows=WindowSpec(sample_rate=24_000, window=30 * 24_000, hop=30 * 24_000),
+        layer=f"omar-rq 0.2.1: multifeature-25hz-fsq, layer {LAYER} from 0, mean over time",
+        pooling="mean over windows",
+        dim=1024,
+    ),
+    head=HeadSpec(kind="identity", dim=1024),
+)
+
+
+class OmarRq:
+    """An Encoder, where omar-rq can be imported."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from importlib import import_module
+
+        from workers.on_device import best_device
+
+        self.spec = spec
+        folder = weights_folder(WEIGHTS, models)
+        package = import_module("omar_rq.get_model")
+        package.hf_hub_download = lambda repo_id, filename: folder / filename  # noqa: ARG005, the package's names
+        self._net = package.get_model(model_id=WEIGHTS.repository, device=str(best_device()))
+        self._net.net.layers = self._net.net.layers[: LAYER + 1]  # those behind it would be computed for nothing
+        self._net.forward = lambda audio: self._net.extract_embeddings(audio, layers=[LAYER])[0].mean(1)
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        from workers.on_device import embed
+
+        return embed(self._net, windows, self.spec.backbone.dim)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        return unit(features)
+
+
+ENTRIES = (
+    Entry(
+        SPEC, partial(Isolated, PACKAGES, OmarRq), None, weights=(PACKAGES, WEIGHTS), realtime_factor=4, on_gpu=True
+    ),
+)
