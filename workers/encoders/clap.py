@@ -111,6 +111,6 @@ class ClapText:
 
 
 ENTRIES = tuple(
-    Entry(_spec(name), Clap, ClapText, weights=(source,), realtime_factor=15, on_gpu=True)
+    Entry(_spec(name), Clap, ClapText, weights=(source,), realtime_factor=20, on_gpu=True)
     for name, source in MODELS.items()
 )

@@ -91,4 +91,4 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
 
 
-ENTRIES = (Entry(SPEC, SpectrogramTransformer, None, weights=(AST,), realtime_factor=10, on_gpu=True),)
+ENTRIES = (Entry(SPEC, SpectrogramTransformer, None, weights=(AST,), realtime_factor=4, on_gpu=True),)
