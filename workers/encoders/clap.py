@@ -52,8 +52,9 @@ def _spec(name: str) -> EncoderSpec:
             kind="identity",
             dim=DIM,
             text_tower="RoBERTa, pooled first token, projected",
-            parameters=(("max_tokens", MAX_TOKENS), ("prompt", "{}")),
+            parameters=(("max_tokens", MAX_TOKENS),),
         ),
+        prompt="This audio is a {} song",  # an author in LAION-AI/CLAP issue 138, of music
     )
 
 
@@ -68,7 +69,7 @@ class Clap:
         from workers.on_device import best_device
 
         self.spec = spec
-        source = MODELS[spec.name]
+        source = MODELS[spec.model]
         net = pretrained(ClapAudioModelWithProjection, source, models)
         extractor = ClapFeatureExtractor.from_pretrained(weights_folder(source, models), local_files_only=True)
         self._net = ClapAudio(net, extractor).to(best_device())
@@ -76,7 +77,7 @@ class Clap:
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         from workers.on_device import embed
 
-        return embed(self._net, windows, self.spec.backbone.dim)
+        return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         return unit(features)
@@ -96,7 +97,7 @@ class ClapText:
         from workers.encoders.clap_net import ClapTexts
         from workers.encoders.pretrained import pretrained
 
-        source = MODELS[spec.name]
+        source = MODELS[spec.model]
         tokenizer = Tokenizer.from_file(str(weights_folder(source, models) / "tokenizer.json"))
         self._tower = ClapTexts(tokenizer, MAX_TOKENS, pretrained(ClapTextModelWithProjection, source, models))
         first, second = self._tower.embed_text(list(_UNALIKE))

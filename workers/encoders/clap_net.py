@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor, ClapTextModelWithProjection
 
-from workers.on_device import best_device
+from workers.on_device import best_device, in_float32
 from workers.text.bert import without_padding
 
 _FLOOR = 1e-10  # of ClapFeatureExtractor, by transformers.audio_utils.spectrogram
@@ -25,6 +25,7 @@ class ClapMel(nn.Module):
         self.register_buffer("window", torch.hann_window(self._frame, dtype=torch.float64))
         self.register_buffer("bands", torch.from_numpy(extractor.mel_filters_slaney))
 
+    @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         spectrum = torch.stft(audio.double(), self._frame, self._hop, window=self.window, return_complex=True)
         power = torch.view_as_real(spectrum).square().sum(3)

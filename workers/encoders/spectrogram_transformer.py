@@ -65,7 +65,7 @@ class SpectrogramTransformer:
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         from workers.on_device import embed
 
-        return embed(self._net, windows, self.spec.backbone.dim)
+        return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         return unit(features)

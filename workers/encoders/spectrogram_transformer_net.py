@@ -7,6 +7,7 @@ from transformers import ASTFeatureExtractor, ASTModel
 from transformers.audio_utils import mel_filter_bank
 
 from workers.encoders.spectrogram_transformer import FRAME, HOP
+from workers.on_device import in_float32
 
 _SPECTRUM = 512
 _LOWEST_HZ = 20
@@ -31,6 +32,7 @@ class FilterBank(nn.Module):
         self.register_buffer("window", torch.hann_window(FRAME, periodic=False, dtype=torch.float64))
         self.register_buffer("bands", torch.from_numpy(bands))
 
+    @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         frames = audio.double().unfold(1, FRAME, HOP)
         frames = frames - frames.mean(2, keepdim=True)

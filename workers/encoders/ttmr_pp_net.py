@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from workers.encoders.log_mel import slaney_filters
 from workers.encoders.ttmr_net import Projection, Weights, renamed
+from workers.on_device import in_float32
 
 SAMPLE_RATE = 22_050
 WINDOW = 220_500  # 10 s
@@ -71,6 +72,7 @@ class WhisperMel(nn.Module):
         self.register_buffer("window", torch.hann_window(FRAME), persistent=False)
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
 
+    @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         spectrum = torch.stft(audio, FRAME, HOP, window=self.window, return_complex=True)[..., :-1]
         power = spectrum.real.square() + spectrum.imag.square()
