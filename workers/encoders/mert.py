@@ -36,7 +36,8 @@ def _spec(name: str, layers: int, dim: int) -> EncoderSpec:
     """The mean of all states over windows of 5 s, as CLaMP 3 hears MERT-95M.
 
     Source: sanderwood/clamp3, preprocessing/audio/extract_mert.py at 02be2e3f (layer None, reduction mean,
-    --mean_features); it levels whole tracks, windows are levelled here. 5 s is what MERT was trained on.
+    --mean_features); it levels whole tracks, windows are levelled here. 5 s is what MERT was trained on. Whether 330M
+    wants levelled audio, evaluations disagree (MARBLE had it off, then on): the file beside the weights says.
     """
     return EncoderSpec(
         name=name,
@@ -75,5 +76,5 @@ class Mert(NetEncoder):
 
 ENTRIES = tuple(
     Entry(_spec(name, layers, dim), Mert, None, weights=(MERT[name],), realtime_factor=speed, on_gpu=True)
-    for name, layers, dim, speed in (("mert-95m", 12, 768, 10), ("mert-330m", 24, 1024, 3))
+    for name, layers, dim, speed in (("mert-95m", 12, 768, 3), ("mert-330m", 24, 1024, 1))
 )

@@ -51,4 +51,4 @@ class Wav2Vec2(NetEncoder):
         super().__init__(spec, PooledStates(front, pretrained(Wav2Vec2Model, WAV2VEC2, models)))
 
 
-ENTRIES = (Entry(SPEC, Wav2Vec2, None, weights=(WAV2VEC2,), realtime_factor=15, on_gpu=True),)
+ENTRIES = (Entry(SPEC, Wav2Vec2, None, weights=(WAV2VEC2,), realtime_factor=5, on_gpu=True),)

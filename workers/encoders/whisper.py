@@ -53,4 +53,4 @@ class Whisper(NetEncoder):
         super().__init__(spec, PooledStates(mel, encoder))
 
 
-ENTRIES = (Entry(SPEC, Whisper, None, weights=(WHISPER,), realtime_factor=30, on_gpu=True),)
+ENTRIES = (Entry(SPEC, Whisper, None, weights=(WHISPER,), realtime_factor=25, on_gpu=True),)
