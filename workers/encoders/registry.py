@@ -10,11 +10,28 @@ from typing import Any
 from schemas.encoders import HALF, EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.encoders import crnn, fake, fcn, harmonic_cnn, musicnn, sample_cnn, short_chunk, ttmr, ttmr_pp
+from workers.encoders import (
+    crnn,
+    encodec,
+    fake,
+    fcn,
+    harmonic_cnn,
+    mert,
+    musicnn,
+    sample_cnn,
+    short_chunk,
+    ttmr,
+    ttmr_pp,
+    wav2vec2,
+    whisper,
+)
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import Encoder
 
-_MODULES = (fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn)
+_MODULES = (
+    *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
+    *(mert, wav2vec2, whisper, encodec),
+)
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
 
