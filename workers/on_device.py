@@ -9,14 +9,18 @@ from torch import nn
 
 from schemas.encoders import BackboneSpec
 
-_BATCH_ON_GPU = 16  # on a CPU a batch is no faster, and one of TTMR's windows holds 0.3 GB while it is heard
-
+torch.backends.cudnn.allow_tf32 = False  # or convolutions on GPUs would round float32 to 10 bits
 
 Forward = TypeVar("Forward", bound=Callable[..., torch.Tensor])
 
 
 def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def batch_size(device: torch.device) -> int:
+    """Windows at once: on a CPU more are no faster, and one of TTMR's holds 0.3 GB while it is heard."""
+    return 1 if device.type == "cpu" else 16
 
 
 def in_float32(forward: Forward) -> Forward:
@@ -30,14 +34,14 @@ def in_float32(forward: Forward) -> Forward:
 def embed(net: nn.Module, windows: np.ndarray, backbone: BackboneSpec) -> np.ndarray:
     """What `net` (audio [b, samples] -> [b, dim]) makes of windows [B, samples], float32 [B, dim].
 
-    In full float32 unless the spec says otherwise: on GPUs convolutions would round to 10 bits by default. A GPU is
-    given all batches, out of pinned memory, before its first answer is waited for.
+    In full float32 unless the spec says otherwise. A GPU is given all batches, out of pinned memory, before its first
+    answer is waited for. Threads may call at once.
     """
     device = next(net.parameters()).device
-    size = 1 if device.type == "cpu" else _BATCH_ON_GPU
+    size = batch_size(device)
     rows = [torch.zeros((0, backbone.dim), device=device)]
     half = torch.autocast(device.type, torch.bfloat16, enabled=backbone.dtype == "bfloat16")
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False), half:
+    with half:
         for start in range(0, len(windows), size):
             audio = torch.from_numpy(np.ascontiguousarray(windows[start : start + size], np.float32))
             if device.type == "cuda":

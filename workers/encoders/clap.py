@@ -11,7 +11,7 @@ from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
 from workers.encoders.entry import Entry
-from workers.encoders.ttmr import unit
+from workers.encoders.net_encoder import NetEncoder
 from workers.weights import HubSource, weights_folder
 
 DIM = 512
@@ -58,7 +58,7 @@ def _spec(name: str) -> EncoderSpec:
     )
 
 
-class Clap:
+class Clap(NetEncoder):
     """An Encoder: the audio half alone."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
@@ -66,21 +66,11 @@ class Clap:
 
         from workers.encoders.clap_net import ClapAudio
         from workers.encoders.pretrained import pretrained
-        from workers.on_device import best_device
 
-        self.spec = spec
         source = MODELS[spec.model]
         net = pretrained(ClapAudioModelWithProjection, source, models)
         extractor = ClapFeatureExtractor.from_pretrained(weights_folder(source, models), local_files_only=True)
-        self._net = ClapAudio(net, extractor).to(best_device())
-
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        return embed(self._net, windows, self.spec.backbone)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
+        super().__init__(spec, ClapAudio(net, extractor))
 
 
 class ClapText:

@@ -18,15 +18,16 @@ Model = TypeVar("Model", bound=PreTrainedModel)
 def pretrained(kind: type[Model], source: HubSource, models: Path) -> Model:
     """The model in eval mode and float32, with `config.json` and weights of the folder; UserError as `weights_folder`.
 
-    A .bin file is read with weights_only, as transformers does by itself. UserError too where a weight is missing:
-    transformers would draw it at random. What a file holds beyond the model is passed over without its long report.
+    A .bin file is read with weights_only, as transformers does by itself. Weights that the file lacks, which
+    transformers would make up with no more than a warning, are a UserError.
     """
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # what it says of unused weights, and its progress bars, would stand in our output
     logging.disable_progress_bar()
-    ours = {"local_files_only": True, "trust_remote_code": False, "dtype": "float32", "output_loading_info": True}
-    net, loaded = kind.from_pretrained(weights_folder(source, models), **ours)
-    # Whole numbers (places, their offsets) are no weights: the library counts them anew.
-    kept = net.state_dict()
-    if missing := sorted(name for name in loaded["missing_keys"] if kept[name].is_floating_point()):
-        raise UserError(f"{source.repository} holds no {missing[0]} ({len(missing)} weights of {kind.__name__} lack)")
+    folder = weights_folder(source, models)
+    net, found = kind.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, dtype="float32", output_loading_info=True
+    )
+    kept = net.state_dict()  # whole numbers (of places, say) are no weights: the library counts them itself
+    if missing := sorted(name for name in found["missing_keys"] if kept[name].is_floating_point()):
+        raise UserError(f"{source.name}: its file lacks {len(missing)} weights of {kind.__name__}, as {missing[0]}")
     return net.eval()

@@ -13,31 +13,26 @@ from schemas.settings import Settings
 from workers.encoders import (
     clap,
     crnn,
+    encodec,
     fake,
     fcn,
     harmonic_cnn,
+    mert,
     musicnn,
     sample_cnn,
     short_chunk,
     spectrogram_transformer,
     ttmr,
     ttmr_pp,
+    wav2vec2,
+    whisper,
 )
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import Encoder
 
 _MODULES = (
-    fake,
-    musicnn,
-    ttmr,
-    ttmr_pp,
-    fcn,
-    crnn,
-    sample_cnn,
-    short_chunk,
-    harmonic_cnn,
-    clap,
-    spectrogram_transformer,
+    *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
+    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer),
 )
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}

@@ -14,7 +14,7 @@ from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from schemas.errors import UserError
 from workers.encoders.audioset_tags import AUDIOSET_TAGS
 from workers.encoders.entry import Entry
-from workers.encoders.ttmr import unit
+from workers.encoders.net_encoder import NetEncoder
 from workers.weights import HubSource, weights_folder
 
 DIM = 768
@@ -44,7 +44,7 @@ SPEC = EncoderSpec(
 )
 
 
-class SpectrogramTransformer:
+class SpectrogramTransformer(NetEncoder):
     """An Encoder. Its tagger starts with a layer normalisation: it tells the same of a vector as of its features."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
@@ -52,23 +52,13 @@ class SpectrogramTransformer:
 
         from workers.encoders.pretrained import pretrained
         from workers.encoders.spectrogram_transformer_net import PooledTokens
-        from workers.on_device import best_device
 
-        self.spec = spec
         net = pretrained(ASTForAudioClassification, AST, models)
         _check_names(net.config.id2label)
         with warnings.catch_warnings(action="ignore"):  # of low bands that fall between two bins, in Kaldi too
             extractor = ASTFeatureExtractor.from_pretrained(weights_folder(AST, models), local_files_only=True)
-            self._net = PooledTokens(net.audio_spectrogram_transformer, extractor).to(best_device())
+            super().__init__(spec, PooledTokens(net.audio_spectrogram_transformer, extractor))
         self._classifier = net.classifier
-
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        return embed(self._net, windows, self.spec.backbone)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         import torch
