@@ -27,7 +27,8 @@ MODELS = {
     )
 }
 
-# Two texts that no working tower takes for the same: others of LAION's put such pairs under 0.5.
+# Two texts that no working tower takes for the same: clap-htsat-unfused puts such pairs at 0.5 and below (same pull
+# request as below).
 _UNALIKE = ("heavy metal", "a lullaby for solo piano")
 _SAME = 0.98
 
@@ -77,7 +78,8 @@ class ClapText:
     """Its TextTower: the text half alone. UserError where every text gets the same vector.
 
     So it was with the published weights of clap-music: cosine 0.999 between any two texts, the projection's biases
-    all zero (embeddings-benchmark/mteb issue 5069, zzstoatzz/plyr.fm pull request 854). Its audio half is sound.
+    all zero (embeddings-benchmark/mteb issue 5069, zzstoatzz/plyr.fm pull request 854). Of its audio half they say
+    nothing.
     """
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
