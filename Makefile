@@ -28,6 +28,7 @@ lint: .venv/ready ## ruff, and who may import whom
 bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.one_decode
+	$(BIN)/python -m tests.benchmarks.encoders
 
 clean: ## remove what make made
 	rm -rf .venv $(DEMO)

@@ -47,6 +47,9 @@ def options(
     encoder: Annotated[
         str | None, typer.Option(help="Name of an encoder; index takes a,b too [env: TONELAKE_ENCODER]")
     ] = None,
+    allow_unproven: Annotated[
+        bool, typer.Option("--allow-unproven", help="Compute with encoders marked unproven, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     verbose: Annotated[bool, typer.Option("-v", help="Say more, on standard error.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -56,7 +59,8 @@ def options(
         print(version("tonelake"))
         raise typer.Exit
     logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbose else logging.WARNING)
-    named = {name: value for name, value in {"lake": lake, "encoder": encoder}.items() if value}
+    given = {"lake": lake, "encoder": encoder, "allow_unproven": allow_unproven}
+    named = {name: value for name, value in given.items() if value}
     try:
         context.obj = Context(Settings(**named), as_json)
     except ValueError as error:

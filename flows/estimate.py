@@ -15,14 +15,14 @@ from lake.sources import list_sources
 from schemas.audio import estimated_seconds
 from schemas.runs import Coverage
 from schemas.settings import Settings
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import runnable
 
 START_SECONDS = 12.0
 
 
 def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
     """Coverage of the sources as it is now, and the audio and wall seconds that what is pending would take."""
-    entry = encoder_entry(settings.encoder)
+    entry = runnable(settings.encoder, settings)
     spec = entry.spec.limited(request.windows)
     lake = Lake.at(settings.lake, settings.s3)
     listing = list_sources(list(request.sources), settings.s3)

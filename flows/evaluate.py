@@ -16,7 +16,7 @@ from schemas.errors import UserError
 from schemas.evaluations import Protocol
 from schemas.settings import Settings
 from workers.encoders.entry import Entry
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import runnable
 from workers.protocols.registry import DEFAULT, obstacle, protocol
 
 Row = dict[str, Any]
@@ -36,7 +36,8 @@ class EvaluateRequest:
 
     def chosen(self, found: Subject, entry: Entry) -> list[Protocol]:
         """The protocols that fit; UserError where one that was named does not, or none does."""
-        asked = [protocol(name, self.prompt, self.inputs) for name in dict.fromkeys(self.protocols or DEFAULT)]
+        prompt = entry.spec.prompt if self.prompt is None else self.prompt
+        asked = [protocol(name, prompt, self.inputs) for name in dict.fromkeys(self.protocols or DEFAULT)]
         reasons = {
             one.name: obstacle(one, found.benchmark.task, found.clips, entry.load_text is not None) for one in asked
         }
@@ -55,7 +56,7 @@ def evaluate(
 
     Everything that can be refused is refused before anything is computed.
     """
-    entries = [encoder_entry(name) for name in dict.fromkeys(request.encoders or settings.encoders)]
+    entries = [runnable(name, settings) for name in dict.fromkeys(request.encoders or settings.encoders)]
     found = [step(subject)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
     work = [(one, entry, request.chosen(one, entry)) for one in found for entry in entries]
     rows: list[Row] = []

@@ -23,7 +23,7 @@ from lake.write import Committer
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import runnable
 
 Step = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -36,7 +36,7 @@ def index_catalogue(
     `step` wraps each step: Prefect's `task` records it; by default nothing is.
     """
     started = time.monotonic()
-    entries = [encoder_entry(name) for name in settings.encoders]
+    entries = [runnable(name, settings) for name in settings.encoders]
     specs = [entry.spec.limited(request.windows) for entry in entries]
     lake = Lake.at(settings.lake, settings.s3)
     listing = step(_listing)(request, lake, specs, settings)

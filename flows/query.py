@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import encoder_entry, runnable
 
 Row = dict[str, Any]
 
@@ -55,7 +55,7 @@ def find(
 def tags(settings: Settings, track_or_file: str, embedding_version: str | None = None) -> list[Row]:
     """Tags of a track in the lake, or of an audio file, best first."""
     if Path(track_or_file).is_file() or track_or_file.startswith("s3://"):
-        row = embed_file(track_or_file, encoder_entry(settings.encoder).spec, settings)
+        row = embed_file(track_or_file, runnable(settings.encoder, settings).spec, settings)
         return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in row["tags"]]
     lake = Lake.at(settings.lake, settings.s3)
     return tags_of(lake, choose(lake, settings.encoder, embedding_version).spec, track_or_file)

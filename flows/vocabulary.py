@@ -59,7 +59,9 @@ class Vocabulary:
         """Reads the file; with a benchmark's name learns from its zero-shot evaluation by this encoder version."""
         names = read_words(Path(file))
         known = _labelled(lake, spec, labelled) if labelled else {}
-        return cls(names, tower.embed_text(list(names)), {name: known[name] for name in names if name in known})
+        prompt = encoder_entry(spec.name).spec.prompt
+        texts = [prompt.replace("{}", name) for name in names]
+        return cls(names, tower.embed_text(texts), {name: known[name] for name in names if name in known})
 
     def rows(self, vector: np.ndarray) -> list[Row]:
         """Every word of one track [dim], best first; `said` is None where nothing tells from what score on."""
@@ -120,11 +122,10 @@ def write_tags(settings: Settings, words: Vocabulary, spec: EncoderSpec, out: Pa
 
 
 def _labelled(lake: Lake, spec: EncoderSpec, benchmark: str) -> dict[str, Calibration]:
-    """From the scores that the newest bare-tag zero-shot evaluation kept."""
+    """From the scores that the newest zero-shot evaluation by the encoder's own prompt kept."""
+    asked = ("zero-shot", encoder_entry(spec.name).spec.prompt, spec.embedding_version)
     rows = [
-        row
-        for row in latest(lake, benchmark)
-        if (row["protocol"], row["prompt"], row["embedding_version"]) == ("zero-shot", "{}", spec.embedding_version)
+        row for row in latest(lake, benchmark) if (row["protocol"], row["prompt"], row["embedding_version"]) == asked
     ]
     if not rows:
         raise UserError(

@@ -7,6 +7,8 @@ from typing import Any
 
 from schemas.audio import WindowSpec
 
+HALF = "-bfloat16"  # ends the name of an encoder in mixed precision
+
 
 @dataclass(frozen=True, slots=True)
 class BackboneSpec:
@@ -26,7 +28,7 @@ class HeadSpec:
     """The part that needs only features: features -> the unit vector of `dim` numbers that is searched.
 
     `kind` "identity" means that the normalised features are the vector. `parameters` holds what else moves
-    numbers (a prompt, a share), as name and value pairs.
+    numbers (a share, a vocabulary), as name and value pairs.
     """
 
     kind: str
@@ -48,7 +50,11 @@ class TaggerSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """A backbone, a head and perhaps a tagger. `name`, `licence` and `citation` move no number and no version."""
+    """A backbone, a head and perhaps a tagger.
+
+    `name`, `licence`, `citation` and `prompt` move no stored number and no version. `prompt` is how a bare tag is put
+    to the text tower, with {} where the tag stands; evaluations by another prompt are other evaluations.
+    """
 
     name: str
     licence: str
@@ -56,6 +62,12 @@ class EncoderSpec:
     backbone: BackboneSpec
     head: HeadSpec
     tagger: TaggerSpec | None = None
+    prompt: str = "{}"
+
+    @property
+    def model(self) -> str:
+        """The name without the precision."""
+        return self.name.removesuffix(HALF)
 
     @property
     def feature_version(self) -> str:
@@ -78,6 +90,10 @@ class EncoderSpec:
         """The same encoder over at most `windows` windows a track: another version, because numbers move."""
         spec = replace(self.backbone.windows, limit=windows)
         return replace(self, backbone=replace(self.backbone, windows=spec))
+
+    def in_half(self) -> "EncoderSpec":
+        """The same encoder in mixed precision, bfloat16 where that is safe: another version, because numbers move."""
+        return replace(self, name=self.name + HALF, backbone=replace(self.backbone, dtype="bfloat16"))
 
     def to_json(self) -> str:
         """Everything, for the lake's `encoders` table."""

@@ -10,6 +10,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -42,6 +43,7 @@ from workers.track import (
 
 MAX_BLOCK_TRACKS = 16
 BLOCKS_PER_CORE = 8
+IN_FLIGHT = 2  # tracks that a GPU is given at once: while it computes one, the other is made ready and told of
 SPLIT_MAX_SECONDS = 20 * 60  # longer tracks would fill the object store with their windows
 SURVIVE = {"max_restarts": -1, "max_task_retries": 1}  # measured: max_restarts=0 loses a second, innocent block
 
@@ -91,7 +93,8 @@ class EncodeStage:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
         pairs = zip(batch["payload"], batch["windows"], strict=True)
-        rows = [self._encode(pickle.loads(payload), windows) for payload, windows in pairs]
+        with ThreadPoolExecutor(IN_FLIGHT) as threads:
+            rows = list(threads.map(lambda pair: self._encode(pickle.loads(pair[0]), pair[1]), pairs))
         return outcomes(rows, self._encoder.spec)
 
     def _encode(self, payload: Any, windows: np.ndarray) -> Row:

@@ -22,7 +22,7 @@ from workers.encoders.protocol import Encoder
 
 log = logging.getLogger(__name__)
 
-BATCH_WINDOWS = 8
+BATCH_SAMPLES = 16_000_000  # of windows encoded at once: 64 MB
 
 Row = dict[str, Any]
 Taken = TypeVar("Taken")
@@ -97,7 +97,7 @@ def _heard(
 def pool(windows: Iterable[np.ndarray], encoder: Encoder) -> Pooled:
     """Encodes windows as they come and keeps their mean: float64 sums, so that order and batches do not show."""
     total, count, vectors = np.zeros(encoder.spec.backbone.dim), 0, []
-    for batch in _batches(iter(windows), BATCH_WINDOWS):
+    for batch in _batches(iter(windows), max(1, BATCH_SAMPLES // encoder.spec.backbone.windows.window)):
         features = encoder.embed_windows(batch)
         total += features.sum(axis=0, dtype=np.float64)
         count += len(batch)

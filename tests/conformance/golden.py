@@ -1,5 +1,6 @@
-"""What each encoder computes today for one signal. After a change of version: python -m tests.conformance.golden"""
+"""What each encoder computes today for one signal. After a change: python -m tests.conformance.golden NAME"""
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -31,8 +32,8 @@ def computed(encoder: Encoder) -> dict[str, np.ndarray]:
     return {"features": features[0], "vector": encoder.project(features)[0]}
 
 
-def golden_file(name: str) -> Path:
-    return FOLDER / f"golden_{name}.npz"
+def golden_file(name: str, folder: Path = FOLDER) -> Path:
+    return folder / f"golden_{name}.npz"
 
 
 def load(name: str, models: Path, small_models: Path) -> Encoder:
@@ -42,11 +43,15 @@ def load(name: str, models: Path, small_models: Path) -> Encoder:
 
 
 def main() -> None:
+    asked = argparse.ArgumentParser()
+    asked.add_argument("names", nargs="+", choices=ENCODERS)
+    asked.add_argument("--folder", type=Path, default=FOLDER)
+    given = asked.parse_args()
     with tempfile.TemporaryDirectory() as small_models:
-        for name, entry in ENCODERS.items():
-            versions = {one: getattr(entry.spec, one) for one in ("feature_version", "embedding_version")}
+        for name in given.names:
+            versions = {one: getattr(ENCODERS[name].spec, one) for one in ("feature_version", "embedding_version")}
             numbers = computed(load(name, Settings().models, Path(small_models)))
-            np.savez_compressed(golden_file(name), **numbers, **versions)
+            np.savez_compressed(golden_file(name, given.folder), **numbers, **versions)
 
 
 if __name__ == "__main__":

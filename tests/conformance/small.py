@@ -8,7 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
-from tests.conformance import small_mule, small_omar_rq, small_tagging_cnn, small_ttmr, small_ttmr_pp
+from tests.conformance import (
+    small_clap,
+    small_mule,
+    small_omar_rq,
+    small_spectrogram_transformer,
+    small_ssl,
+    small_tagging_cnn,
+    small_ttmr,
+    small_ttmr_pp,
+)
 from workers.encoders.registry import ENCODERS
 
 Builder = Callable[[Path], EncoderSpec]
@@ -18,6 +27,9 @@ SMALL: dict[str, Builder] = {
     **small_ttmr.SMALL,
     **small_ttmr_pp.SMALL,
     **small_tagging_cnn.SMALL,
+    **small_ssl.SMALL,
+    **small_clap.SMALL,
+    **small_spectrogram_transformer.SMALL,
     **small_mule.SMALL,
     **small_omar_rq.SMALL,
 }

@@ -3,17 +3,19 @@
 import pickle
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from schemas.encoders import EncoderSpec
+from schemas.encoders import HALF, EncoderSpec
 from schemas.errors import UserError
+from schemas.settings import Settings
 from tests.conformance.golden import computed, golden_file, signal
 from tests.conformance.models import models_with
 from tests.conformance.small import SMALL, spec_and_models
-from workers.encoders.registry import ENCODERS, described, encoder_entry, load_encoder
+from workers.encoders.registry import ENCODERS, described, encoder_entry, load_encoder, runnable
 
 TOLERANCE = 1e-5  # 1 - cosine, for float32
 
@@ -99,6 +101,19 @@ def test_batch_size_does_not_show(encoder, windows):
     assert away(encoder.project(together), np.concatenate([encoder.project(row[None]) for row in alone])) <= TOLERANCE
 
 
+def test_mixed_precision_is_another_version_nearby(entry, prepared, encoder, windows):
+    spec, models = prepared
+    if not entry.on_gpu:
+        with pytest.raises(UserError, match="float32 only"):
+            encoder_entry(spec.name + HALF)
+        return
+    half = encoder_entry(spec.name + HALF)
+    assert half.spec.embedding_version != entry.spec.embedding_version
+    there = half.load(spec.in_half(), models).embed_windows(windows)
+    assert there.dtype == np.float32
+    assert 0 < away(there, encoder.embed_windows(windows)) < 0.05
+
+
 def test_twice_the_same(encoder, windows):
     np.testing.assert_array_equal(encoder.embed_windows(windows), encoder.embed_windows(windows))
 
@@ -121,21 +136,29 @@ def test_sounds_differ(encoder, windows):
 
 def test_the_golden_vector(entry, encoder):
     golden = np.load(golden_file(entry.spec.name))
-    again = "run python -m tests.conformance.golden and commit what it writes"
+    again = f"run python -m tests.conformance.golden {entry.spec.name} and commit what it writes"
     assert str(golden["feature_version"]) == entry.spec.feature_version, again
     assert str(golden["embedding_version"]) == entry.spec.embedding_version, again
     for name, numbers in computed(encoder).items():
         assert away(numbers, golden[name]) <= TOLERANCE, f"{name} moved: raise the spec's revision, then {again}"
 
 
-def test_another_process_computes_the_same(entry, prepared, encoder, tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from tests.conformance.golden import computed, load\n"
-        f"encoder = load({entry.spec.name!r}, Path({str(prepared[1])!r}), Path({str(tmp_path)!r}))\n"
-        "sys.stdout.buffer.write(computed(encoder)['vector'].tobytes())"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert away(np.frombuffer(result.stdout, np.float32), computed(encoder)["vector"]) <= TOLERANCE
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory):
+    """By name of an encoder, what another process computes: of all small likenesses at once, they share its start."""
+
+    @cache
+    def run(names):
+        folder = tmp_path_factory.mktemp("elsewhere")
+        command = [sys.executable, "-m", "tests.conformance.golden", *names, "--folder", str(folder)]
+        subprocess.run(command, capture_output=True, check=True)
+        return folder
+
+    return lambda name: np.load(golden_file(name, run(tuple(SMALL) if name in SMALL else (name,))))
+
+
+def test_another_process_computes_the_same(entry, encoder, elsewhere):
+    assert away(elsewhere(entry.spec.name)["vector"], computed(encoder)["vector"]) <= TOLERANCE
 
 
 def test_the_spec_travels(entry):
@@ -173,6 +196,16 @@ def test_names_are_keys():
 def test_an_unknown_name_is_one_line():
     with pytest.raises(UserError, match=r"fake.*musicnn"):
         encoder_entry("nope")
+
+
+def test_an_unproven_encoder_needs_leave():
+    unproven = [name for name, entry in ENCODERS.items() if entry.unproven]
+    for name in unproven:
+        with pytest.raises(UserError, match=f"{name} is unproven.*--allow-unproven"):
+            runnable(name, Settings())
+        assert runnable(name, Settings(allow_unproven=True)) is ENCODERS[name]
+    assert [row["name"] for row in described() if row["unproven"]] == unproven
+    assert unproven
 
 
 def test_another_version_is_refused(entry, tmp_path):

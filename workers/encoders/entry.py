@@ -16,7 +16,8 @@ class Entry:
 
     `on_gpu` says that it computes on a GPU where there is one; the others run on the CPUs beside it.
     `weights` are what `prepare` fetches, `realtime_factor` seconds of audio that one core embeds a second, with
-    decoding: a guess for `--dry-run` before a lake has runs of its own.
+    decoding: a guess for `--dry-run` before a lake has runs of its own. `unproven` is why its numbers cannot be
+    relied on yet: it runs only when that is allowed.
     """
 
     spec: EncoderSpec
@@ -25,6 +26,7 @@ class Entry:
     weights: tuple[Source, ...]
     realtime_factor: float
     on_gpu: bool = False
+    unproven: str = ""
 
     @property
     def notice(self) -> str:

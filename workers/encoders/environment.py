@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,6 +82,7 @@ class Isolated:
         self.spec = spec
         self._packages = weights_folder(environment, models) / _PACKAGES
         self._loads = (kind, spec, models)
+        self._one = threading.Lock()  # at a time: tracks may be heard by several threads
         self._start()
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
@@ -107,9 +109,10 @@ class Isolated:
         self._answer(*self._loads)
 
     def _asked(self, *question: Any) -> np.ndarray:
-        if not self._end.alive:
-            self._start()
-        return self._answer(*question)
+        with self._one:
+            if not self._end.alive:
+                self._start()
+            return self._answer(*question)
 
     def _answer(self, *question: Any) -> Any:
         try:

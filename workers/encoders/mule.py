@@ -9,7 +9,7 @@ from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from workers.encoders.entry import Entry
 from workers.encoders.environment import Environment, Isolated
-from workers.encoders.ttmr import unit
+from workers.encoders.net_encoder import NetEncoder
 from workers.weights import HubSource, weights_folder
 
 _HOP, _FRAMES = 160, 300
@@ -41,25 +41,20 @@ SPEC = EncoderSpec(
 )
 
 
-class Mule:
+class Mule(NetEncoder):
     """An Encoder, where mule-torch can be imported."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from mule_torch import MuleModel
 
-        from workers.on_device import best_device
+        from workers.on_device import in_float32
 
-        self.spec = spec
-        folder = weights_folder(WEIGHTS, models)
-        self._net = MuleModel.from_pretrained(hf_repo=None, model_dir=folder).to(best_device())
+        net = MuleModel.from_pretrained(hf_repo=None, model_dir=weights_folder(WEIGHTS, models))
+        net.frontend.forward = in_float32(net.frontend.forward)
+        super().__init__(spec, net)
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        return embed(self._net, windows * _FULL_SCALE, self.spec.backbone.dim)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
+        return super().embed_windows(windows * _FULL_SCALE)
 
 
 ENTRIES = (

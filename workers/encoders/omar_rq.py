@@ -3,13 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from workers.encoders.entry import Entry
 from workers.encoders.environment import Environment, Isolated
-from workers.encoders.ttmr import unit
+from workers.encoders.net_encoder import NetEncoder
 from workers.weights import HubSource, weights_folder
 
 # Where the authors' configuration of the tagging probe takes embeddings (MTG/omar-rq at 00fa1c54,
@@ -53,29 +51,18 @@ SPEC = EncoderSpec(
 )
 
 
-class OmarRq:
+class OmarRq(NetEncoder):
     """An Encoder, where omar-rq can be imported."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from importlib import import_module
 
-        from workers.on_device import best_device
-
-        self.spec = spec
-        folder = weights_folder(WEIGHTS, models)
-        package = import_module("omar_rq.get_model")
+        package, folder = import_module("omar_rq.get_model"), weights_folder(WEIGHTS, models)
         package.hf_hub_download = lambda repo_id, filename: folder / filename  # noqa: ARG005, the package's names
-        self._net = package.get_model(model_id=WEIGHTS.repository, device=str(best_device()))
-        self._net.net.layers = self._net.net.layers[: LAYER + 1]  # those behind it would be computed for nothing
-        self._net.forward = lambda audio: self._net.extract_embeddings(audio, layers=[LAYER])[0].mean(1)
-
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        return embed(self._net, windows, self.spec.backbone.dim)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
+        net = package.get_model(model_id=WEIGHTS.repository)
+        net.net.layers = net.net.layers[: LAYER + 1]  # those behind it would be computed for nothing
+        net.forward = lambda audio: net.extract_embeddings(audio, layers=[LAYER])[0].mean(1)
+        super().__init__(spec, net)
 
 
 ENTRIES = (

@@ -3,37 +3,61 @@
 encoder = load_encoder(ENCODERS["musicnn"].spec, settings.models)
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from schemas.encoders import EncoderSpec
+from schemas.encoders import HALF, EncoderSpec
 from schemas.errors import UserError
+from schemas.settings import Settings
 from workers.encoders import (
+    clap,
     crnn,
+    encodec,
     fake,
     fcn,
     harmonic_cnn,
+    mert,
     mule,
     musicnn,
     omar_rq,
     sample_cnn,
     short_chunk,
+    spectrogram_transformer,
     ttmr,
     ttmr_pp,
+    wav2vec2,
+    whisper,
 )
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import Encoder
 
-_MODULES = (fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn, mule, omar_rq)
+_MODULES = (
+    *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
+    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer, mule, omar_rq),
+)
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
 
 
 def encoder_entry(name: str) -> Entry:
-    """The entry of that name; UserError says which there are."""
-    if name not in ENCODERS:
+    """The entry of that name, which may end in -bfloat16; UserError says which there are."""
+    entry = ENCODERS.get(name.removesuffix(HALF))
+    if entry is None:
         raise UserError(f"no encoder is named {name!r}; there are {', '.join(sorted(ENCODERS))}")
-    return ENCODERS[name]
+    if not name.endswith(HALF):
+        return entry
+    if not entry.on_gpu:
+        raise UserError(f"{entry.spec.name} is computed in float32 only: leave {HALF} off its name")
+    return replace(entry, spec=entry.spec.in_half())
+
+
+def runnable(name: str, settings: Settings) -> Entry:
+    """The entry of that name to compute with; UserError too where it is unproven and that is not allowed."""
+    entry = encoder_entry(name)
+    if entry.unproven and not settings.allow_unproven:
+        raise UserError(f"{name} is unproven: {entry.unproven}; add --allow-unproven to run it all the same")
+    return entry
 
 
 def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
@@ -62,4 +86,5 @@ def _row(entry: Entry) -> dict[str, Any]:
         "tags": len(spec.tagger.vocabulary) if spec.tagger else 0,
         "text_tower": entry.load_text is not None,
         "licence": spec.licence,
+        "unproven": entry.unproven,
     }

@@ -66,14 +66,14 @@ class TaggingCnn:
 
         self.spec = spec
         weights = read_weights(weights_folder(source, models) / "best_model.pth")
-        self._net = net_of(spec.name, weights).to(best_device())
+        self._net = net_of(spec.model, weights).to(best_device())
         last = "dense2" if "dense2.weight" in weights else "dense"
         self._slopes, self._offsets = (weights[f"{last}.{name}"].double().numpy() for name in ("weight", "bias"))
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         from workers.on_device import embed
 
-        return embed(self._net, windows, self.spec.backbone.dim)
+        return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         features = _as_stored(features)

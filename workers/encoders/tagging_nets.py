@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from workers.on_device import in_float32
+
 _HOP = 256
 _FLOOR = 1e-10  # of power, before decibels
 
@@ -62,6 +64,7 @@ class LogMel(nn.Module):
         self.spectrogram = _Buffer(window=weights["spec.spectrogram.window"])
         self.mel_scale = _Buffer(fb=weights["spec.mel_scale.fb"])
 
+    @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         return _decibels(self.mel_scale.fb.T @ _power(audio, self.spectrogram.window))
 
@@ -79,6 +82,7 @@ class HarmonicSpectrum(nn.Module):
         multiples = torch.arange(1, _HARMONICS + 1)[:, None] * pitches
         self.register_buffer("frequencies", multiples.flatten().float(), persistent=False)
 
+    @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         power = _power(audio, self.spec.window)
         bins = torch.linspace(0, _NYQUIST, power.shape[1], device=power.device)

@@ -66,8 +66,8 @@ class _Model:
         if self.text_source is None:
             return HeadSpec(kind="identity", dim=DIM)
         towers = {
-            "bert": ("BERT, CLS of the last layer", (("max_tokens", MAX_TOKENS), ("prompt", "{}"))),
-            "glove": ("GloVe of whole tags, mean", (("unknown", "its words, else zeros"), ("prompt", "{}"))),
+            "bert": ("BERT, CLS of the last layer", (("max_tokens", MAX_TOKENS),)),
+            "glove": ("GloVe of whole tags, mean", (("unknown", "its words, else zeros"),)),
         }
         tower, parameters = towers[self.text]
         digest = self.text_source.sha256()
@@ -107,14 +107,14 @@ class Ttmr:
         from workers.on_device import best_device
 
         self.spec = spec
-        weights = read_checkpoint(checkpoint_file(MODELS[spec.name].source, models))
+        weights = read_checkpoint(checkpoint_file(MODELS[spec.model].source, models))
         self._net = music_tower(weights).to(best_device())
         self._classes = weights["head.fc_cls.weight"].numpy() if spec.tagger else None
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         from workers.on_device import embed
 
-        features = embed(self._net, windows, self.spec.backbone.dim)
+        features = embed(self._net, windows, self.spec.backbone)
         # Only the classifier was trained on vectors of length 1.
         return features if self._classes is None else unit(features)
 
@@ -135,7 +135,7 @@ class TtmrBert:
         from workers.text.bert import bert_of
         from workers.text.joint_text import JointText
 
-        weights = read_checkpoint(checkpoint_file(MODELS[spec.name].source, models))
+        weights = read_checkpoint(checkpoint_file(MODELS[spec.model].source, models))
         tokenizer = Tokenizer.from_file(str(weights_folder(BERT_TOKENIZER, models) / "tokenizer.json"))
         bert = bert_of(part(weights, "text_encoder."), HEADS)
         self._tower = JointText(tokenizer, MAX_TOKENS, bert, projection(part(weights, "text_projector.")))
@@ -151,16 +151,17 @@ class TtmrGlove:
         from workers.encoders.ttmr_net import part, projection, read_checkpoint
         from workers.text.glove_tags import GloveTags
 
-        weights = read_checkpoint(checkpoint_file(MODELS[spec.name].source, models))
+        weights = read_checkpoint(checkpoint_file(MODELS[spec.model].source, models))
         self._projection = projection(part(weights, "text_projector."))
         self._tags = GloveTags(checkpoint_file(GLOVE, models))
         self._dim = spec.head.dim
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        from workers.on_device import embed
+        import torch
 
-        vectors = [self._tags.vector(text)[None] for text in texts]
-        rows = [unit(embed(self._projection, vector, self._dim)) for vector in vectors]
+        with torch.inference_mode():
+            vectors = [torch.from_numpy(self._tags.vector(text))[None] for text in texts]
+            rows = [unit(self._projection(vector).numpy()) for vector in vectors]
         return np.concatenate([np.zeros((0, self._dim), np.float32), *rows])
 
 

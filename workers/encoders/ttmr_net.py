@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from workers.on_device import in_float32
+
 SAMPLE_RATE = 16_000
 WINDOW = 158_560  # 9.91 s
 
@@ -55,6 +57,7 @@ class RealMel(nn.Module):
         self.register_buffer("window", torch.hann_window(frame))
         self.register_buffer("filters", torch.from_numpy(htk_filters(frame, bands).astype(np.float32)))
 
+    @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         spectrum = torch.stft(audio, len(self.window), _HOP, window=self.window, return_complex=True)
         mel = self.filters.T @ spectrum.real.square()

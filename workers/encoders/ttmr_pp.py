@@ -52,7 +52,7 @@ SPEC = EncoderSpec(
         dim=DIM,
         weights_sha256=ROBERTA_TOKENIZER.sha256(),
         text_tower="RoBERTa, first token of the last layer",
-        parameters=(("max_tokens", MAX_TOKENS), ("prompt", "{}")),
+        parameters=(("max_tokens", MAX_TOKENS),),
     ),
 )
 
@@ -94,7 +94,7 @@ class TtmrPlus:
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         from workers.on_device import embed
 
-        return embed(self._net, windows, self.spec.backbone.dim)
+        return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         return unit(features)
@@ -119,4 +119,14 @@ class TtmrPlusText:
         return self._tower.embed_text(texts)
 
 
-ENTRIES = (Entry(SPEC, TtmrPlus, TtmrPlusText, weights=(TTMR_PP, ROBERTA_TOKENIZER), realtime_factor=15, on_gpu=True),)
+ENTRIES = (
+    Entry(
+        SPEC,
+        TtmrPlus,
+        TtmrPlusText,
+        weights=(TTMR_PP, ROBERTA_TOKENIZER),
+        realtime_factor=15,
+        on_gpu=True,
+        unproven="no commit of its weights is known, so that its version does not name them",
+    ),
+)

@@ -8,20 +8,17 @@ A. Radford et al., "Learning Transferable Visual Models From Natural Language Su
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from workers.encoders.log_mel import slaney_filters
 from workers.encoders.ttmr_net import Projection, Weights, renamed
+from workers.encoders.whisper_mel import WhisperMel
 
 SAMPLE_RATE = 22_050
 WINDOW = 220_500  # 10 s
 FRAME, HOP, BANDS = 1024, 220, 128
 
-_FLOOR = 1e-10
-_DECADES = 8.0  # below the loudest cell all is alike
 _FULL_SCALE = 32_767
 _EXPANSION = 4
 
@@ -53,29 +50,6 @@ class Levelled(nn.Module):
         spread = torch.where(high > low, high - low, 1.0)
         scaled = torch.where(high > low, (audio - low) / spread * 2 - 1, 0.0)
         return self.net(torch.trunc(scaled * _FULL_SCALE) / _FULL_SCALE)
-
-
-class WhisperMel(nn.Module):
-    """Audio [B, samples] -> [B, 128, samples // 220] about -1 to 1.
-
-    The floor is 8 decades below the loudest cell of each window; the authors take the loudest of a batch, which is a
-    track, so that a window's numbers depend on its neighbours.
-    """
-
-    window: torch.Tensor
-    filters: torch.Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        filters = slaney_filters(SAMPLE_RATE, FRAME, BANDS).astype(np.float32)
-        self.register_buffer("window", torch.hann_window(FRAME), persistent=False)
-        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
-
-    def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.stft(audio, FRAME, HOP, window=self.window, return_complex=True)[..., :-1]
-        power = spectrum.real.square() + spectrum.imag.square()
-        mel = torch.log10((self.filters @ power).clamp(min=_FLOOR))
-        return (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - _DECADES) + 4) / 4
 
 
 class Bottleneck(nn.Module):
@@ -124,7 +98,8 @@ class PlusTower(nn.Module):
     def __init__(self, shape: PlusShape) -> None:
         super().__init__()
         half, width = shape.width // 2, shape.width
-        self.mel = WhisperMel()
+        # The authors take the floor from the loudest cell of a batch, which is a track.
+        self.mel = WhisperMel(SAMPLE_RATE, FRAME, HOP, BANDS)
         self.stem = nn.ModuleList(
             [_normed_conv(1, half, 3, stride=2), _normed_conv(half, half, 3), _normed_conv(half, width, 3)]
         )

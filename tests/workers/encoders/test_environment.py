@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_a_death_is_an_error_and_the_next_call_is_answered(encoder):
     with pytest.raises(RuntimeError, match="the process of roman died"):
         encoder.embed_windows(WINDOWS * 1e8)
     np.testing.assert_array_equal(encoder.embed_windows(WINDOWS), before)
+
+
+def test_threads_do_not_mix_their_answers(encoder):
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda count: len(encoder.embed_windows(WINDOWS[:count])), [0, 1, 2, 3] * 25)
+        assert list(answers) == [0, 1, 2, 3] * 25
 
 
 def test_errors_come_back(encoder):

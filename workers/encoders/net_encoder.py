@@ -1,0 +1,28 @@
+"""An Encoder made of one torch net; its vector is its features, normalised."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from schemas.encoders import EncoderSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class NetEncoder:
+    """`net` maps audio [b, window] to features [b, dim]; on a GPU where there is one."""
+
+    def __init__(self, spec: EncoderSpec, net: "nn.Module") -> None:
+        from workers.on_device import best_device
+
+        self.spec = spec
+        self._net = net.eval().to(best_device())
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        from workers.on_device import embed
+
+        return embed(self._net, windows, self.spec.backbone)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        return features / np.linalg.norm(features, axis=1, keepdims=True)
