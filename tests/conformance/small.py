@@ -10,6 +10,7 @@ from pathlib import Path
 from schemas.encoders import EncoderSpec
 from tests.conformance import (
     small_clap,
+    small_maest,
     small_mule,
     small_omar_rq,
     small_spectrogram_transformer,
@@ -30,6 +31,7 @@ SMALL: dict[str, Builder] = {
     **small_ssl.SMALL,
     **small_clap.SMALL,
     **small_spectrogram_transformer.SMALL,
+    **small_maest.SMALL,
     **small_mule.SMALL,
     **small_omar_rq.SMALL,
 }

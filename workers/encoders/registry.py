@@ -17,6 +17,7 @@ from workers.encoders import (
     fake,
     fcn,
     harmonic_cnn,
+    maest,
     mert,
     mule,
     musicnn,
@@ -34,7 +35,7 @@ from workers.encoders.protocol import Encoder
 
 _MODULES = (
     *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
-    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer, mule, omar_rq),
+    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer, maest, mule, omar_rq),
 )
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}

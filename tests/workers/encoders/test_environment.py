@@ -110,7 +110,7 @@ def _runs(process: int) -> bool:
 
 def test_an_environment_that_cannot_be_built_is_one_line(rendered, tmp_path):
     said = refused(
-        *("--lake", tmp_path / "lake", "--encoder", "fake,mule", "index", rendered),
+        *("--lake", tmp_path / "lake", "--encoder", "fake,mule", "--allow-unproven", "index", rendered),
         **{"TONELAKE_MODELS": str(tmp_path / "models"), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""},
     )
     assert "cannot fetch the packages of mule with pip" in said
