@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
-from tests.conformance import small_tagging_cnn, small_ttmr, small_ttmr_pp
+from tests.conformance import small_muq, small_tagging_cnn, small_ttmr, small_ttmr_pp
 from workers.encoders.registry import ENCODERS
 
 Builder = Callable[[Path], EncoderSpec]
 
 # Each family of encoders adds its own.
-SMALL: dict[str, Builder] = {**small_ttmr.SMALL, **small_ttmr_pp.SMALL, **small_tagging_cnn.SMALL}
+SMALL: dict[str, Builder] = {**small_ttmr.SMALL, **small_ttmr_pp.SMALL, **small_tagging_cnn.SMALL, **small_muq.SMALL}
 
 
 def spec_and_models(name: str, models: Path, small_models: Path) -> tuple[EncoderSpec, Path]:

@@ -8,11 +8,23 @@ from typing import Any
 
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from workers.encoders import crnn, fake, fcn, harmonic_cnn, musicnn, sample_cnn, short_chunk, ttmr, ttmr_pp
+from workers.encoders import (
+    crnn,
+    fake,
+    fcn,
+    harmonic_cnn,
+    muq,
+    muq_mulan,
+    musicnn,
+    sample_cnn,
+    short_chunk,
+    ttmr,
+    ttmr_pp,
+)
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import Encoder
 
-_MODULES = (fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn)
+_MODULES = (fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn, muq, muq_mulan)
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
 

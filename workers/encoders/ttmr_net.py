@@ -19,7 +19,6 @@ SAMPLE_RATE = 16_000
 WINDOW = 158_560  # 9.91 s
 
 _HOP = 160
-_TOP_HZ = 8_000.0
 _FLOOR = 1e-10
 
 Weights = dict[str, torch.Tensor]
@@ -61,12 +60,12 @@ class RealMel(nn.Module):
         return 10 * torch.log10(mel.clamp(min=_FLOOR))
 
 
-def htk_filters(frame: int, bands: int) -> np.ndarray:
+def htk_filters(frame: int, bands: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """Triangles of height 1 at equal steps of 2595 log10(1 + f / 700) [frame // 2 + 1, bands], float64."""
-    top = 2595 * np.log10(1 + _TOP_HZ / 700)
+    top = 2595 * np.log10(1 + sample_rate / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    bins = np.linspace(0, SAMPLE_RATE / 2, frame // 2 + 1)[:, None]
+    bins = np.linspace(0, sample_rate / 2, frame // 2 + 1)[:, None]
     return np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
 
 
