@@ -64,4 +64,4 @@ class Muq:
         return unit(features)
 
 
-ENTRIES = (Entry(SPEC, Muq, None, weights=(MUQ,), realtime_factor=3, on_gpu=True),)
+ENTRIES = (Entry(SPEC, Muq, None, weights=(MUQ,), realtime_factor=2, on_gpu=True),)

@@ -124,6 +124,6 @@ class MuqMulanText:
 
 ENTRIES = (
     Entry(
-        SPEC, MuqMulan, MuqMulanText, weights=(MULAN, MUQ_SETTINGS, XLM_R_TOKENIZER), realtime_factor=3, on_gpu=True
+        SPEC, MuqMulan, MuqMulanText, weights=(MULAN, MUQ_SETTINGS, XLM_R_TOKENIZER), realtime_factor=2, on_gpu=True
     ),
 )
