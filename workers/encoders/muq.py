@@ -1,8 +1,8 @@
 """MuQ: a music model trained without labels; the mean over its hidden states and time is a track's vector.
 
-Features are the mean over all 13 states, as MARBLE (a43992899/MARBLE, configs/probe.MuQ.*.yaml) probes all 13; there a
-probe learns how to weigh them, which an encoder without labels cannot. Windows of 30 s are those of its training (750
-states in muq_model.py).
+Features are the mean over all 13 states, as MARBLE (a43992899/MARBLE at 7d6c78dc, configs/probe.MuQ.*.yaml) probes all
+13; there a probe learns how to combine them, which an encoder without labels cannot. Windows of 30 s are those of its
+training (750 states by a note in muq_model.py).
 """
 
 from pathlib import Path
