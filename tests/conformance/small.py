@@ -10,6 +10,7 @@ from pathlib import Path
 from schemas.encoders import EncoderSpec
 from tests.conformance import (
     small_clap,
+    small_muq,
     small_spectrogram_transformer,
     small_ssl,
     small_tagging_cnn,
@@ -27,6 +28,7 @@ SMALL: dict[str, Builder] = {
     **small_tagging_cnn.SMALL,
     **small_ssl.SMALL,
     **small_clap.SMALL,
+    **small_muq.SMALL,
     **small_spectrogram_transformer.SMALL,
 }
 

@@ -18,6 +18,8 @@ from workers.encoders import (
     fcn,
     harmonic_cnn,
     mert,
+    muq,
+    muq_mulan,
     musicnn,
     sample_cnn,
     short_chunk,
@@ -32,7 +34,7 @@ from workers.encoders.protocol import Encoder
 
 _MODULES = (
     *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
-    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer),
+    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer, muq, muq_mulan),
 )
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
