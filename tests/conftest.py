@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 # Before anything imports Ray or Prefect: tests report nothing to anyone.
-os.environ.update(RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false")
+# Two threads on two busy cores wait for each other: one each.
+os.environ.update(
+    OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false"
+)
 
 from tests.seaweed import BUCKET, Seaweed
 from workers.render.catalogue import render_catalogue

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from schemas.encoders import EncoderSpec
 from tests.conformance import (
+    small_clamp3,
     small_clap,
     small_maest,
     small_mule,
+    small_muq,
     small_omar_rq,
     small_spectrogram_transformer,
     small_ssl,
@@ -30,7 +32,9 @@ SMALL: dict[str, Builder] = {
     **small_tagging_cnn.SMALL,
     **small_ssl.SMALL,
     **small_clap.SMALL,
+    **small_muq.SMALL,
     **small_spectrogram_transformer.SMALL,
+    **small_clamp3.SMALL,
     **small_maest.SMALL,
     **small_mule.SMALL,
     **small_omar_rq.SMALL,

@@ -50,12 +50,12 @@ def music_shapes() -> Shapes:
     return found | projector("audio_projector", DIM, JOINT)
 
 
-def bert_shapes(prefix: str, words: int, places: int, dim: int, kinds: int) -> Shapes:
+def bert_shapes(prefix: str, words: int, places: int, dim: int, kinds: int, layers: int = TEXT_LAYERS) -> Shapes:
     """Weights of transformers' BertModel or RobertaModel."""
     found = {f"{name}_embeddings.weight": (size, dim) for name, size in (("word", words), ("position", places))}
     found |= {"token_type_embeddings.weight": (kinds, dim)} | norm("LayerNorm", dim)
     found = {f"embeddings.{name}": shape for name, shape in found.items()}
-    for number in range(TEXT_LAYERS):
+    for number in range(layers):
         layer = f"encoder.layer.{number}"
         for name in ("self.query", "self.key", "self.value", "output.dense"):
             found |= linear(f"{layer}.attention.{name}", dim, dim)

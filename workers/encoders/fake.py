@@ -8,6 +8,7 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from workers.encoders.entry import Entry
+from workers.encoders.net_encoder import unit
 
 _DIM = 32
 _SEED = 20_230_604
@@ -46,10 +47,10 @@ class FakeEncoder:
         return bands @ self._projection + self._offset
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return _unit(features)
+        return unit(features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
-        first = 1 / (1 + np.exp(-_unit(features) @ self._tags))
+        first = 1 / (1 + np.exp(-unit(features) @ self._tags))
         return np.stack([first, 1 - first], axis=2).reshape(len(features), 2 * len(_PAIRS))
 
 
@@ -61,15 +62,11 @@ class FakeText:
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         sums = [sum(map(self._word, text.lower().split()), self._word("")) for text in texts]
-        return _unit(np.array(sums, np.float32).reshape(len(texts), self._dim))
+        return unit(np.array(sums, np.float32).reshape(len(texts), self._dim))
 
     def _word(self, word: str) -> np.ndarray:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
         return np.random.default_rng(seed).standard_normal(self._dim)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 ENTRIES = (Entry(SPEC, FakeEncoder, FakeText, weights=(), realtime_factor=600),)

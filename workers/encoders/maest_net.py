@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from transformers import ASTModel
 
-from workers.encoders.log_mel import BANDS, FRAME, HOP, SAMPLE_RATE, slaney_filters
+from workers.encoders.log_mel import BANDS, FRAME, HOP, SAMPLE_RATE
+from workers.encoders.mel_filters import slaney_filters
 from workers.on_device import in_float32
 
 # Mean and spread of log10(1 + 10^4 mel power) over the Discogs recordings that it was trained on: palonso/MAEST,

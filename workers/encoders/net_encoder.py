@@ -1,4 +1,4 @@
-"""An Encoder made of one torch net; its vector is its features, normalised."""
+"""What most encoders are: one torch net, whose features, normalised, are the vector."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NetEncoder:
-    """`net` maps audio [b, window] to features [b, dim]; on a GPU where there is one."""
+    """An Encoder. `net` maps audio [b, window] to features [b, dim]; on a GPU where there is one."""
 
     def __init__(self, spec: EncoderSpec, net: "nn.Module") -> None:
         from workers.on_device import best_device
@@ -25,4 +25,9 @@ class NetEncoder:
         return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return features / np.linalg.norm(features, axis=1, keepdims=True)
+        return unit(features)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1 [N, dim]."""
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

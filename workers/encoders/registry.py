@@ -11,6 +11,7 @@ from schemas.encoders import HALF, EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from workers.encoders import (
+    clamp3,
     clap,
     crnn,
     encodec,
@@ -20,6 +21,8 @@ from workers.encoders import (
     maest,
     mert,
     mule,
+    muq,
+    muq_mulan,
     musicnn,
     omar_rq,
     sample_cnn,
@@ -35,7 +38,8 @@ from workers.encoders.protocol import Encoder
 
 _MODULES = (
     *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
-    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer, maest, mule, omar_rq),
+    *(mert, wav2vec2, whisper, encodec, clap, spectrogram_transformer, muq, muq_mulan),
+    *(maest, omar_rq, clamp3, mule),
 )
 
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}

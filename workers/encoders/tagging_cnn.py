@@ -11,6 +11,7 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from workers.encoders.entry import Entry
+from workers.encoders.net_encoder import NetEncoder, unit
 from workers.weights import UrlSource, weights_folder
 
 SAMPLE_RATE = 16_000
@@ -53,7 +54,7 @@ def tagging_entry(spec: EncoderSpec, source: UrlSource, realtime_factor: float) 
     return Entry(spec, load, None, weights=(source,), realtime_factor=realtime_factor, on_gpu=True)
 
 
-class TaggingCnn:
+class TaggingCnn(NetEncoder):
     """An Encoder: the network below its last layer, and that layer as the tagger.
 
     The authors average probabilities over a track's windows; here the features are averaged and one probability is
@@ -62,23 +63,16 @@ class TaggingCnn:
 
     def __init__(self, source: UrlSource, spec: EncoderSpec, models: Path) -> None:
         from workers.encoders.tagging_nets import net_of, read_weights
-        from workers.on_device import best_device
 
-        self.spec = spec
         weights = read_weights(weights_folder(source, models) / "best_model.pth")
-        self._net = net_of(spec.model, weights).to(best_device())
+        super().__init__(spec, net_of(spec.model, weights))
         last = "dense2" if "dense2.weight" in weights else "dense"
         self._slopes, self._offsets = (weights[f"{last}.{name}"].double().numpy() for name in ("weight", "bias"))
-
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         features = _as_stored(features)
         features[~features.any(axis=1)] = 1  # no unit of a rectified layer answered: any direction, but one
-        return features / np.linalg.norm(features, axis=1, keepdims=True)
+        return unit(features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         logits = _as_stored(features) @ self._slopes.T + self._offsets

@@ -11,6 +11,7 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from workers.encoders.entry import Entry
+from workers.encoders.net_encoder import NetEncoder, unit
 from workers.encoders.ttmr_tags import ECALS_TAGS
 from workers.weights import HubSource, Source, UrlSource, weights_folder
 
@@ -99,27 +100,20 @@ def checkpoint_file(source: UrlSource, models: Path) -> Path:
     return weights_folder(source, models) / source.members[0].replace("/", "--")
 
 
-class Ttmr:
+class Ttmr(NetEncoder):
     """An Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from workers.encoders.ttmr_net import music_tower, read_checkpoint
-        from workers.on_device import best_device
 
-        self.spec = spec
         weights = read_checkpoint(checkpoint_file(MODELS[spec.model].source, models))
-        self._net = music_tower(weights).to(best_device())
+        super().__init__(spec, music_tower(weights))
         self._classes = weights["head.fc_cls.weight"].numpy() if spec.tagger else None
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        features = embed(self._net, windows, self.spec.backbone)
+        features = super().embed_windows(windows)
         # Only the classifier was trained on vectors of length 1.
         return features if self._classes is None else unit(features)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-features @ self._classes.T))
@@ -163,11 +157,6 @@ class TtmrGlove:
             vectors = [torch.from_numpy(self._tags.vector(text))[None] for text in texts]
             rows = [unit(self._projection(vector).numpy()) for vector in vectors]
         return np.concatenate([np.zeros((0, self._dim), np.float32), *rows])
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1 [N, dim]."""
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 MODELS = {

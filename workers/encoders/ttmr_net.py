@@ -15,13 +15,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from workers.encoders.mel_filters import htk_filters
 from workers.on_device import in_float32
 
 SAMPLE_RATE = 16_000
 WINDOW = 158_560  # 9.91 s
 
 _HOP = 160
-_TOP_HZ = 8_000.0
 _FLOOR = 1e-10
 
 Weights = dict[str, torch.Tensor]
@@ -55,22 +55,13 @@ class RealMel(nn.Module):
     def __init__(self, frame: int, bands: int) -> None:
         super().__init__()
         self.register_buffer("window", torch.hann_window(frame))
-        self.register_buffer("filters", torch.from_numpy(htk_filters(frame, bands).astype(np.float32)))
+        self.register_buffer("filters", torch.from_numpy(htk_filters(SAMPLE_RATE, frame, bands).astype(np.float32)))
 
     @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         spectrum = torch.stft(audio, len(self.window), _HOP, window=self.window, return_complex=True)
         mel = self.filters.T @ spectrum.real.square()
         return 10 * torch.log10(mel.clamp(min=_FLOOR))
-
-
-def htk_filters(frame: int, bands: int) -> np.ndarray:
-    """Triangles of height 1 at equal steps of 2595 log10(1 + f / 700) [frame // 2 + 1, bands], float64."""
-    top = 2595 * np.log10(1 + _TOP_HZ / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    bins = np.linspace(0, SAMPLE_RATE / 2, frame // 2 + 1)[:, None]
-    return np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
 
 
 class ConvBlock(nn.Module):

@@ -15,7 +15,8 @@ from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
 from workers.encoders.entry import Entry
-from workers.encoders.ttmr import DIM, HEADS, unit
+from workers.encoders.net_encoder import NetEncoder
+from workers.encoders.ttmr import DIM, HEADS
 from workers.weights import HubSource, weights_folder
 
 MAX_TOKENS = 128
@@ -80,24 +81,14 @@ def checkpoint_file(models: Path) -> Path:
     return folder / _CHECKPOINT
 
 
-class TtmrPlus:
+class TtmrPlus(NetEncoder):
     """An Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from workers.encoders.ttmr_net import read_checkpoint
         from workers.encoders.ttmr_pp_net import Levelled, plus_tower
-        from workers.on_device import best_device
 
-        self.spec = spec
-        self._net = Levelled(plus_tower(read_checkpoint(checkpoint_file(models)))).to(best_device())
-
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.on_device import embed
-
-        return embed(self._net, windows, self.spec.backbone)
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
+        super().__init__(spec, Levelled(plus_tower(read_checkpoint(checkpoint_file(models)))))
 
 
 class TtmrPlusText:

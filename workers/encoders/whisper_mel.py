@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from workers.encoders.log_mel import slaney_filters
+from workers.encoders.mel_filters import slaney_filters
 from workers.on_device import in_float32
 
 _FLOOR = 1e-10

@@ -24,13 +24,13 @@ from tests.conformance.small_ttmr import (
     word_pieces,
 )
 from workers.encoders import ttmr
+from workers.encoders.mel_filters import htk_filters
 from workers.encoders.ttmr import MODELS, Ttmr, TtmrBert, TtmrGlove
 from workers.encoders.ttmr_net import (
     SAMPLE_RATE,
     WINDOW,
     MusicShape,
     MusicTower,
-    htk_filters,
     music_tower,
     read_checkpoint,
 )
@@ -141,7 +141,7 @@ def test_filters_equal_those_of_transformers():
         norm=None,
         mel_scale="htk",
     )
-    np.testing.assert_allclose(htk_filters(1024, 128), theirs, atol=1e-9)
+    np.testing.assert_allclose(htk_filters(SAMPLE_RATE, 1024, 128), theirs, atol=1e-9)
 
 
 def test_the_published_sizes():

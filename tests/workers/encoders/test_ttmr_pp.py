@@ -11,7 +11,7 @@ from tests.conformance.golden import signal
 from tests.conformance.seeded import put
 from tests.conformance.small_ttmr import TEXT_DIM, TEXT_LAYERS, TEXT_PLACES
 from tests.conformance.small_ttmr_pp import BLOCKS, SETTINGS, build, roberta_tokenizer, state
-from workers.encoders.log_mel import slaney_filters
+from workers.encoders.mel_filters import slaney_filters
 from workers.encoders.ttmr import HEADS
 from workers.encoders.ttmr_pp import MAX_TOKENS, ROBERTA_TOKENIZER, SPEC, TTMR_PP, TtmrPlus, TtmrPlusText
 from workers.encoders.ttmr_pp_net import BANDS, FRAME, SAMPLE_RATE, WINDOW, PlusShape, PlusTower
