@@ -68,4 +68,4 @@ class Maest(NetEncoder):
             return self._classifier(torch.from_numpy(features)).sigmoid().numpy()
 
 
-ENTRIES = (Entry(SPEC, Maest, None, weights=(MAEST,), realtime_factor=8, on_gpu=True),)
+ENTRIES = (Entry(SPEC, Maest, None, weights=(MAEST,), realtime_factor=6, on_gpu=True),)

@@ -71,7 +71,7 @@ ENTRIES = (
         partial(Isolated, PACKAGES, OmarRq),
         None,
         weights=(PACKAGES, WEIGHTS),
-        realtime_factor=4,
+        realtime_factor=9,
         on_gpu=True,
         unproven="no commit of its weights is known, so that its version does not name them",
     ),
