@@ -8,6 +8,7 @@ fsq_newnorm.gin, but for the sizes; the file on the hub has not been seen.
 import io
 import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -59,6 +60,7 @@ net = get_model(config_file=sys.argv[1], load_weights=False)
 """
 
 
+@cache
 def state() -> dict[str, torch.Tensor]:
     """The state dict, as the package saves it but for its sizes."""
     with tempfile.NamedTemporaryFile("w", suffix=".gin") as config:

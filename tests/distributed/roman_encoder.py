@@ -25,9 +25,11 @@ SPEC = replace(
 class Roman:
     """An Encoder, where `roman` can be imported."""
 
-    def __init__(self, spec: EncoderSpec, _: Path) -> None:
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
         import roman
 
+        if (models / "broken").exists():
+            raise ValueError("it is broken")
         self.spec, self._roman = spec, roman
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:

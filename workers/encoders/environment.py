@@ -106,7 +106,11 @@ class Isolated:
                 stdout=subprocess.DEVNULL,  # ours is for answers
             )
         self._end = weakref.finalize(self, _end, self._process, self._pipe)
-        self._answer(*self._loads)
+        try:
+            self._answer(*self._loads)
+        except Exception:
+            self._end()
+            raise
 
     def _asked(self, *question: Any) -> np.ndarray:
         with self._one:

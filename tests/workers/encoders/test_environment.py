@@ -69,6 +69,17 @@ def test_a_death_is_an_error_and_the_next_call_is_answered(encoder):
     np.testing.assert_array_equal(encoder.embed_windows(WINDOWS), before)
 
 
+def test_one_that_cannot_start_again_is_tried_again(encoder, models):
+    (models / "broken").touch()
+    with pytest.raises(RuntimeError, match="died"):
+        encoder.embed_windows(WINDOWS * 1e8)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="ValueError: it is broken"):
+            encoder.embed_windows(WINDOWS)
+    (models / "broken").unlink()
+    assert len(encoder.embed_windows(WINDOWS)) == 3
+
+
 def test_threads_do_not_mix_their_answers(encoder):
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda count: len(encoder.embed_windows(WINDOWS[:count])), [0, 1, 2, 3] * 25)
