@@ -82,8 +82,7 @@ def index(
     if dry_run:
         from flows.estimate import estimate
 
-        settings = context.obj.settings
-        counts = [estimate(request, settings.model_copy(update={"encoder": name})) for name in settings.encoders]
+        counts = [estimate(request, one) for one in context.obj.settings.each_encoder()]
         if context.obj.json:
             print_json(counts[0] if len(counts) == 1 else counts)
         else:
@@ -193,8 +192,9 @@ def quarantine(
     if retry:
         from flows.reports import IndexRequest
 
-        for windows in quarantined_windows(context.obj.settings):
-            for report in _run(IndexRequest(windows=windows, retry=True), context.obj.settings):
+        for one in context.obj.settings.each_encoder():
+            for windows in quarantined_windows(one):
+                (report,) = _run(IndexRequest(windows=windows, retry=True), one)
                 unfinished += report["unfinished"]
     show_list(context.obj, "quarantine", read_quarantine(context.obj.settings))
     raise typer.Exit(1 if unfinished else 0)
@@ -216,7 +216,8 @@ def _run(request: Any, settings: Settings) -> list[dict[str, Any]]:
     if settings.prefect_api_url:
         from flows.recorded import index as recorded_index
 
-        return recorded_index(**asdict(request) | {"lake": settings.lake, "encoder": settings.encoder})
+        named = {name: getattr(settings, name) for name in ("lake", "encoder", "allow_unproven")}
+        return recorded_index(**asdict(request) | named)
     from flows.index import index_catalogue
     from flows.progress import Watch
 

@@ -102,9 +102,10 @@ def _run(request: Any, context: Context) -> list[dict[str, Any]]:
     if settings.prefect_api_url:
         from flows.recorded import evaluate as recorded_evaluate
 
-        encoders = list(request.encoders) or [settings.encoder]
+        named = {"lake": settings.lake, "allow_unproven": settings.allow_unproven}
+        encoders = list(request.encoders or settings.encoders)
         recorded_evaluate = recorded_evaluate.with_options(retries=0)  # a person sees what is wrong, and may retry
-        return recorded_evaluate(**asdict(request) | {"lake": settings.lake, "encoders": encoders})
+        return recorded_evaluate(**asdict(request) | named | {"encoders": encoders})
     from flows.evaluate import evaluate as evaluate_here
 
     return evaluate_here(request, settings)

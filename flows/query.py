@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import encoder_entry, runnable
+from workers.encoders.registry import runnable
 
 Row = dict[str, Any]
 
@@ -66,7 +66,7 @@ def quarantine(settings: Settings) -> list[Row]:
     lake = Lake.at(settings.lake, settings.s3)
     if "quarantine" not in lake.required_names():
         return []
-    ids = {version.spec.feature_version for version in versions(lake) if version.name == settings.encoder}
+    ids = {version.spec.feature_version for version in versions(lake) if version.name in settings.encoders}
     held = lake.table("quarantine").to_table(filter=among("feature_version", ids)).to_pylist() if ids else []
     registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
     tracks = {row["track_id"]: row for row in registered}
@@ -117,7 +117,7 @@ def _text_vector(text: str, spec: EncoderSpec, settings: Settings) -> np.ndarray
 
 def text_tower(spec: EncoderSpec, settings: Settings) -> TextTower:
     """The text side of a version that the lake holds; UserError where there is none, or tonelake computes another."""
-    entry = _computes(spec)
+    entry = _computes(spec, settings)
     if entry.load_text is None:
         raise UserError(f"{spec.name} has no text tower: search with --like TRACK_ID or --audio FILE")
     return entry.load_text(spec, settings.models)
@@ -127,7 +127,7 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
     """The outcome row of one audio file, outside of any lake; UserError where it cannot be embedded."""
     from workers.track import embed_track  # decoding libraries, not needed to search in words
 
-    entry = _computes(spec)
+    entry = _computes(spec, settings)
     entry.prepare(settings.models)
     if entry.notice:
         print(entry.notice, file=sys.stderr)
@@ -139,9 +139,9 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
     return row
 
 
-def _computes(spec: EncoderSpec) -> Entry:
+def _computes(spec: EncoderSpec, settings: Settings) -> Entry:
     """The registered encoder, if it still computes this very version: vectors of different versions never meet."""
-    entry = encoder_entry(spec.name)
+    entry = runnable(spec.name, settings)
     ours = entry.spec.limited(spec.backbone.windows.limit)
     if ours.embedding_version != spec.embedding_version:
         raise UserError(
@@ -154,6 +154,8 @@ def _computes(spec: EncoderSpec) -> Entry:
 def _vocabulary_name(tag: str, tagger: TaggerSpec | None) -> str:
     """The vocabulary's spelling of a tag; UserError suggests near ones."""
     names = {_folded(name): name for name in (tagger.vocabulary if tagger else ())}
+    if tagger is None:
+        raise UserError("this encoder tells no tags: search in words, or with another --encoder")
     if name := names.get(_folded(tag)):
         return name
     near = difflib.get_close_matches(_folded(tag), names, n=3) or sorted(names)[:8]

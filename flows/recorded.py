@@ -48,9 +48,11 @@ def index(
     windows: int | None = None,
     limit: int | None = None,
     retry: bool = False,
+    allow_unproven: bool = False,
 ) -> list[dict[str, Any]]:
     """`tonelake index` as a flow: settings from the environment, but for a lake and encoders that are named here."""
-    named = {name: value for name, value in {"lake": lake, "encoder": encoder}.items() if value}
+    given = {"lake": lake, "encoder": encoder, "allow_unproven": allow_unproven}
+    named = {name: value for name, value in given.items() if value}
     request = IndexRequest(tuple(sources), windows, limit, retry)
     reports = index_catalogue(request, Settings(**named), ArtifactWatch(), recorded_step)
     text = "\n\n".join(map(coverage_markdown, reports))
@@ -68,9 +70,11 @@ def evaluate(
     chunks: int | None = None,
     prompt: str | None = None,
     inputs: str = "vectors",
+    allow_unproven: bool = False,
 ) -> list[dict[str, Any]]:
     """`tonelake evaluate` as a flow. A retry finds what was judged already, and computes only the rest."""
-    settings = Settings(**({"lake": lake} if lake else {}))
+    given = {"lake": lake, "allow_unproven": allow_unproven}
+    settings = Settings(**{name: value for name, value in given.items() if value})
     asked = (tuple(benchmarks), data, tuple(encoders or ()), tuple(protocols or ()), chunks, prompt, inputs)
     rows = evaluate_benchmarks(EvaluateRequest(*asked), settings, ArtifactWatch, recorded_step)
     create_markdown_artifact(figures_markdown(rows), key="evaluate-figures", description="figures and coverage")

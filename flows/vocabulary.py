@@ -1,6 +1,7 @@
 """Tags of one's own words: zero-shot by cosine, made probabilities where a benchmark has the labels to learn from."""
 
 import csv
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import encoder_entry, runnable
 from workers.protocols.items import LabelScores, from_table
 from workers.protocols.platt import Calibration, calibrated
 
@@ -37,7 +38,10 @@ def tags_in_words(
     """The words, the version they are read in, and the vector [dim] of the track or audio file, if one is named."""
     lake = Lake.at(settings.lake, settings.s3)
     heard = track_or_file is not None and (Path(track_or_file).is_file() or track_or_file.startswith("s3://"))
-    spec = encoder_entry(settings.encoder).spec if heard else choose(lake, settings.encoder, embedding_version).spec
+    if heard:
+        spec = runnable(settings.encoder, settings).spec
+    else:
+        spec = choose(lake, settings.encoder, embedding_version).spec
     words = Vocabulary.of(file, spec, text_tower(spec, settings), lake, labelled)
     if track_or_file is None:
         return words, spec, None
@@ -48,20 +52,23 @@ def tags_in_words(
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words, their vectors [C, dim], and for those that a benchmark labels how a cosine becomes a probability."""
+    """Words, their vectors [C, dim], and for those that a benchmark labels how a cosine becomes a probability.
+
+    `calibrations` is None where no benchmark was asked.
+    """
 
     names: tuple[str, ...]
     vectors: np.ndarray
-    calibrations: dict[str, Calibration]
+    calibrations: dict[str, Calibration] | None
 
     @classmethod
     def of(cls, file: str, spec: EncoderSpec, tower: TextTower, lake: Lake, labelled: str | None) -> "Vocabulary":
         """Reads the file; with a benchmark's name learns from its zero-shot evaluation by this encoder version."""
         names = read_words(Path(file))
-        known = _labelled(lake, spec, labelled) if labelled else {}
+        known = _calibrations(lake, spec, labelled, names) if labelled else None
         prompt = encoder_entry(spec.name).spec.prompt
         texts = [prompt.replace("{}", name) for name in names]
-        return cls(names, tower.embed_text(texts), {name: known[name] for name in names if name in known})
+        return cls(names, tower.embed_text(texts), known)
 
     def rows(self, vector: np.ndarray) -> list[Row]:
         """Every word of one track [dim], best first; `said` is None where nothing tells from what score on."""
@@ -69,12 +76,12 @@ class Vocabulary:
         return sorted(found, key=lambda row: (-(row["probability"] or -1), -row["score"]))
 
     def said(self, vector: np.ndarray) -> list[Row]:
-        """The words that are told of a track: at their threshold or above; those without one always, with scores."""
-        kept = [row for row in self.rows(vector) if row["said"] is not False]
+        """The words that are told of a track: those at their threshold or above; without labels all, with scores."""
+        kept = [row for row in self.rows(vector) if row["said"] or self.calibrations is None]
         return [{name: row[name] for name in ("name", "score", "probability")} for row in kept]
 
     def _row(self, name: str, score: float) -> Row:
-        one = self.calibrations.get(name)
+        one = (self.calibrations or {}).get(name)
         probability = float(one.probability(np.float64(score))) if one else None
         said = probability >= one.threshold if one and probability is not None else None
         return {
@@ -94,7 +101,10 @@ def read_words(file: Path) -> tuple[str, ...]:
         raise UserError(f"cannot read the vocabulary {file}: {error}; give a text file with a tag a line") from error
     lines = text.splitlines()
     if file.suffix == ".csv":
-        rows = list(csv.DictReader(lines))
+        try:
+            rows = list(csv.DictReader(lines))
+        except csv.Error as error:
+            raise UserError(f"cannot read the vocabulary {file}: {error}; give a tag a line instead") from error
         if rows and "tag" not in rows[0]:
             raise UserError(f"{file} has no column tag; give one, or a text file with a tag a line")
         lines = [row["tag"] or "" for row in rows]
@@ -108,6 +118,8 @@ def write_tags(settings: Settings, words: Vocabulary, spec: EncoderSpec, out: Pa
     """The words told of every track of a version, as Parquet; returns how many tracks."""
     table = Lake.at(settings.lake, settings.s3).table(embeddings_table(spec))
     count = table.count_rows()
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")
     unfinished = out.with_name(f".{out.name}.part")
     out.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:
@@ -119,6 +131,15 @@ def write_tags(settings: Settings, words: Vocabulary, spec: EncoderSpec, out: Pa
             writer.write_table(pa.table([batch["track_id"], versions, tags], schema=_SCHEMA))
     unfinished.replace(out)
     return count
+
+
+def _calibrations(lake: Lake, spec: EncoderSpec, benchmark: str, names: tuple[str, ...]) -> dict[str, Calibration]:
+    """Of those of the words that have one; the others are named on standard error."""
+    known = _labelled(lake, spec, benchmark)
+    if silent := [name for name in names if name not in known]:
+        told = "is not labelled there, or its labels do not follow its scores"
+        print(f"{benchmark} gives no probability for {', '.join(silent)}: each {told}", file=sys.stderr)
+    return {name: known[name] for name in names if name in known}
 
 
 def _labelled(lake: Lake, spec: EncoderSpec, benchmark: str) -> dict[str, Calibration]:

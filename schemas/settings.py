@@ -80,6 +80,17 @@ class Settings(BaseSettings):
         """The names in `encoder`, which may hold several separated by commas."""
         return tuple(dict.fromkeys(filter(None, self.encoder.replace(" ", "").split(","))))
 
+    def each_encoder(self) -> "list[Settings]":
+        """These settings with one encoder each."""
+        return [self.model_copy(update={"encoder": name}) for name in self.encoders]
+
+    @field_validator("encoder")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.replace(",", " ").strip():
+            raise ValueError("no encoder is named; `tonelake encoders` lists them")
+        return value
+
     @field_validator("accept", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

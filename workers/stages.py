@@ -1,16 +1,15 @@
 """The stages as Ray Data runs them: blocks of tracks in, blocks of outcomes out.
 
-On CPU-only clusters decoding and encoding are fused in one actor a core. Beside GPUs they are split: decoding on the
-CPUs, encoders on the GPUs. What the first pass did not answer (a crashed worker loses its block) is done again, each
-track in a process of its own.
+On CPU-only clusters decoding and encoding are fused in one actor a core. Beside GPUs they are split for one encoder:
+decoding on the CPUs, the encoder on the GPUs. Several encoders share a process and its decoding, one a GPU. What the
+first pass did not answer (a crashed worker loses its block) is done again, each track in a process of its own.
 """
 
 import logging
 import os
-import pickle
+import socket
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -27,96 +26,46 @@ from ray.exceptions import RayError, WorkerCrashedError
 
 from schemas.audio import estimated_seconds
 from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.encoders.registry import encoder_entry, load_encoder
+from workers.blocks import DecodeStage, EncodeStage, FusedStage
+from workers.encoders.registry import encoder_entry
 from workers.outcomes import Outcomes, Specs, outcomes, packed, unpacked
-from workers.track import (
-    Row,
-    decode_track,
-    embed_track,
-    embedded_row,
-    or_reason,
-    pending_row,
-    pool,
-    quarantined_row,
-)
+from workers.track import Row, pending_row, quarantined_row
 
 MAX_BLOCK_TRACKS = 16
 BLOCKS_PER_CORE = 8
-IN_FLIGHT = 2  # tracks that a GPU is given at once: while it computes one, the other is made ready and told of
 SPLIT_MAX_SECONDS = 20 * 60  # longer tracks would fill the object store with their windows
 SURVIVE = {"max_restarts": -1, "max_task_retries": 1}  # measured: max_restarts=0 loses a second, innocent block
 
 
-class FusedStage:
-    """Decodes each track of a block once, and encodes it by every encoder [registry's columns -> packed outcomes]."""
-
-    def __init__(self, specs: Specs, settings: Settings) -> None:
-        self._encoders = [load_encoder(spec, settings.models) for spec in specs]
-        self._settings = settings
-
-    def __call__(self, block: pa.Table) -> pa.Table:
-        tracks = [embed_track(track, self._encoders, self._settings) for track in block.to_pylist()]
-        columns = zip(self._encoders, zip(*tracks, strict=True), strict=True)
-        return packed([outcomes(list(rows), encoder.spec) for encoder, rows in columns])
-
-
-class DecodeStage:
-    """The CPU half: tracks -> windows and what else the file told."""
-
-    def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
-        self._spec, self._settings = spec, settings
-
-    def __call__(self, block: pa.Table) -> dict[str, np.ndarray]:
-        done = [self._decode(track) for track in block.to_pylist()]
-        parts = np.empty(len(done), dtype=object)
-        parts[:] = [windows for _, windows in done]
-        return {"payload": np.array([pickle.dumps(payload) for payload, _ in done], dtype=object), "windows": parts}
-
-    def _decode(self, track: Row) -> tuple[Any, np.ndarray]:
-        nothing = np.zeros((0, self._spec.backbone.windows.window), np.float32)
-        result: list[Any] = []
-
-        def work() -> Row:
-            result.extend(decode_track(track, self._spec, self._settings))
-            return {}
-
-        refused = or_reason(track, work)
-        return (refused, nothing) if refused else ((track, result[0]), result[1])
-
-
-class EncodeStage:
-    """The GPU half: windows -> outcomes."""
-
-    def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
-        self._encoder = load_encoder(spec, settings.models)
-
-    def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
-        pairs = zip(batch["payload"], batch["windows"], strict=True)
-        with ThreadPoolExecutor(IN_FLIGHT) as threads:
-            rows = list(threads.map(lambda pair: self._encode(pickle.loads(pair[0]), pair[1]), pairs))
-        return outcomes(rows, self._encoder.spec)
-
-    def _encode(self, payload: Any, windows: np.ndarray) -> Row:
-        if isinstance(payload, dict):
-            return payload
-        track, decoded = payload
-        return or_reason(track, lambda: embedded_row(track, decoded, pool(windows, self._encoder), self._encoder))
-
-
 def start_ray(settings: Settings) -> None:
-    """Joins the cluster of RAY_ADDRESS, else starts one on this machine; nothing to do where Ray is up."""
+    """Joins the cluster of RAY_ADDRESS, else starts one on this machine; nothing to do where Ray is up.
+
+    UserError where no cluster answers at that address.
+    """
     if not ray.is_initialized():
         warnings.filterwarnings("ignore", message="lance is not fork-safe")  # Ray forks only to start programs
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # 2.60 has no other way yet
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
         here = {"num_cpus": settings.cpus, "object_store_memory": 1 << 30, "include_dashboard": False}
+        _check_address(settings.ray_address or "")
         with _without_stderr():
             ray.init(address=settings.ray_address or "local", **quiet, **({} if settings.ray_address else here))
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+
+
+def _check_address(address: str) -> None:
+    """UserError where nobody listens there: Ray itself would try for minutes, and say nothing."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise UserError(f"no Ray cluster answers at {address}: start it, or unset RAY_ADDRESS") from error
 
 
 def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = FusedStage) -> Iterator[Outcomes]:
@@ -131,7 +80,7 @@ def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = Fuse
 
 
 def _first_pass(tracks: pa.Table, specs: Specs, settings: Settings, stage: type) -> Iterator[Outcomes]:
-    gpus = _gpus() if any(encoder_entry(spec.name).on_gpu for spec in specs) else 0
+    gpus = _gpus_for(specs)
     if not gpus or len(specs) > 1:  # several encoders share one decoding, so they share its process
         yield from fused(tracks, specs, settings, stage, gpus)
         return
@@ -190,18 +139,19 @@ def alone(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = Fuse
     Two crashes by itself quarantine a track. Any other failure of Ray's leaves it pending.
     """
     crashed: list[pa.Table] = []
+    task = _alone.options(num_gpus=1) if _gpus_for(specs) else _alone  # the device that its neighbours were heard on
     rows = [tracks.slice(row, 1) for row in range(len(tracks))]
     for start in range(0, len(rows), _cpus()):
         group = rows[start : start + _cpus()]
-        for row, task in [(row, _alone.remote(stage, specs, settings, row)) for row in group]:
-            answer = _answer(task, row, specs)
+        for row, running in [(row, task.remote(stage, specs, settings, row)) for row in group]:
+            answer = _answer(running, row, specs)
             if answer is None:
                 crashed.append(row)
             else:
                 yield from unpacked(answer, specs)
     for row in crashed:
-        answer = _answer(_alone.remote(stage, specs, settings, row), row, specs)
-        answer = answer or _answer(_alone.remote(stage, specs, settings, row), row, specs)
+        answer = _answer(task.remote(stage, specs, settings, row), row, specs)
+        answer = answer or _answer(task.remote(stage, specs, settings, row), row, specs)
         message = "the worker died on this file three times, twice with nothing beside it"
         yield from unpacked(
             answer or _alike(quarantined_row(row.to_pylist()[0], "decoder_crashed", message), specs), specs
@@ -250,6 +200,8 @@ def _answer(task: ray.ObjectRef, track: pa.Table, specs: Specs) -> pa.Table | No
         return ray.get(task)
     except WorkerCrashedError:
         return None
+    except UserError as error:  # Ray's own error, which is of our class too
+        raise UserError(str(error.__cause__ or error)) from error
     except RayError as error:
         return _alike(pending_row(track.to_pylist()[0], f"{type(error).__name__}: {error}"), specs)
 
@@ -275,5 +227,6 @@ def _cpus() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
-def _gpus() -> int:
-    return int(ray.cluster_resources().get("GPU", 0))
+def _gpus_for(specs: Specs) -> int:
+    """The cluster's GPUs, where one of the encoders computes on them."""
+    return int(ray.cluster_resources().get("GPU", 0)) if any(encoder_entry(spec.name).on_gpu for spec in specs) else 0

@@ -1,10 +1,12 @@
-"""Pretrained weights in a cache folder: fetched once, checked against what was pinned, never executed.
+"""Pretrained weights in a cache folder: fetched once, what is there checked at every load, never executed.
 
 folder = weights_folder(MINILM, settings.models)
 """
 
 import hashlib
+import io
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,8 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -105,6 +109,7 @@ class HubSource:
 
     def _download(self, files: list[str], cache: Path) -> Path:
         """The first of these files that the commit holds."""
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are no news; their end is told
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
@@ -140,19 +145,25 @@ class UrlSource:
         try:
             with urllib.request.urlopen(self.url, timeout=60) as answer, got.open("wb") as file:
                 shutil.copyfileobj(answer, file)
-        except (OSError, ValueError) as error:
+                told = answer.headers["Content-Length"]
+            if told and got.stat().st_size != int(told):  # a connection that breaks off is no error to urllib
+                raise OSError(f"{got.stat().st_size} of {told} bytes came")
+        except (OSError, ValueError, HTTPException) as error:
             raise unreachable(self.url, error, self, models) from error
         if self.sha256_of_file and _sha256(got) != self.sha256_of_file:
             raise UserError(f"{self.url} is not the file that was pinned: its sha256 differs")
         if not self.members:
             shutil.move(got, fresh / got.name)
             return
-        with tarfile.open(got) as archive:
-            for member in self.members:
-                content = archive.extractfile(member) if member in archive.getnames() else None
-                if content is None:
-                    raise UserError(f"{self.url} holds no file {member}")
-                (fresh / member.replace("/", "--")).write_bytes(content.read())
+        try:
+            with tarfile.open(got) as archive:
+                for member in self.members:
+                    with (fresh / member.replace("/", "--")).open("wb") as file:
+                        shutil.copyfileobj(archive.extractfile(member) or io.BytesIO(), file)
+        except KeyError as error:
+            raise UserError(f"{self.url} holds no such file: {error.args[0]}") from error
+        except (tarfile.TarError, EOFError) as error:
+            raise unreachable(self.url, error, self, models) from error
 
 
 def unreachable(what: str, error: Exception, source: Source, models: Path) -> UserError:
@@ -242,13 +253,20 @@ def write_manifest(folder: Path) -> None:
 def _is_whole(folder: Path) -> bool:
     """Every file as the manifest says: reading 91 MB for it takes 0.06 s."""
     try:
-        digests = json.loads((folder / MANIFEST).read_text())
-        return all(_sha256(folder / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError):
+        digests = dict(json.loads((folder / MANIFEST).read_text()))
+        return bool(digests) and all(_sha256(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, TypeError):
         return False
 
 
 def _sha256(path: Path) -> str:
+    state = path.stat()
+    return _sha256_of(path, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _sha256_of(path: Path, _changed_at: int, _size: int) -> str:
+    """Once a process: an encoder asks for its folder several times, and some hold gigabytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

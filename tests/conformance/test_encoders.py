@@ -94,14 +94,16 @@ def test_an_empty_batch(encoder, windows):
         assert encoder.tag(features).shape == (0, len(encoder.spec.tagger.vocabulary))
 
 
-def test_batch_size_does_not_show(encoder, windows):
-    together = encoder.embed_windows(windows)
+def test_batch_size_does_not_show(encoder, windows, monkeypatch):
     alone = np.concatenate([encoder.embed_windows(window[None]) for window in windows])
+    monkeypatch.setattr("workers.on_device.batch_size", lambda _: len(windows))  # as on a GPU
+    together = encoder.embed_windows(windows)
+    monkeypatch.undo()
     assert away(together, alone) <= TOLERANCE
     assert away(encoder.project(together), np.concatenate([encoder.project(row[None]) for row in alone])) <= TOLERANCE
 
 
-def test_mixed_precision_is_another_version_nearby(entry, prepared, encoder, windows):
+def test_mixed_precision_is_another_version_nearby(entry, prepared, encoder, windows, monkeypatch):
     spec, models = prepared
     if not entry.on_gpu:
         with pytest.raises(UserError, match="float32 only"):
@@ -109,9 +111,12 @@ def test_mixed_precision_is_another_version_nearby(entry, prepared, encoder, win
         return
     half = encoder_entry(spec.name + HALF)
     assert half.spec.embedding_version != entry.spec.embedding_version
-    there = half.load(spec.in_half(), models).embed_windows(windows)
+    nearby = half.load(spec.in_half(), models)
+    there = nearby.embed_windows(windows)
     assert there.dtype == np.float32
     assert 0 < away(there, encoder.embed_windows(windows)) < 0.05
+    monkeypatch.setattr("workers.on_device.batch_size", lambda _: len(windows))
+    assert away(nearby.embed_windows(windows), there) < 0.001
 
 
 def test_twice_the_same(encoder, windows):

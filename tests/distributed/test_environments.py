@@ -12,9 +12,10 @@ from lake.sources import list_sources
 from schemas.settings import Settings
 from tests.conformance.environments import linked
 from tests.distributed.roman_encoder import ENTRY, PACKAGES, SPEC
+from workers.blocks import DecodeStage, EncodeStage, FusedStage
 from workers.encoders import fake, registry
 from workers.encoders.environment import Isolated
-from workers.stages import DecodeStage, EncodeStage, FusedStage, embed, start_ray
+from workers.stages import embed, start_ray
 
 
 class RomanStage(FusedStage):

@@ -14,8 +14,9 @@ from lake.sources import list_sources
 from schemas.settings import Settings
 from tests.audio_files import BROKEN
 from workers import stages
+from workers.blocks import FusedStage
 from workers.encoders.fake import SPEC
-from workers.stages import FusedStage, embed, fused, split, start_ray
+from workers.stages import embed, fused, split, start_ray
 
 
 @pytest.fixture(scope="module")

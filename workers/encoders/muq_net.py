@@ -72,10 +72,12 @@ class LogMel(nn.Module):
 
     @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.stft(audio, FRAME, HOP, window=self.window, return_complex=True)[..., :-1]
+        # In float64: in the quiet bands of a clear tone float32 holds the rounding of each machine's own transform.
+        window, filters = self.window.double(), self.filters.double()
+        spectrum = torch.stft(audio.double(), FRAME, HOP, window=window, return_complex=True)[..., :-1]
         power = spectrum.real.square() + spectrum.imag.square()
-        decibels = 10 * torch.log10((self.filters.T @ power).clamp(min=_FLOOR))
-        return (decibels - self.settings.mean) / self.settings.deviation
+        decibels = 10 * torch.log10((filters.T @ power).clamp(min=_FLOOR))
+        return ((decibels - self.settings.mean) / self.settings.deviation).float()
 
 
 class Residual(nn.Module):

@@ -8,7 +8,10 @@ from schemas.encoders import EncoderSpec
 
 
 class Encoder(Protocol):
-    """Arrays are float32. A row's numbers do not depend on its neighbours (1 - cosine <= 1e-5)."""
+    """Arrays are float32. A row's numbers do not depend on its neighbours (1 - cosine <= 1e-5).
+
+    Threads may call at once where the registry says `on_gpu`, and nowhere else.
+    """
 
     spec: EncoderSpec
 

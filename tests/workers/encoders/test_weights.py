@@ -5,6 +5,7 @@ import sys
 import tarfile
 import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -115,7 +116,50 @@ def test_an_archive_without_the_member_is_one_line(tmp_path):
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "other.txt", "other.txt")
     url = (tmp_path / "all.tar.gz").as_uri()
-    with pytest.raises(UserError, match=r"holds no file best\.pth"):
+    with pytest.raises(UserError, match=r"holds no such file: .*best\.pth"):
         weights_folder(UrlSource("thing", url, members=("best.pth",)), tmp_path / "models")
     folder = weights_folder(UrlSource("thing", url, members=("other.txt",)), tmp_path / "models")
     assert (folder / "other.txt").read_text() == "x"
+
+
+class Broken(BaseHTTPRequestHandler):
+    """Promises a hundred thousand bytes, sends a thousand of no known format."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100000" if "short" in self.path else "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * 1000)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def broken():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "members", "said"),
+    [("short.pth", (), "1000 of 100000 bytes"), ("all.tar.gz", ("best.pth",), "cannot fetch")],
+)
+def test_a_download_that_broke_off_is_not_kept(broken, tmp_path, path, members, said):
+    with pytest.raises(UserError, match=said):
+        weights_folder(UrlSource("thing", f"{broken}/{path}", members=members), tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize("manifest", ["{}", "[]", "no json"])
+def test_a_folder_without_a_true_manifest_is_fetched_again(tmp_path, manifest):
+    (tmp_path / "file").write_text("x")
+    source = UrlSource("thing", (tmp_path / "file").as_uri())
+    folder = weights_folder(source, tmp_path / "models")
+    (folder / "file").write_text("damaged")
+    (folder / MANIFEST).write_text(manifest)
+    assert (weights_folder(source, tmp_path / "models") / "file").read_text() == "x"
