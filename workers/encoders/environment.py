@@ -96,7 +96,7 @@ class Isolated:
 
     def _start(self) -> None:
         self._pipe, theirs = Pipe()
-        path = os.pathsep.join([str(self._packages), *filter(None, sys.path)])
+        path = os.pathsep.join([str(self._packages), *(entry or os.getcwd() for entry in sys.path)])
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SERVE, str(theirs.fileno())],
