@@ -20,7 +20,6 @@ AUTHORS = Environment("maest", ("maest-infer==0.2.0", "torchaudio==2.11.0"), wit
 _DIRECT = """
 import sys, numpy as np, torch
 from maest_infer import MAEST
-from maest_infer.helpers.melspectrogram import MelSpectrogram
 from safetensors.torch import load_file
 folder, dim, depth, heads = sys.argv[1], *map(int, sys.argv[2:])
 net = MAEST(img_size=(96, 1876), stride=(10, 10), num_classes=519, embed_dim=dim, depth=depth, num_heads=heads,
@@ -32,7 +31,8 @@ with torch.inference_mode():
     cls, dist = net.forward_features(mel)
     features = (cls + dist) / 2
     scores = net.head(features).sigmoid()
-    theirs = MelSpectrogram()(torch.from_numpy(heard["audio"]))
+    net.init_melspectrogram()
+    theirs = net.melspectrogram(torch.from_numpy(heard["audio"]))
 np.savez(sys.stdout.buffer, features=features, scores=scores, mel=theirs, labels=np.array(net.labels))
 """
 
