@@ -11,11 +11,16 @@ import pytest
 import ray
 
 from lake.sources import list_sources
+from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.audio_files import BROKEN
+from tests.cli import run
+from tests.conformance.seeded import put
 from workers import stages
 from workers.blocks import FusedStage
 from workers.encoders.fake import SPEC
+from workers.encoders.ttmr_pp import SPEC as TTMR_PP_SPEC
+from workers.encoders.ttmr_pp import TTMR_PP
 from workers.stages import embed, fused, split, start_ray
 
 
@@ -51,6 +56,18 @@ def test_fused_equals_split(tracks, settings):
         for name in ("vector", "features", "window_vectors"):
             np.testing.assert_array_equal(row.pop(name), same.pop(name))
         assert row == same
+
+
+def test_weights_that_an_encoder_refuses_are_told_in_one_line(tracks, settings, tmp_path):
+    checkpoint, yaml = TTMR_PP.files
+    put(TTMR_PP, tmp_path, {checkpoint: b"", yaml: b"sr: 44100"})
+    with pytest.raises(UserError, match=r"^\S+ says sr 44100: this tonelake computes 22050$"):
+        list(embed(tracks, (TTMR_PP_SPEC,), settings.model_copy(update={"models": tmp_path})))
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(rendered, tmp_path):
+    told = run("--lake", tmp_path, "--encoder", "fake", "index", rendered, code=2, RAY_ADDRESS="127.0.0.1:1").stderr
+    assert told.splitlines()[-1].startswith("tonelake: no Ray cluster answers at 127.0.0.1:1: start it, or unset")
 
 
 def test_broken_files_are_rows_with_reasons(tracks, settings):

@@ -6,7 +6,7 @@ import ray
 
 from flows.vocabulary import tags_in_words
 from schemas.settings import Settings
-from tests.cli import answer, refused
+from tests.cli import answer, refused, run
 from tests.flows.labelled import judge, labelled_folder, read_labels, write_labels
 
 # The fake encoder's words point anywhere: these two to the sounds they are given to, "shrill" away from them.
@@ -74,9 +74,23 @@ def test_every_track_at_once(lake, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_with_labels_a_word_that_cannot_be_told_is_written_nowhere(lake, tmp_path):
+    at, _, words = lake
+    out = tmp_path / "tags.parquet"
+    told = run(
+        *("--lake", at, "--encoder", "fake", "tags", "--vocabulary", words, "--labelled", "folder", "--out", out)
+    ).stderr
+    assert "folder gives no probability for shrill, nobody labelled this" in told
+    tags = [tag for row in pq.read_table(out).to_pylist() for tag in row["tags"]]
+    assert {tag["name"] for tag in tags} == set(TOLD.values())
+    assert all(tag["probability"] for tag in tags)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("tags", "--vocabulary", "{words}", "--out", "{folder}"), "is a folder: name a file"),
+        (("tags", "x", "--vocabulary", "{wide}"), "cannot read the vocabulary"),
         (("tags",), "tags of what?"),
         (("tags", "x", "--labelled", "folder"), "--vocabulary FILE"),
         (("tags", "--vocabulary", "{words}"), "needs TRACK_ID or FILE"),
@@ -89,6 +103,8 @@ def test_every_track_at_once(lake, tmp_path):
 def test_wrong_usage_is_one_line(lake, tmp_path, arguments, words):
     at, _, file = lake
     (tmp_path / "empty.txt").write_text("\n\n")
-    places = {"{words}": str(file), "{empty}": str(tmp_path / "empty.txt")}
+    (tmp_path / "wide.csv").write_text("tag\n" + "x" * 200_000)
+    files = {"{empty}": "empty.txt", "{wide}": "wide.csv", "{folder}": ""}
+    places = {"{words}": str(file)} | {name: str(tmp_path / path) for name, path in files.items()}
     told = refused("--lake", at, "--encoder", "fake", *[places.get(argument, argument) for argument in arguments])
     assert words in told

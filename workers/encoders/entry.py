@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.encoders import EncoderSpec
-from workers.encoders.environment import Environment
 from workers.encoders.protocol import Encoder, TextTower
 from workers.weights import Source, weights_folder
 
@@ -30,9 +29,9 @@ class Entry:
 
     @property
     def notice(self) -> str:
-        """The licence of an encoder that brings packages of its own, to be shown before they run; "" for others."""
-        isolated = any(isinstance(source, Environment) for source in self.weights)
-        return f"{self.spec.name} computes with packages of its own: {self.spec.licence}" if isolated else ""
+        """The licence, where it forbids commerce or binds what is built with it: to be shown before use; "" else."""
+        restricted = any(word in self.spec.licence for word in ("NC", "GPL"))
+        return f"licence of {self.spec.name}: {self.spec.licence}" if restricted else ""
 
     def prepare(self, models: Path) -> None:
         """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""
