@@ -200,9 +200,9 @@ def _answer(task: ray.ObjectRef, track: pa.Table, specs: Specs) -> pa.Table | No
         return ray.get(task)
     except WorkerCrashedError:
         return None
-    except UserError as error:  # Ray's own error, which is of our class too
-        raise UserError(str(error.__cause__ or error)) from error
     except RayError as error:
+        if isinstance(error, UserError):  # Ray adds the task's own class to its error's
+            raise UserError(str(error.cause)) from error
         return _alike(pending_row(track.to_pylist()[0], f"{type(error).__name__}: {error}"), specs)
 
 
