@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from flows import cli_benchmarks
 from flows.context import Context, count, print_json, show_list
@@ -63,8 +64,9 @@ def options(
     named = {name: value for name, value in given.items() if value}
     try:
         context.obj = Context(Settings(**named), as_json)
-    except ValueError as error:
-        raise UserError(f"a setting is wrong: {'; '.join(str(error).splitlines()[1:3]).strip()}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise UserError(f"a setting is wrong: {wrong}") from error
 
 
 @app.command()

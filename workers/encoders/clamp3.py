@@ -7,14 +7,13 @@ hold all but MERT; nothing clashes, so it needs no environment of its own.
 
 from pathlib import Path
 
-import numpy as np
-
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from workers.encoders.entry import Entry
 from workers.encoders.mert import MERT, SAMPLE_RATE
 from workers.encoders.muq_mulan import XLM_R_TOKENIZER
 from workers.encoders.net_encoder import NetEncoder
+from workers.text.net_text import NetText
 from workers.weights import HubSource, weights_folder
 
 DIM = 768
@@ -71,29 +70,14 @@ class Clamp3(NetEncoder):
         super().__init__(spec, audio_tower(weights, pretrained(HubertModel, MERT_95M, models), MERT_WINDOW))
 
 
-class Clamp3Text:
+class Clamp3Text(NetText):
     """Its TextTower."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from tokenizers import Tokenizer
-
         from workers.encoders.clamp3_net import read_checkpoint, text_tower
-        from workers.on_device import best_device
 
-        self._device, self._dim = best_device(), spec.head.dim
-        self._net = text_tower(read_checkpoint(weights_folder(CLAMP3, models) / CLAMP3.files[0])).to(self._device)
-        self._tokenizer = Tokenizer.from_file(str(weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.no_padding()
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        import torch
-
-        from workers.text.bert import without_padding
-
-        tokens = [text.ids for text in self._tokenizer.encode_batch(texts)]
-        with torch.inference_mode():
-            return without_padding(tokens, self._net, self._dim, self._device)
+        net = text_tower(read_checkpoint(weights_folder(CLAMP3, models) / CLAMP3.files[0]))
+        super().__init__(net, weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 
 ENTRIES = (

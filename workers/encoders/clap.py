@@ -5,13 +5,12 @@ The library takes ten seconds at random from longer audio (two calls gave cosine
 
 from pathlib import Path
 
-import numpy as np
-
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
 from workers.encoders.entry import Entry
 from workers.encoders.net_encoder import NetEncoder
+from workers.text.net_text import NetText
 from workers.weights import HubSource, weights_folder
 
 DIM = 512
@@ -74,7 +73,7 @@ class Clap(NetEncoder):
         super().__init__(spec, ClapAudio(net, extractor))
 
 
-class ClapText:
+class ClapText(NetText):
     """Its TextTower: the text half alone. UserError where every text gets the same vector.
 
     So it was with the published weights of clap-music: cosine 0.999 between any two texts, the projection's biases
@@ -83,24 +82,20 @@ class ClapText:
     """
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from tokenizers import Tokenizer
         from transformers import ClapTextModelWithProjection
 
         from workers.encoders.clap_net import ClapTexts
         from workers.encoders.pretrained import pretrained
 
         source = MODELS[spec.model]
-        tokenizer = Tokenizer.from_file(str(weights_folder(source, models) / "tokenizer.json"))
-        self._tower = ClapTexts(tokenizer, MAX_TOKENS, pretrained(ClapTextModelWithProjection, source, models))
-        first, second = self._tower.embed_text(list(_UNALIKE))
+        net = ClapTexts(pretrained(ClapTextModelWithProjection, source, models))
+        super().__init__(net, weights_folder(source, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
+        first, second = self.embed_text(list(_UNALIKE))
         if first @ second > _SAME:
             raise UserError(
                 f"the text half of {source.repository} gives every text the same vector: "
                 "search with clap-music-speech in words, or by sound"
             )
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        return self._tower.embed_text(texts)
 
 
 ENTRIES = tuple(

@@ -1,13 +1,10 @@
 """CLAP's two halves around the library's nets: audio with its mel on the device, and text."""
 
-import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import nn
 from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor, ClapTextModelWithProjection
 
-from workers.on_device import best_device, in_float32
-from workers.text.bert import without_padding
+from workers.on_device import in_float32
 
 _FLOOR = 1e-10  # of ClapFeatureExtractor, by transformers.audio_utils.spectrogram
 
@@ -44,19 +41,12 @@ class ClapAudio(nn.Module):
         return nn.functional.normalize(self._net(input_features=self._mel(audio)).audio_embeds)
 
 
-class ClapTexts:
-    """Texts -> unit vectors in the joint space. The authors pad to 77 tokens and mask what they padded."""
+class ClapTexts(nn.Module):
+    """Tokens [N, T] -> unit vectors in the joint space [N, dim]; the authors pad to 77 tokens and mask that."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, net: ClapTextModelWithProjection) -> None:
-        self._tokenizer, self._device = tokenizer, best_device()
-        self._tokenizer.enable_truncation(max_tokens)
-        self._tokenizer.no_padding()
-        self._net = net.to(self._device)
+    def __init__(self, net: ClapTextModelWithProjection) -> None:
+        super().__init__()
+        self._net = net
 
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        tokens = [text.ids for text in self._tokenizer.encode_batch(texts)]
-        return without_padding(tokens, self._embed, self._net.config.projection_dim, self._device)
-
-    @torch.inference_mode()
-    def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         return nn.functional.normalize(self._net(input_ids=tokens).text_embeds)

@@ -8,14 +8,13 @@ repeating itself, as WindowSpec says.
 import json
 from pathlib import Path
 
-import numpy as np
-
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
 from workers.encoders import muq
 from workers.encoders.entry import Entry
 from workers.encoders.net_encoder import NetEncoder
+from workers.text.net_text import NetText
 from workers.weights import HubSource, weights_folder
 
 MAX_TOKENS = 512  # XLM-RoBERTa has no more places; the authors do not cut
@@ -84,32 +83,18 @@ class MuqMulan(NetEncoder):
         super().__init__(spec, audio_tower(weights, settings, hidden_state(folder / muq.CONFIG)))
 
 
-class MuqMulanText:
+class MuqMulanText(NetText):
     """Its TextTower."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         import torch
-        from tokenizers import Tokenizer
 
         from workers.encoders.muq_mulan_net import text_tower
-        from workers.on_device import best_device
 
         folder = weights_folder(MULAN, models)
         weights = torch.load(folder / _WEIGHTS, map_location="cpu", weights_only=True, mmap=True)
-        self._device, self._dim = best_device(), spec.head.dim
-        self._net = text_tower(weights).to(self._device)
-        self._tokenizer = Tokenizer.from_file(str(weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.no_padding()
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        import torch
-
-        from workers.text.bert import without_padding
-
-        tokens = [text.ids for text in self._tokenizer.encode_batch(texts)]
-        with torch.inference_mode():
-            return without_padding(tokens, self._net, self._dim, self._device)
+        net = text_tower(weights)
+        super().__init__(net, weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 
 ENTRIES = (

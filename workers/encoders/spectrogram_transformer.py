@@ -51,13 +51,14 @@ class SpectrogramTransformer(NetEncoder):
         from transformers import ASTFeatureExtractor, ASTForAudioClassification
 
         from workers.encoders.pretrained import pretrained
-        from workers.encoders.spectrogram_transformer_net import PooledTokens
+        from workers.encoders.spectrogram_transformer_net import FilterBank, PooledTokens
 
         net = pretrained(ASTForAudioClassification, AST, models)
         _check_names(net.config.id2label)
         with warnings.catch_warnings(action="ignore"):  # of low bands that fall between two bins, in Kaldi too
             extractor = ASTFeatureExtractor.from_pretrained(weights_folder(AST, models), local_files_only=True)
-            super().__init__(spec, PooledTokens(net.audio_spectrogram_transformer, extractor))
+            bank = FilterBank(extractor, FRAME, HOP)
+        super().__init__(spec, PooledTokens(net.audio_spectrogram_transformer, bank))
         self._classifier = net.classifier
 
     def tag(self, features: np.ndarray) -> np.ndarray:

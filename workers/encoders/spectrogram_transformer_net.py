@@ -6,7 +6,6 @@ from torch import nn
 from transformers import ASTFeatureExtractor, ASTModel
 from transformers.audio_utils import mel_filter_bank
 
-from workers.encoders.spectrogram_transformer import FRAME, HOP
 from workers.on_device import in_float32
 
 _SPECTRUM = 512
@@ -22,19 +21,20 @@ class FilterBank(nn.Module):
     the library does it without torchaudio: with it, it computes the same in float32.
     """
 
-    def __init__(self, extractor: ASTFeatureExtractor) -> None:
+    def __init__(self, extractor: ASTFeatureExtractor, frame: int, hop: int) -> None:
         super().__init__()
+        self._frame, self._hop = frame, hop
         rate = extractor.sampling_rate
         bands = mel_filter_bank(
             _SPECTRUM // 2 + 1, extractor.num_mel_bins, _LOWEST_HZ, rate // 2, rate, None, "kaldi", True
         )
         self._mean, self._spread = extractor.mean, 2 * extractor.std
-        self.register_buffer("window", torch.hann_window(FRAME, periodic=False, dtype=torch.float64))
+        self.register_buffer("window", torch.hann_window(frame, periodic=False, dtype=torch.float64))
         self.register_buffer("bands", torch.from_numpy(bands))
 
     @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        frames = audio.double().unfold(1, FRAME, HOP)
+        frames = audio.double().unfold(1, self._frame, self._hop)
         frames = frames - frames.mean(2, keepdim=True)
         before = torch.cat([frames[..., :1], frames[..., :-1]], 2)
         spectrum = torch.fft.rfft((frames - _PREEMPHASIS * before) * self.window, _SPECTRUM)
@@ -46,9 +46,9 @@ class FilterBank(nn.Module):
 class PooledTokens(nn.Module):
     """Windows [b, samples] -> features [b, dim]."""
 
-    def __init__(self, net: ASTModel, extractor: ASTFeatureExtractor) -> None:
+    def __init__(self, net: ASTModel, bank: FilterBank) -> None:
         super().__init__()
-        self._bank, self._net = FilterBank(extractor), net
+        self._bank, self._net = bank, net
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         return self._net(self._bank(audio)).pooler_output

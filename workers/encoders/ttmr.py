@@ -13,6 +13,7 @@ from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from workers.encoders.entry import Entry
 from workers.encoders.net_encoder import NetEncoder, unit
 from workers.encoders.ttmr_tags import ECALS_TAGS
+from workers.text.net_text import NetText
 from workers.weights import HubSource, Source, UrlSource, weights_folder
 
 DIM = 128
@@ -119,23 +120,17 @@ class Ttmr(NetEncoder):
         return 1 / (1 + np.exp(-features @ self._classes.T))
 
 
-class TtmrBert:
+class TtmrBert(NetText):
     """The TextTower of the BERT models."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from tokenizers import Tokenizer
-
         from workers.encoders.ttmr_net import part, projection, read_checkpoint
-        from workers.text.bert import bert_of
-        from workers.text.joint_text import JointText
+        from workers.text.bert import FirstToken, bert_of
 
         weights = read_checkpoint(checkpoint_file(MODELS[spec.model].source, models))
-        tokenizer = Tokenizer.from_file(str(weights_folder(BERT_TOKENIZER, models) / "tokenizer.json"))
         bert = bert_of(part(weights, "text_encoder."), HEADS)
-        self._tower = JointText(tokenizer, MAX_TOKENS, bert, projection(part(weights, "text_projector.")))
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        return self._tower.embed_text(texts)
+        net = FirstToken(bert, projection(part(weights, "text_projector.")))
+        super().__init__(net, weights_folder(BERT_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 
 class TtmrGlove:

@@ -9,14 +9,13 @@ A gain of 0.3 dB alone puts a window of that net at 0.77: trained weights should
 
 from pathlib import Path
 
-import numpy as np
-
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
 from workers.encoders.entry import Entry
 from workers.encoders.net_encoder import NetEncoder
 from workers.encoders.ttmr import DIM, HEADS
+from workers.text.net_text import NetText
 from workers.weights import HubSource, weights_folder
 
 MAX_TOKENS = 128
@@ -91,23 +90,17 @@ class TtmrPlus(NetEncoder):
         super().__init__(spec, Levelled(plus_tower(read_checkpoint(checkpoint_file(models)))))
 
 
-class TtmrPlusText:
+class TtmrPlusText(NetText):
     """Its TextTower."""
 
-    def __init__(self, _: EncoderSpec, models: Path) -> None:
-        from tokenizers import Tokenizer
-
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from workers.encoders.ttmr_net import part, projection, read_checkpoint
-        from workers.text.bert import bert_of
-        from workers.text.joint_text import JointText
+        from workers.text.bert import FirstToken, bert_of
 
         weights = read_checkpoint(checkpoint_file(models))
-        tokenizer = Tokenizer.from_file(str(weights_folder(ROBERTA_TOKENIZER, models) / "tokenizer.json"))
         roberta = bert_of(part(weights, "text_encoder."), HEADS, _EPSILON, _FIRST_PLACE)
-        self._tower = JointText(tokenizer, MAX_TOKENS, roberta, projection(part(weights, "text_projector.")))
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        return self._tower.embed_text(texts)
+        net = FirstToken(roberta, projection(part(weights, "text_projector.")))
+        super().__init__(net, weights_folder(ROBERTA_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 
 ENTRIES = (

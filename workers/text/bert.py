@@ -3,15 +3,12 @@
 hidden = bert_of(load_file("model.safetensors"), heads=12)(tokens)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import nn
 
 Weights = Mapping[str, torch.Tensor]
-
-BATCH = 64
 
 # Names of one of BERT's layers, and of torch's own.
 _LAYER_NAMES = {
@@ -45,6 +42,17 @@ class Bert(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, src_key_padding_mask=None if mask is None else ~mask)
         return hidden
+
+
+class FirstToken(nn.Module):
+    """Tokens [N, T] -> unit vectors [N, dim]: the first token's last state, projected."""
+
+    def __init__(self, bert: Bert, projection: nn.Module) -> None:
+        super().__init__()
+        self.bert, self.projection = bert, projection
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(self.projection(self.bert(tokens)[:, 0]))
 
 
 def bert_of(weights: Weights, heads: int, epsilon: float = 1e-12, first_place: int = 0, dropout: float = 0.1) -> Bert:
@@ -83,17 +91,3 @@ def _state(left: dict[str, torch.Tensor], first_place: int) -> dict[str, torch.T
     if strange := [name for name in left if not name.startswith(_UNUSED)]:
         raise ValueError(f"weights of another net than BERT: {', '.join(strange[:3])}")
     return state
-
-
-def without_padding(
-    texts: list[list[int]], embed: Callable[[torch.Tensor], torch.Tensor], dim: int, device: torch.device
-) -> np.ndarray:
-    """`embed` (tokens [n, T] -> [n, dim]) over texts of one length at a time, so that none is padded: [N, dim]."""
-    found = np.zeros((len(texts), dim), np.float32)
-    for length in sorted({len(text) for text in texts}):
-        rows = [row for row, text in enumerate(texts) if len(text) == length]
-        for start in range(0, len(rows), BATCH):
-            some = rows[start : start + BATCH]
-            tokens = torch.tensor([texts[row] for row in some], device=device)
-            found[some] = embed(tokens).float().cpu().numpy()
-    return found

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from workers.text.bert import BATCH, bert_of
+from workers.text.bert import bert_of
 from workers.text.minilm_weights import MINILM
+from workers.text.net_text import BATCH
 from workers.weights import weights_folder
 
 DIM = 384

@@ -9,7 +9,7 @@ from schemas.errors import UserError
 from tests.conformance import small_spectrogram_transformer as small
 from tests.conformance.golden import signal
 from workers.encoders.audioset_tags import AUDIOSET_TAGS
-from workers.encoders.spectrogram_transformer import AST, SpectrogramTransformer
+from workers.encoders.spectrogram_transformer import AST, FRAME, HOP, SpectrogramTransformer
 from workers.encoders.spectrogram_transformer_net import FilterBank
 from workers.weights import weights_folder
 
@@ -46,7 +46,7 @@ def heard(windows):
 
 
 def test_the_filter_bank_is_the_extractors(windows, heard):
-    frames = FilterBank(ASTFeatureExtractor(**small.EXTRACTOR))(torch.from_numpy(windows))
+    frames = FilterBank(ASTFeatureExtractor(**small.EXTRACTOR), FRAME, HOP)(torch.from_numpy(windows))
     assert frames.shape == (len(windows), 1024, 128)
     np.testing.assert_allclose(frames, heard, atol=1e-5)
 
