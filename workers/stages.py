@@ -131,7 +131,7 @@ def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = Fuse
 
 
 def _first_pass(tracks: pa.Table, specs: Specs, settings: Settings, stage: type) -> Iterator[Outcomes]:
-    gpus = _gpus() if any(encoder_entry(spec.name).on_gpu for spec in specs) else 0
+    gpus = _gpus() if any(encoder_entry(spec.address).on_gpu for spec in specs) else 0
     if not gpus or len(specs) > 1:  # several encoders share one decoding, so they share its process
         yield from fused(tracks, specs, settings, stage, gpus)
         return

@@ -1,0 +1,166 @@
+"""An encoder from a folder that `tonelake train` wrote: `tonelake --encoder FOLDER index ...`."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from schemas.errors import UserError
+from schemas.training import MODEL_FILE, Trained
+from workers.encoders.entry import Entry
+from workers.encoders.net_encoder import NetEncoder, unit
+from workers.encoders.ttmr import SAMPLE_RATE, WINDOW
+from workers.text.glove_weights import GLOVE_6B_50D
+from workers.text.minilm_weights import MINILM
+
+if TYPE_CHECKING:
+    from workers.joint.model import Joint
+
+_TEXTS = {"glove": GLOVE_6B_50D, "bert": MINILM}
+_TEXTS_AT_ONCE = 256
+_AUDIO_FACTOR = 8.0  # as TTMR's: the same net
+
+
+def read_trained(folder: Path) -> Trained:
+    """What the folder's model.json tells; UserError where it is not one."""
+    try:
+        return Trained.from_json((folder / MODEL_FILE).read_text())
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder / MODEL_FILE} is not of a trained encoder ({error}): train it again") from error
+
+
+def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
+    """`base` is the encoder whose features the head takes; None where the tower hears audio itself."""
+    cell = trained.cell
+    if base and base.spec.feature_version != trained.feature_version:
+        raise UserError(
+            f"{folder} was trained on features {trained.feature_version} of {trained.base}, this tonelake computes "
+            f"{base.spec.feature_version}: train it again"
+        )
+    classifies = cell.framework == "classification"
+    text = "the trained tags" if classifies else {"glove": "GloVe 6B 50d", "bert": "all-MiniLM-L6-v2"}[cell.text]
+    source = None if classifies else _TEXTS[cell.text]
+    head = HeadSpec(
+        kind="joint" if base else "identity",
+        dim=trained.dim,
+        weights_sha256=trained.weights_sha256,
+        text_tower=text,
+        parameters=(("text_weights", source.sha256()),) if source else (),
+    )
+    spec = EncoderSpec(
+        name=trained.name,
+        licence=f"trained here on {base.spec.name}: {base.spec.licence}" if base else "trained here",
+        citation="S. Doh, M. Won, K. Choi and J. Nam, Toward Universal Text-to-Music Retrieval, ICASSP 2023",
+        backbone=base.spec.backbone if base else _own_backbone(trained),
+        head=head,
+        tagger=base.spec.tagger if base else None,
+        base=base.spec.name if base else "",
+        folder=str(folder),
+    )
+    weights = base.weights if base else ()
+    return Entry(
+        spec,
+        partial(_OnFeatures, base) if base else _OnAudio,
+        _Tags if classifies else _Text,
+        weights if source is None or source in weights else (*weights, source),
+        realtime_factor=base.realtime_factor if base else _AUDIO_FACTOR,
+        on_gpu=base.on_gpu if base else True,
+        unproven=base.unproven if base else "",
+    )
+
+
+class _OnFeatures:
+    """An Encoder: the base encoder's features and tags, and the trained head."""
+
+    def __init__(self, base: Entry, spec: EncoderSpec, models: Path) -> None:
+        self.spec = spec
+        self._base = base.load(base.spec.limited(spec.backbone.windows.limit), models)
+        self._head = _joint(spec, models).audio
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        return self._base.embed_windows(windows)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        import torch
+
+        stored = features.astype(np.float16).astype(np.float32)  # as the lake keeps them: the very same vectors
+        with torch.inference_mode():
+            return torch.nn.functional.normalize(self._head(torch.from_numpy(stored))).numpy()
+
+    def tag(self, features: np.ndarray) -> np.ndarray:
+        return self._base.tag(features)
+
+
+class _OnAudio(NetEncoder):
+    """An Encoder: the CNN and transformer of TTMR, trained here; what is stored is not of length 1."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        super().__init__(spec, _joint(spec, models).audio)
+
+
+class _Text:
+    """The TextTower of a triplet or contrastive training."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from workers.text.glove import Glove
+        from workers.text.minilm import MiniLM
+
+        cell = read_trained(Path(spec.folder)).cell
+        self._joint, self._dim = _joint(spec, models), spec.head.dim
+        self._tower = None if cell.finetune_text else {"glove": Glove, "bert": MiniLM}[cell.text](models)
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        import torch
+
+        rows = [np.zeros((0, self._dim), np.float32)]
+        with torch.inference_mode():
+            for start in range(0, len(texts), _TEXTS_AT_ONCE):
+                some = texts[start : start + _TEXTS_AT_ONCE]
+                known = torch.from_numpy(self._tower.embed_text(some)) if self._tower else some
+                rows.append(self._joint.embed(known).numpy())
+        return np.concatenate(rows)
+
+
+class _Tags:
+    """The TextTower of a classifier: a text is the mean of the centroids of the trained tags that stand in it.
+
+    The mean of all where it names none: that text says nothing to a classifier.
+    """
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        self._centroids = unit(_joint(spec, models).centroids.detach().numpy())
+        vocabulary = read_trained(Path(spec.folder)).vocabulary
+        self._tags = [re.compile(rf"(?<!\w){re.escape(tag.lower())}(?!\w)") for tag in vocabulary]
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        rows = [np.zeros((0, self._centroids.shape[1]), np.float32)]
+        for text in texts:
+            named = [row for row, tag in enumerate(self._tags) if tag.search(text.lower())]
+            rows.append(unit(self._centroids[named or slice(None)].mean(axis=0)[None]))
+        return np.concatenate(rows)
+
+
+def _joint(spec: EncoderSpec, models: Path) -> "Joint":
+    """The trained net, in eval mode."""
+    from workers.joint.files import read_weights
+    from workers.joint.model import joint_of
+    from workers.text.minilm import MiniLMNet
+
+    folder = Path(spec.folder)
+    trained = read_trained(folder)
+    reader = MiniLMNet(models) if trained.cell.finetune_text else None
+    return joint_of(trained.cell, read_weights(folder, trained), reader)
+
+
+def _own_backbone(trained: Trained) -> BackboneSpec:
+    return BackboneSpec(
+        weights_sha256=trained.weights_sha256,
+        windows=WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW),
+        layer="joint projection of CLS; mel of the real part",
+        pooling="mean over windows",
+        dim=trained.dim,
+    )
