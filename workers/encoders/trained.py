@@ -79,6 +79,7 @@ class _OnFeatures:
     def __init__(self, base: Entry, spec: EncoderSpec, models: Path) -> None:
         self.spec = spec
         self._base = base.load(base.spec.limited(spec.backbone.windows.limit), models)
+        self._unit = base.spec.head.kind == "identity"  # then the lake keeps unit vectors, and they were trained on
         self._head = _joint(spec, models).audio
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
@@ -89,7 +90,8 @@ class _OnFeatures:
 
         stored = features.astype(np.float16).astype(np.float32)  # as the lake keeps them: the very same vectors
         with torch.inference_mode():
-            return torch.nn.functional.normalize(self._head(torch.from_numpy(stored))).numpy()
+            heard = torch.from_numpy(unit(stored) if self._unit else stored)
+            return torch.nn.functional.normalize(self._head(heard)).numpy()
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         return self._base.tag(features)

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from schemas.errors import UserError
 from schemas.training import MODEL_FILE, WEIGHTS_FILE, Trained
@@ -16,9 +16,10 @@ def write_weights(folder: Path, weights: Weights) -> str:
     """Writes them, in float16 but for what no training moved; returns the file's sha256."""
     kept = {name: weight if name.startswith(_EXACT) else weight.half() for name, weight in weights.items()}
     unfinished = folder / f".{WEIGHTS_FILE}"
-    save_file({name: weight.contiguous() for name, weight in kept.items()}, unfinished)
+    content = save({name: weight.contiguous() for name, weight in kept.items()})
+    unfinished.write_bytes(content)
     unfinished.replace(folder / WEIGHTS_FILE)
-    return hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_weights(folder: Path, trained: Trained) -> Weights:
