@@ -51,12 +51,12 @@ def train(request: TrainRequest, settings: Settings) -> Trained:
         start_ray(settings)
         folder = out / "checkpoints" / _identity(cell, material)
         training = RayTraining(cell, data, settings.models, folder, request.workers)
-        for _ in track(training, f"training {cell.name}", cell.epochs):
-            pass
+        ran = [row["epoch"] for row in track(training, f"training {cell.name}", cell.epochs)]
         trained = write_model(out, training.state, cell, material, settings)
         shutil.rmtree(out / "checkpoints")
         seconds = round(time.monotonic() - started, 1)
-        record.done({"encoder": trained.name, "epochs": len(trained.history), "wall_seconds": seconds})
+        counts = {"encoder": trained.name, "epochs": len(trained.history), "wall_seconds": seconds}
+        record.done(counts | {"resumed_at": ran[0] - 1 if ran else len(trained.history)})
     return trained
 
 

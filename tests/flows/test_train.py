@@ -1,0 +1,162 @@
+"""`tonelake train`, whole: killed, started again, and its folder used as an encoder."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from flows.material import TextVectors, features_of, training_data
+from flows.query import find
+from lake.connect import Lake
+from lake.vectors import track_vectors
+from schemas.settings import S3Settings, Settings
+from schemas.tables import embeddings_table, features_table
+from schemas.training import Cell, Trained
+from tests.cli import answer, kill_group, refused, start
+from tests.conformance.models import models_with
+from tests.flows.labelled import SOUNDS, SPLITS, sound
+from workers.encoders.registry import encoder_entry
+from workers.joint.train import train_here
+from workers.text.glove_weights import GLOVE_6B_50D
+
+CELL = Cell(framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=60, batch=8)
+ASKED = ("--framework", "contrastive", "--text", "glove", "--representation", "stochastic", "--epochs", 60)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """36 tones and a manifest.jsonl as corpora have it."""
+    folder = tmp_path_factory.mktemp("corpus")
+    lines, seed = [], 0
+    for split, count in SPLITS.items():
+        for number in range(count):
+            for name in SOUNDS:
+                seed += 1
+                file = f"{split}-{name}-{number}.wav"
+                (folder / file).write_bytes(sound(name, seed))
+                line = {"uri": file, "track_id": file, "title": file, "split": split, "tags": [name, "tone"]}
+                lines.append(line | {"sentences": [f"a {name} tone in some noise"], "genres": [], "style": name})
+    path = folder / "manifest.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    return tmp_path_factory.mktemp("train") / "lake"
+
+
+@pytest.fixture(scope="module")
+def trained(manifest, lake):
+    """The folder of a training that was killed by SIGKILL after some epochs, and started again; when it was killed."""
+    models_with(GLOVE_6B_50D)
+    out = lake.parent / "heads" / "joint-tones"
+    command = ("train", "--data", manifest, "--out", out, *ASKED, "--batch", 8)
+    running = start("--lake", lake, "--encoder", "fake", *command)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("checkpoints/*/run/checkpoint_*/state.pt"))) < 2:  # of which Ray keeps two
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline, "no checkpoint in two minutes"
+        time.sleep(0.01)
+    kill_group(running)
+    assert not (out / "model.json").exists()
+    told = answer(lake, *command)
+    assert told["name"] == "joint-tones"
+    return out
+
+
+def told_by(folder: Path) -> Trained:
+    return Trained.from_json((folder / "model.json").read_text())
+
+
+def test_a_killed_training_ends_as_an_unbroken_one(trained, manifest, lake):
+    settings = Settings(lake=str(lake), encoder="fake")
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    unbroken = train_here(CELL, data, settings.models)
+    found = told_by(trained)
+    assert found.cell == CELL
+    assert found.history == unbroken.history
+    assert found.best_epoch == unbroken.best_epoch
+    for name, weight in load_file(trained / "model.safetensors").items():
+        np.testing.assert_array_equal(weight, unbroken.best[name].half().numpy())
+
+
+def test_it_went_on_from_its_checkpoint(trained, lake):
+    rows = Lake.at(str(lake), S3Settings()).table("runs").to_table().sort_by("started_at").to_pylist()
+    assert [(row["command"], row["status"]) for row in rows] == [("train", "running"), ("train", "done")]
+    counts = json.loads(rows[1]["counts"])
+    assert counts["epochs"] == len(told_by(trained).history)
+    assert 1 <= counts["resumed_at"] < counts["epochs"]
+    assert not (trained / "checkpoints").exists()
+
+
+def test_figures_and_a_plot(trained):
+    found = told_by(trained)
+    assert found.data["clips"] == {split: 2 * count for split, count in SPLITS.items()}
+    assert found.vocabulary == ("bright", "dark", "tone")
+    value, low, high = found.figures["zero-shot"]["roc_auc"]
+    assert 0.9 < value <= 1
+    assert low <= value <= high
+    assert set(found.figures) == {"tag-retrieval", "all-tags-retrieval", "sentence-retrieval", "zero-shot"}
+    assert Image.open(trained / "training.png").size[0] > 500
+
+
+def test_it_is_an_encoder_by_its_path(trained, manifest, lake):
+    """In the lake that it was trained in: vectors come from stored features, and words find the sounds."""
+    (home,) = (lake / "training").iterdir()
+    report = answer(home, "index", manifest, encoder=str(trained))
+    assert (report["encoder"], report["embedded"], report["embedded_now"]) == ("joint-tones", 36, 36)
+    assert report["audio_seconds"] == 0
+    spec = encoder_entry(str(trained)).spec
+    found = Lake.at(str(home), S3Settings())
+    assert features_table(spec) == f"features__fake__{spec.feature_version}"
+    assert {features_table(spec), embeddings_table(spec)} <= found.names()
+    held = track_vectors(found, spec, {"test-dark-0.wav"})
+    np.testing.assert_allclose(np.linalg.norm(held.rows, axis=1), 1, atol=1e-5)
+    for asked in (str(trained), "joint-tones"):
+        rows = find(Settings(lake=str(home), encoder=asked), text="a dark tone", k=12)
+        assert sum("dark" in row["title"] for row in rows) >= 11
+
+
+def test_a_moved_folder_is_found_where_it_is(trained, lake, tmp_path):
+    (home,) = (lake / "training").iterdir()
+    moved = tmp_path / "elsewhere"
+    trained.rename(moved)
+    try:
+        assert find(Settings(lake=str(home), encoder=str(moved)), text="bright", k=1)
+    finally:
+        moved.rename(trained)
+
+
+def test_it_is_judged_as_others_are(trained, manifest, lake):
+    rows = ["path,split,tags"]
+    rows += [f"{split}-{name}-0.wav,{split},{name}" for split in SPLITS for name in SOUNDS]
+    (manifest.parent / "labels.csv").write_text("\n".join(rows))
+    found = answer(
+        lake, "evaluate", "folder", "--data", manifest.parent, "--protocol", "zero-shot", encoder=str(trained)
+    )
+    assert {row["encoder"] for row in found} == {"joint-tones"}
+    assert next(row["value"] for row in found if row["metric"] == "roc_auc") == 1
+
+
+def test_what_is_wrong_is_one_line(trained, manifest, tmp_path):
+    asked = ("--lake", tmp_path / "lake", "train", "--data", manifest)
+    assert "holds a trained encoder already" in refused(*asked, "--out", trained)
+    assert "--text takes glove, bert" in refused(*asked, "--out", tmp_path / "a", "--text", "word2vec")
+    assert "model.json is not of a trained encoder" in refused("--encoder", f"{tmp_path}/nothing", "index", manifest)
+    (trained.parent / "half").mkdir()
+    (trained.parent / "half" / "model.json").write_text((trained / "model.json").read_text())
+    rows = refused("--lake", tmp_path / "b", "--encoder", trained.parent / "half", "tags", manifest.parent / FIRST)
+    assert "copy both, or train again" in rows
+    unlabelled = tmp_path / "manifest.jsonl"
+    unlabelled.write_text('{"uri": "a.wav", "tags": ["x"], "split": "train"}\n')
+    assert "no line with tags is in the split valid or test" in refused(
+        "train", "--data", unlabelled, "--out", tmp_path / "c"
+    )
+
+
+FIRST = "test-dark-0.wav"
