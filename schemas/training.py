@@ -75,7 +75,8 @@ class Cell:
         """Of the cell in tables: framework-text-representation; a classifier reads no texts."""
         if self.framework == "classification":
             return self.framework
-        return f"{self.framework}-{self.text}-{self.representation}"
+        own = "-own" if self.own_sentences and self.representation == "sentence" else ""
+        return f"{self.framework}-{self.text}-{self.representation}{own}"
 
     @property
     def rate(self) -> float:

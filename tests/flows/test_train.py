@@ -2,29 +2,37 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
+from flows.evaluate import EvaluateRequest, evaluate
+from flows.index import index_catalogue
 from flows.material import TextVectors, features_of, training_data
+from flows.progress import Watch
 from flows.query import find
+from flows.reports import IndexRequest
 from lake.connect import Lake
 from lake.vectors import track_vectors
+from schemas.errors import UserError
 from schemas.settings import S3Settings, Settings
-from schemas.tables import embeddings_table, features_table
+from schemas.tables import embeddings_table
 from schemas.training import Cell, Trained
 from tests.cli import answer, kill_group, refused, start
 from tests.conformance.models import models_with
 from tests.flows.labelled import SOUNDS, SPLITS, sound
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import encoder_entry, load_encoder
+from workers.joint.files import write_weights
 from workers.joint.train import train_here
 from workers.text.glove_weights import GLOVE_6B_50D
 
-CELL = Cell(framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=60, batch=8)
-ASKED = ("--framework", "contrastive", "--text", "glove", "--representation", "stochastic", "--epochs", 60)
+CELL = Cell(framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=30, batch=8)
+ASKED = ("--framework", "contrastive", "--text", "glove", "--representation", "stochastic", "--epochs", 30)
 
 
 @pytest.fixture(scope="module")
@@ -106,28 +114,41 @@ def test_figures_and_a_plot(trained):
 
 
 def test_it_is_an_encoder_by_its_path(trained, manifest, lake):
-    """In the lake that it was trained in: vectors come from stored features, and words find the sounds."""
-    (home,) = (lake / "training").iterdir()
-    report = answer(home, "index", manifest, encoder=str(trained))
-    assert (report["encoder"], report["embedded"], report["embedded_now"]) == ("joint-tones", 36, 36)
-    assert report["audio_seconds"] == 0
-    spec = encoder_entry(str(trained)).spec
-    found = Lake.at(str(home), S3Settings())
-    assert features_table(spec) == f"features__fake__{spec.feature_version}"
-    assert {features_table(spec), embeddings_table(spec)} <= found.names()
+    (report,) = index_by(trained, manifest, lake)
+    assert (report.encoder, report.embedded, report.embedded_now) == ("joint-tones", 36, 36)
+    spec, found = encoder_entry(str(trained)).spec, Lake.at(f"{lake}-of-tones", S3Settings())
+    assert {"features__fake__" + spec.feature_version, embeddings_table(spec)} <= found.names()
     held = track_vectors(found, spec, {"test-dark-0.wav"})
     np.testing.assert_allclose(np.linalg.norm(held.rows, axis=1), 1, atol=1e-5)
     for asked in (str(trained), "joint-tones"):
-        rows = find(Settings(lake=str(home), encoder=asked), text="a dark tone", k=12)
+        rows = find(Settings(lake=found.uri, encoder=asked), text="a dark tone", k=12)
         assert sum("dark" in row["title"] for row in rows) >= 11
 
 
-def test_a_moved_folder_is_found_where_it_is(trained, lake, tmp_path):
-    (home,) = (lake / "training").iterdir()
+def test_another_head_hears_no_audio_again(trained, manifest, lake):
+    index_by(trained, manifest, lake)
+    other = trained.with_name("other")
+    other.mkdir()
+    weights = {name: torch.from_numpy(weight) for name, weight in load_file(trained / "model.safetensors").items()}
+    digest = write_weights(other, weights | {"audio.projection.0.bias": weights["audio.projection.0.bias"] + 1})
+    (other / "model.json").write_text(replace(told_by(trained), name="joint-other", weights_sha256=digest).to_json())
+    (report,) = index_by(other, manifest, lake)
+    assert (report.encoder, report.embedded, report.audio_seconds) == ("joint-other", 36, 0)
+
+
+def index_by(folder, manifest, lake):
+    settings = Settings(lake=f"{lake}-of-tones", encoder=str(folder))
+    return index_catalogue(IndexRequest((str(manifest),)), settings, Watch())
+
+
+def test_a_moved_folder_is_found_where_it_is(trained, manifest, lake, tmp_path):
+    index_by(trained, manifest, lake)
     moved = tmp_path / "elsewhere"
     trained.rename(moved)
     try:
-        assert find(Settings(lake=str(home), encoder=str(moved)), text="bright", k=1)
+        assert find(Settings(lake=f"{lake}-of-tones", encoder=str(moved)), text="bright", k=1)
+        with pytest.raises(UserError, match="is not of a trained encoder"):
+            find(Settings(lake=f"{lake}-of-tones", encoder="joint-tones"), text="bright", k=1)
     finally:
         moved.rename(trained)
 
@@ -136,27 +157,29 @@ def test_it_is_judged_as_others_are(trained, manifest, lake):
     rows = ["path,split,tags"]
     rows += [f"{split}-{name}-0.wav,{split},{name}" for split in SPLITS for name in SOUNDS]
     (manifest.parent / "labels.csv").write_text("\n".join(rows))
-    found = answer(
-        lake, "evaluate", "folder", "--data", manifest.parent, "--protocol", "zero-shot", encoder=str(trained)
-    )
+    asked = EvaluateRequest(("folder",), str(manifest.parent), protocols=("zero-shot",))
+    found = evaluate(asked, Settings(lake=str(lake), encoder=str(trained)))
     assert {row["encoder"] for row in found} == {"joint-tones"}
     assert next(row["value"] for row in found if row["metric"] == "roc_auc") == 1
 
 
 def test_what_is_wrong_is_one_line(trained, manifest, tmp_path):
-    asked = ("--lake", tmp_path / "lake", "train", "--data", manifest)
-    assert "holds a trained encoder already" in refused(*asked, "--out", trained)
-    assert "--text takes glove, bert" in refused(*asked, "--out", tmp_path / "a", "--text", "word2vec")
-    assert "model.json is not of a trained encoder" in refused("--encoder", f"{tmp_path}/nothing", "index", manifest)
-    (trained.parent / "half").mkdir()
-    (trained.parent / "half" / "model.json").write_text((trained / "model.json").read_text())
-    rows = refused("--lake", tmp_path / "b", "--encoder", trained.parent / "half", "tags", manifest.parent / FIRST)
-    assert "copy both, or train again" in rows
+    assert "holds a trained encoder already" in refused("train", "--data", manifest, "--out", trained)
+    with pytest.raises(UserError, match="is not of a trained encoder"):
+        encoder_entry(f"{tmp_path}/nothing")
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "model.json").write_text((trained / "model.json").read_text())
+    with pytest.raises(UserError, match="copy both, or train again"):
+        load_encoder(encoder_entry(str(half)).spec, tmp_path)
+    other = replace(told_by(trained), feature_version="0" * 12)
+    (half / "model.json").write_text(other.to_json())
+    with pytest.raises(UserError, match="train it again"):
+        encoder_entry(str(half))
+
+
+def test_a_manifest_without_a_split_is_refused(tmp_path):
     unlabelled = tmp_path / "manifest.jsonl"
     unlabelled.write_text('{"uri": "a.wav", "tags": ["x"], "split": "train"}\n')
-    assert "no line with tags is in the split valid or test" in refused(
-        "train", "--data", unlabelled, "--out", tmp_path / "c"
-    )
-
-
-FIRST = "test-dark-0.wav"
+    with pytest.raises(UserError, match="no line with tags is in the split valid or test"):
+        features_of(str(unlabelled), "fake", Settings(lake=str(tmp_path / "lake")))

@@ -1,6 +1,5 @@
 """An encoder from a folder that `tonelake train` wrote: `tonelake --encoder FOLDER index ...`."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from schemas.errors import UserError
 from schemas.training import MODEL_FILE, Trained
 from workers.encoders.entry import Entry
 from workers.encoders.net_encoder import NetEncoder, unit
+from workers.encoders.protocol import TextTower
 from workers.encoders.ttmr import SAMPLE_RATE, WINDOW
 from workers.text.glove_weights import GLOVE_6B_50D
 from workers.text.minilm_weights import MINILM
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from workers.joint.model import Joint
 
 _TEXTS = {"glove": GLOVE_6B_50D, "bert": MINILM}
-_TEXTS_AT_ONCE = 256
 _AUDIO_FACTOR = 8.0  # as TTMR's: the same net
 
 
@@ -65,7 +64,7 @@ def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
     return Entry(
         spec,
         partial(_OnFeatures, base) if base else _OnAudio,
-        _Tags if classifies else _Text,
+        _text_tower,
         weights if source is None or source in weights else (*weights, source),
         realtime_factor=base.realtime_factor if base else _AUDIO_FACTOR,
         on_gpu=base.on_gpu if base else True,
@@ -104,46 +103,16 @@ class _OnAudio(NetEncoder):
         super().__init__(spec, _joint(spec, models).audio)
 
 
-class _Text:
-    """The TextTower of a triplet or contrastive training."""
+def _text_tower(spec: EncoderSpec, models: Path) -> TextTower:
+    from workers.joint.asked import JointTexts, TagsInTexts
+    from workers.text.glove import Glove
+    from workers.text.minilm import MiniLM
 
-    def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from workers.text.glove import Glove
-        from workers.text.minilm import MiniLM
-
-        cell = read_trained(Path(spec.folder)).cell
-        self._joint, self._dim = _joint(spec, models), spec.head.dim
-        self._tower = None if cell.finetune_text else {"glove": Glove, "bert": MiniLM}[cell.text](models)
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        import torch
-
-        rows = [np.zeros((0, self._dim), np.float32)]
-        with torch.inference_mode():
-            for start in range(0, len(texts), _TEXTS_AT_ONCE):
-                some = texts[start : start + _TEXTS_AT_ONCE]
-                known = torch.from_numpy(self._tower.embed_text(some)) if self._tower else some
-                rows.append(self._joint.embed(known).numpy())
-        return np.concatenate(rows)
-
-
-class _Tags:
-    """The TextTower of a classifier: a text is the mean of the centroids of the trained tags that stand in it.
-
-    The mean of all where it names none: that text says nothing to a classifier.
-    """
-
-    def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        self._centroids = unit(_joint(spec, models).centroids.detach().numpy())
-        vocabulary = read_trained(Path(spec.folder)).vocabulary
-        self._tags = [re.compile(rf"(?<!\w){re.escape(tag.lower())}(?!\w)") for tag in vocabulary]
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        rows = [np.zeros((0, self._centroids.shape[1]), np.float32)]
-        for text in texts:
-            named = [row for row, tag in enumerate(self._tags) if tag.search(text.lower())]
-            rows.append(unit(self._centroids[named or slice(None)].mean(axis=0)[None]))
-        return np.concatenate(rows)
+    trained, joint = read_trained(Path(spec.folder)), _joint(spec, models)
+    if joint.centroids is not None:
+        return TagsInTexts(joint.centroids, trained.vocabulary)
+    towers = {"glove": Glove, "bert": MiniLM}
+    return JointTexts(joint, None if trained.cell.finetune_text else towers[trained.cell.text](models))
 
 
 def _joint(spec: EncoderSpec, models: Path) -> "Joint":
