@@ -75,11 +75,12 @@ class Joint(nn.Module):
 
     def __init__(self, cell: Cell, shapes: Shapes, reader: nn.Module | None = None) -> None:
         super().__init__()
+        self.dim = joint_dim(cell, shapes)
         if cell.tower == "audio":
             self.audio: nn.Module = MusicTower(replace(shapes.music, joint=self.dim))
         else:
             self.audio = FeatureTower(shapes.features, cell.hidden, self.dim, cell.dropout)
-        self.reader, self.dim = reader, joint_dim(cell, shapes)
+        self.reader = reader
         self.text = self.centroids = self.log_scale = None
         if cell.framework == "classification":
             self.centroids = nn.Parameter(nn.Linear(cell.dim, shapes.tags, bias=False).weight.detach())
