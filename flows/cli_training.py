@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from flows.context import print_json, show_list
-from schemas.training import Cell
+from flows.context import Context, print_json, show_list
+from schemas.training import Cell, TrainRequest
 
 app = typer.Typer()
 
@@ -37,32 +37,24 @@ def train(
     workers: Annotated[int, typer.Option(min=1, help="Cores or GPUs to train on at once.")] = 1,
 ) -> None:
     """Train a joint space of music and text; a killed training goes on when it is started again."""
-    from flows.train import TrainRequest
+    asked = {name: value for name, value in locals().items() if name in Cell.__slots__}
+    cell = Cell(**asked | {"encoder": encoder or context.obj.settings.encoder})
+    _trained(TrainRequest(data, cell, out, workers), context.obj)
+
+
+def _trained(request: TrainRequest, context: Context) -> None:
     from flows.train import train as run
 
-    cell = Cell(
-        framework=framework,
-        text=text,
-        representation=representation,
-        tower=tower,
-        encoder=encoder or context.obj.settings.encoder,
-        seed=seed,
-        epochs=epochs,
-        batch=batch,
-        learning_rate=learning_rate,
-        text_projection=text_projection,
-        own_sentences=own_sentences,
-        finetune_text=finetune_text,
-    )
-    trained = run(TrainRequest(data, cell, out, workers), context.obj.settings)
+    trained = run(request, context.settings)
     rows = [
         {"protocol": protocol, "metric": metric}
         | {name: round(number, 4) for name, number in zip(("value", "low", "high"), numbers, strict=True)}
         for protocol, found in trained.figures.items()
         for metric, numbers in found.items()
     ]
-    if context.obj.json:
-        print_json({"name": trained.name, "folder": str(out), "best_epoch": trained.best_epoch, "figures": rows})
+    if context.json:
+        told = {"name": trained.name, "folder": str(request.out), "best_epoch": trained.best_epoch}
+        print_json(told | {"figures": rows})
         return
-    show_list(context.obj, f"{trained.name}: {trained.data['clips']['test']:,} test clips", rows)
-    print(f"use it: tonelake --encoder {out} index SOURCE")
+    show_list(context, f"{trained.name}: {trained.data['clips']['test']:,} test clips", rows)
+    print(f"use it: tonelake --encoder {request.out} index SOURCE")

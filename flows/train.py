@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,12 @@ from lake.connect import Lake
 from lake.runs import RunRecord, new_run_id
 from schemas.errors import UserError
 from schemas.settings import Settings
-from schemas.training import MODEL_FILE, PLOT_FILE, WEIGHTS_FILE, Cell, Trained, encoder_name
+from schemas.training import MODEL_FILE, PLOT_FILE, WEIGHTS_FILE, Cell, Trained, TrainRequest, encoder_name
 from workers.encoders.entry import Entry
 from workers.encoders.registry import encoder_entry
 from workers.joint.data import Split
 from workers.protocols.items import Items
 from workers.protocols.measure import figures
-
-
-@dataclass(frozen=True, slots=True)
-class TrainRequest:
-    """`workers` of Ray Train: a core or a GPU each."""
-
-    manifest: str
-    cell: Cell
-    out: Path
-    workers: int = 1
 
 
 def train(request: TrainRequest, settings: Settings) -> Trained:

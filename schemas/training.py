@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
@@ -85,6 +86,16 @@ class Cell:
     def to_json(self) -> dict[str, Any]:
         """For model.json."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """A cell, the manifest to train it on, the folder for the model; `workers` of Ray Train: a core or a GPU each."""
+
+    manifest: str
+    cell: Cell
+    out: Path
+    workers: int = 1
 
 
 def encoder_name(folder: str) -> str:

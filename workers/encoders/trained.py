@@ -40,22 +40,19 @@ def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
             f"{folder} was trained on features {trained.feature_version} of {trained.base}, this tonelake computes "
             f"{base.spec.feature_version}: train it again"
         )
-    classifies = cell.framework == "classification"
-    text = "the trained tags" if classifies else {"glove": "GloVe 6B 50d", "bert": "all-MiniLM-L6-v2"}[cell.text]
-    source = None if classifies else _TEXTS[cell.text]
-    head = HeadSpec(
-        kind="joint" if base else "identity",
-        dim=trained.dim,
-        weights_sha256=trained.weights_sha256,
-        text_tower=text,
-        parameters=(("text_weights", source.sha256()),) if source else (),
-    )
+    source = None if cell.framework == "classification" else _TEXTS[cell.text]
     spec = EncoderSpec(
         name=trained.name,
         licence=f"trained here on {base.spec.name}: {base.spec.licence}" if base else "trained here",
         citation="S. Doh, M. Won, K. Choi and J. Nam, Toward Universal Text-to-Music Retrieval, ICASSP 2023",
         backbone=base.spec.backbone if base else _own_backbone(trained),
-        head=head,
+        head=HeadSpec(
+            kind="joint" if base else "identity",
+            dim=trained.dim,
+            weights_sha256=trained.weights_sha256,
+            text_tower=source.name if source else "the trained tags",
+            parameters=(("text_weights", source.sha256()),) if source else (),
+        ),
         tagger=base.spec.tagger if base else None,
         base=base.spec.name if base else "",
         folder=str(folder),
