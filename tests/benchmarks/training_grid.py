@@ -1,6 +1,6 @@
 """Frameworks, text towers and text representations beside each other, by several seeds, on cached features.
 
-python -m tests.benchmarks.training_grid MANIFEST [--encoder musicnn] [--seeds 3] [--work FOLDER] [--epochs 100]
+python -m tests.benchmarks.training_grid MANIFEST [--encoder musicnn] [--seeds 3] [--work FOLDER] [--epochs 50]
 
 Source: the grid of S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023). Features are indexed
 once into the lake of TONELAKE_LAKE; each training is of one core, without Ray. What a run found is kept in the work
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("manifest")
     parser.add_argument("--encoder", default="musicnn")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--work", type=Path, default=Path("grid"))
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
