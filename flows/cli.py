@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import cli_benchmarks
+from flows import cli_benchmarks, cli_training
 from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_benchmarks.app)
+app.add_typer(cli_training.app)
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def options(
     context: typer.Context,
     lake: Annotated[str | None, typer.Option(help="Folder or s3://bucket/prefix [env: TONELAKE_LAKE]")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Name of an encoder; index takes a,b too [env: TONELAKE_ENCODER]")
+        str | None, typer.Option(help="Name, or folder of a trained one; index takes a,b too [env: TONELAKE_ENCODER]")
     ] = None,
     allow_unproven: Annotated[
         bool, typer.Option("--allow-unproven", help="Compute with encoders marked unproven, too.")

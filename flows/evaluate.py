@@ -77,7 +77,7 @@ def _judged(
     """One benchmark for one encoder: a run."""
     spec = entry.spec.limited(request.chunks)
     lake, run_id, seen = Lake.at(settings.lake, settings.s3), new_run_id(), watch()
-    own = settings.model_copy(update={"encoder": spec.name})
+    own = settings.model_copy(update={"encoder": spec.address})
     clips = [clip for clip in one.clips if any(chosen.uses(clip) for chosen in protocols)]
     with (
         Lease(lake, "evaluations", run_id, seen.say) as lease,

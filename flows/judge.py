@@ -74,7 +74,7 @@ class Judge:
     def _asked(self) -> Items:
         from workers.protocols.asking import sentence_retrieval, tag_retrieval, zero_shot
 
-        load = encoder_entry(self._spec.name).load_text
+        load = encoder_entry(self._spec.address).load_text
         assert load is not None, "obstacle() has refused encoders without a text tower"
         tower, names, task = load(self._spec, self._settings.models), self._subject.names, self._subject.benchmark.task
         if self._protocol.name == "zero-shot":

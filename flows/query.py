@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import runnable
+from workers.encoders.registry import ENCODERS, encoder_entry, runnable
 
 Row = dict[str, Any]
 
@@ -40,7 +41,7 @@ def find(
     if not any((text, like, audio, where, tag)):
         raise UserError("search for what? Give TEXT, --like TRACK_ID, --audio FILE, --where SQL or --tag NAME")
     lake = Lake.at(settings.lake, settings.s3)
-    spec = choose(lake, settings.encoder, embedding_version).spec
+    spec = held_spec(lake, settings, embedding_version)
     tag = _vocabulary_name(tag, spec.tagger) if tag else None
     query = None
     if text is not None:
@@ -58,7 +59,17 @@ def tags(settings: Settings, track_or_file: str, embedding_version: str | None =
         row = embed_file(track_or_file, runnable(settings.encoder, settings).spec, settings)
         return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in row["tags"]]
     lake = Lake.at(settings.lake, settings.s3)
-    return tags_of(lake, choose(lake, settings.encoder, embedding_version).spec, track_or_file)
+    return tags_of(lake, held_spec(lake, settings, embedding_version), track_or_file)
+
+
+def held_spec(lake: Lake, settings: Settings, embedding_version: str | None) -> EncoderSpec:
+    """The version that is meant, of those the lake holds; a trained encoder is read from the folder it is in now."""
+    if settings.encoder in ENCODERS or not Path(settings.encoder).is_dir():
+        return choose(lake, settings.encoder, embedding_version).spec
+    ours = encoder_entry(settings.encoder).spec
+    if ours.embedding_version in {version.embedding_version for version in versions(lake)}:
+        embedding_version = embedding_version or ours.embedding_version
+    return replace(choose(lake, ours.name, embedding_version).spec, folder=ours.folder)
 
 
 def quarantine(settings: Settings) -> list[Row]:
@@ -66,7 +77,11 @@ def quarantine(settings: Settings) -> list[Row]:
     lake = Lake.at(settings.lake, settings.s3)
     if "quarantine" not in lake.required_names():
         return []
-    ids = {version.spec.feature_version for version in versions(lake) if version.name in settings.encoders}
+    ids = {
+        version.spec.feature_version
+        for version in versions(lake)
+        if {version.name, version.spec.folder} & set(settings.encoders)
+    }
     held = lake.table("quarantine").to_table(filter=among("feature_version", ids)).to_pylist() if ids else []
     registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
     tracks = {row["track_id"]: row for row in registered}
@@ -83,7 +98,7 @@ def quarantined_windows(settings: Settings) -> list[int | None]:
     """The `--windows` of those versions of the encoder under which the lake holds tracks in quarantine."""
     lake = Lake.at(settings.lake, settings.s3)
     lake.required_names()
-    specs = [version.spec for version in versions(lake) if version.name == settings.encoder]
+    specs = [version.spec for version in versions(lake) if settings.encoder in (version.name, version.spec.folder)]
     return [spec.backbone.windows.limit for spec in specs if len(quarantined_tracks(lake, spec))]
 
 
@@ -141,7 +156,7 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
 
 def _computes(spec: EncoderSpec, settings: Settings) -> Entry:
     """The registered encoder, if it still computes this very version: vectors of different versions never meet."""
-    entry = runnable(spec.name, settings)
+    entry = runnable(spec.address, settings)
     ours = entry.spec.limited(spec.backbone.windows.limit)
     if ours.embedding_version != spec.embedding_version:
         raise UserError(

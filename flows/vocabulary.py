@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.progress import track
-from flows.query import embed_file, text_tower
+from flows.query import embed_file, held_spec, text_tower
 from lake.connect import Lake
 from lake.evaluations import latest, read_items
 from lake.search import vector_of
-from lake.versions import choose
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -38,10 +37,7 @@ def tags_in_words(
     """The words, the version they are read in, and the vector [dim] of the track or audio file, if one is named."""
     lake = Lake.at(settings.lake, settings.s3)
     heard = track_or_file is not None and (Path(track_or_file).is_file() or track_or_file.startswith("s3://"))
-    if heard:
-        spec = runnable(settings.encoder, settings).spec
-    else:
-        spec = choose(lake, settings.encoder, embedding_version).spec
+    spec = runnable(settings.encoder, settings).spec if heard else held_spec(lake, settings, embedding_version)
     words = Vocabulary.of(file, spec, text_tower(spec, settings), lake, labelled)
     if track_or_file is None:
         return words, spec, None
@@ -66,7 +62,7 @@ class Vocabulary:
         """Reads the file; with a benchmark's name learns from its zero-shot evaluation by this encoder version."""
         names = read_words(Path(file))
         known = _calibrations(lake, spec, labelled, names) if labelled else None
-        prompt = encoder_entry(spec.name).spec.prompt
+        prompt = encoder_entry(spec.address).spec.prompt
         texts = [prompt.replace("{}", name) for name in names]
         return cls(names, tower.embed_text(texts), known)
 
@@ -144,7 +140,7 @@ def _calibrations(lake: Lake, spec: EncoderSpec, benchmark: str, names: tuple[st
 
 def _labelled(lake: Lake, spec: EncoderSpec, benchmark: str) -> dict[str, Calibration]:
     """From the scores that the newest zero-shot evaluation by the encoder's own prompt kept."""
-    asked = ("zero-shot", encoder_entry(spec.name).spec.prompt, spec.embedding_version)
+    asked = ("zero-shot", encoder_entry(spec.address).spec.prompt, spec.embedding_version)
     rows = [
         row for row in latest(lake, benchmark) if (row["protocol"], row["prompt"], row["embedding_version"]) == asked
     ]

@@ -53,7 +53,9 @@ class EncoderSpec:
     """A backbone, a head and perhaps a tagger.
 
     `name`, `licence`, `citation` and `prompt` move no stored number and no version. `prompt` is how a bare tag is put
-    to the text tower, with {} where the tag stands; evaluations by another prompt are other evaluations.
+    to the text tower, with {} where the tag stands; evaluations by another prompt are other evaluations. `base` names
+    the encoder whose backbone, and so whose stored features, this one shares; `folder` holds what was trained here.
+    Both move no number either.
     """
 
     name: str
@@ -63,6 +65,13 @@ class EncoderSpec:
     head: HeadSpec
     tagger: TaggerSpec | None = None
     prompt: str = "{}"
+    base: str = ""
+    folder: str = ""
+
+    @property
+    def address(self) -> str:
+        """What the registry finds it by: a trained encoder's folder, else its name."""
+        return self.folder or self.name
 
     @property
     def model(self) -> str:

@@ -77,8 +77,8 @@ class Settings(BaseSettings):
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """The names in `encoder`, which may hold several separated by commas."""
-        return tuple(dict.fromkeys(filter(None, self.encoder.replace(" ", "").split(","))))
+        """The names or folders in `encoder`, which may hold several separated by commas."""
+        return tuple(dict.fromkeys(filter(None, map(str.strip, self.encoder.split(",")))))
 
     def each_encoder(self) -> "list[Settings]":
         """These settings with one encoder each."""

@@ -29,4 +29,4 @@ def windows_table(spec: EncoderSpec) -> str:
 
 
 def features_table(spec: EncoderSpec) -> str:
-    return f"features__{spec.name}__{spec.feature_version}"
+    return f"features__{spec.base or spec.name}__{spec.feature_version}"

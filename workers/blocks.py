@@ -65,7 +65,7 @@ class EncodeStage:
 
     def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
         self._encoders, self._refusal = _loaded_or_refused((spec,), settings)
-        self._at_once = GPU_TRACKS if encoder_entry(spec.name).on_gpu else 1
+        self._at_once = GPU_TRACKS if encoder_entry(spec.address).on_gpu else 1
 
     def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
         if self._refusal:

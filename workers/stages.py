@@ -229,4 +229,6 @@ def _cpus() -> int:
 
 def _gpus_for(specs: Specs) -> int:
     """The cluster's GPUs, where one of the encoders computes on them."""
-    return int(ray.cluster_resources().get("GPU", 0)) if any(encoder_entry(spec.name).on_gpu for spec in specs) else 0
+    return (
+        int(ray.cluster_resources().get("GPU", 0)) if any(encoder_entry(spec.address).on_gpu for spec in specs) else 0
+    )

@@ -19,7 +19,7 @@ from workers.protocols.measure import Change
 
 _COLOURS = ("#2a6f97", "#e07a5f", "#5b8c5a", "#9c6fb5", "#c9a227", "#7a7a7a")
 _MOST_BARS = 60
-_STYLE = {
+STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -46,7 +46,7 @@ def tag_bars(path: Path, title: str, names: Sequence[str], areas: np.ndarray, co
     if len(order) > _MOST_BARS:
         title += f" (30 best and 30 worst of {len(order):,} tags)"
         order = order[: _MOST_BARS // 2] + order[-_MOST_BARS // 2 :]
-    with pyplot.rc_context(_STYLE):
+    with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.17 * len(order)))
         rows = np.arange(len(order))
         axes.barh(rows, areas[order] - 0.5, left=0.5, color=np.where(areas[order] >= 0.5, _COLOURS[0], _COLOURS[1]))
@@ -55,12 +55,12 @@ def tag_bars(path: Path, title: str, names: Sequence[str], areas: np.ndarray, co
         axes.set(yticks=rows, yticklabels=labels, xlim=(0, 1), xlabel="ROC-AUC; 0.5 is chance; clips in brackets")
         axes.invert_yaxis()
         axes.margins(y=0.01)
-        _save(figure, axes, path, title)
+        save(figure, axes, path, title)
 
 
 def reliability_curves(path: Path, title: str, curves: dict[str, Reliability]) -> None:
     """How often what was said with a probability came true; the size of a point is the number of decisions."""
-    with pyplot.rc_context(_STYLE):
+    with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(5.2, 5))
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle="--", label="perfect")
         for name, curve in curves.items():
@@ -69,14 +69,14 @@ def reliability_curves(path: Path, title: str, curves: dict[str, Reliability]) -
             axes.scatter(curve.confidence, curve.frequency, s=sizes, color=line.get_color(), alpha=0.7)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="probability said", ylabel="share that came true")
         axes.legend(frameon=False, fontsize=8)
-        _save(figure, axes, path, title)
+        save(figure, axes, path, title)
 
 
 def space_map(path: Path, title: str, places: Sequence[Place]) -> None:
     """Tracks, tags and sentences of one space, flattened."""
     looks = {"track": (_COLOURS[0], "o", 14, 0.55), "sentence": (_COLOURS[2], "^", 34, 0.9)}
     looks["tag"] = (_COLOURS[1], "s", 26, 0.95)
-    with pyplot.rc_context(_STYLE):
+    with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(9, 7))
         for kind, (colour, marker, size, alpha) in looks.items():
             mine = [place for place in places if place.kind == kind]
@@ -91,7 +91,7 @@ def space_map(path: Path, title: str, places: Sequence[Place]) -> None:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.01), ncols=3)
-        _save(figure, axes, path, title)
+        save(figure, axes, path, title)
 
 
 def difference_plot(path: Path, title: str, rows: dict[str, Change]) -> None:
@@ -100,7 +100,7 @@ def difference_plot(path: Path, title: str, rows: dict[str, Change]) -> None:
     Ranks are left to the table: their scale would hide all else.
     """
     rows = {name: found for name, found in rows.items() if name != "median_rank"}
-    with pyplot.rc_context(_STYLE):
+    with pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(7, 1.2 + 0.32 * len(rows)))
         for row, found in enumerate(rows.values()):
             proven = found.low > 0 or found.high < 0
@@ -111,10 +111,11 @@ def difference_plot(path: Path, title: str, rows: dict[str, Change]) -> None:
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel="new - old, 95 % paired bootstrap interval")
         axes.invert_yaxis()
-        _save(figure, axes, path, title)
+        save(figure, axes, path, title)
 
 
-def _save(figure: pyplot.Figure, axes: Axes, path: Path, title: str) -> None:
+def save(figure: pyplot.Figure, axes: Axes, path: Path, title: str) -> None:
+    """Under a title above these axes; the figure is closed."""
     axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks is drawn as boxes

@@ -115,7 +115,7 @@ class SectionBuilder:
                 f"The vectors of {_version(row)} are gone from {corpus.uri}: no map, no examples."
             )
             return
-        load = encoder_entry(spec.name).load_text
+        load = encoder_entry(spec.address).load_text
         if load is None:
             return
         alike = [one for one in self._ours if all(one[name] == row[name] for name in ("corpus", "embedding_version"))]

@@ -7,12 +7,11 @@ several rows: their tags and captions come together.
 from pathlib import Path
 
 from lake.benchmarks.annotations import loader, table
-from lake.benchmarks.splits import share
+from lake.benchmarks.splits import drawn_split
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 from schemas.errors import UserError
 
 LABELS = "labels.csv"
-_VALID, _TEST = 0.1, 0.2  # shares of the clips, or artists, where the file names no split
 
 
 def _clips(data: Path) -> list[Clip]:
@@ -39,7 +38,7 @@ def _clips(data: Path) -> list[Clip]:
 
 def _clip(data: Path, path: str, rows: list[dict[str, str]]) -> Clip:
     artist = _first(rows, "artist")
-    split = _first(rows, "split") or _drawn(artist or path)
+    split = _first(rows, "split") or drawn_split(artist or path)
     if split not in SPLITS:
         raise UserError(f"{data / LABELS}: {path} has the split {split!r}; use train, valid or test")
     if len({row["split"] for row in rows if row.get("split")}) > 1:
@@ -53,12 +52,6 @@ def _clip(data: Path, path: str, rows: list[dict[str, str]]) -> Clip:
         title=_first(rows, "title"),
         artist=artist,
     )
-
-
-def _drawn(name: str) -> str:
-    """By the artist where one is named, so that no artist is in two splits."""
-    place = share(name)
-    return "test" if place < _TEST else "valid" if place < _TEST + _VALID else "train"
 
 
 def _tags(row: dict[str, str]) -> list[str]:

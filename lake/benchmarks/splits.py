@@ -5,6 +5,8 @@ import json
 
 from schemas.benchmarks import Clip
 
+_VALID, _TEST = 0.1, 0.2  # shares of the clips, or artists, where nobody named a split
+
 
 def split_hash(clips: list[Clip], names: tuple[str, ...] = ()) -> str:
     """First 12 hex digits of sha256 over the clips' ids, splits, labels, captions and targets, and the class names.
@@ -21,3 +23,9 @@ def split_hash(clips: list[Clip], names: tuple[str, ...] = ()) -> str:
 def share(name: str) -> float:
     """A number in [0, 1) that belongs to a name: those under 0.1 are a tenth of all, the same ones everywhere."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12
+
+
+def drawn_split(name: str) -> str:
+    """train, valid or test (70/10/20) by a name: by an artist's, so that no artist is in two splits."""
+    place = share(name)
+    return "test" if place < _TEST else "valid" if place < _TEST + _VALID else "train"

@@ -35,6 +35,7 @@ from workers.encoders import (
 )
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import Encoder
+from workers.encoders.trained import read_trained, trained_entry
 
 _MODULES = (
     *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
@@ -46,10 +47,17 @@ ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for 
 
 
 def encoder_entry(name: str) -> Entry:
-    """The entry of that name, which may end in -bfloat16; UserError says which there are."""
+    """The entry of that name, which may end in -bfloat16, or of a trained encoder's folder; UserError says which
+    there are.
+    """
     entry = ENCODERS.get(name.removesuffix(HALF))
+    if entry is None and ("/" in name or Path(name).is_dir()):
+        folder = Path(name).expanduser().absolute()
+        trained = read_trained(folder)
+        return trained_entry(folder, trained, encoder_entry(trained.base) if trained.base else None)
     if entry is None:
-        raise UserError(f"no encoder is named {name!r}; there are {', '.join(sorted(ENCODERS))}")
+        named = ", ".join(sorted(ENCODERS))
+        raise UserError(f"no encoder is named {name!r}; there are {named}, or a folder that `tonelake train` wrote")
     if not name.endswith(HALF):
         return entry
     if not entry.on_gpu:
@@ -67,7 +75,7 @@ def runnable(name: str, settings: Settings) -> Entry:
 
 def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
     """The encoder of that very version; UserError where this tonelake computes another."""
-    entry = encoder_entry(spec.name)
+    entry = encoder_entry(spec.address)
     ours = entry.spec.limited(spec.backbone.windows.limit)
     if ours.embedding_version != spec.embedding_version:
         raise UserError(f"this tonelake computes {ours.name} {ours.embedding_version}, not {spec.embedding_version}")

@@ -19,7 +19,7 @@ from workers.weights import HubSource, Source, UrlSource, weights_folder
 DIM = 128
 MAX_TOKENS = 512  # BERT has no more places; in training texts had at most 64
 HEADS = 12  # BERT's, the only one of its sizes that its weights do not tell
-_SAMPLE_RATE, _WINDOW = 16_000, 158_560
+SAMPLE_RATE, WINDOW = 16_000, 158_560  # 9.91 s
 
 # The tokenizer alone: the weights of BERT, trained further, are in the checkpoints.
 BERT_TOKENIZER = HubSource(
@@ -86,7 +86,7 @@ class _Model:
             ),
             backbone=BackboneSpec(
                 weights_sha256=self.source.sha256(),
-                windows=WindowSpec(sample_rate=_SAMPLE_RATE, window=_WINDOW, hop=_WINDOW),
+                windows=WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW),
                 layer="joint projection of CLS" + ("" if self.text else ", of length 1") + "; mel of the real part",
                 pooling="mean over windows",
                 dim=DIM,

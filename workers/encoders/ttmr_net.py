@@ -199,7 +199,7 @@ def part(weights: Mapping[str, torch.Tensor], prefix: str) -> Weights:
 def music_tower(weights: Weights) -> MusicTower:
     """The tower of a checkpoint, in eval mode; RuntimeError where a name or a shape does not fit."""
     state = renamed({name: weight for name, weight in weights.items() if name.startswith("audio_")}, _NAMES)
-    tower = MusicTower(_shape(state))
+    tower = MusicTower(shape_of(state))
     tower.load_state_dict(state)
     return tower.eval()
 
@@ -222,7 +222,8 @@ def renamed(weights: Weights, names: Names) -> Weights:
     return found
 
 
-def _shape(state: Weights) -> MusicShape:
+def shape_of(state: Weights) -> MusicShape:
+    """Of the tower that has these weights."""
     frame, bands = len(state["mel.window"]), state["mel.filters"].shape[1]
     _, places, dim = state["places"].shape
     return MusicShape(

@@ -22,26 +22,35 @@ MAX_TOKENS = 256
 _HEADS = 12
 
 
-class MiniLM:
-    """A TextTower. Source: W. Wang et al., "MiniLM" (2020), as trained on sentence pairs by sentence-transformers."""
+class MiniLMNet(nn.Module):
+    """Texts -> vectors [N, 384], not normalised: the mean over a text's tokens, at most 256 of them."""
 
     def __init__(self, models: Path) -> None:
+        super().__init__()
         folder = weights_folder(MINILM, models)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
-        self._net = bert_of(load_file(folder / "model.safetensors"), _HEADS)
+        self.bert = bert_of(load_file(folder / "model.safetensors"), _HEADS)
 
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Texts -> unit vectors [N, 384] float32: the mean over a text's tokens, at most 256 of them."""
-        batches = [self._embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
-        return np.concatenate([np.zeros((0, DIM), np.float32), *batches])
+    def forward(self, texts: list[str]) -> torch.Tensor:
+        device = self.bert.words.weight.device
+        encoded = self._tokenizer.encode_batch(texts)
+        tokens = torch.tensor([text.ids for text in encoded], device=device)
+        mask = torch.tensor([text.attention_mask for text in encoded], dtype=torch.bool, device=device)
+        hidden = self.bert(tokens, mask)
+        return (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+class MiniLM:
+    """A TextTower. Source: W. Wang et al., "MiniLM" (2020), as trained on sentence pairs by sentence-transformers."""
+
+    def __init__(self, models: Path) -> None:
+        self._net = MiniLMNet(models)
 
     @torch.inference_mode()
-    def _embed(self, texts: list[str]) -> np.ndarray:
-        encoded = self._tokenizer.encode_batch(texts)
-        tokens = torch.tensor([text.ids for text in encoded])
-        mask = torch.tensor([text.attention_mask for text in encoded], dtype=torch.bool)
-        hidden = self._net(tokens, mask)
-        total = (hidden * mask[:, :, None]).sum(1)
-        return nn.functional.normalize(total / mask.sum(1, keepdim=True)).numpy()
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """Texts -> unit vectors [N, 384] float32."""
+        starts = range(0, len(texts), BATCH)
+        batches = [nn.functional.normalize(self._net(texts[at : at + BATCH])).numpy() for at in starts]
+        return np.concatenate([np.zeros((0, DIM), np.float32), *batches])

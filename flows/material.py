@@ -1,0 +1,142 @@
+"""What a training reads, made ready: clips of a manifest, features from a lake of their own, texts as vectors."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flows.index import index_catalogue
+from flows.progress import Watch, track
+from flows.reports import IndexRequest
+from lake.connect import Lake
+from lake.corpus import labelled_clips
+from lake.sources import list_sources
+from lake.vectors import track_vectors
+from schemas.benchmarks import SPLITS, Clip
+from schemas.errors import UserError
+from schemas.settings import Settings
+from schemas.training import Cell
+from workers.encoders.registry import runnable
+from workers.joint.data import Split, TrainingData
+from workers.joint.texts import pools
+
+POOL_SEED = 0  # of the data, not of a training
+_TEXTS_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The splits by name, and what names their clips, labels and audio."""
+
+    splits: dict[str, Split]
+    digest: str
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The tags of the training split."""
+        return tuple(sorted({tag for clip in self.splits["train"].clips for tag in clip.labels}))
+
+
+def training_lake(manifest: str, settings: Settings) -> Lake:
+    """A lake of its own beside the catalogue's tables, as benchmarks have: a manifest is indexed once."""
+    where = str(Path(manifest).absolute()) if "://" not in manifest else manifest
+    short = hashlib.sha256(where.encode()).hexdigest()[:8]
+    lake = Lake.at(settings.lake, settings.s3)
+    return Lake(f"{lake.uri}/training/{Path(manifest).parent.name or 'data'}-{short}", lake.s3)
+
+
+def features_of(manifest: str, encoder: str, settings: Settings) -> Material:
+    """Indexes what of the manifest is not embedded yet, and reads the encoder's features of its clips."""
+    clips = {clip.clip_id: clip for clip in labelled_clips(list_sources([manifest], settings.s3).tracks)}
+    lake, spec = training_lake(manifest, settings), runnable(encoder, settings).spec
+    own = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
+    index_catalogue(IndexRequest((manifest,)), own, Watch())
+    held = track_vectors(lake, spec, set(clips), "features")
+    found = [clips[name] for name in held.track_ids]
+    splits = {name: Split(tuple(found[row] for row in rows), held.rows[rows]) for name, rows in _rows(found).items()}
+    return Material(splits, _digest(found, held.digest))
+
+
+def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
+    """Decodes every clip of the manifest once, into the folder; what a verdict refuses is left out."""
+    from workers.joint.audio import decoded
+    from workers.stages import each
+
+    clips = labelled_clips(list_sources([manifest], settings.s3).tracks)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{hashlib.sha256(clip.clip_id.encode()).hexdigest()[:32]}.npy" for clip in clips]
+    jobs = [(clip.path, file) for clip, file in zip(clips, files, strict=True)]
+    heard = list(track(each(decoded, settings, jobs, settings), "decoding audio", len(jobs)))
+    found = [(clip, file) for clip, file, ok in zip(clips, files, heard, strict=True) if ok]
+    rows = _rows([clip for clip, _ in found])
+    splits = {
+        name: Split(tuple(found[row][0] for row in mine), audio=tuple(found[row][1] for row in mine))
+        for name, mine in rows.items()
+    }
+    return Material(splits, _digest([clip for clip, _ in found], "audio"))
+
+
+def _rows(clips: list[Clip]) -> dict[str, list[int]]:
+    """Of each split; UserError where one is empty."""
+    rows = {name: [row for row, clip in enumerate(clips) if clip.split == name] for name in SPLITS}
+    if empty := [name for name, mine in rows.items() if not mine]:
+        raise UserError(f"no clip of the split {' or '.join(empty)} could be heard: look into the manifest's files")
+    return rows
+
+
+def training_data(material: Material, cell: Cell, known: "TextVectors") -> TrainingData:
+    """What training may see: the train and valid splits, their texts, and the text tower's vectors of these."""
+    train, valid = material.splits["train"], material.splits["valid"]
+    if cell.framework == "classification" or cell.finetune_text:
+        return TrainingData(train, valid, material.vocabulary, [], [], {}, np.zeros((0, 0), np.float32))
+    asked = (cell.representation, cell.text_pool, POOL_SEED, cell.own_sentences)
+    both = pools(train.clips, *asked), pools(valid.clips, *asked)
+    texts = list(dict.fromkeys(text for split in both for pool in split for text in pool))
+    places = {text: row for row, text in enumerate(texts)}
+    return TrainingData(train, valid, material.vocabulary, *both, places, known.of(texts))
+
+
+class TextVectors:
+    """A frozen text tower's vectors: each text is embedded once, and kept in a file where one is named."""
+
+    def __init__(self, text: str, models: Path, file: Path | None = None) -> None:
+        self._text, self._models, self._file = text, models, file
+        self._known: dict[str, np.ndarray] = {}
+        if file and file.is_file():
+            with np.load(file, allow_pickle=False) as held:
+                self._known = dict(zip(held["texts"].tolist(), held["vectors"], strict=True))
+
+    def of(self, texts: list[str]) -> np.ndarray:
+        """Vectors [N, text] float32."""
+        new = sorted((text for text in texts if text not in self._known), key=len)  # alike lengths: little padding
+        if new:
+            tower = _tower(self._text, self._models)
+            starts = range(0, len(new), _TEXTS_AT_ONCE)
+            for start in track(starts, f"reading {len(new):,} texts"):
+                some = new[start : start + _TEXTS_AT_ONCE]
+                self._known.update(zip(some, tower.embed_text(some), strict=True))
+            self._keep()
+        return np.stack([self._known[text] for text in texts])
+
+    def _keep(self) -> None:
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = self._file.with_suffix(".part.npz")
+            np.savez(unfinished, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
+            unfinished.replace(self._file)
+
+
+def _tower(text: str, models: Path) -> Any:
+    """Torch is imported here: not before it is needed."""
+    from workers.text.glove import Glove
+    from workers.text.minilm import MiniLM
+
+    return {"glove": Glove, "bert": MiniLM}[text](models)
+
+
+def _digest(clips: list[Clip], audio: str) -> str:
+    """Names the clips, what is said of them, and their audio."""
+    told = [(clip.clip_id, clip.split, clip.labels, clip.captions) for clip in clips]
+    return hashlib.sha256(repr((told, audio)).encode()).hexdigest()[:16]

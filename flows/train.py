@@ -1,0 +1,110 @@
+"""`tonelake train`: a manifest -> features, texts -> a trained joint space -> its figures and its folder."""
+
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flows.material import Material, TextVectors, audio_of, features_of, training_data
+from flows.progress import track
+from lake.connect import Lake
+from lake.runs import RunRecord, new_run_id
+from schemas.errors import UserError
+from schemas.settings import Settings
+from schemas.training import MODEL_FILE, PLOT_FILE, WEIGHTS_FILE, Cell, Trained, TrainRequest, encoder_name
+from workers.encoders.entry import Entry
+from workers.encoders.registry import encoder_entry
+from workers.joint.data import Split
+from workers.protocols.items import Items
+from workers.protocols.measure import figures
+
+
+def train(request: TrainRequest, settings: Settings) -> Trained:
+    """Trains a cell and writes its folder; what was killed goes on at its last epoch when it is asked for again."""
+    from workers.joint.train import RayTraining
+    from workers.stages import start_ray
+
+    cell, out = request.cell, request.out.expanduser().absolute()
+    if (out / MODEL_FILE).exists():
+        raise UserError(f"{out} holds a trained encoder already: choose another --out, or remove it")
+    out.mkdir(parents=True, exist_ok=True)
+    base, lake = encoder_entry(cell.encoder).spec, Lake.at(settings.lake, settings.s3)
+    asked = {"sources": [request.manifest], "cell": cell.to_json(), "out": str(out), "workers": request.workers}
+    with RunRecord(lake, new_run_id(), "train", base, asked) as record:
+        started = time.monotonic()
+        material = _material(request, settings)
+        known = TextVectors(cell.text, settings.models, out / "checkpoints" / f"texts-{cell.text}.npz")
+        data = training_data(material, cell, known)
+        start_ray(settings)
+        folder = out / "checkpoints" / _identity(cell, material)
+        training = RayTraining(cell, data, settings.models, folder, request.workers)
+        ran = [row["epoch"] for row in track(training, f"training {cell.name}", cell.epochs)]
+        trained = write_model(out, training.state, cell, material, settings)
+        shutil.rmtree(out / "checkpoints")
+        seconds = round(time.monotonic() - started, 1)
+        counts = {"encoder": trained.name, "epochs": len(trained.history), "wall_seconds": seconds}
+        record.done(counts | {"resumed_at": ran[0] - 1 if ran else len(trained.history)})
+    return trained
+
+
+def write_model(out: Path, state: Any, cell: Cell, material: Material, settings: Settings) -> Trained:
+    """The weights of the best epoch, the plot, the figures as read back from the file; model.json completes it."""
+    from flows.report.training import training_plot
+    from workers.joint.files import write_weights
+
+    fresh = out / "unfinished"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    trained = Trained(
+        name=encoder_name(out.name),
+        cell=cell,
+        dim=cell.dim if cell.text_projection == "linear" else len(state.best["text.mean"]),
+        weights_sha256=write_weights(fresh, state.best),
+        base="" if cell.tower == "audio" else cell.encoder,
+        feature_version="" if cell.tower == "audio" else encoder_entry(cell.encoder).spec.feature_version,
+        vocabulary=material.vocabulary,
+        data={"clips": {name: len(split) for name, split in material.splits.items()}, "digest": material.digest},
+        best_epoch=state.best_epoch,
+        history=state.history,
+        figures={},
+    )
+    (fresh / MODEL_FILE).write_text(trained.to_json())
+    items = items_of(encoder_entry(str(fresh)), material.splits["test"], settings)
+    found = {
+        name: {one.metric: [one.value, one.low, one.high] for one in figures(each)} for name, each in items.items()
+    }
+    trained = replace(trained, figures=found)
+    training_plot(fresh / PLOT_FILE, f"{cell.name}, seed {cell.seed}", state.history, state.best_epoch)
+    (fresh / MODEL_FILE).write_text(trained.to_json())
+    for name in (WEIGHTS_FILE, PLOT_FILE, MODEL_FILE):
+        (fresh / name).replace(out / name)
+    fresh.rmdir()
+    return trained
+
+
+def items_of(entry: Entry, split: Split, settings: Settings) -> dict[str, Items]:
+    """What a trained encoder finds for the clips of a split, by protocol."""
+    from workers.joint.audio import vectors_of
+    from workers.joint.proof import proven
+
+    assert entry.load_text is not None, "a trained encoder has a text tower"
+    entry.prepare(settings.models)
+    encoder = entry.load(entry.spec, settings.models)
+    held = split.features
+    vectors = vectors_of(split.audio, encoder, entry.spec) if held is None else encoder.project(held)
+    return proven(list(split.clips), vectors, entry.load_text(entry.spec, settings.models), entry.spec.prompt)
+
+
+def _material(request: TrainRequest, settings: Settings) -> Material:
+    if request.cell.tower == "audio":
+        return audio_of(request.manifest, request.out / "checkpoints" / "audio", settings)
+    return features_of(request.manifest, request.cell.encoder, settings)
+
+
+def _identity(cell: Cell, material: Material) -> str:
+    """Of a training: one of another cell, or on other data, does not go on from its checkpoints."""
+    told = json.dumps([cell.to_json(), material.digest], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]

@@ -1,0 +1,51 @@
+"""A labelled corpus: a manifest whose lines have tags, sentences and a split -> clips."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from lake.benchmarks.splits import drawn_split
+from schemas.benchmarks import SPLITS, Clip
+from schemas.errors import UserError
+
+_SENTENCES = ("sentences", "captions", "description", "caption")
+
+
+def labelled_clips(tracks: pa.Table) -> list[Clip]:
+    """Registry rows of a manifest -> the clips that have tags, sorted by track_id; UserError where none has.
+
+    Lists may be JSON lists or, as in a .csv, ;-separated. Where no line names a split, clips are drawn 70/10/20 by a
+    hash of the artist, else of the track_id.
+    """
+    rows = sorted(tracks.to_pylist(), key=lambda row: row["track_id"])
+    told = [json.loads(row["extra"] or "{}") for row in rows]
+    if len({bool(extra.get("split")) for extra in told}) > 1:
+        raise UserError("the manifest names a split for some lines only; name train, valid or test in all, or in none")
+    clips = [_clip(row, extra) for row, extra in zip(rows, told, strict=True)]
+    clips = [clip for clip in clips if clip.labels]
+    if missing := [split for split in SPLITS if all(clip.split != split for clip in clips)]:
+        raise UserError(f"no line with tags is in the split {' or '.join(missing)}: a training needs all three")
+    return clips
+
+
+def _clip(row: dict[str, Any], extra: dict[str, Any]) -> Clip:
+    split = extra.get("split") or drawn_split(row["artist"] or row["track_id"])
+    if split not in SPLITS:
+        raise UserError(f"{row['track_id']} has the split {split!r}; use train, valid or test")
+    return Clip(
+        clip_id=row["track_id"],
+        path=row["uri"],
+        split=split,
+        labels=_list(extra.get("tags"), ";"),
+        captions=next((_list(extra[name], None) for name in _SENTENCES if extra.get(name)), ()),
+        title=row["title"],
+        artist=row["artist"],
+    )
+
+
+def _list(value: Any, separator: str | None) -> tuple[str, ...]:
+    """Different, not empty, in their order."""
+    if isinstance(value, str):
+        value = value.split(separator) if separator else [value]
+    return tuple(dict.fromkeys(name.strip() for name in value or [] if name and name.strip()))

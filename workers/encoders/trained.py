@@ -1,0 +1,134 @@
+"""An encoder from a folder that `tonelake train` wrote: `tonelake --encoder FOLDER index ...`."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from schemas.errors import UserError
+from schemas.training import MODEL_FILE, Trained
+from workers.encoders.entry import Entry
+from workers.encoders.net_encoder import NetEncoder, unit
+from workers.encoders.protocol import TextTower
+from workers.encoders.ttmr import SAMPLE_RATE, WINDOW
+from workers.text.glove_weights import GLOVE_6B_50D
+from workers.text.minilm_weights import MINILM
+
+if TYPE_CHECKING:
+    from workers.joint.model import Joint
+
+_TEXTS = {"glove": GLOVE_6B_50D, "bert": MINILM}
+_AUDIO_FACTOR = 8.0  # as TTMR's: the same net
+
+
+def read_trained(folder: Path) -> Trained:
+    """What the folder's model.json tells; UserError where it is not one."""
+    try:
+        return Trained.from_json((folder / MODEL_FILE).read_text())
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder / MODEL_FILE} is not of a trained encoder ({error}): train it again") from error
+
+
+def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
+    """`base` is the encoder whose features the head takes; None where the tower hears audio itself."""
+    cell = trained.cell
+    if base and base.spec.feature_version != trained.feature_version:
+        raise UserError(
+            f"{folder} was trained on features {trained.feature_version} of {trained.base}, this tonelake computes "
+            f"{base.spec.feature_version}: train it again"
+        )
+    source = None if cell.framework == "classification" else _TEXTS[cell.text]
+    spec = EncoderSpec(
+        name=trained.name,
+        licence=f"trained here on {base.spec.name}: {base.spec.licence}" if base else "trained here",
+        citation="S. Doh, M. Won, K. Choi and J. Nam, Toward Universal Text-to-Music Retrieval, ICASSP 2023",
+        backbone=base.spec.backbone if base else _own_backbone(trained),
+        head=HeadSpec(
+            kind="joint" if base else "identity",
+            dim=trained.dim,
+            weights_sha256=trained.weights_sha256,
+            text_tower=source.name if source else "the trained tags",
+            parameters=(("text_weights", source.sha256()),) if source else (),
+        ),
+        tagger=base.spec.tagger if base else None,
+        base=base.spec.name if base else "",
+        folder=str(folder),
+    )
+    weights = base.weights if base else ()
+    return Entry(
+        spec,
+        partial(_OnFeatures, base) if base else _OnAudio,
+        _text_tower,
+        weights if source is None or source in weights else (*weights, source),
+        realtime_factor=base.realtime_factor if base else _AUDIO_FACTOR,
+        on_gpu=base.on_gpu if base else True,
+        unproven=base.unproven if base else "",
+    )
+
+
+class _OnFeatures:
+    """An Encoder: the base encoder's features and tags, and the trained head."""
+
+    def __init__(self, base: Entry, spec: EncoderSpec, models: Path) -> None:
+        self.spec = spec
+        self._base = base.load(base.spec.limited(spec.backbone.windows.limit), models)
+        self._unit = base.spec.head.kind == "identity"  # then the lake keeps unit vectors, and they were trained on
+        self._head = _joint(spec, models).audio
+
+    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+        return self._base.embed_windows(windows)
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        import torch
+
+        stored = features.astype(np.float16).astype(np.float32)  # as the lake keeps them: the very same vectors
+        with torch.inference_mode():
+            heard = torch.from_numpy(unit(stored) if self._unit else stored)
+            return torch.nn.functional.normalize(self._head(heard)).numpy()
+
+    def tag(self, features: np.ndarray) -> np.ndarray:
+        return self._base.tag(features)
+
+
+class _OnAudio(NetEncoder):
+    """An Encoder: the CNN and transformer of TTMR, trained here; what is stored is not of length 1."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        super().__init__(spec, _joint(spec, models).audio)
+
+
+def _text_tower(spec: EncoderSpec, models: Path) -> TextTower:
+    from workers.joint.asked import JointTexts, TagsInTexts
+    from workers.text.glove import Glove
+    from workers.text.minilm import MiniLM
+
+    trained, joint = read_trained(Path(spec.folder)), _joint(spec, models)
+    if joint.centroids is not None:
+        return TagsInTexts(joint.centroids, trained.vocabulary)
+    towers = {"glove": Glove, "bert": MiniLM}
+    return JointTexts(joint, None if trained.cell.finetune_text else towers[trained.cell.text](models))
+
+
+def _joint(spec: EncoderSpec, models: Path) -> "Joint":
+    """The trained net, in eval mode."""
+    from workers.joint.files import read_weights
+    from workers.joint.model import joint_of
+    from workers.text.minilm import MiniLMNet
+
+    folder = Path(spec.folder)
+    trained = read_trained(folder)
+    reader = MiniLMNet(models) if trained.cell.finetune_text else None
+    return joint_of(trained.cell, read_weights(folder, trained), reader)
+
+
+def _own_backbone(trained: Trained) -> BackboneSpec:
+    return BackboneSpec(
+        weights_sha256=trained.weights_sha256,
+        windows=WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW),
+        layer="joint projection of CLS; mel of the real part",
+        pooling="mean over windows",
+        dim=trained.dim,
+    )

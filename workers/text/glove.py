@@ -1,0 +1,36 @@
+"""GloVe: a text is the mean of its words' vectors; words that it does not know are left out.
+
+Glove(settings.models).embed_text(["slow jazz, trumpet"])
+Source: J. Pennington, R. Socher and C. Manning, "GloVe" (EMNLP 2014).
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from workers.text.glove_weights import GLOVE_6B_50D, VECTORS_FILE, WORDS_FILE
+from workers.weights import weights_folder
+
+DIM = 50
+
+_WORD = re.compile(r"\w+(?:['’]\w+)?")
+
+
+class Glove:
+    """Not of length 1: that is left to whoever projects them."""
+
+    def __init__(self, models: Path) -> None:
+        folder = weights_folder(GLOVE_6B_50D, models)
+        words = pq.read_table(folder / WORDS_FILE)["index"].to_pylist()
+        self._row = {word: row for row, word in enumerate(words)}
+        self._vectors = np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """Texts -> [N, 50] float32; zeros where no word is known."""
+        found = np.zeros((len(texts), DIM), np.float32)
+        for place, text in enumerate(texts):
+            if rows := [self._row[word] for word in _WORD.findall(text.lower()) if word in self._row]:
+                found[place] = self._vectors[rows].mean(axis=0)
+        return found
