@@ -58,7 +58,9 @@ def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path
 def write_manifest(spec: CorpusSpec) -> Path:
     """manifest.jsonl beside the audio: a line a clip, as `tonelake index` and `tonelake train` take it."""
     manifest = spec.folder / "manifest.jsonl"
-    lines = [json.dumps(_row(piece, spec), ensure_ascii=False) for piece in pieces(spec.clips, spec.seed)]
+    lines = [
+        json.dumps(_row(piece, spec.fonts[piece.split]), ensure_ascii=False) for piece in pieces(spec.clips, spec.seed)
+    ]
     write_whole(manifest, lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
     write_whole(spec.folder / "corpus.json", lambda path: path.write_text(json.dumps(_described(spec), indent=1)))
     return manifest
@@ -102,7 +104,7 @@ def _render(piece: Piece, spec: CorpusSpec) -> Piece:
     return piece
 
 
-def _row(piece: Piece, spec: CorpusSpec) -> dict[str, Any]:
+def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
     return {
         "uri": f"{piece.name}.ogg",
         "track_id": piece.name,
@@ -122,7 +124,8 @@ def _row(piece: Piece, spec: CorpusSpec) -> dict[str, Any]:
         "tempo": piece.tempo,
         "templates": piece.templates,
         "seed": piece.seed,
-        "soundfont": spec.fonts[piece.split].name,
+        "new_timbre": all(not voice.is_percussion and voice.program in font.own for voice in piece.voices),
+        "soundfont": font.name,
     }
 
 
