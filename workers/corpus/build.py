@@ -22,6 +22,7 @@ from workers.corpus.words import is_held_out, moods, sentences, tags, title
 from workers.render.files import is_whole, write_audio, write_whole
 
 CHUNK = 4  # clips a process takes at a time
+PROCESSES = 8  # at most: the synthesizer needs 1.5 GB in each for the larger soundfont
 _font: list[bytes] = []  # this process's: a soundfont is too big to travel with each clip
 
 
@@ -51,7 +52,7 @@ def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path
             continue
         path = soundfont(font, models, local)
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(os.cpu_count(), context, _load, (font, path)) as pool:
+        with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES), context, _load, (font, path)) as pool:
             yield from pool.map(partial(_render, spec=spec), mine, chunksize=CHUNK)
 
 
