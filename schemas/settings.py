@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     lake: str = "./lake-data"
     encoder: str = "musicnn"
     models: Path = Field(default_factory=lambda: user_cache_path("tonelake") / "models")
+    soundfonts: Path | None = None  # a folder with soundfonts, or the packages that hold them, for those offline
     allow_unproven: bool = False
     accept: Annotated[frozenset[str], NoDecode] = frozenset()
     keep_windows: bool = True

@@ -13,12 +13,12 @@ CHUNK = 65_536  # libsndfile's Vorbis encoder overflows its stack on one huge bl
 FORMATS = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS")}
 
 
-def write_audio(path: Path, sound: np.ndarray, labels: dict[str, str]) -> None:
+def write_audio(path: Path, sound: np.ndarray, labels: dict[str, str], rate: int = RATE) -> None:
     """Writes wav, flac or ogg by the path's suffix, with `labels` (title, artist, ...) as the file's own tags."""
     container, codec = FORMATS[path.suffix[1:]]
 
     def save(unfinished: Path) -> None:
-        options = {"samplerate": RATE, "channels": 2, "format": container, "subtype": codec}
+        options = {"samplerate": rate, "channels": 2, "format": container, "subtype": codec}
         with soundfile.SoundFile(unfinished, "w", **options) as file:
             for name, value in labels.items():
                 setattr(file, name, value)
@@ -38,9 +38,9 @@ def write_whole(path: Path, save: Callable[[Path], None]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def is_whole(path: Path, seconds: float) -> bool:
+def is_whole(path: Path, seconds: float, rate: int = RATE) -> bool:
     """Whether the path is an audio file of that length."""
     try:
-        return path.is_file() and soundfile.info(path).frames == round(seconds * RATE)
+        return path.is_file() and soundfile.info(path).frames == round(seconds * rate)
     except soundfile.LibsndfileError:
         return False

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from workers.render.harmony import Harmony, chord
 from workers.render.instruments import INSTRUMENTS, Instrument
@@ -67,12 +68,18 @@ class Song:
         instrument = INSTRUMENTS[line.instrument]
         rng = np.random.default_rng((self.seed, index))
         notes = TEXTURES[line.texture](rng, harmony, instrument, line.pattern)
-        late = rng.normal(0.0, HUMAN, len(notes))
-        louder = rng.integers(-6, 7, len(notes))
-        played = [
-            Note(start, min(note.length * beat, seconds - start), note.pitch, min(127, max(1, velocity)))
-            for note, shift, extra in zip(notes, late, louder, strict=True)
-            if (start := max(0.0, note.start * beat + float(shift))) < seconds - 0.05
-            if (velocity := note.velocity * line.velocity // SOFT + int(extra))
-        ]
-        return Part(instrument, tuple(played))
+        return Part(instrument, in_seconds(rng, notes, beat, seconds, line.velocity))
+
+
+def in_seconds(
+    rng: Generator, notes: list[Note], beat: float, seconds: float, velocity: int = SOFT
+) -> tuple[Note, ...]:
+    """Notes as a person plays them, cut at `seconds`; `beat` is one beat's length, `velocity` is the player's."""
+    late = rng.normal(0.0, HUMAN, len(notes))
+    extras = rng.integers(-6, 7, len(notes))
+    return tuple(
+        Note(start, min(note.length * beat, seconds - start), note.pitch, min(127, max(1, struck)))
+        for note, shift, extra in zip(notes, late, extras, strict=True)
+        if (start := max(0.0, note.start * beat + float(shift))) < seconds - 0.05
+        if (struck := note.velocity * velocity // SOFT + int(extra))
+    )
