@@ -17,7 +17,6 @@ from schemas.settings import Settings
 from schemas.training import MODEL_FILE, PLOT_FILE, WEIGHTS_FILE, Cell, Trained, TrainRequest, encoder_name
 from workers.encoders.entry import Entry
 from workers.encoders.registry import encoder_entry
-from workers.joint.data import Split
 from workers.protocols.items import Items
 from workers.protocols.measure import figures
 
@@ -72,7 +71,7 @@ def write_model(out: Path, state: Any, cell: Cell, material: Material, settings:
         figures={},
     )
     (fresh / MODEL_FILE).write_text(trained.to_json())
-    items = items_of(encoder_entry(str(fresh)), material.splits["test"], settings)
+    items = items_of(encoder_entry(str(fresh)), material, settings)
     found = {
         name: {one.metric: [one.value, one.low, one.high] for one in figures(each)} for name, each in items.items()
     }
@@ -85,17 +84,19 @@ def write_model(out: Path, state: Any, cell: Cell, material: Material, settings:
     return trained
 
 
-def items_of(entry: Entry, split: Split, settings: Settings) -> dict[str, Items]:
-    """What a trained encoder finds for the clips of a split, by protocol."""
+def items_of(entry: Entry, material: Material, settings: Settings) -> dict[str, Items]:
+    """What a trained encoder finds for the clips of the test split, by protocol."""
     from workers.joint.audio import vectors_of
     from workers.joint.proof import proven
 
     assert entry.load_text is not None, "a trained encoder has a text tower"
     entry.prepare(settings.models)
     encoder = entry.load(entry.spec, settings.models)
+    split = material.splits["test"]
     held = split.features
     vectors = vectors_of(split.audio, encoder, entry.spec) if held is None else encoder.project(held)
-    return proven(list(split.clips), vectors, entry.load_text(entry.spec, settings.models), entry.spec.prompt)
+    tower = entry.load_text(entry.spec, settings.models)
+    return proven(list(split.clips), vectors, tower, entry.spec.prompt, material.vocabulary)
 
 
 def _material(request: TrainRequest, settings: Settings) -> Material:

@@ -15,15 +15,16 @@ _SENTENCES = ("sentences", "captions", "description", "caption")
 def labelled_clips(tracks: pa.Table) -> list[Clip]:
     """Registry rows of a manifest -> the clips that have tags, sorted by track_id; UserError where none has.
 
-    Lists may be JSON lists or, as in a .csv, ;-separated. Where no line names a split, clips are drawn 70/10/20 by a
+    Lines with `held_out` are of words that a training must not meet: only those of the test split are kept. Lists may
+    be JSON lists or, as in a .csv, ;-separated. Where no line names a split, clips are drawn 70/10/20 by a
     hash of the artist, else of the track_id.
     """
     rows = sorted(tracks.to_pylist(), key=lambda row: row["track_id"])
     told = [json.loads(row["extra"] or "{}") for row in rows]
     if len({bool(extra.get("split")) for extra in told}) > 1:
         raise UserError("the manifest names a split for some lines only; name train, valid or test in all, or in none")
-    clips = [_clip(row, extra) for row, extra in zip(rows, told, strict=True)]
-    clips = [clip for clip in clips if clip.labels]
+    pairs = [(_clip(row, extra), bool(extra.get("held_out"))) for row, extra in zip(rows, told, strict=True)]
+    clips = [clip for clip, held_out in pairs if clip.labels and (clip.split == "test" or not held_out)]
     if missing := [split for split in SPLITS if all(clip.split != split for clip in clips)]:
         raise UserError(f"no line with tags is in the split {' or '.join(missing)}: a training needs all three")
     return clips

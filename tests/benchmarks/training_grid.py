@@ -96,7 +96,8 @@ def items_of(cell: Cell, material: Material, known: TextVectors, work: Path, set
         with torch.inference_mode():
             vectors = joint(torch.from_numpy(test.features), None)[0].numpy()
         folder.mkdir(exist_ok=True)
-        for name, items in proven(list(test.clips), vectors, tower or JointTexts(joint, Reader(known)), "{}").items():
+        reader = tower or JointTexts(joint, Reader(known))
+        for name, items in proven(list(test.clips), vectors, reader, "{}", material.vocabulary).items():
             pq.write_table(items.to_table(), folder / f"{name}.parquet")
         seconds = time.perf_counter() - started
         (folder / "done").write_text(json.dumps({"seconds": seconds, "epochs": state.epoch, "best": state.best_epoch}))
