@@ -61,13 +61,12 @@ def options(
         print(version("tonelake"))
         raise typer.Exit
     logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbose else logging.WARNING)
-    given = {"lake": lake, "encoder": encoder, "allow_unproven": allow_unproven}
-    named = {name: value for name, value in given.items() if value}
     try:
-        context.obj = Context(Settings(**named), as_json)
+        settings = Settings.given(lake=lake, encoder=encoder, allow_unproven=allow_unproven)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise UserError(f"a setting is wrong: {wrong}") from error
+    context.obj = Context(settings, as_json)
 
 
 @app.command()
@@ -85,19 +84,10 @@ def index(
     if dry_run:
         from flows.estimate import estimate
 
-        counts = [estimate(request, one) for one in context.obj.settings.each_encoder()]
-        if context.obj.json:
-            print_json(counts[0] if len(counts) == 1 else counts)
-        else:
-            for one in counts:
-                _show_counts("would do", one)
+        _show_counts(context.obj, [estimate(request, one) for one in context.obj.settings.each_encoder()])
         return
     reports = _run(request, context.obj.settings)
-    if context.obj.json:
-        print_json(reports[0] if len(reports) == 1 else reports)
-    else:
-        for report in reports:
-            _show_counts(f"run {report['run_id']}", report)
+    _show_counts(context.obj, reports)
     raise typer.Exit(1 if any(report["unfinished"] for report in reports) else 0)
 
 
@@ -227,12 +217,18 @@ def _run(request: Any, settings: Settings) -> list[dict[str, Any]]:
     return [asdict(report) for report in index_catalogue(request, settings, Watch())]
 
 
-def _show_counts(title: str, counts: dict[str, Any]) -> None:
+def _show_counts(context: Context, reports: list[dict[str, Any]]) -> None:
+    """Of each encoder, what a run did, or would do."""
+    if context.json:
+        print_json(reports[0] if len(reports) == 1 else reports)
+        return
     from flows.tables import coverage_rows, show
 
-    show(f"{counts['encoder']} {counts['embedding_version']}, {title}", ["tracks", ""], coverage_rows(counts))
     told = {"encoder", "embedding_version", "expected", "embedded", "quarantined", "pending", "reasons", "run_id"}
-    print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items() if name not in told))
+    for counts in reports:
+        title = f"run {counts['run_id']}" if "run_id" in counts else "would do"
+        show(f"{counts['encoder']} {counts['embedding_version']}, {title}", ["tracks", ""], coverage_rows(counts))
+        print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items() if name not in told))
 
 
 def _file(row: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -112,7 +111,9 @@ class TextVectors:
         """Vectors [N, text] float32."""
         new = sorted((text for text in texts if text not in self._known), key=len)  # alike lengths: little padding
         if new:
-            tower = _tower(self._text, self._models)
+            from workers.joint.asked import frozen_tower  # and torch: not before it is needed
+
+            tower = frozen_tower(self._text, self._models)
             starts = range(0, len(new), _TEXTS_AT_ONCE)
             for start in track(starts, f"reading {len(new):,} texts"):
                 some = new[start : start + _TEXTS_AT_ONCE]
@@ -126,14 +127,6 @@ class TextVectors:
             unfinished = self._file.with_suffix(".part.npz")
             np.savez(unfinished, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
             unfinished.replace(self._file)
-
-
-def _tower(text: str, models: Path) -> Any:
-    """Torch is imported here: not before it is needed."""
-    from workers.text.glove import Glove
-    from workers.text.minilm import MiniLM
-
-    return {"glove": Glove, "bert": MiniLM}[text](models)
 
 
 def _digest(clips: list[Clip], audio: str) -> str:

@@ -77,11 +77,7 @@ def quarantine(settings: Settings) -> list[Row]:
     lake = Lake.at(settings.lake, settings.s3)
     if "quarantine" not in lake.required_names():
         return []
-    ids = {
-        version.spec.feature_version
-        for version in versions(lake)
-        if {version.name, version.spec.folder} & set(settings.encoders)
-    }
+    ids = {spec.feature_version for spec in _held_specs(lake, settings)}
     held = lake.table("quarantine").to_table(filter=among("feature_version", ids)).to_pylist() if ids else []
     registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
     tracks = {row["track_id"]: row for row in registered}
@@ -98,8 +94,14 @@ def quarantined_windows(settings: Settings) -> list[int | None]:
     """The `--windows` of those versions of the encoder under which the lake holds tracks in quarantine."""
     lake = Lake.at(settings.lake, settings.s3)
     lake.required_names()
-    specs = [version.spec for version in versions(lake) if settings.encoder in (version.name, version.spec.folder)]
+    specs = _held_specs(lake, settings)
     return [spec.backbone.windows.limit for spec in specs if len(quarantined_tracks(lake, spec))]
+
+
+def _held_specs(lake: Lake, settings: Settings) -> list[EncoderSpec]:
+    """Every version that the lake holds of the settings' encoders, which are named or given by their folders."""
+    asked = set(settings.encoders)
+    return [version.spec for version in versions(lake) if asked & {version.name, version.spec.folder}]
 
 
 def status(settings: Settings) -> Row:

@@ -51,10 +51,9 @@ def index(
     allow_unproven: bool = False,
 ) -> list[dict[str, Any]]:
     """`tonelake index` as a flow: settings from the environment, but for a lake and encoders that are named here."""
-    given = {"lake": lake, "encoder": encoder, "allow_unproven": allow_unproven}
-    named = {name: value for name, value in given.items() if value}
+    settings = Settings.given(lake=lake, encoder=encoder, allow_unproven=allow_unproven)
     request = IndexRequest(tuple(sources), windows, limit, retry)
-    reports = index_catalogue(request, Settings(**named), ArtifactWatch(), recorded_step)
+    reports = index_catalogue(request, settings, ArtifactWatch(), recorded_step)
     text = "\n\n".join(map(coverage_markdown, reports))
     create_markdown_artifact(text, key="index-coverage", description="coverage and bill")
     return [asdict(report) for report in reports]
@@ -73,8 +72,7 @@ def evaluate(
     allow_unproven: bool = False,
 ) -> list[dict[str, Any]]:
     """`tonelake evaluate` as a flow. A retry finds what was judged already, and computes only the rest."""
-    given = {"lake": lake, "allow_unproven": allow_unproven}
-    settings = Settings(**{name: value for name, value in given.items() if value})
+    settings = Settings.given(lake=lake, allow_unproven=allow_unproven)
     asked = (tuple(benchmarks), data, tuple(encoders or ()), tuple(protocols or ()), chunks, prompt, inputs)
     rows = evaluate_benchmarks(EvaluateRequest(*asked), settings, ArtifactWatch, recorded_step)
     create_markdown_artifact(figures_markdown(rows), key="evaluate-figures", description="figures and coverage")

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
     s3: S3Settings = Field(default_factory=S3Settings)
 
+    @classmethod
+    def given(cls, **named: Any) -> "Settings":
+        """From the environment, but for what is named here and not empty."""
+        return cls(**{name: value for name, value in named.items() if value})
+
     @property
     def encoders(self) -> tuple[str, ...]:
         """The names or folders in `encoder`, which may hold several separated by commas."""

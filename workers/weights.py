@@ -4,7 +4,6 @@ folder = weights_folder(MINILM, settings.models)
 """
 
 import hashlib
-import io
 import json
 import logging
 import shutil
@@ -143,12 +142,8 @@ class UrlSource:
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
         got = temporary / PurePosixPath(self.url).name
         try:
-            with urllib.request.urlopen(self.url, timeout=60) as answer, got.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-                told = answer.headers["Content-Length"]
-            if told and got.stat().st_size != int(told):  # a connection that breaks off is no error to urllib
-                raise OSError(f"{got.stat().st_size} of {told} bytes came")
-        except (OSError, ValueError, HTTPException) as error:
+            download(self.url, got)
+        except (OSError, ValueError) as error:
             raise unreachable(self.url, error, self, models) from error
         if self.sha256_of_file and _sha256(got) != self.sha256_of_file:
             raise UserError(f"{self.url} is not the file that was pinned: its sha256 differs")
@@ -158,12 +153,27 @@ class UrlSource:
         try:
             with tarfile.open(got) as archive:
                 for member in self.members:
+                    content = archive.extractfile(member)
+                    if content is None:
+                        raise KeyError(f"{member} is no file")
                     with (fresh / member.replace("/", "--")).open("wb") as file:
-                        shutil.copyfileobj(archive.extractfile(member) or io.BytesIO(), file)
+                        shutil.copyfileobj(content, file)
         except KeyError as error:
             raise UserError(f"{self.url} holds no such file: {error.args[0]}") from error
         except (tarfile.TarError, EOFError) as error:
             raise unreachable(self.url, error, self, models) from error
+
+
+def download(url: str, path: Path) -> None:
+    """Writes what an address gives; OSError, or ValueError of an address that is none."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 20)
+            told = answer.headers["Content-Length"]
+    except HTTPException as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+    if told and path.stat().st_size != int(told):  # a connection that breaks off is no error to urllib
+        raise OSError(f"{path.stat().st_size} of {told} bytes came")
 
 
 def unreachable(what: str, error: Exception, source: Source, models: Path) -> UserError:

@@ -1,6 +1,7 @@
 """A small labelled folder whose labels even the fake encoder can hear, and the same clips in GTZAN's layout."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,21 @@ def sound(name: str, seed: int, seconds: float = 2.2) -> bytes:
 def labelled_folder(folder: Path) -> Path:
     """36 wav files and their labels.csv: tags, a caption for the dark ones, splits."""
     folder.mkdir(parents=True)
-    rows, seed = [], 0
-    for split, count in SPLITS.items():
-        for number in range(count):
-            for name in SOUNDS:
-                seed += 1
-                path = f"{split}-{name}-{number}.wav"
-                (folder / path).write_bytes(sound(name, seed))
-                caption = f"a {name} tone" if name == "dark" else ""
-                rows.append({"path": path, "split": split, "tags": f"{name};tone", "caption": caption})
+    rows = [
+        {"path": path, "split": split, "tags": f"{name};tone", "caption": f"a {name} tone" if name == "dark" else ""}
+        for split, name, path in tones(folder)
+    ]
     write_labels(folder, rows)
     return folder
+
+
+def tones(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Writes 36 wav files; the split, the sound and the file's name of each."""
+    each = ((split, number, name) for split, count in SPLITS.items() for number in range(count) for name in SOUNDS)
+    for seed, (split, number, name) in enumerate(each, start=1):
+        path = f"{split}-{name}-{number}.wav"
+        (folder / path).write_bytes(sound(name, seed))
+        yield split, name, path
 
 
 def write_labels(folder: Path, rows: list[dict[str, str]]) -> None:

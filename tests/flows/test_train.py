@@ -25,7 +25,7 @@ from schemas.tables import embeddings_table
 from schemas.training import Cell, Trained
 from tests.cli import answer, kill_group, refused, start
 from tests.conformance.models import models_with
-from tests.flows.labelled import SOUNDS, SPLITS, sound
+from tests.flows.labelled import SOUNDS, SPLITS, tones
 from workers.encoders.registry import encoder_entry, load_encoder
 from workers.joint.files import write_weights
 from workers.joint.train import train_here
@@ -39,15 +39,11 @@ ASKED = ("--framework", "contrastive", "--text", "glove", "--representation", "s
 def manifest(tmp_path_factory):
     """36 tones and a manifest.jsonl as corpora have it."""
     folder = tmp_path_factory.mktemp("corpus")
-    lines, seed = [], 0
-    for split, count in SPLITS.items():
-        for number in range(count):
-            for name in SOUNDS:
-                seed += 1
-                file = f"{split}-{name}-{number}.wav"
-                (folder / file).write_bytes(sound(name, seed))
-                line = {"uri": file, "track_id": file, "title": file, "split": split, "tags": [name, "tone"]}
-                lines.append(line | {"sentences": [f"a {name} tone in some noise"], "genres": [], "style": name})
+    lines = [
+        {"uri": file, "track_id": file, "title": file, "split": split, "tags": [name, "tone"]}
+        | {"sentences": [f"a {name} tone in some noise"], "genres": [], "style": name}
+        for split, name, file in tones(folder)
+    ]
     path = folder / "manifest.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

@@ -69,9 +69,9 @@ def write_manifest(spec: CorpusSpec) -> Path:
 
 def counts(spec: CorpusSpec) -> list[dict[str, Any]]:
     """A row a split: clips, hours, words and what is held out."""
-    rows = []
+    rows, composed = [], pieces(spec.clips, spec.seed)
     for split, font in spec.fonts.items():
-        mine = [piece for piece in pieces(spec.clips, spec.seed) if piece.split == split]
+        mine = [piece for piece in composed if piece.split == split]
         kinds = Counter(
             "ensemble" if piece.music.group not in ("solo", "duet") else piece.music.group for piece in mine
         )

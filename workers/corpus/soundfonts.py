@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import struct
 import tarfile
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from schemas.errors import UserError
-from workers.weights import weights_folder
+from workers.weights import download, weights_folder
 
 POOL = "http://deb.debian.org/debian/pool/main"
 SNAPSHOT = "http://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main"  # where the pool has moved on
@@ -73,11 +72,7 @@ class DebianFont:
         problem: Exception | None = None
         for mirror in (POOL, SNAPSHOT):
             try:
-                with (
-                    urllib.request.urlopen(f"{mirror}/{self.package}", timeout=60) as answer,
-                    (temporary / file).open("wb") as got,
-                ):
-                    shutil.copyfileobj(answer, got, 1 << 20)
+                download(f"{mirror}/{self.package}", temporary / file)
                 return _check(temporary / file, self.sha256_of_file)
             except OSError as error:
                 problem = problem or error
@@ -105,38 +100,7 @@ MUSESCORE = DebianFont(
     muffled=6237,  # its grand pianos
     # Of the other programs 85, and every drum kit, consist of FluidR3's samples alone, bit for bit.
     own=frozenset(
-        (
-            0,
-            1,
-            3,
-            5,
-            10,
-            25,
-            38,
-            39,
-            42,
-            44,
-            45,
-            48,
-            49,
-            50,
-            51,
-            52,
-            62,
-            63,
-            71,
-            80,
-            81,
-            86,
-            87,
-            88,
-            89,
-            90,
-            92,
-            95,
-            97,
-            98,
-        )
+        map(int, "0 1 3 5 10 25 38 39 42 44 45 48 49 50 51 52 62 63 71 80 81 86 87 88 89 90 92 95 97 98".split())
     ),
 )
 FONTS = {"train": FLUID, "valid": MUSESCORE, "test": MUSESCORE}

@@ -71,15 +71,12 @@ class MuqMulan(NetEncoder):
     """An Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        import torch
-
-        from workers.encoders.muq_mulan_net import audio_tower
+        from workers.encoders.muq_mulan_net import audio_tower, read_weights
         from workers.encoders.muq_net import read_settings
 
         folder = weights_folder(MULAN, models)
         settings = read_settings(weights_folder(MUQ_SETTINGS, models) / muq.CONFIG)
-        # Mapped, so that the text tower, half of the file, is not read.
-        weights = torch.load(folder / _WEIGHTS, map_location="cpu", weights_only=True, mmap=True)
+        weights = read_weights(folder / _WEIGHTS)
         super().__init__(spec, audio_tower(weights, settings, hidden_state(folder / muq.CONFIG)))
 
 
@@ -87,13 +84,9 @@ class MuqMulanText(NetText):
     """Its TextTower."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        import torch
+        from workers.encoders.muq_mulan_net import read_weights, text_tower
 
-        from workers.encoders.muq_mulan_net import text_tower
-
-        folder = weights_folder(MULAN, models)
-        weights = torch.load(folder / _WEIGHTS, map_location="cpu", weights_only=True, mmap=True)
-        net = text_tower(weights)
+        net = text_tower(read_weights(weights_folder(MULAN, models) / _WEIGHTS))
         super().__init__(net, weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 

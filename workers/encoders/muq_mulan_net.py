@@ -6,6 +6,7 @@ N. Shazeer, GLU Variants Improve Transformer (2020).
 """
 
 import re
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -91,6 +92,11 @@ class TextTower(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.summary(self.bert(tokens))
+
+
+def read_weights(file: Path) -> Weights:
+    """Of a checkpoint; mapped, so that the tower that is not asked for, half of the file, is not read."""
+    return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
 
 
 def audio_tower(weights: Weights, settings: Settings, state: int) -> AudioTower:

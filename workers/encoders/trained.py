@@ -101,15 +101,12 @@ class _OnAudio(NetEncoder):
 
 
 def _text_tower(spec: EncoderSpec, models: Path) -> TextTower:
-    from workers.joint.asked import JointTexts, TagsInTexts
-    from workers.text.glove import Glove
-    from workers.text.minilm import MiniLM
+    from workers.joint.asked import JointTexts, TagsInTexts, frozen_tower
 
     trained, joint = read_trained(Path(spec.folder)), _joint(spec, models)
     if joint.centroids is not None:
         return TagsInTexts(joint.centroids, trained.vocabulary)
-    towers = {"glove": Glove, "bert": MiniLM}
-    return JointTexts(joint, None if trained.cell.finetune_text else towers[trained.cell.text](models))
+    return JointTexts(joint, None if trained.cell.finetune_text else frozen_tower(trained.cell.text, models))
 
 
 def _joint(spec: EncoderSpec, models: Path) -> "Joint":

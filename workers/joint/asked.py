@@ -1,6 +1,7 @@
 """The text side of a trained joint space: texts -> unit vectors beside the music's."""
 
 import re
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from torch.nn import functional
 
 from workers.joint.model import Joint
+from workers.text.glove import Glove
+from workers.text.minilm import MiniLM
 
 _TEXTS_AT_ONCE = 256
 
@@ -18,6 +21,11 @@ class Vectors(Protocol):
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Texts -> vectors [N, text] float32."""
         ...
+
+
+def frozen_tower(text: str, models: Path) -> Vectors:
+    """The tower that a cell names."""
+    return {"glove": Glove, "bert": MiniLM}[text](models)
 
 
 class JointTexts:

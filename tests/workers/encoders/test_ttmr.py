@@ -24,7 +24,6 @@ from tests.conformance.small_ttmr import (
     word_pieces,
 )
 from workers.encoders import ttmr
-from workers.encoders.mel_filters import htk_filters
 from workers.encoders.ttmr import MODELS, Ttmr, TtmrBert, TtmrGlove
 from workers.encoders.ttmr_net import (
     SAMPLE_RATE,
@@ -128,20 +127,6 @@ def batch_norm(w, name, x):
 def conv(w, name, number, x):
     x = functional.conv2d(x, w[f"{name}.conv_{number}.weight"], w[f"{name}.conv_{number}.bias"], padding=1)
     return batch_norm(w, f"{name}.bn_{number}", x)
-
-
-def test_filters_equal_those_of_transformers():
-    audio_utils = pytest.importorskip("transformers.audio_utils")
-    theirs = audio_utils.mel_filter_bank(
-        num_frequency_bins=513,
-        num_mel_filters=128,
-        min_frequency=0.0,
-        max_frequency=8000.0,
-        sampling_rate=SAMPLE_RATE,
-        norm=None,
-        mel_scale="htk",
-    )
-    np.testing.assert_allclose(htk_filters(SAMPLE_RATE, 1024, 128), theirs, atol=1e-9)
 
 
 def test_the_published_sizes():

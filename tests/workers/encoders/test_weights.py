@@ -115,9 +115,12 @@ def test_an_archive_without_the_member_is_one_line(tmp_path):
     (tmp_path / "other.txt").write_text("x")
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "other.txt", "other.txt")
+        archive.add(tmp_path, "sub", recursive=False)
     url = (tmp_path / "all.tar.gz").as_uri()
     with pytest.raises(UserError, match=r"holds no such file: .*best\.pth"):
         weights_folder(UrlSource("thing", url, members=("best.pth",)), tmp_path / "models")
+    with pytest.raises(UserError, match=r"holds no such file: .*sub is no file"):
+        weights_folder(UrlSource("thing", url, members=("sub",)), tmp_path / "models")
     folder = weights_folder(UrlSource("thing", url, members=("other.txt",)), tmp_path / "models")
     assert (folder / "other.txt").read_text() == "x"
 
