@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import cli_benchmarks, cli_training
+from flows import cli_benchmarks, cli_releases, cli_training
 from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_benchmarks.app)
+app.add_typer(cli_releases.app)
 app.add_typer(cli_training.app)
 
 
@@ -107,6 +108,8 @@ def status(context: typer.Context) -> None:
     sizes = [found["tables"], *(counts["tables"] for counts in found["encoders"])]
     rows = [[name, size["rows"], size["bytes"]] for tables in sizes for name, size in tables.items()]
     show(found["lake"], ["table", "rows", "bytes"], rows)
+    if released := found["live"]:
+        print(f"live: release {released['release']}, {released['encoder']} {released['embedding_version']}")
 
 
 @app.command()
@@ -119,12 +122,13 @@ def search(
     where: Annotated[str | None, typer.Option(help="SQL filter, such as \"year >= 1990 AND artist = 'X'\".")] = None,
     tag: Annotated[str | None, typer.Option(help="Only tracks with this tag.")] = None,
     embedding_version: Annotated[str | None, typer.Option(help="Search in this version.")] = None,
+    release: Annotated[int | None, typer.Option(min=1, help="Search in this release; else in what is live.")] = None,
 ) -> None:
     """Find tracks in words, by sound or by filter."""
     from flows.query import find
 
     query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
-    found = find(context.obj.settings, **query, k=k, embedding_version=embedding_version)
+    found = find(context.obj.settings, **query, k=k, embedding_version=embedding_version, number=release)
     if context.obj.json:
         print_json(found)
         return
@@ -148,6 +152,7 @@ def tags(
     context: typer.Context,
     track: Annotated[str | None, typer.Argument(metavar="TRACK_ID_or_FILE")] = None,
     embedding_version: Annotated[str | None, typer.Option(help="Read from this version.")] = None,
+    release: Annotated[int | None, typer.Option(min=1, help="Read from this release; else from what is live.")] = None,
     vocabulary: Annotated[str | None, typer.Option(help="Your own tags: a file with one a line.")] = None,
     labelled: Annotated[str | None, typer.Option(help="Benchmark whose labels make scores probabilities.")] = None,
     out: Annotated[Path | None, typer.Option(help="Parquet file for the tags of every track.")] = None,
@@ -159,17 +164,18 @@ def tags(
             raise UserError("tags of what? Give TRACK_ID or FILE; --labelled and --out go with --vocabulary FILE")
         from flows.query import tags as read_tags
 
-        show_list(context.obj, f"tags of {track}", read_tags(settings, track, embedding_version))
+        show_list(context.obj, f"tags of {track}", read_tags(settings, track, embedding_version, release))
         return
     if (track is None) == (out is None):
         raise UserError("--vocabulary needs TRACK_ID or FILE, or --out FILE.parquet for every track")
     from flows.vocabulary import tags_in_words, write_tags
 
-    words, spec, vector = tags_in_words(settings, vocabulary, track, labelled, embedding_version)
+    asked = (vocabulary, track, labelled, embedding_version, release)
+    words, lake, spec, vector = tags_in_words(settings, *asked)
     if vector is not None:
         show_list(context.obj, f"tags of {track}", words.rows(vector))
     elif out is not None:
-        show_list(context.obj, str(out), [{"tracks": write_tags(settings, words, spec, out), "file": str(out)}])
+        show_list(context.obj, str(out), [{"tracks": write_tags(lake, words, spec, out), "file": str(out)}])
 
 
 @app.command()

@@ -16,11 +16,13 @@ from lake.connect import Lake
 from lake.index import tend
 from lake.lease import Lease
 from lake.plan import active_tracks, coverage, plan, quarantined_tracks, register
+from lake.releases import live, publish_again
 from lake.runs import RunRecord, new_run_id
 from lake.sources import Listing, list_sources, refreshed
 from lake.versions import remember
 from lake.write import Committer
 from schemas.encoders import EncoderSpec
+from schemas.releases import Release
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.encoders.registry import runnable
@@ -29,11 +31,12 @@ Step = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def index_catalogue(
-    request: IndexRequest, settings: Settings, watch: Watch, step: Step = lambda do: do
+    request: IndexRequest, settings: Settings, watch: Watch, step: Step = lambda do: do, *, publishes: bool = True
 ) -> list[IndexReport]:
     """Embeds what is not embedded yet by each of the settings' encoders, decoding every file once; a report each.
 
-    `step` wraps each step: Prefect's `task` records it; by default nothing is.
+    `step` wraps each step: Prefect's `task` records it; by default nothing is. A lake beside the catalogue, of a
+    benchmark or a training, publishes no releases.
     """
     started = time.monotonic()
     entries = [runnable(name, settings) for name in settings.encoders]
@@ -55,6 +58,8 @@ def index_catalogue(
             for job in jobs:
                 job.found += coverage(step(plan)(lake, job.spec, shard))
         reports = [_finished(job, lake, new, listing.skipped, started, step) for job in jobs]
+        if publishes:
+            step(_published)(lake, jobs, watch)
     if not any(job.tally.asked for job in jobs):
         watch.say("everything is up to date")
     return reports
@@ -79,6 +84,22 @@ def _finished(job: Job, lake: Lake, new: int, skipped: int, started: float, step
     report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, new, skipped, time.monotonic() - started)
     job.record.done(asdict(report))
     return report
+
+
+def _published(lake: Lake, jobs: list[Job], watch: Watch) -> None:
+    """What was written is live now where it may be; else one line says how it can be."""
+    publish_again(lake, {job.run_id: job.spec for job in jobs}, "index", watch.say)
+    released = live(lake)
+    beside = [job.spec for job in jobs if job.tally.embedded and not _is_of(released, job.spec)]
+    if beside:
+        told = f"beside {released.title}, which is live" if released else "not released, as the lake holds others too"
+        watch.say(
+            f"{', '.join(spec.name for spec in beside)}: {told}; `tonelake promote VERSION` judges and publishes"
+        )
+
+
+def _is_of(released: Release | None, spec: EncoderSpec) -> bool:
+    return released is not None and released.snapshot.embedding_version == spec.embedding_version
 
 
 def _listing(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings) -> Listing:

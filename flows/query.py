@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from lake.connect import Lake
 from lake.plan import active_tracks, coverage, plan, quarantined_tracks
+from lake.releases import as_released, live, release
 from lake.search import Filter, search, tags_of, vector_of
 from lake.sql import among
 from lake.versions import choose, versions
@@ -34,14 +35,14 @@ def find(
     where: str | None = None,
     tag: str | None = None,
     embedding_version: str | None = None,
+    number: int | None = None,
 ) -> list[Row]:
     """The k tracks nearest to a text, a track or a file, or any k that pass `where` and `tag`."""
     if sum(query is not None for query in (text, like, audio)) > 1:
         raise UserError("search takes one of TEXT, --like and --audio")
     if not any((text, like, audio, where, tag)):
         raise UserError("search for what? Give TEXT, --like TRACK_ID, --audio FILE, --where SQL or --tag NAME")
-    lake = Lake.at(settings.lake, settings.s3)
-    spec = held_spec(lake, settings, embedding_version)
+    lake, spec = held(settings, embedding_version, number)
     tag = _vocabulary_name(tag, spec.tagger) if tag else None
     query = None
     if text is not None:
@@ -53,23 +54,41 @@ def find(
     return search(lake, spec, query, k, Filter(where, tag, like))
 
 
-def tags(settings: Settings, track_or_file: str, embedding_version: str | None = None) -> list[Row]:
+def tags(
+    settings: Settings, track_or_file: str, embedding_version: str | None = None, number: int | None = None
+) -> list[Row]:
     """Tags of a track in the lake, or of an audio file, best first."""
     if Path(track_or_file).is_file() or track_or_file.startswith("s3://"):
-        row = embed_file(track_or_file, runnable(settings.encoder, settings).spec, settings)
+        row = embed_file(track_or_file, spec_for_files(settings), settings)
         return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in row["tags"]]
+    return tags_of(*held(settings, embedding_version, number), track_or_file)
+
+
+def held(
+    settings: Settings, embedding_version: str | None = None, number: int | None = None
+) -> tuple[Lake, EncoderSpec]:
+    """The version that a reader means and the lake to read it from: a release by its number, else the version or the
+    encoder that is named, as its table is now, else what is live. UserError where that is not one version.
+
+    In a lake without releases the settings' encoder is read. A trained encoder is read from the folder it is in now.
+    """
     lake = Lake.at(settings.lake, settings.s3)
-    return tags_of(lake, held_spec(lake, settings, embedding_version), track_or_file)
-
-
-def held_spec(lake: Lake, settings: Settings, embedding_version: str | None) -> EncoderSpec:
-    """The version that is meant, of those the lake holds; a trained encoder is read from the folder it is in now."""
+    lake.required_names()
+    named = embedding_version is not None or settings.names_encoder
+    if chosen := release(lake, number) if number else None if named else live(lake):
+        return as_released(lake, chosen)
     if settings.encoder in ENCODERS or not Path(settings.encoder).is_dir():
-        return choose(lake, settings.encoder, embedding_version).spec
+        return lake, choose(lake, settings.encoder, embedding_version).spec
     ours = encoder_entry(settings.encoder).spec
     if ours.embedding_version in {version.embedding_version for version in versions(lake)}:
         embedding_version = embedding_version or ours.embedding_version
-    return replace(choose(lake, ours.name, embedding_version).spec, folder=ours.folder)
+    return lake, replace(choose(lake, ours.name, embedding_version).spec, folder=ours.folder)
+
+
+def spec_for_files(settings: Settings) -> EncoderSpec:
+    """What an audio file is heard by outside of a lake: the encoder that is named, else what is live, else default."""
+    chosen = None if settings.names_encoder else live(lake := Lake.at(settings.lake, settings.s3))
+    return as_released(lake, chosen)[1] if chosen else runnable(settings.encoder, settings).spec
 
 
 def quarantine(settings: Settings) -> list[Row]:
@@ -119,7 +138,9 @@ def status(settings: Settings) -> Row:
             | {"tables": {name: _size(lake, name) for name in own if name in names}}
         )
     shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
-    return {"lake": lake.uri, "encoders": found, "tables": shared}
+    released = live(lake)
+    told = {"release": released.number, **asdict(released.snapshot)} if released else None
+    return {"lake": lake.uri, "live": told, "encoders": found, "tables": shared}
 
 
 def _size(lake: Lake, name: str) -> dict[str, int]:

@@ -95,7 +95,7 @@ def embed_clips(
     files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
     files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
     own = settings.model_copy(update={"lake": lake.uri})
-    (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step)
+    (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step, publishes=False)
     return report
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.progress import track
-from flows.query import embed_file, held_spec, text_tower
+from flows.query import embed_file, held, spec_for_files, text_tower
 from lake.connect import Lake
 from lake.evaluations import latest, read_items
 from lake.search import vector_of
@@ -20,7 +20,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import encoder_entry, runnable
+from workers.encoders.registry import encoder_entry
 from workers.protocols.items import LabelScores, from_table
 from workers.protocols.platt import Calibration, calibrated
 
@@ -32,18 +32,25 @@ _SCHEMA = pa.schema({"track_id": pa.string(), "embedding_version": pa.string(), 
 
 
 def tags_in_words(
-    settings: Settings, file: str, track_or_file: str | None, labelled: str | None, embedding_version: str | None
-) -> tuple["Vocabulary", EncoderSpec, np.ndarray | None]:
-    """The words, the version they are read in, and the vector [dim] of the track or audio file, if one is named."""
-    lake = Lake.at(settings.lake, settings.s3)
+    settings: Settings,
+    file: str,
+    track_or_file: str | None,
+    labelled: str | None,
+    embedding_version: str | None,
+    number: int | None = None,
+) -> tuple["Vocabulary", Lake, EncoderSpec, np.ndarray | None]:
+    """The words, the lake and version they are read in, and the vector [dim] of the track or file, if one is named."""
     heard = track_or_file is not None and (Path(track_or_file).is_file() or track_or_file.startswith("s3://"))
-    spec = runnable(settings.encoder, settings).spec if heard else held_spec(lake, settings, embedding_version)
+    if heard:
+        lake, spec = Lake.at(settings.lake, settings.s3), spec_for_files(settings)
+    else:
+        lake, spec = held(settings, embedding_version, number)
     words = Vocabulary.of(file, spec, text_tower(spec, settings), lake, labelled)
     if track_or_file is None:
-        return words, spec, None
+        return words, lake, spec, None
     if heard:
-        return words, spec, np.asarray(embed_file(track_or_file, spec, settings)["vector"], np.float32)
-    return words, spec, vector_of(lake, spec, track_or_file)
+        return words, lake, spec, np.asarray(embed_file(track_or_file, spec, settings)["vector"], np.float32)
+    return words, lake, spec, vector_of(lake, spec, track_or_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +117,9 @@ def read_words(file: Path) -> tuple[str, ...]:
     return words
 
 
-def write_tags(settings: Settings, words: Vocabulary, spec: EncoderSpec, out: Path) -> int:
+def write_tags(lake: Lake, words: Vocabulary, spec: EncoderSpec, out: Path) -> int:
     """The words told of every track of a version, as Parquet; returns how many tracks."""
-    table = Lake.at(settings.lake, settings.s3).table(embeddings_table(spec))
+    table = lake.table(embeddings_table(spec))
     count = table.count_rows()
     if out.is_dir():
         raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")

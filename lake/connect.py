@@ -2,7 +2,7 @@
 
 import posixpath
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,10 +30,11 @@ def require_reachable(s3: S3Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """Opens and creates the tables of one lake; holds no state but its address."""
+    """Opens and creates the tables of one lake; holds no state but its address, and what it is pinned to."""
 
     uri: str
     s3: S3Settings
+    pins: tuple[tuple[str, int], ...] = ()  # tables that are read as they were: name and Lance version
 
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "Lake":
@@ -85,9 +86,13 @@ class Lake:
         """Where the table `name` lies; plain LanceDB finds it there by that name."""
         return f"{self.uri}/{name}.lance"
 
-    def table(self, name: str, version: int | None = None) -> lance.LanceDataset:
+    def pinned(self, name: str, version: int) -> "Lake":
+        """The same lake for readers, with one table as it was at a Lance version."""
+        return replace(self, pins=(*self.pins, (name, version)))
+
+    def table(self, name: str) -> lance.LanceDataset:
         """Opens a table that exists."""
-        return lance.dataset(self.uri_of(name), version=version, storage_options=self.options)
+        return lance.dataset(self.uri_of(name), version=dict(self.pins).get(name), storage_options=self.options)
 
     def ensure(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
         """Opens a table, made empty first where there is none."""

@@ -1,6 +1,7 @@
 """Vectors or features of named tracks, for those who judge them: only of tracks embedded from their current file."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table
 
 INPUTS = ("vectors", "features")
+BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,13 @@ def track_vectors(lake: Lake, spec: EncoderSpec, track_ids: set[str], inputs: st
     names = tuple(embedded["track_id"].to_pylist())
     told = "\n".join(f"{name} {sha}" for name, sha in zip(names, embedded["content_sha256"].to_pylist(), strict=True))
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    return TrackVectors(names, _matrix(column), digest)
+    return TrackVectors(names, matrix(column), digest)
+
+
+def batches_of(lake: Lake, table: str, columns: list[str], track_ids: pa.Array) -> Iterator[pa.RecordBatch]:
+    """Rows of those tracks as they come from the table: one batch in memory at a time, however large the table is."""
+    for batch in lake.table(table).to_batches(columns=["track_id", *columns], batch_size=BATCH_ROWS):
+        yield batch.filter(pc.is_in(batch["track_id"], track_ids))
 
 
 def _current(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
@@ -51,7 +59,8 @@ def _current(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
     return pc.fill_null(pc.equal(others["source_version"].take(place), rows["source_version"]), False)
 
 
-def _matrix(column: pa.ChunkedArray) -> np.ndarray:
+def matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of vectors -> float32 [N, dim]."""
     width = column.type.list_size
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return flat.astype(np.float32).reshape(-1, width)

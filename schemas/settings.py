@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         """The names or folders in `encoder`, which may hold several separated by commas."""
         return tuple(dict.fromkeys(filter(None, map(str.strip, self.encoder.split(",")))))
 
+    @property
+    def names_encoder(self) -> bool:
+        """Whether a person named an encoder, on the command line or in the environment."""
+        return "encoder" in self.model_fields_set
+
     def each_encoder(self) -> "list[Settings]":
         """These settings with one encoder each."""
         return [self.model_copy(update={"encoder": name}) for name in self.encoders]

@@ -48,7 +48,9 @@ def test_a_benchmark_makes_scores_probabilities_and_lets_a_tag_be_silent(lake):
     for sound, rows in told.items():
         for number in range(6):
             track = str(folder / f"test-{sound}-{number}.wav")
-            words, _, vector = tags_in_words(Settings(lake=str(at), encoder="fake"), str(file), track, "folder", None)
+            words, _, _, vector = tags_in_words(
+                Settings(lake=str(at), encoder="fake"), str(file), track, "folder", None
+            )
             rows.append({row["name"]: row for row in words.rows(vector)})
     for sound, other in (("bright", "dark"), ("dark", "bright")):
         name = TOLD[sound]

@@ -78,6 +78,13 @@ def compare(before: Items, after: Items) -> dict[str, Change]:
     return {name: Change(float(new[name] - old[name]), it.low, it.high, it.better) for name, it in spreads.items()}
 
 
+def compare_values(before: np.ndarray, after: np.ndarray) -> Change:
+    """Two versions' values [N] for the same items in one order -> what their mean gained. ValueError without items."""
+    weights = resamples(len(before), RESAMPLES)
+    spread = difference(*(np.asarray(mean_of(values, weights)) for values in (before, after)))
+    return Change(float(after.mean() - before.mean()), spread.low, spread.high, spread.better)
+
+
 def shared(before: Items, after: Items) -> tuple[Items, Items]:
     """Both cut down to the items that both have, in the order of the first."""
     place = {name: row for row, name in enumerate(after.ids)}

@@ -1,0 +1,124 @@
+"""Commands around what readers see: releases, promote, rollback."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from flows.context import Context, print_json, show_list
+from schemas.errors import UserError
+from schemas.releases import Check, Release
+
+app = typer.Typer()
+
+
+@app.command()
+def releases(context: typer.Context) -> None:
+    """What was published, and what is live: the last one."""
+    from lake.connect import Lake
+    from lake.releases import releases as read_releases
+
+    settings = context.obj.settings
+    lake = Lake.at(settings.lake, settings.s3)
+    lake.required_names()
+    found = read_releases(lake)
+    if context.obj.json:
+        print_json([_document(one) | {"live": one is found[-1]} for one in found])
+        return
+    show_list(context.obj, f"releases of {lake.uri}", [_line(one, one is found[-1]) for one in found])
+
+
+@app.command()
+def promote(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(metavar="VERSION_or_ENCODER", help="Judge this and make it live.")],
+    gate: Annotated[str | None, typer.Option(help="TOML file with limits of your own.")] = None,
+    interactions: Annotated[
+        str | None, typer.Option(help="Who played what: .csv or .parquet with user_id, track_id, timestamp.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish it even where a check fails.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why it is forced; kept with the release.")] = None,
+) -> None:
+    """Judge a version against what is live, and make it live where no check fails."""
+    from flows.promote import PromoteRequest
+    from flows.promote import promote as run
+
+    if force != bool(reason and reason.strip()):
+        raise UserError("--force and --reason TEXT go together: the reason is kept with the release")
+    done = run(PromoteRequest(version, gate, interactions, reason), context.obj.settings, say)
+    named = f"{done.candidate.name} {done.candidate.embedding_version}"
+    if context.obj.json:
+        gates = [_check(check) for check in done.checks]
+        told = {"candidate": done.candidate.embedding_version, "encoder": done.candidate.name, "gate": gates}
+        print_json(told | {"published": _document(done.published) if done.published else None})
+    else:
+        show_gate(context.obj, f"{named} against {done.before.title if done.before else 'nothing'}", done.checks)
+        if done.published:
+            forced = f", forced: {done.published.reason}" if done.published.forced else ""
+            print(f"{done.published.title} is live{forced}")
+        else:
+            told = ", ".join(check.name for check in done.failed)
+            kept = f"{done.before.title} stays live" if done.before else "nothing is live"
+            print(f"refused: {told}. {kept}; --force --reason TEXT publishes it all the same")
+    raise typer.Exit(0 if done.published else 1)
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    number: Annotated[int | None, typer.Argument(min=1, help="Publish this one again; else the one before.")] = None,
+) -> None:
+    """Make an earlier release live again."""
+    from flows.promote import rollback as run
+
+    published = run(number, context.obj.settings, say)
+    if context.obj.json:
+        print_json(_document(published))
+        return
+    print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.again}")
+
+
+def say(text: str) -> None:
+    """A line for the person, beside the answer."""
+    typer.echo(text, err=True)
+
+
+def show_gate(context: Context, title: str, checks: tuple[Check, ...]) -> None:
+    """The gate's table."""
+    show_list(context, title, [_check_line(check) for check in checks])
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return asdict(check) | {"verdict": check.verdict}
+
+
+def _check_line(check: Check) -> dict[str, Any]:
+    between = f" ({check.low:+.3f} to {check.high:+.3f})" if check.low is not None else ""
+    sign = "+" if between else ""
+    value = "" if check.value is None else f"{check.value:{sign}.3f}{between}"
+    limit = "" if check.limit is None else f"{check.limit:.3f}"
+    return {"check": check.name, "": check.verdict, "value": value, "limit": limit, "reason": check.reason}
+
+
+def _document(one: Release) -> dict[str, Any]:
+    """For programs."""
+    flat = asdict(one)
+    return flat.pop("snapshot") | flat | {"gate": [_check(check) for check in one.gate]}
+
+
+def _line(one: Release, is_live: bool) -> dict[str, Any]:
+    verdicts = [check.verdict for check in one.gate]
+    told = ", ".join(
+        f"{verdicts.count(word)} {word}" for word in ("passed", "FAILED", "not judged") if word in verdicts
+    )
+    how = f"{one.command} of {one.again}" if one.again else one.command
+    return {
+        "release": str(one.number) + (" live" if is_live else ""),
+        "encoder": one.snapshot.encoder,
+        "version": one.snapshot.embedding_version,
+        "tracks": one.snapshot.tracks,
+        "published": f"{one.published_at:%Y-%m-%d %H:%M}",
+        "by": how,
+        "gate": told,
+        "forced": one.reason or "",
+    }

@@ -1,0 +1,54 @@
+"""Two snapshots to be judged: the candidate and what is live, read over the tracks that both heard alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.progress import track
+from lake.connect import Lake
+from lake.releases import at
+from lake.vectors import BATCH_ROWS, batches_of, matrix
+from schemas.encoders import EncoderSpec
+from schemas.releases import Snapshot
+from workers.metrics.neighbours import unit_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A snapshot, the spec of its version, and the lake pinned to it."""
+
+    snapshot: Snapshot
+    spec: EncoderSpec
+    lake: Lake
+
+    @classmethod
+    def of(cls, lake: Lake, snapshot: Snapshot, spec: EncoderSpec) -> "Version":
+        return cls(snapshot, spec, at(lake, snapshot))
+
+    def rows(self, columns: list[str], track_ids: pa.Array) -> pa.Table:
+        """Those columns of those tracks, in the order of `track_ids`, all of which there are."""
+        count = -(-self.snapshot.tracks // BATCH_ROWS)
+        batches = batches_of(self.lake, self.snapshot.table, columns, track_ids)
+        found = pa.Table.from_batches(list(track(batches, f"reading {self.snapshot.encoder}", count)))
+        return found.take(pc.index_in(track_ids, found["track_id"].combine_chunks()))
+
+    def vectors(self, track_ids: pa.Array) -> np.ndarray:
+        """Unit rows float32 [N, dim] of those tracks."""
+        return unit_rows(matrix(self.rows(["vector"], track_ids)["vector"]))
+
+    def heard(self) -> pa.Table:
+        """Each track and the content that it was embedded from."""
+        table = self.lake.table(self.snapshot.table).to_table(columns=["track_id", "content_sha256"])
+        return table.sort_by("track_id")
+
+
+def heard_alike(before: Version | None, after: Version) -> pa.Table:
+    """track_id and content_sha256 of the tracks that both embedded from the same content, sorted by track_id."""
+    ours = after.heard()
+    if before is None:
+        return ours
+    theirs = before.heard()
+    place = pc.index_in(ours["track_id"], theirs["track_id"].combine_chunks())
+    return ours.filter(pc.fill_null(pc.equal(theirs["content_sha256"].take(place), ours["content_sha256"]), False))

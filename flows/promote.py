@@ -1,0 +1,142 @@
+"""Moves `live`: a candidate through the gate, or an earlier release published again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.gate.candidate import Version
+from flows.gate.limits import Limits
+from lake.connect import Lake
+from lake.plan import active_tracks, coverage, plan
+from lake.releases import as_released, coverage_check, draft, live, publish, release, releases, snapshot
+from lake.runs import RunRecord, new_run_id
+from lake.versions import choose, versions
+from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
+from schemas.releases import Check, Release
+from schemas.settings import Settings
+from workers.encoders.registry import encoder_entry
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteRequest:
+    """`version` is an embedding_version, an encoder's name or a trained one's folder; `reason` forces."""
+
+    version: str
+    gate: str | None = None
+    interactions: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What the gate said, and the release where it was published."""
+
+    candidate: EncoderSpec
+    checks: tuple[Check, ...]
+    before: Release | None
+    published: Release | None
+
+    @property
+    def failed(self) -> list[Check]:
+        return [check for check in self.checks if check.passed is False]
+
+
+def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Promotion:
+    """Judges a version against what is live; publishes it where no check fails, or where that is forced.
+
+    The gate runs without a lease; where another release was published meanwhile, nothing is and UserError says so.
+    """
+    limits = Limits.read(request.gate)
+    lake = Lake.at(settings.lake, settings.s3)
+    spec = _candidate(lake, request.version)
+    before, taken, run_id = live(lake), snapshot(lake, spec), new_run_id()
+    if before and before.snapshot == taken:
+        raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
+    new = Version.of(lake, taken, spec)
+    old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if before else None
+    with RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
+        checks = _checks(lake, old, new, request, limits)
+        passed = all(check.passed is not False for check in checks)
+        published = None
+        if passed or request.reason:
+            reason = None if passed else request.reason
+            published = publish(lake, draft(before, taken, run_id, "promote", checks, reason), say)
+        record.done({"published": published and published.number, "gate": [asdict(check) for check in checks]})
+    return Promotion(spec, tuple(checks), before, published)
+
+
+def rollback(number: int | None, settings: Settings, say: Any = print) -> Release:
+    """Publishes an earlier release again: that of the number, else the one before what is live now.
+
+    Rolled back twice, the lake is two releases back: what was rolled back from is not returned to unless it is named.
+    """
+    lake = Lake.at(settings.lake, settings.s3)
+    before = live(lake)
+    if before is None:
+        raise UserError(f"nothing is released in {lake.uri}: there is nothing to go back to")
+    wanted = release(lake, number) if number else _earlier(releases(lake), before)
+    if wanted.snapshot == before.snapshot:
+        raise UserError(f"{wanted.title} is what is live already; `tonelake releases` lists the others")
+    run_id = new_run_id()
+    with RunRecord(lake, run_id, "rollback", as_released(lake, wanted)[1], {"release": wanted.number}) as record:
+        again = wanted.again or wanted.number
+        drafted = draft(before, wanted.snapshot, run_id, "rollback", wanted.gate, again=again)
+        published = publish(lake, drafted, say)
+        record.done({"published": published.number, "again": again})
+    return published
+
+
+def _earlier(there: Sequence[Release], now: Release) -> Release:
+    """The newest release before the one that is live, or that it published again, with another snapshot."""
+    place = now.again or now.number
+    found = [one for one in there if one.number < place and one.again is None and one.snapshot != now.snapshot]
+    if not found:
+        raise UserError(f"no release is earlier than {now.title}; `tonelake rollback NUMBER` takes a later one")
+    return found[-1]
+
+
+def _candidate(lake: Lake, version: str) -> EncoderSpec:
+    """The version that is named by its hash, its encoder or its folder."""
+    if version in {held.embedding_version for held in versions(lake)}:
+        return choose(lake, "", version).spec
+    if "/" in version or Path(version).is_dir():
+        return choose(lake, "", encoder_entry(version).spec.embedding_version).spec
+    lake.required_names()
+    named = [held.embedding_version for held in versions(lake) if held.name == version]
+    if len(named) > 1:
+        raise UserError(f"{lake.uri} holds several versions of {version}: name one of {', '.join(named)}")
+    return choose(lake, version, None).spec
+
+
+def _checks(lake: Lake, old: Version | None, new: Version, request: PromoteRequest, limits: Limits) -> list[Check]:
+    from flows.gate.benchmarks import benchmark_checks
+    from flows.gate.catalogue import catalogue_checks
+    from flows.gate.interactions import recommendation_checks
+
+    covered = coverage_check(lake, old and old.snapshot, new.snapshot, limits("coverage", "least"))
+    return [
+        covered,
+        *_identities(lake, old, new),
+        *benchmark_checks(lake, old, new, limits),
+        *catalogue_checks(old, new, limits),
+        *recommendation_checks(request.interactions, old, new, limits),
+    ]
+
+
+def _identities(lake: Lake, old: Version | None, new: Version) -> list[Check]:
+    """expected = embedded + quarantined + pending, of the candidate and of live; Coverage refuses a broken one."""
+    tracks = active_tracks(lake)
+    checks = []
+    for name, version in (("candidate", new), ("live", old)):
+        if version:
+            found = coverage(plan(version.lake, version.spec, tracks))
+            told = (
+                f"{found.expected:,} expected = {found.embedded:,} embedded + {found.quarantined:,} quarantined + "
+                f"{found.pending:,} pending"
+            )
+            checks.append(Check(f"identity of {name}", True, told, found.embedded / max(1, found.expected)))
+    return checks

@@ -1,0 +1,163 @@
+"""Releases: which snapshot of which version readers see. `live` is the last one published.
+
+A release is a row; a Lance tag `release-N` on its table keeps the snapshot's files through every cleanup.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.connect import Lake
+from lake.lease import Lease
+from lake.versions import versions
+from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
+from schemas.releases import RELEASES, Check, Release, Snapshot
+from schemas.tables import embeddings_table
+
+TABLE = "releases"
+LEAST_COVERAGE = 0.995  # of live's tracks, for a refresh of the version that is live
+
+Say = Callable[[str], None]
+
+
+def releases(lake: Lake) -> list[Release]:
+    """Every release, the oldest first."""
+    if TABLE not in lake.names():
+        return []
+    return [Release.of(row) for row in lake.table(TABLE).to_table().sort_by("number").to_pylist()]
+
+
+def live(lake: Lake) -> Release | None:
+    """The last one published; None in a lake without releases."""
+    return next(reversed(releases(lake)), None)
+
+
+def release(lake: Lake, number: int) -> Release:
+    """The release of that number; UserError says which there are."""
+    there = {one.number: one for one in releases(lake)}
+    if number not in there:
+        known = f"1 to {max(there)}" if there else "none yet; `tonelake index` or `tonelake promote` publishes one"
+        raise UserError(f"there is no release {number} in {lake.uri}; there are: {known}")
+    return there[number]
+
+
+def as_released(lake: Lake, one: Release) -> tuple[Lake, EncoderSpec]:
+    """The lake with that release's table as it was, and the spec of its version."""
+    spec = next(held.spec for held in versions(lake) if held.embedding_version == one.snapshot.embedding_version)
+    return at(lake, one.snapshot), spec
+
+
+def at(lake: Lake, snapshot: Snapshot) -> Lake:
+    """The lake with the snapshot's table as it was."""
+    return lake.pinned(snapshot.table, snapshot.lance_version)
+
+
+def snapshot(lake: Lake, spec: EncoderSpec) -> Snapshot:
+    """A version's table as it is now; UserError where it holds nothing."""
+    name = embeddings_table(spec)
+    table = lake.table(name) if name in lake.names() else None
+    if table is None or not (rows := table.count_rows()):
+        raise UserError(f"{lake.uri} holds no vectors of {spec.name} {spec.embedding_version}: nothing to publish")
+    return Snapshot(spec.name, spec.embedding_version, name, table.version, rows)
+
+
+def draft(
+    after: Release | None,
+    taken: Snapshot,
+    run_id: str,
+    command: str,
+    gate: Sequence[Check] = (),
+    reason: str | None = None,
+    again: int | None = None,
+) -> Release:
+    """The release that follows `after`; with a `reason` it is forced."""
+    number = after.number + 1 if after else 1
+    now = datetime.now(UTC)
+    return Release(number, taken, run_id, command, now, tuple(gate), reason is not None, reason, again)
+
+
+def publish(lake: Lake, drafted: Release, say: Say) -> Release:
+    """Makes it live at once for every reader; UserError where another was published since it was drafted."""
+    with Lease(lake, TABLE, drafted.run_id, say) as lease:
+        return _publish(lake, drafted, lease)
+
+
+def publish_again(lake: Lake, written: Mapping[str, EncoderSpec], command: str, say: Say) -> Release | None:
+    """At the end of a command that wrote versions, each by its run: readers of `live` see it, if one of them is live.
+
+    The first release of a lake is that of the first of these, unless the lake holds other versions too. Nothing is
+    published where nothing has changed, or where less than 99.5 % of live's active tracks would still be covered.
+    """
+    if _due(lake, written, live(lake)) is None:
+        return None
+    with Lease(lake, TABLE, next(iter(written)), say) as lease:
+        now_live = live(lake)
+        due = _due(lake, written, now_live)
+        if due is None:
+            return None
+        run_id, taken = due
+        check = coverage_check(lake, now_live.snapshot if now_live else None, taken, LEAST_COVERAGE)
+        if not check.passed:
+            say(
+                f"not published: {check.reason}; readers stay with release {now_live.number if now_live else 0}. "
+                f"`tonelake promote {taken.embedding_version} --force --reason TEXT` publishes it all the same"
+            )
+            return None
+        published = _publish(lake, draft(now_live, taken, run_id, command, [check]), lease)
+    say(f"{published.title} is live: {taken.tracks:,} tracks")
+    return published
+
+
+def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: float) -> Check:
+    """The share of a release's tracks, of those the registry still holds active, that another snapshot covers too."""
+    if before is None:
+        return Check("coverage", True, f"the first release: {after.tracks:,} tracks", 1.0, limit=least)
+    active = lake.table("tracks").to_table(columns=["track_id"], filter="state = 'active'")["track_id"]
+    ours, theirs = (pc.drop_null(_ids(lake, one)) for one in (before, after))
+    wanted = ours.filter(pc.is_in(ours, active.combine_chunks()))
+    kept = pc.sum(pc.is_in(wanted, theirs.combine_chunks())).as_py() or 0
+    share = kept / len(wanted) if len(wanted) else 1.0
+    reason = f"{kept:,} of the {len(wanted):,} tracks of live; {after.tracks:,} in all"
+    return Check("coverage", share >= least, reason, share, limit=least)
+
+
+def _ids(lake: Lake, taken: Snapshot) -> pa.ChunkedArray:
+    return at(lake, taken).table(taken.table).to_table(columns=["track_id"])["track_id"]
+
+
+def _due(lake: Lake, written: Mapping[str, EncoderSpec], now_live: Release | None) -> tuple[str, Snapshot] | None:
+    """What there is to publish of the versions written, and the run that wrote it."""
+    ours = {spec.embedding_version: (run_id, spec) for run_id, spec in written.items()}
+    if now_live is None:
+        others = {version.embedding_version for version in versions(lake)} - ours.keys()
+        found = None if others else next(iter(ours.values()))
+    else:
+        found = ours.get(now_live.snapshot.embedding_version)
+    if found is None:
+        return None
+    run_id, spec = found
+    table = lake.table(embeddings_table(spec))
+    same = now_live is not None and table.version == now_live.snapshot.lance_version
+    return None if same or not table.count_rows() else (run_id, snapshot(lake, spec))
+
+
+def _publish(lake: Lake, drafted: Release, lease: Lease) -> Release:
+    """The tag first, the row last: it completes the release."""
+    newest = live(lake)
+    if newest and newest.number >= drafted.number:
+        raise UserError(f"{newest.title} was published meanwhile by run {newest.run_id}: run the same command again")
+    tags = lake.table(drafted.snapshot.table).tags
+    try:
+        tags.create(drafted.tag, drafted.snapshot.lance_version)
+    except ValueError:  # a publisher that was killed before its row
+        tags.update(drafted.tag, drafted.snapshot.lance_version)
+    table = lake.ensure(TABLE, RELEASES)
+    lease.check()
+    merge = table.merge_insert("number").when_not_matched_insert_all()
+    done = merge.execute(pa.Table.from_pylist([drafted.row()], schema=RELEASES))
+    if not done["num_inserted_rows"]:
+        raise UserError(f"release {drafted.number} was published meanwhile: run the same command again")
+    return drafted
