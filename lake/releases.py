@@ -45,9 +45,14 @@ def release(lake: Lake, number: int) -> Release:
 
 
 def as_released(lake: Lake, one: Release) -> tuple[Lake, EncoderSpec]:
-    """The lake with that release's table as it was, and the spec of its version."""
+    """The lake with that release's table as it was, and the spec of its version; UserError where it is gone."""
     spec = next(held.spec for held in versions(lake) if held.embedding_version == one.snapshot.embedding_version)
-    return at(lake, one.snapshot), spec
+    pinned = at(lake, one.snapshot)
+    try:
+        pinned.table(one.snapshot.table)
+    except (ValueError, OSError) as error:
+        raise UserError(f"the files of {one.title} were given up; `tonelake releases` lists the others") from error
+    return pinned, spec
 
 
 def at(lake: Lake, snapshot: Snapshot) -> Lake:
@@ -112,20 +117,43 @@ def publish_again(lake: Lake, written: Mapping[str, EncoderSpec], command: str, 
 
 
 def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: float) -> Check:
-    """The share of a release's tracks, of those the registry still holds active, that another snapshot covers too."""
+    """The share of a release's tracks, of those the registry still holds active, that another snapshot covers too.
+
+    A track counts where its vector is of the file as it is now, or of the same file as the release's.
+    """
     if before is None:
         return Check("coverage", True, f"the first release: {after.tracks:,} tracks", 1.0, limit=least)
-    active = lake.table("tracks").to_table(columns=["track_id"], filter="state = 'active'")["track_id"]
-    ours, theirs = (pc.drop_null(_ids(lake, one)) for one in (before, after))
-    wanted = ours.filter(pc.is_in(ours, active.combine_chunks()))
-    kept = pc.sum(pc.is_in(wanted, theirs.combine_chunks())).as_py() or 0
-    share = kept / len(wanted) if len(wanted) else 1.0
-    reason = f"{kept:,} of the {len(wanted):,} tracks of live; {after.tracks:,} in all"
+    files = ["track_id", "source_version"]
+    active = lake.table("tracks").to_table(columns=files, filter="state = 'active'")
+    was, now = (at(lake, one).table(one.table).to_table(columns=files) for one in (before, after))
+    was = was.filter(pc.is_in(was["track_id"], active["track_id"].combine_chunks()))
+    current, old, new = (_files_of(was["track_id"], one) for one in (active, was, now))
+    covered = pc.or_(pc.equal(new, current), pc.equal(new, old))
+    kept = pc.sum(pc.fill_null(covered, False)).as_py() or 0
+    share = kept / len(was) if len(was) else 1.0
+    reason = f"{kept:,} of the {len(was):,} tracks of live; {after.tracks:,} in all"
     return Check("coverage", share >= least, reason, share, limit=least)
 
 
-def _ids(lake: Lake, taken: Snapshot) -> pa.ChunkedArray:
-    return at(lake, taken).table(taken.table).to_table(columns=["track_id"])["track_id"]
+def retire(lake: Lake, keep: int) -> list[int]:
+    """Gives up the files of all but the newest `keep` releases and the newest of each version: their numbers.
+
+    The next cleanup of Lance versions removes what no other release needs; the rows stay, and readers are told.
+    """
+    there = releases(lake)
+    kept = {one.number for one in there[-keep:]} | {*{one.snapshot.table: one.number for one in there}.values()}
+    retired = []
+    for one in there:
+        tags = lake.table(one.snapshot.table).tags
+        if one.number not in kept and one.tag in tags.list():
+            tags.delete(one.tag)
+            retired.append(one.number)
+    return retired
+
+
+def _files_of(track_ids: pa.ChunkedArray, rows: pa.Table) -> pa.ChunkedArray:
+    """The source_version that `rows` have of each track; null of those they lack."""
+    return rows["source_version"].take(pc.index_in(track_ids, rows["track_id"].combine_chunks()))
 
 
 def _due(lake: Lake, written: Mapping[str, EncoderSpec], now_live: Release | None) -> tuple[str, Snapshot] | None:

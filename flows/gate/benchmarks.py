@@ -25,7 +25,7 @@ def benchmark_checks(lake: Lake, before: Version | None, after: Version, limits:
     ours, theirs = (_by_question(rows, one.spec.embedding_version) for one in (after, before))
     common = sorted(ours.keys() & theirs.keys())
     if not common:
-        return [not_judged(NAME, f"none was judged by both; `{_command(before, after)}` does")]
+        return [not_judged(NAME, f"none was judged by both; `{_command(before, after)}` judges")]
     return [_check(lake, *_pair(theirs[question], ours[question]), limits) for question in common]
 
 
@@ -58,6 +58,8 @@ def _check(lake: Lake, old: Row, new: Row, limits: Limits) -> Check:
 
 
 def _command(before: Version, after: Version) -> str:
-    encoders = " ".join(f"--encoder {one.spec.address}" for one in (before, after))
-    chunks = after.spec.backbone.windows.limit
-    return f"tonelake evaluate rendered {encoders}" + (f" --chunks {chunks}" if chunks else "")
+    told = []
+    for version in (before, after):
+        chunks = version.spec.backbone.windows.limit
+        told.append(f"evaluate rendered --encoder {version.spec.address}" + (f" --chunks {chunks}" if chunks else ""))
+    return " && ".join(f"tonelake {one}" for one in told)

@@ -14,6 +14,8 @@ from schemas.encoders import EncoderSpec
 from schemas.releases import Snapshot
 from workers.metrics.neighbours import unit_rows
 
+_BATCHES_UNTOLD = 16  # a second or two
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -31,7 +33,9 @@ class Version:
         """Those columns of those tracks, in the order of `track_ids`, all of which there are."""
         count = -(-self.snapshot.tracks // BATCH_ROWS)
         batches = batches_of(self.lake, self.snapshot.table, columns, track_ids)
-        found = pa.Table.from_batches(list(track(batches, f"reading {self.snapshot.encoder}", count)))
+        if count > _BATCHES_UNTOLD:
+            batches = track(batches, f"reading {self.snapshot.encoder}", count)
+        found = pa.Table.from_batches(list(batches))
         return found.take(pc.index_in(track_ids, found["track_id"].combine_chunks()))
 
     def vectors(self, track_ids: pa.Array) -> np.ndarray:

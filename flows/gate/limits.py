@@ -51,7 +51,7 @@ def judged(name: str, change: Change, margin: float, told: str, *, surely: bool 
     if change.low != change.low:  # NaN: no resample could be measured
         return not_judged(name, f"{told}; what they share cannot be measured")
     passed = (change.high if surely else change.low) >= -margin
-    allowed = f"{margin:g} worse is allowed"
+    allowed = f"up to {margin:g} worse is allowed"
     if passed:
         reason = f"{told}; {allowed}"
     else:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_TIE = np.float32(1e-6)  # equal rows must tie, and a product may differ in its last bits
+
 
 @dataclass(frozen=True, slots=True)
 class Histories:
@@ -60,12 +62,12 @@ def target_ranks(rows: np.ndarray, histories: Histories) -> np.ndarray:
     """
     lengths = np.diff(histories.starts)
     sums = np.add.reduceat(rows[histories.items], histories.starts[:-1], axis=0)
-    scores = ((sums / lengths[:, None]) @ rows.T).round(6)  # equal rows must tie: a product may differ in the last bit
+    scores = (sums / lengths[:, None]) @ rows.T
     users = np.arange(len(lengths))
     wanted = scores[users, histories.targets][:, None]
     scores[np.repeat(users, lengths), histories.items] = -np.inf
-    better, tied = (scores > wanted).sum(axis=1), (scores == wanted).sum(axis=1)
-    return better + (tied + 1) / 2
+    better, with_ties = (np.count_nonzero(scores > wanted + step, axis=1) for step in (_TIE, -_TIE))
+    return (better + with_ties + 1) / 2
 
 
 def recall(ranks: np.ndarray, k: int = 10) -> np.ndarray:
