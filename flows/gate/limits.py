@@ -30,7 +30,8 @@ class Limits:
         wrong = [
             f"{'.'.join(name)} = {own[name]:g}" for name in _COUNTS & own.keys() if own[name] < 1 or own[name] % 1
         ]
-        wrong += ["sample.seed"] * bool(own.get(("sample", "seed"), 0) % 1)
+        if (seed := own.get(("sample", "seed"), 0)) % 1:
+            wrong.append(f"sample.seed = {seed:g}")
         if wrong:
             raise UserError(f"{file}: {', '.join(sorted(wrong))} must be a whole number, from 1 but for the seed")
         return cls(shipped | own)
