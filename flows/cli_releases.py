@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.context import Context, print_json, show_list
+from flows.context import print_json, show_list
 from schemas.errors import UserError
 from schemas.releases import Check, Release
+from schemas.settings import Settings
 
 app = typer.Typer()
 
@@ -40,19 +41,18 @@ def promote(
     reason: Annotated[str | None, typer.Option(help="Why it is forced; kept with the release.")] = None,
 ) -> None:
     """Judge a version against what is live, and make it live where no check fails."""
+    from flows.gate.shown import check_line
     from flows.promote import PromoteRequest
-    from flows.promote import promote as run
 
     if force != bool(reason and reason.strip()):
         raise UserError("--force and --reason TEXT go together: the reason is kept with the release")
-    done = run(PromoteRequest(version, gate, interactions, reason), context.obj.settings, say)
-    named = f"{done.candidate.name} {done.candidate.embedding_version}"
+    done = _promoted(PromoteRequest(version, gate, interactions, reason), context.obj.settings)
     if context.obj.json:
         gates = [_check(check) for check in done.checks]
         told = {"candidate": done.candidate.embedding_version, "encoder": done.candidate.name, "gate": gates}
         print_json(told | {"published": _document(done.published) if done.published else None})
     else:
-        show_gate(context.obj, f"{named} against {done.before.title if done.before else 'nothing'}", done.checks)
+        show_list(context.obj, done.title, [check_line(check) for check in done.checks])
         if done.published:
             forced = f", forced: {done.published.reason}" if done.published.forced else ""
             print(f"{done.published.title} is live{forced}")
@@ -83,21 +83,19 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def show_gate(context: Context, title: str, checks: tuple[Check, ...]) -> None:
-    """The gate's table."""
-    show_list(context, title, [_check_line(check) for check in checks])
+def _promoted(request: Any, settings: Settings) -> Any:
+    """As `tonelake index`: recorded by Prefect where PREFECT_API_URL names a server."""
+    if settings.prefect_api_url:
+        from flows.recorded import promote as recorded_promote
+
+        return recorded_promote(**asdict(request), lake=settings.lake)
+    from flows.promote import promote as promote_here
+
+    return promote_here(request, settings, say)
 
 
 def _check(check: Check) -> dict[str, Any]:
     return asdict(check) | {"verdict": check.verdict}
-
-
-def _check_line(check: Check) -> dict[str, Any]:
-    between = f" ({check.low:+.3f} to {check.high:+.3f})" if check.low is not None else ""
-    sign = "+" if between else ""
-    value = "" if check.value is None else f"{check.value:{sign}.3f}{between}"
-    limit = "" if check.limit is None else f"{check.limit:.3f}"
-    return {"check": check.name, "": check.verdict, "value": value, "limit": limit, "reason": check.reason}
 
 
 def _document(one: Release) -> dict[str, Any]:

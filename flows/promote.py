@@ -41,6 +41,12 @@ class Promotion:
     published: Release | None
 
     @property
+    def title(self) -> str:
+        """Who was held against whom."""
+        against = self.before.title if self.before else "nothing"
+        return f"{self.candidate.name} {self.candidate.embedding_version} against {against}"
+
+    @property
     def failed(self) -> list[Check]:
         return [check for check in self.checks if check.passed is False]
 

@@ -17,9 +17,12 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.evaluate import EvaluateRequest
 from flows.evaluate import evaluate as evaluate_benchmarks
+from flows.gate.shown import gate_markdown
 from flows.index import index_catalogue
 from flows.leaderboard import figures_markdown
 from flows.progress import Watch
+from flows.promote import PromoteRequest, Promotion
+from flows.promote import promote as promote_version
 from flows.reports import IndexRequest
 from flows.tables import coverage_markdown
 from schemas.settings import Settings
@@ -77,3 +80,20 @@ def evaluate(
     rows = evaluate_benchmarks(EvaluateRequest(*asked), settings, ArtifactWatch, recorded_step)
     create_markdown_artifact(figures_markdown(rows), key="evaluate-figures", description="figures and coverage")
     return rows
+
+
+@flow(name="promote", persist_result=False)
+def promote(
+    version: str,
+    gate: str | None = None,
+    interactions: str | None = None,
+    reason: str | None = None,
+    lake: str | None = None,
+) -> Promotion:
+    """`tonelake promote` as a flow; a `reason` forces. The gate's table is an artifact, refused or not."""
+    request = PromoteRequest(version, gate, interactions, reason)
+    done = recorded_step(promote_version)(request, Settings.given(lake=lake), Watch().say)
+    create_markdown_artifact(
+        gate_markdown(done.title, done.checks), key="promote-gate", description="the gate's table"
+    )
+    return done

@@ -15,8 +15,11 @@ from prefect.client.orchestration import get_client
 from prefect.context import get_settings_context
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.recorded import evaluate, index
+from flows.recorded import evaluate, index, promote
+from lake.connect import Lake
+from schemas.settings import S3Settings
 from tests.flows.labelled import labelled_folder
+from tests.flows.test_promote import LIVE, SOUND, write
 
 ROOT = Path(__file__).parents[2]
 PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
@@ -55,6 +58,16 @@ def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_pa
     assert by_key["index-progress"].data == 100.0
     assert "| expected | 6 |" in by_key["index-coverage"].data
     assert report["embedding_version"] in by_key["index-coverage"].data
+
+
+def test_a_promotion_is_recorded_with_the_gates_table(tmp_path):
+    home = Lake.at(str(tmp_path / "lake"), S3Settings())
+    write(home, LIVE, SOUND)
+    done = promote(LIVE.embedding_version, lake=home.uri)
+    assert done.published.number == 1
+    _, _, artifacts = asyncio.run(recorded())
+    (table,) = [artifact.data for artifact in artifacts if artifact.key == "promote-gate"]
+    assert "| coverage | passed | 1.000 | 0.995 | the first release: 200 tracks |" in table
 
 
 def test_an_evaluation_is_recorded_and_what_is_known_is_not_judged_again(tmp_path):
