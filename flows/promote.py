@@ -1,6 +1,5 @@
 """Moves `live`: a candidate through the gate, or an earlier release published again."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from flows.gate.candidate import Version
 from flows.gate.limits import Limits
 from lake.connect import Lake
 from lake.plan import active_tracks, coverage, plan
-from lake.releases import as_released, coverage_check, draft, live, publish, release, releases, snapshot
+from lake.releases import as_released, before_live, coverage_check, draft, live, publish, release, releases, snapshot
 from lake.runs import RunRecord, new_run_id
 from lake.versions import choose, versions
 from schemas.encoders import EncoderSpec
@@ -84,7 +83,9 @@ def rollback(number: int | None, settings: Settings, say: Any = print) -> Releas
     before = live(lake)
     if before is None:
         raise UserError(f"nothing is released in {lake.uri}: there is nothing to go back to")
-    wanted = release(lake, number) if number else _earlier(releases(lake), before)
+    wanted = release(lake, number) if number else before_live(releases(lake))
+    if wanted is None:
+        raise UserError(f"no release is earlier than {before.title}; `tonelake rollback NUMBER` takes a later one")
     if wanted.snapshot == before.snapshot:
         raise UserError(f"{wanted.title} is what is live already; `tonelake releases` lists the others")
     run_id = new_run_id()
@@ -94,15 +95,6 @@ def rollback(number: int | None, settings: Settings, say: Any = print) -> Releas
         published = publish(lake, drafted, say)
         record.done({"published": published.number, "again": again})
     return published
-
-
-def _earlier(there: Sequence[Release], now: Release) -> Release:
-    """The newest release before the one that is live, or that it published again, with another snapshot."""
-    place = now.again or now.number
-    found = [one for one in there if one.number < place and one.again is None and one.snapshot != now.snapshot]
-    if not found:
-        raise UserError(f"no release is earlier than {now.title}; `tonelake rollback NUMBER` takes a later one")
-    return found[-1]
 
 
 def _candidate(lake: Lake, version: str) -> EncoderSpec:

@@ -44,6 +44,17 @@ def release(lake: Lake, number: int) -> Release:
     return there[number]
 
 
+def before_live(there: Sequence[Release]) -> Release | None:
+    """The release before what is live, of all in order: as undo goes back, past what was rolled back from."""
+    line: list[int] = []
+    for one in there:
+        if one.again in line:
+            del line[line.index(one.again) + 1 :]
+        else:
+            line.append(one.again or one.number)
+    return there[line[-2] - 1] if len(line) > 1 else None
+
+
 def as_released(lake: Lake, one: Release) -> tuple[Lake, EncoderSpec]:
     """The lake with that release's table as it was, and the spec of its version; UserError where it is gone."""
     spec = next(held.spec for held in versions(lake) if held.embedding_version == one.snapshot.embedding_version)

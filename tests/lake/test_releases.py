@@ -12,6 +12,7 @@ from lake.plan import register
 from lake.releases import (
     TABLE,
     as_released,
+    before_live,
     coverage_check,
     draft,
     live,
@@ -26,7 +27,7 @@ from lake.search import search, vector_of
 from lake.versions import remember
 from lake.write import Committer
 from schemas.errors import UserError
-from schemas.releases import Check
+from schemas.releases import Check, Snapshot
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
 from tests.lake.rows import SPEC, batch, embedded, listing, unit
@@ -207,3 +208,24 @@ def test_a_number_that_was_never_published(home):
     publish_again(home, {"run": SPEC}, "index", print)
     with pytest.raises(UserError, match=r"there is no release 7 .*: 1 to 1"):
         release(home, 7)
+
+
+@pytest.mark.parametrize(
+    ("rolled_back_to", "before"),
+    [
+        ([], None),
+        ([None], None),
+        ([None, None], 1),
+        ([None, None, 1], None),  # back at the first
+        ([None, None, 1, None], 1),  # not 2, which was rolled back from
+        ([None, None, None, 2], 1),
+        ([None, None, 1, 2], 1),  # forwards again
+    ],
+)
+def test_going_back_passes_over_what_was_rolled_back_from(rolled_back_to, before):
+    there = []
+    for place, again in enumerate(rolled_back_to, start=1):
+        taken = Snapshot("made-up", "v", "t", again or place, 1)
+        there.append(draft(there[-1] if there else None, taken, "run", "index", again=again))
+    found = before_live(there)
+    assert (found and found.number) == before
