@@ -90,12 +90,11 @@ def _published(lake: Lake, jobs: list[Job], watch: Watch) -> None:
     """What was written is live now where it may be; else one line says how it can be."""
     publish_again(lake, {job.run_id: job.spec for job in jobs}, "index", watch.say)
     released = live(lake)
-    beside = [job.spec for job in jobs if job.tally.embedded and not _is_of(released, job.spec)]
-    if beside:
-        told = f"beside {released.title}, which is live" if released else "not released, as the lake holds others too"
-        watch.say(
-            f"{', '.join(spec.name for spec in beside)}: {told}; `tonelake promote VERSION` judges and publishes"
-        )
+    for job in jobs:
+        spec = job.spec
+        if job.tally.embedded and not _is_of(released, spec):
+            live_now = f"beside {released.title}, which is live" if released else "not live, as others are here too"
+            watch.say(f"{spec.name}: {live_now}; `tonelake promote {spec.embedding_version}` judges and publishes it")
 
 
 def _is_of(released: Release | None, spec: EncoderSpec) -> bool:

@@ -58,8 +58,12 @@ def _check(lake: Lake, old: Row, new: Row, limits: Limits) -> Check:
 
 
 def _command(before: Version, after: Version) -> str:
-    told = []
+    """One for both, unless they hear a clip by different numbers of windows."""
+    by_chunks: dict[int | None, list[str]] = {}
     for version in (before, after):
-        chunks = version.spec.backbone.windows.limit
-        told.append(f"evaluate rendered --encoder {version.spec.address}" + (f" --chunks {chunks}" if chunks else ""))
-    return " && ".join(f"tonelake {one}" for one in told)
+        by_chunks.setdefault(version.spec.backbone.windows.limit, []).append(f"--encoder {version.spec.address}")
+    told = (
+        f"tonelake evaluate rendered {' '.join(encoders)}" + (f" --chunks {chunks}" if chunks else "")
+        for chunks, encoders in by_chunks.items()
+    )
+    return " && ".join(told)
