@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.console import Console
 
 from flows.progress import track
 from lake.columns import any_unlike, is_among, place_in, with_column
@@ -92,10 +93,11 @@ def _listed(lake: Lake, accepted: frozenset[str], settings: Settings) -> Listing
         raise UserError(f"{lake.uri} remembers no source: `tonelake sources add SOURCE` first")
     if unknown := accepted.difference(sources):
         raise UserError(f"{lake.uri} remembers no source {min(unknown)}; it remembers {', '.join(sources)}")
-    listings = []
-    for source in track(sources, f"listing {len(sources)} sources"):
+    listings, console = [], Console(stderr=True)
+    for source in sources:
         try:
-            listings.append(list_source(source, settings.s3))
+            with console.status(f"listing {source}"):  # silent but on a terminal
+                listings.append(list_source(source, settings.s3))
         except UserError as error:
             if source not in accepted:
                 raise UserError(f"{error}. Nothing was changed; {_accept(source)}") from error
