@@ -1,9 +1,9 @@
 """A refresh: the lake becomes what its sources are, and only what needs it is decoded."""
 
+import contextlib
 import importlib
 import os
 import shutil
-import threading
 
 import lance
 import pytest
@@ -152,7 +152,7 @@ def test_every_version_follows_and_each_is_kept_current(made):
     for spec in (SPEC, SPEC.limited(1)):
         assert sorted(made.rows(spec)) == sorted({*NAMES, "z.wav", "new.wav"} - {"a.wav", "d.wav"})
         assert made.kept(spec) == 1
-    with pytest.raises(UserError, match="holds fake .*choose with --encoder"):
+    with pytest.raises(UserError, match=r"holds fake .*choose with --encoder"):
         made.refresh(encoder="musicnn")
 
 
@@ -252,10 +252,8 @@ def test_a_refresh_killed_between_any_two_commits_is_finished_by_the_next(made, 
         shutil.copytree(kept, made.uri)
         with monkeypatch.context() as patch:
             left = dying(patch, writes)
-            try:
+            with contextlib.suppress(Killed):
                 made.refresh()
-            except Killed:
-                pass
             killed = left[0] < 0
         report = made.refresh()
         assert set(made.decoded) <= {"c.wav", "copy.wav", "new.wav"}, writes
@@ -273,14 +271,13 @@ def test_two_refreshes_at_once(made, monkeypatch):
     monkeypatch.setattr(lake.lease, "HEARTBEAT_SECONDS", 0.1)
     with (
         Lease(made.lake, embeddings_table(SPEC), "the-first", print),
-        pytest.raises(UserError, match="run the-first .* is writing embeddings__fake"),
+        pytest.raises(UserError, match=r"run the-first .* is writing embeddings__fake"),
     ):
         made.refresh()
-    assert threading.active_count() < 50
     assert changes(made.refresh()) == {}
 
 
-def test_the_commands(made, tmp_path):
+def test_the_commands(made):
     assert "remembers no source" in refused("--lake", made.uri, "refresh")
     (added,) = answer(made.uri, "sources", "add", made.music)
     assert (added["source"], added["tracks"]) == (str(made.music), None)
