@@ -93,8 +93,8 @@ def embed_shard(
         step(describe)(lake, job.spec, job.lease, tracks)
     plans = [step(plan)(lake, job.spec, tracks, retry_quarantined=retry_quarantined) for job in jobs]
     step(embed_pending)(jobs, plans, settings, watch)
-    for job in jobs:
-        job.found += coverage(step(plan)(lake, job.spec, tracks))
+    for job, state in zip(jobs, plans, strict=True):
+        job.found += coverage(step(plan)(lake, job.spec, tracks) if len(state.pending) else state)
 
 
 def finished(job: Job, lake: Lake, counts: dict[str, int], started: float, step: Step) -> IndexReport:
