@@ -79,10 +79,10 @@ def active_counts(lake: Lake) -> dict[str, int]:
 
 def differences(lake: Lake, tracks: pa.Table, rows: int) -> Difference:
     """A whole listing, sorted by track_id, beside the whole registry; `rows` of it at once."""
-    registry = lake.ensure("tracks", TRACKS)
+    registry = lake.table("tracks") if "tracks" in lake.names() else None
     found = []
     for shard, where in _ranges(tracks, rows):
-        known = registry.to_table(columns=TRACKS.names, filter=where)
+        known = registry.to_table(columns=TRACKS.names, filter=where) if registry else TRACKS.empty_table()
         place = place_in(shard["track_id"], known["track_id"])
         before = known.take(place)
         merged = _merged(shard, before)

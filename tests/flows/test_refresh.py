@@ -281,6 +281,9 @@ def test_the_commands(made):
     assert "remembers no source" in refused("--lake", made.uri, "refresh")
     (added,) = answer(made.uri, "sources", "add", made.music)
     assert (added["source"], added["tracks"]) == (str(made.music), None)
+    told = answer(made.uri, "refresh", "--dry-run")
+    assert (changes(told), told["encoders"][0]["would_embed"]) == ({"new": 10}, 10)
+    assert made.lake.names() == {"sources"}
     made.index()
     report = answer(made.uri, "refresh")
     assert (changes(report), report["listed"], report["sources"]) == ({}, 10, [str(made.music)])
