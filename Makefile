@@ -29,6 +29,7 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
+	$(BIN)/python -m tests.benchmarks.refresh
 
 clean: ## remove what make made
 	rm -rf .venv $(DEMO)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import cli_benchmarks, cli_releases, cli_training
+from flows import cli_benchmarks, cli_refresh, cli_releases, cli_training
 from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(cli_benchmarks.app)
 app.add_typer(cli_releases.app)
 app.add_typer(cli_training.app)
+app.add_typer(cli_refresh.app)
 
 
 def main() -> None:

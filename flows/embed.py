@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 from flows.progress import Watch
 from flows.reports import Tally
-from lake.lease import LeaseLost
+from lake.lease import Lease, LeaseLost
 from lake.plan import Plan
 from lake.runs import RunRecord
-from lake.stored import stored_tracks
+from lake.stored import kept_tracks, stored_tracks
 from lake.write import Committer
 from schemas.audio import estimated_seconds
 from schemas.embeddings import outcome_schema
@@ -34,6 +34,7 @@ class Job:
 
     run_id: str
     spec: EncoderSpec
+    lease: Lease
     committer: Committer
     record: RunRecord
     tally: Tally
@@ -70,7 +71,7 @@ def embed_pending(jobs: list[Job], plans: list[Plan], settings: Settings, watch:
 def _outcomes(
     jobs: list[Job], todo: list[pa.Table], settings: Settings, watch: Watch
 ) -> Iterator[tuple[EncoderSpec, pa.Table]]:
-    """From stored features where the lake has them; from audio where it has not, each file decoded once."""
+    """From what the lake has kept, rows or features; from audio where it has nothing, each file decoded once."""
     unheard: dict[str, tuple[EncoderSpec, ...]] = {}
     for job, tracks in zip(jobs, todo, strict=True):
         left = set(tracks["track_id"].to_pylist())
@@ -87,6 +88,10 @@ def _outcomes(
 
 
 def _stored(job: Job, tracks: pa.Table, settings: Settings, watch: Watch) -> Iterator[pa.Table]:
+    for kept in kept_tracks(job.committer.lake, job.spec, tracks):
+        watch.expect(len(kept), "from the rows that were kept of them")
+        yield kept
+        tracks = tracks.filter(pc.invert(pc.is_in(tracks["track_id"], kept["track_id"].combine_chunks())))
     encoder = None
     for known in stored_tracks(job.committer.lake, job.spec, tracks):
         encoder = encoder or load_encoder(job.spec, settings.models)

@@ -9,7 +9,9 @@ import pyarrow.compute as pc
 from flows.embed import shards
 from flows.reports import IndexRequest
 from lake.connect import Lake
-from lake.plan import coverage, known, plan
+from lake.moves import identified
+from lake.plan import coverage, plan
+from lake.registry import known
 from lake.runs import last_counts
 from lake.sources import list_sources
 from schemas.audio import estimated_seconds
@@ -27,7 +29,8 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
     lake = Lake.at(settings.lake, settings.s3)
     listing = list_sources(list(request.sources), settings.s3)
     found, new, audio_seconds, asked = Coverage(), 0, 0.0, 0
-    for shard in shards(listing.tracks, settings.shard_tracks):
+    tracks, _ = identified(lake, listing.tracks)
+    for shard in shards(tracks, settings.shard_tracks):
         state = plan(lake, spec, shard)
         found += coverage(state)
         new += len(shard) - (pc.sum(known(lake, shard)).as_py() or 0)

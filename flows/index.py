@@ -15,9 +15,13 @@ from flows.reports import IndexReport, IndexRequest, Tally
 from lake.connect import Lake
 from lake.index import tend
 from lake.lease import Lease
-from lake.plan import active_tracks, coverage, plan, quarantined_tracks, register
+from lake.moves import identified, remember_moves
+from lake.plan import coverage, plan, quarantined_tracks
+from lake.registry import active_tracks, register
 from lake.releases import live, publish_again
+from lake.remembered import remember_sources
 from lake.runs import RunRecord, new_run_id
+from lake.settle import describe
 from lake.sources import Listing, list_sources, refreshed
 from lake.versions import remember
 from lake.write import Committer
@@ -50,16 +54,18 @@ def index_catalogue(
     with ExitStack() as held:
         jobs = [held.enter_context(_job(lake, spec, request, settings, watch)) for spec in specs]
         held.enter_context(watch)
+        remember_sources(lake, listing.found, listed=False)
+        tracks, moves = identified(lake, listing.tracks)
+        remember_moves(lake, moves)
         new = 0
-        for shard in shards(listing.tracks, settings.shard_tracks):
-            new += step(register)(lake, shard)
-            plans = [step(plan)(lake, spec, shard, retry_quarantined=request.retry) for spec in specs]
-            step(embed_pending)(jobs, plans, settings, watch)
-            for job in jobs:
-                job.found += coverage(step(plan)(lake, job.spec, shard))
-        reports = [_finished(job, lake, new, listing.skipped, started, step) for job in jobs]
+        for shard in shards(tracks, settings.shard_tracks):
+            registered, fresh = step(register)(lake, shard)
+            new += fresh
+            embed_shard(jobs, lake, registered, settings, watch, step, retry_quarantined=request.retry)
+        counts = {"new": new, "skipped": listing.skipped}
+        reports = [finished(job, lake, counts, started, step) for job in jobs]
         if publishes:
-            step(_published)(lake, jobs, watch)
+            step(published)(lake, jobs, "index", watch)
     if not any(job.tally.asked for job in jobs):
         watch.say("everything is up to date")
     return reports
@@ -74,21 +80,42 @@ def _job(lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Setting
         RunRecord(lake, run_id, "index", spec, asdict(request)) as record,
     ):
         remember(lake, spec)
-        yield Job(run_id, spec, Committer(lake, spec, lease, run_id, settings), record, Tally(request.limit))
+        yield Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally(request.limit))
 
 
-def _finished(job: Job, lake: Lake, new: int, skipped: int, started: float, step: Step) -> IndexReport:
+def embed_shard(
+    jobs: list[Job],
+    lake: Lake,
+    tracks: pa.Table,
+    settings: Settings,
+    watch: Watch,
+    step: Step,
+    *,
+    retry_quarantined: bool = False,
+) -> None:
+    """Registry rows of one shard: what is said of them reaches their rows, and what has no row is embedded."""
+    for job in jobs:
+        step(describe)(lake, job.spec, job.lease, tracks)
+    plans = [step(plan)(lake, job.spec, tracks, retry_quarantined=retry_quarantined) for job in jobs]
+    step(embed_pending)(jobs, plans, settings, watch)
+    for job, state in zip(jobs, plans, strict=True):
+        job.found += coverage(step(plan)(lake, job.spec, tracks) if len(state.pending) else state)
+
+
+def finished(job: Job, lake: Lake, counts: dict[str, int], started: float, step: Step) -> IndexReport:
+    """Ends a job: the counts agree, the table is tended, the run is in the book with `counts` beside its own."""
     verify(job.tally, job.committer)
     job.committer.verify()
     step(tend)(lake, job.spec)
-    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, new, skipped, time.monotonic() - started)
-    job.record.done(asdict(report))
+    seconds = time.monotonic() - started
+    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, counts["new"], counts["skipped"], seconds)
+    job.record.done(counts | asdict(report))
     return report
 
 
-def _published(lake: Lake, jobs: list[Job], watch: Watch) -> None:
+def published(lake: Lake, jobs: list[Job], command: str, watch: Watch) -> None:
     """What was written is live now where it may be; else one line says how it can be."""
-    publish_again(lake, {job.run_id: job.spec for job in jobs}, "index", watch.say)
+    publish_again(lake, {job.run_id: job.spec for job in jobs}, command, watch.say)
     released = live(lake)
     for job in jobs:
         spec = job.spec
@@ -107,4 +134,4 @@ def _listing(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settin
     ids = {track for spec in specs for track in quarantined_tracks(lake, spec)["track_id"].to_pylist()}
     tracks = active_tracks(lake)
     tracks = tracks.filter(pc.is_in(tracks["track_id"], pa.array(sorted(ids), pa.string())))
-    return Listing(refreshed(tracks, settings.s3), 0)
+    return Listing(refreshed(tracks, settings.s3), 0, {})

@@ -7,7 +7,8 @@ from typing import Any
 from flows.gate.candidate import Version
 from flows.gate.limits import Limits
 from lake.connect import Lake
-from lake.plan import active_tracks, coverage, plan
+from lake.plan import coverage, plan
+from lake.registry import active_tracks
 from lake.releases import as_released, before_live, coverage_check, draft, live, publish, release, releases, snapshot
 from lake.runs import RunRecord, new_run_id
 from lake.versions import choose, versions

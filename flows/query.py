@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lake.connect import Lake
-from lake.plan import active_tracks, coverage, plan, quarantined_tracks
+from lake.plan import coverage, plan, quarantined_tracks
+from lake.registry import active_tracks
 from lake.releases import as_released, live, release
 from lake.search import Filter, search, tags_of, vector_of
 from lake.sql import among

@@ -23,8 +23,10 @@ from flows.leaderboard import figures_markdown
 from flows.progress import Watch
 from flows.promote import PromoteRequest, Promotion
 from flows.promote import promote as promote_version
-from flows.reports import IndexRequest
-from flows.tables import coverage_markdown
+from flows.refresh import RefreshRequest
+from flows.refresh import refresh as refresh_lake
+from flows.reports import IndexReport, IndexRequest
+from flows.tables import changes_markdown, coverage_markdown
 from schemas.settings import Settings
 
 # The lake is the record: Prefect keeps no copies of tables, and hashes none to look for one.
@@ -60,6 +62,21 @@ def index(
     text = "\n\n".join(map(coverage_markdown, reports))
     create_markdown_artifact(text, key="index-coverage", description="coverage and bill")
     return [asdict(report) for report in reports]
+
+
+@flow(name="refresh", persist_result=False)
+def refresh(
+    lake: str | None = None,
+    encoder: str | None = None,
+    accept_loss: list[str] | None = None,
+    allow_unproven: bool = False,
+) -> dict[str, Any]:
+    """`tonelake refresh` as a flow. Without an encoder every version that the lake holds is kept current."""
+    settings = Settings.given(lake=lake, encoder=encoder, allow_unproven=allow_unproven)
+    report = refresh_lake(RefreshRequest(tuple(accept_loss or ())), settings, ArtifactWatch(), recorded_step)
+    text = [changes_markdown(report), *(coverage_markdown(IndexReport(**counts)) for counts in report["encoders"])]
+    create_markdown_artifact("\n\n".join(text), key="refresh-coverage", description="what changed, coverage and bill")
+    return report
 
 
 @flow(name="evaluate", persist_result=False, retries=2, retry_delay_seconds=60)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from flows.reports import IndexReport
 
+CHANGES = ("new", "changed", "touched", "moved", "returned", "vanished", "described")  # that a refresh counts
 WIDTH = 200  # into a pipe or a file: nothing is folded to 80 columns
 
 
@@ -43,6 +44,12 @@ def coverage_markdown(report: IndexReport) -> str:
     lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(counts)]
     lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.wall_seconds:.0f} s: "]
     return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time."
+
+
+def changes_markdown(report: dict[str, Any]) -> str:
+    """What a refresh found, for Prefect's page."""
+    lines = [f"{report['listed']:,} tracks in {len(report['sources'])} sources", "", "| tracks | |", "|---|---|"]
+    return "\n".join(lines + [f"| {name} | {report[name]:,} |" for name in CHANGES])
 
 
 def _cell(value: Any) -> str:

@@ -12,45 +12,51 @@ import fsspec
 import pyarrow.parquet as pq
 
 from schemas.errors import UserError
-from schemas.tracks import local_path, source_version, track_id
+from schemas.tracks import MISSING, local_path, source_version, track_id
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
 _TEXT = ("title", "artist", "album", "isrc", "available_from", "available_to")
+FileInfo = tuple[str, int | None]  # source_version and size
+GONE: FileInfo = (MISSING, None)
 _KNOWN = {"uri", "track_id", "genres", "year", *_TEXT}
 
 
 def read_manifest(
     uri: str, files: fsspec.AbstractFileSystem, file_system: Callable[[str], fsspec.AbstractFileSystem]
-) -> list[dict[str, Any]]:
-    """Rows of the registry for the lines of a manifest; relative uris start at the manifest's folder.
+) -> Iterator[dict[str, Any]]:
+    """Rows of the registry for the lines of a manifest, as they are read.
 
-    A file that is named but not there is a row too: it will be quarantined as unreadable, never dropped.
-    UserError where the manifest is broken or names a track_id twice.
+    Relative uris start at the manifest's folder. A file that is named but not there is a row too: it will be
+    quarantined as unreadable, never dropped. UserError where the manifest is broken or names a track_id twice.
     """
-    folder = posixpath.dirname(uri)
-    try:
-        with files.open(uri, "rb") as file:
-            lines = [line for line in _lines(uri, file) if any(line.values())]
-    except FileNotFoundError as error:
-        raise UserError(f"no such manifest: {uri}") from error
-    except (ValueError, csv.Error) as error:
-        raise UserError(f"cannot read the manifest {uri}: {error}") from error
-    rows: dict[str, dict[str, Any]] = {}
+    folder, seen = posixpath.dirname(uri), set()
     infos = FileInfos(file_system)
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_full_lines(uri, files), start=1):
         try:
             row = _row(uri, folder, number, line)
         except (TypeError, AttributeError) as error:
             raise UserError(f"{uri}: line {number} has a value of the wrong kind: {error}") from error
-        if row["track_id"] in rows:
+        if row["track_id"] in seen:
             raise UserError(f"{uri}: line {number} names track_id {row['track_id']} a second time; make ids unique")
-        rows[row["track_id"]] = row | infos.of(row["uri"])
-    return list(rows.values())
+        seen.add(row["track_id"])
+        yield row | infos.of(row["uri"])
+
+
+def _full_lines(uri: str, files: fsspec.AbstractFileSystem) -> Iterator[dict[str, Any]]:
+    """Every line that says something; UserError where the manifest cannot be read."""
+    try:
+        with files.open(uri, "rb") as file:
+            yield from (line for line in _lines(uri, file) if any(line.values()))
+    except FileNotFoundError as error:
+        raise UserError(f"no such manifest: {uri}") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"cannot read the manifest {uri}: {error}") from error
 
 
 def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
     if uri.endswith(".parquet"):
-        yield from pq.read_table(file).to_pylist()
+        for batch in pq.ParquetFile(file).iter_batches():
+            yield from batch.to_pylist()
     elif uri.endswith(".jsonl"):
         for line in io.TextIOWrapper(file, "utf-8"):
             if line.strip():
@@ -72,7 +78,6 @@ def _row(manifest: str, folder: str, number: int, line: dict[str, Any]) -> dict[
     given = "" if line.get("track_id") is None else str(line["track_id"])
     return {
         "track_id": given or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
-        "source": manifest,
         "uri": uri,
         "genres": _genres(line.get("genres")),
         "year": _year(line.get("year")),
@@ -101,7 +106,7 @@ class FileInfos:
 
     def __init__(self, file_system: Callable[[str], fsspec.AbstractFileSystem]) -> None:
         self._file_system = file_system
-        self._folders: dict[str, dict[str, dict[str, Any]] | None] = {}
+        self._folders: dict[str, dict[str, FileInfo] | None] = {}
 
     def of(self, uri: str) -> dict[str, Any]:
         """Columns `source_version` and `size`; where nothing is found, "missing" and none."""
@@ -109,10 +114,10 @@ class FileInfos:
         if folder not in self._folders:
             self._folders[folder] = self._list(folder)
         listed = self._folders[folder]
-        info = self._look(uri) if listed is None else listed.get(name)
-        return {"source_version": source_version(info) if info else "missing", "size": info["size"] if info else None}
+        version, size = self._look(uri) if listed is None else listed.get(name, GONE)
+        return {"source_version": version, "size": size}
 
-    def _list(self, folder: str) -> dict[str, dict[str, Any]] | None:
+    def _list(self, folder: str) -> dict[str, FileInfo] | None:
         """None where listing is not allowed; reading a file may be."""
         try:
             entries = self._file_system(folder).ls(folder, detail=True)
@@ -121,12 +126,18 @@ class FileInfos:
         except PermissionError:
             return None
         return {
-            posixpath.basename(entry["name"]): self._look(entry["name"]) if entry.get("islink") else entry
+            posixpath.basename(entry["name"]): self._look(entry["name"]) if entry.get("islink") else _info(entry)
             for entry in entries
+            if entry.get("type") != "directory"
         }
 
-    def _look(self, uri: str) -> dict[str, Any] | None:
+    def _look(self, uri: str) -> FileInfo:
         try:
-            return self._file_system(uri).info(uri)
+            return _info(self._file_system(uri).info(uri))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            return None
+            return GONE
+
+
+def _info(entry: dict[str, Any]) -> FileInfo:
+    """The little that is kept of what fsspec tells: folders of a million files stay in memory."""
+    return source_version(entry), entry["size"]

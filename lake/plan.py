@@ -6,12 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.connect import Lake
-from lake.sql import quoted
+from lake.registry import active_tracks, shard_range
 from schemas.embeddings import QUARANTINE, embeddings_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
 from schemas.tables import embeddings_table
-from schemas.tracks import DESCRIPTION_COLUMNS, TRACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +31,9 @@ class Plan:
         return len(self.pending) + self.embedded + sum(self.reasons.values())
 
 
-def register(lake: Lake, tracks: pa.Table) -> int:
-    """Writes a listing, sorted by track_id, into the registry; returns how many tracks are new to it."""
-    table = lake.ensure("tracks", TRACKS)
-    known = table.to_table(columns=["track_id", "added_at", *DESCRIPTION_COLUMNS], filter=_range(tracks))
-    position = pc.index_in(tracks["track_id"], known["track_id"].combine_chunks())
-    added = pc.coalesce(known["added_at"].take(position), tracks["added_at"])
-    tracks = tracks.set_column(tracks.schema.get_field_index("added_at"), TRACKS.field("added_at"), added)
-    for name in DESCRIPTION_COLUMNS:  # a folder says nothing of what a manifest said
-        said = pc.if_else(pc.is_valid(tracks[name]), tracks[name], known[name].take(position))
-        tracks = tracks.set_column(tracks.schema.get_field_index(name), TRACKS.field(name), said)
-    table.merge_insert("track_id").when_matched_update_all().when_not_matched_insert_all().execute(tracks)
-    return pc.sum(pc.is_null(position)).as_py() or 0
-
-
-def known(lake: Lake, tracks: pa.Table) -> pa.ChunkedArray:
-    """For each track of a listing: does the registry have it?"""
-    there = _read(lake, "tracks", TRACKS, ["track_id"], _range(tracks))
-    return pc.is_in(tracks["track_id"], there["track_id"].combine_chunks())
-
-
 def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: bool = False) -> Plan:
     """Splits registry rows by state at their current source_version. Tables that are not there yet count as empty."""
-    shard = _range(tracks)
+    shard = shard_range(tracks)
     columns = ["track_id", "source_version", "tags_version"]
     done = _read(lake, embeddings_table(spec), embeddings_schema(spec), columns, shard)
     done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # older tags are computed anew
@@ -72,11 +51,6 @@ def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: 
         reasons={count["values"]: count["counts"] for count in pc.value_counts(reasons).to_pylist()},
         attempts=dict(zip(quarantine["track_id"].to_pylist(), quarantine["attempts"].to_pylist(), strict=True)),
     )
-
-
-def active_tracks(lake: Lake) -> pa.Table:
-    """Registry rows of the tracks that the lake holds now, sorted by track_id."""
-    return lake.table("tracks").to_table(filter="state = 'active'").sort_by("track_id")
 
 
 def quarantined_tracks(lake: Lake, spec: EncoderSpec) -> pa.Table:
@@ -97,14 +71,6 @@ def _read(lake: Lake, name: str, schema: pa.Schema, columns: list[str], where: s
     if name not in lake.names():
         return schema.empty_table().select(columns)
     return lake.table(name).to_table(columns=columns, filter=where)
-
-
-def _range(tracks: pa.Table) -> str | None:
-    """SQL that reads only a shard's part of another table: `tracks` is sorted by track_id."""
-    if not len(tracks):
-        return None
-    first, last = (quoted(tracks["track_id"][row].as_py()) for row in (0, len(tracks) - 1))
-    return f"track_id >= {first} AND track_id <= {last}"
 
 
 def _matches(tracks: pa.Table, others: pa.Table) -> pa.ChunkedArray:

@@ -3,14 +3,17 @@
 import logging
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
 from lake.connect import require_reachable
@@ -22,35 +25,64 @@ from schemas.tracks import TRACKS, local_path, source_version, track_id
 
 log = logging.getLogger(__name__)
 
+CHUNK_ROWS = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`tracks` has the columns of TRACKS, one row a track, sorted by track_id; `skipped` counts other files."""
+    """`tracks` has the columns of TRACKS, one row a track, sorted by track_id; `skipped` counts other files.
+
+    `found` counts the tracks of each source, by its absolute name.
+    """
 
     tracks: pa.Table
     skipped: int
+    found: dict[str, int]
 
 
 def list_sources(sources: list[str], s3: S3Settings) -> Listing:
     """Everything the sources hold. A track named twice is one row; UserError where a source cannot be read."""
-    now = datetime.now(UTC)
-    rows: dict[str, dict[str, Any]] = {}
-    skipped = 0
-    for source in sources:
-        root = source.rstrip("/") if source.startswith("s3://") else _absolute(source)
-        files = _file_system(root, s3)
-        if root.endswith(MANIFEST_SUFFIXES):
-            found = read_manifest(root, files, lambda uri: _file_system(uri, s3))
-            others = 0
-        else:
-            found, others = _list_audio(root, files)
-        skipped += others
-        for row in found:
-            _add(rows, row)
-    if not rows:
-        raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {skipped} others")
-    columns = [rows[name] | {"state": "active", "last_seen": now, "added_at": now} for name in sorted(rows)]
-    return Listing(pa.Table.from_pylist(columns, schema=TRACKS), skipped)
+    found = joined([list_source(source, s3) for source in sources])
+    if not len(found.tracks):
+        raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {found.skipped} others")
+    return found
+
+
+def list_source(source: str, s3: S3Settings) -> Listing:
+    """What one source holds, perhaps nothing; UserError where it cannot be read."""
+    root, now = source_name(source), datetime.now(UTC)
+    files = _file_system(root, s3)
+    skipped: Counter[str] = Counter()
+    if root.endswith(MANIFEST_SUFFIXES):
+        rows = read_manifest(root, files, lambda uri: _file_system(uri, s3))
+    else:
+        rows = _list_audio(root, files, skipped)
+    about = {"source": root, "state": "active", "last_seen": now, "added_at": now}
+    tables = [TRACKS.empty_table()]
+    while chunk := [row | about for row in islice(rows, CHUNK_ROWS)]:  # a million dicts would take gigabytes
+        tables.append(pa.Table.from_pylist(chunk, schema=TRACKS))
+    tracks = _one_row_a_track(pa.concat_tables(tables))
+    return Listing(tracks, skipped["files"], {root: len(tracks)})
+
+
+def joined(listings: list[Listing]) -> Listing:
+    """Several listings as one."""
+    tracks = _one_row_a_track(pa.concat_tables([TRACKS.empty_table(), *(one.tracks for one in listings)]))
+    counts = {name: number for one in listings for name, number in one.found.items()}
+    return Listing(tracks, sum(one.skipped for one in listings), counts)
+
+
+def require_source(source: str, s3: S3Settings) -> str:
+    """The source's name; UserError where there is no such thing."""
+    root = source_name(source)
+    if not root.startswith("s3://") and not _file_system(root, s3).exists(root):
+        raise UserError(f"no such source: {root}")
+    return root
+
+
+def source_name(source: str) -> str:
+    """How a source is named everywhere: absolute, without a slash at its end."""
+    return source.rstrip("/") if source.startswith("s3://") else _absolute(source)
 
 
 def refreshed(tracks: pa.Table, s3: S3Settings) -> pa.Table:
@@ -64,6 +96,21 @@ def _absolute(source: str) -> str:
     if "://" in source and not source.startswith("file://"):
         raise UserError(f"cannot read {source}: a source is a folder, a file, an s3:// prefix or a manifest")
     return str(Path(local_path(source)).expanduser().absolute())
+
+
+def _one_row_a_track(tracks: pa.Table) -> pa.Table:
+    """Sorted by track_id; only the tracks that are named twice become Python objects."""
+    tracks = tracks.sort_by("track_id").combine_chunks()
+    ids = tracks["track_id"]
+    again = pc.equal(ids.slice(1), ids.slice(0, max(0, len(ids) - 1)))
+    if not pc.any(again, min_count=0).as_py():
+        return tracks
+    twice = pc.is_in(ids, ids.slice(1).filter(again).combine_chunks())
+    rows: dict[str, dict[str, Any]] = {}
+    for row in tracks.filter(twice).to_pylist():
+        _add(rows, row)
+    merged = pa.Table.from_pylist(list(rows.values()), schema=TRACKS)
+    return pa.concat_tables([tracks.filter(pc.invert(twice)), merged]).sort_by("track_id").combine_chunks()
 
 
 def _add(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
@@ -81,7 +128,7 @@ def _file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     return fsspec.filesystem("file")
 
 
-def _list_audio(root: str, files: fsspec.AbstractFileSystem) -> tuple[list[dict[str, Any]], int]:
+def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     try:
         if files.isfile(root):
             root, infos = posixpath.dirname(root), iter([(root, files.info(root))])
@@ -91,20 +138,18 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem) -> tuple[list[dict[
             infos = _walk(root, files)
         else:
             raise UserError(f"no such source: {root}")
-        rows, skipped = [], 0
         for uri, info in infos:
             name = posixpath.basename(uri)
             if info is None or name.startswith(".") or not name.lower().endswith(AUDIO_SUFFIXES):
-                skipped += 1
+                skipped["files"] += 1
                 continue
-            rows.append(_row(root, uri, info))
+            yield _row(root, uri, info)
     except PermissionError as error:
         raise UserError(f"cannot read the source {root}: {error}; check its permissions and keys") from error
     except FileNotFoundError as error:
         raise UserError(f"no such source: {root} ({error})") from error
     except BotoCoreError as error:
         raise UserError(f"cannot read the source {root}: {error}; check the AWS_* variables") from error
-    return rows, skipped
 
 
 def _walk(root: str, files: fsspec.AbstractFileSystem) -> Iterator[tuple[str, dict[str, Any] | None]]:
@@ -136,7 +181,6 @@ def _row(root: str, uri: str, info: dict[str, Any]) -> dict[str, Any]:
         uri_text = uri
     return {
         "track_id": track_id(root, uri.removeprefix(root).lstrip("/")),
-        "source": root,
         "uri": uri_text,
         "source_version": source_version(info),
         "size": info["size"],

@@ -9,5 +9,6 @@ def quoted(text: str) -> str:
 
 
 def among(column: str, values: Iterable[str]) -> str:
-    """True where the column holds one of the values; there must be one."""
-    return f"{column} IN ({', '.join(map(quoted, values))})"
+    """True where the column holds one of the values."""
+    listed = ", ".join(map(quoted, values))
+    return f"{column} IN ({listed})" if listed else "false"

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.columns import filled, place_in
 from lake.connect import Lake
 from lake.sql import among
 from lake.versions import versions
+from schemas.embeddings import NAMED_COLUMNS, embeddings_schema, outcome_schema
 from schemas.encoders import EncoderSpec
-from schemas.tables import embeddings_table, features_table
+from schemas.tables import embeddings_table, features_table, vanished_table
 
 CHUNK_TRACKS = 4096
 _KNOWN = ("content_sha256", "duration_s", "title", "artist", "album", "genres", "year", "verdicts")
@@ -25,20 +27,43 @@ def stored_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[p
     if not spec.stores_features or features not in names:
         return
     alike = [version.spec for version in versions(lake) if version.spec.feature_version == spec.feature_version]
-    tables = [embeddings_table(other) for other in alike if embeddings_table(other) in names]
+    tables = [name for other in alike for name in (embeddings_table(other), vanished_table(other)) if name in names]
     for start in range(0, len(tracks), CHUNK_TRACKS):
         chunk = tracks.select(["track_id", "source_version"]).slice(start, CHUNK_TRACKS)
         for table in tables:
             found = _joined(lake, _joined(lake, chunk, table, _KNOWN), features, ("features",))
             if len(found):
-                yield found
+                yield _named(found, tracks)
                 chunk = chunk.filter(pc.invert(pc.is_in(chunk["track_id"], found["track_id"].combine_chunks())))
+
+
+def kept_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
+    """Of registry rows, those that vanished and came back as they were: their outcomes, a chunk at a time."""
+    if vanished_table(spec) not in lake.names():
+        return
+    schema = outcome_schema(spec)
+    own = ("track_id", "source_version", "run_id")
+    columns = tuple(name for name in embeddings_schema(spec).names if name not in own)
+    for start in range(0, len(tracks), CHUNK_TRACKS):
+        chunk = tracks.select(["track_id", "source_version"]).slice(start, CHUNK_TRACKS)
+        found = _joined(lake, chunk, vanished_table(spec), columns)
+        found = _named(found.filter(pc.equal(found["tags_version"], spec.tags_version)), tracks)
+        if len(found):
+            found = found.append_column("outcome", pa.repeat("embedded", len(found)))
+            unsaid = [field for field in schema if field.name not in found.column_names]
+            for field in unsaid:
+                found = found.append_column(field, pa.nulls(len(found), field.type))
+            yield found.select(schema.names).cast(schema)
+
+
+def _named(found: pa.Table, tracks: pa.Table) -> pa.Table:
+    """What the registry says of tracks by now is what is said of them."""
+    said = tracks.select(NAMED_COLUMNS).take(place_in(found["track_id"], tracks["track_id"]))
+    return filled(found, said, NAMED_COLUMNS)
 
 
 def _joined(lake: Lake, tracks: pa.Table, name: str, columns: tuple[str, ...]) -> pa.Table:
     """Adds columns of a table to the tracks that it holds at the same source_version; drops the others."""
-    if not len(tracks):
-        return tracks
     wanted = ["track_id", "source_version", *columns]
     rows = lake.table(name).to_table(columns=wanted, filter=among("track_id", tracks["track_id"].to_pylist()))
     place = pc.index_in(tracks["track_id"], rows["track_id"].combine_chunks())

@@ -5,6 +5,7 @@ import pyarrow as pa
 from schemas.encoders import EncoderSpec
 from schemas.tables import half_vector, key, vector
 
+NAMED_COLUMNS = ["title", "artist", "album", "genres", "year"]  # what the registry and an embedded row both say
 TAG_SCORE_FLOOR = 0.05  # tags scored lower are not stored
 
 _UTC = pa.timestamp("us", tz="UTC")

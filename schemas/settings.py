@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     commit_rows: int = 4096
     commit_seconds: float = 60.0
     shard_tracks: int = 1_000_000
+    lost_share: float = 0.2  # of a source's tracks gone at once: more stops a refresh
     cpus: int | None = None  # of a Ray started here; None: all cores
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")

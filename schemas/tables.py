@@ -24,6 +24,11 @@ def embeddings_table(spec: EncoderSpec) -> str:
     return f"embeddings__{spec.name}__{spec.embedding_version}"
 
 
+def vanished_table(spec: EncoderSpec) -> str:
+    """Rows of `embeddings_table` whose tracks are not active: out of every search, there when a track comes back."""
+    return f"vanished__{spec.name}__{spec.embedding_version}"
+
+
 def windows_table(spec: EncoderSpec) -> str:
     return f"windows__{spec.name}__{spec.embedding_version}"
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from schemas.tables import key
 
+MISSING = "missing"  # the source_version of a file that a manifest names and that is not there
 DESCRIPTION_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", "available_from", "available_to", "extra")
 
 TRACKS = pa.schema(
@@ -21,7 +22,7 @@ TRACKS = pa.schema(
         pa.field("source_version", pa.string()),
         pa.field("size", pa.int64()),
         pa.field("state", pa.string()),  # active, vanished, forgotten
-        pa.field("last_seen", pa.timestamp("us", tz="UTC")),
+        pa.field("last_seen", pa.timestamp("us", tz="UTC")),  # active: written when the row changes
         pa.field("title", pa.string()),
         pa.field("artist", pa.string()),
         pa.field("album", pa.string()),

@@ -11,7 +11,7 @@ from flows.promote import PromoteRequest, promote, rollback
 from lake import evaluations
 from lake.connect import Lake
 from lake.lease import Lease
-from lake.plan import register
+from lake.registry import register
 from lake.releases import live, publish_again
 from lake.versions import remember
 from lake.write import Committer

@@ -15,15 +15,16 @@ from prefect.client.orchestration import get_client
 from prefect.context import get_settings_context
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.recorded import evaluate, index, promote
+from flows.recorded import evaluate, index, promote, refresh
 from lake.connect import Lake
 from schemas.settings import S3Settings
+from tests.flows.catalogue import write_sound
 from tests.flows.labelled import labelled_folder
 from tests.flows.test_promote import LIVE, SOUND, write
 
 ROOT = Path(__file__).parents[2]
 PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
-STEPS = {"_listing", "prepare", "register", "plan", "embed_pending", "tend"}
+STEPS = {"_listing", "prepare", "register", "describe", "plan", "embed_pending", "tend"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,17 +85,33 @@ def test_an_evaluation_is_recorded_and_what_is_known_is_not_judged_again(tmp_pat
     assert "12 of 12" in figures
 
 
-def test_the_nightly_evaluation_is_deployed_as_declared():
+def test_a_refresh_is_recorded_with_what_changed(tmp_path):
+    music, lake = tmp_path / "music", str(tmp_path / "lake")
+    write_sound(music / "a.wav", 0)
+    index([str(music)], lake=lake, encoder="fake")
+    (music / "a.wav").rename(music / "b.wav")
+    report = refresh(lake=lake)
+    assert (report["moved"], report["encoders"][0]["embedded"], report["encoders"][0]["embedded_now"]) == (1, 1, 0)
+    _, tasks, artifacts = asyncio.run(recorded())
+    assert {task.name.rsplit("-", 1)[0] for task in tasks} >= {"survey", "settle", "describe"}
+    (told,) = [artifact.data for artifact in artifacts if artifact.key == "refresh-coverage"]
+    assert "| moved | 1 |" in told
+    assert "| expected | 1 |" in told
+
+
+def test_the_nightly_runs_are_deployed_as_declared():
     """By Prefect's own command, from the file that ships."""
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     server = os.environ | {"PREFECT_API_URL": get_settings_context().settings.api.url or ""}
     for command in (["work-pool", "create", "tonelake", "--type", "process"], ["deploy", "--all", *PREFECT_FILE]):
         done = subprocess.run([*prefect, *command], cwd=ROOT, env=server, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    (nightly,) = asyncio.run(deployments())
-    assert nightly.name == "nightly"
-    assert nightly.global_concurrency_limit.limit == 1
-    (schedule,) = nightly.schedules
-    assert (schedule.schedule.cron, schedule.schedule.timezone) == ("0 3 * * *", "UTC")
-    assert nightly.parameters["benchmarks"] == ["rendered", "rendered-instruments"]
-    assert set(nightly.parameters) <= set(nightly.parameter_openapi_schema["properties"])
+    deployed = {deployment.name: deployment for deployment in asyncio.run(deployments())}
+    assert deployed.keys() == {"nightly", "nightly-refresh"}
+    for name, cron in (("nightly", "0 3 * * *"), ("nightly-refresh", "0 1 * * *")):
+        nightly = deployed[name]
+        assert nightly.global_concurrency_limit.limit == 1
+        (schedule,) = nightly.schedules
+        assert (schedule.schedule.cron, schedule.schedule.timezone) == (cron, "UTC")
+        assert set(nightly.parameters) <= set(nightly.parameter_openapi_schema["properties"])
+    assert deployed["nightly"].parameters["benchmarks"] == ["rendered", "rendered-instruments"]

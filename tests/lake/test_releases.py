@@ -8,7 +8,7 @@ import pytest
 
 from lake.connect import Lake
 from lake.lease import Lease
-from lake.plan import register
+from lake.registry import register
 from lake.releases import (
     TABLE,
     as_released,

@@ -7,7 +7,7 @@ import pytest
 
 from lake.connect import Lake
 from lake.index import VECTOR_INDEX_ROWS, tend, vector_index
-from lake.plan import register
+from lake.registry import register
 from lake.search import Filter, search, tags_of, vector_of
 from lake.versions import choose, remember
 from schemas.errors import UserError

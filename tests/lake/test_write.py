@@ -7,7 +7,8 @@ import pytest
 
 from lake.connect import Lake
 from lake.lease import Lease, LeaseLost
-from lake.plan import coverage, plan, register
+from lake.plan import coverage, plan
+from lake.registry import register
 from lake.write import Committer
 from schemas.runs import Coverage, CoverageError
 from schemas.settings import S3Settings, Settings
@@ -37,7 +38,7 @@ def state(home, tracks):
 
 def test_outcomes_become_rows_and_the_identity_holds(home):
     tracks = listing(["a", "b", "c", "d"])
-    assert register(home, tracks) == 4
+    assert register(home, tracks)[1] == 4
     assert state(home, tracks) == Coverage(4, 0, 0, 4)
     with committing(home) as committer:
         committer.add(batch(embedded("a"), embedded("b"), quarantined("c"), pending("d")))
@@ -171,7 +172,7 @@ def test_identical_files_share_their_facts(home):
 def test_registering_again_keeps_when_a_track_came(home):
     first = listing(["a"])
     register(home, first)
-    assert register(home, listing(["a", "b"], version="2")) == 1
+    assert register(home, listing(["a", "b"], version="2"))[1] == 1
     rows = home.table("tracks").to_table().sort_by("track_id")
     assert rows["added_at"][0] == first["added_at"][0]
     assert rows["source_version"].to_pylist() == ["2", "2"]

@@ -1,0 +1,159 @@
+"""The nightly job: remembered sources -> what changed -> the lake follows, and only what needs it is embedded."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.embed import Job, shards
+from flows.index import Step, embed_shard, finished, published
+from flows.progress import Watch
+from flows.reports import Tally
+from flows.survey import Survey, survey
+from lake.columns import is_among
+from lake.connect import Lake
+from lake.lease import Lease
+from lake.moves import remember_moves
+from lake.plan import plan
+from lake.registry import active_tracks, write
+from lake.remembered import remember_sources
+from lake.runs import RunRecord, new_run_id
+from lake.settle import give_up, restamp, shelve
+from lake.stored import kept_tracks
+from lake.versions import remember, versions
+from lake.write import Committer
+from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
+from schemas.runs import Coverage
+from schemas.settings import Settings
+from schemas.tables import embeddings_table
+from workers.encoders.registry import encoder_entry, runnable
+
+Held = dict[str, tuple[EncoderSpec, Lease]]  # by the name of the embeddings table
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRequest:
+    """`accept_loss` names sources that may lose any share of their tracks, or be gone."""
+
+    accept_loss: tuple[str, ...] = ()
+
+
+def refresh(request: RefreshRequest, settings: Settings, watch: Watch, step: Step = lambda do: do) -> dict[str, Any]:
+    """Makes the lake what its sources are now; a killed one is finished by the same call.
+
+    Returns counts of what changed, and under "encoders" the coverage of each version that was kept current.
+    """
+    started, run_ids = time.monotonic(), []
+    lake = Lake.at(settings.lake, settings.s3)
+    current = current_specs(lake, settings, watch.say)
+    run_ids = [new_run_id() for _ in current]
+    with ExitStack() as stack:
+        held = hold(lake, current, run_ids[0], watch.say, stack)
+        found = step(survey)(lake, [spec for spec, _ in held.values()], request.accept_loss, settings)
+        about = asdict(request) | {"sources": list(found.found)}
+        runs = zip(run_ids, current, strict=True)
+        records = [stack.enter_context(RunRecord(lake, run_id, "refresh", spec, about)) for run_id, spec in runs]
+        _prepare(current, settings, watch, step)
+        step(settle)(lake, held, found)
+        stack.enter_context(watch)
+        jobs = [_job(lake, *one, held, settings) for one in zip(run_ids, current, records, strict=True)]
+        for shard in shards(active_tracks(lake), settings.shard_tracks):
+            embed_shard(jobs, lake, shard, settings, watch, step)
+        reports = [finished(job, lake, found.counts, started, step) for job in jobs]
+        for spec, lease in held.values():
+            give_up(lake, spec, lease)
+        step(published)(lake, jobs, "refresh", watch)
+    return found.told() | {"encoders": [asdict(report) for report in reports]}
+
+
+def would_refresh(request: RefreshRequest, settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+    """What `refresh` would find and embed. Writes nothing."""
+    lake = Lake.at(settings.lake, settings.s3)
+    current = current_specs(lake, settings, say)
+    everything = [version.spec for version in versions(lake)]
+    found = survey(lake, everything, request.accept_loss, settings)
+    leaving = pa.chunked_array(found.vanished["track_id"].chunks + found.rows["track_id"].chunks, pa.string())
+    tracks = active_tracks(lake) if "tracks" in lake.names() else found.rows.slice(0, 0)
+    tracks = tracks.filter(pc.invert(is_among(tracks["track_id"], leaving)))
+    tracks = pa.concat_tables([tracks, found.rows]).sort_by("track_id")
+    return found.told() | {"encoders": [_expected(lake, spec, tracks, found) for spec in current]}
+
+
+def _expected(lake: Lake, spec: EncoderSpec, tracks: pa.Table, found: Survey) -> dict[str, Any]:
+    """The coverage of a version as it would be before anything is decoded."""
+    state = plan(lake, spec, tracks)
+    again = is_among(state.pending["track_id"], found.same["track_id"])
+    pending = state.pending.filter(pc.invert(again))
+    left = len(pending) - sum(map(len, kept_tracks(lake, spec, pending)))
+    quarantined = sum(state.reasons.values())
+    counts = Coverage(state.expected, state.expected - quarantined - left, quarantined, left, state.reasons)
+    named = {"encoder": spec.name, "embedding_version": spec.embedding_version}
+    return named | counts.as_dict() | {"would_embed": left}
+
+
+def current_specs(lake: Lake, settings: Settings, say: Callable[[str], None]) -> list[EncoderSpec]:
+    """The versions to be kept current: those of the encoders that were named, else all that the lake holds.
+
+    Only what this tonelake computes today; UserError where that is none. An empty lake begins with the settings'.
+    """
+    held = versions(lake)
+    named = "encoder" in settings.model_fields_set or not held
+    specs: dict[str, EncoderSpec] = {}
+    for name in settings.encoders if named else dict.fromkeys(version.spec.address for version in held):
+        try:
+            ours = runnable(name, settings).spec
+        except UserError as error:
+            if named:
+                raise
+            say(f"{name} is not kept current: {error}")
+            continue
+        for version in held:
+            same = ours.limited(version.spec.backbone.windows.limit)
+            if same.embedding_version == version.embedding_version:
+                specs[same.embedding_version] = same
+        if not held:
+            specs[ours.embedding_version] = ours
+    if not specs:
+        listed = ", ".join(f"{version.name} {version.embedding_version}" for version in held)
+        raise UserError(
+            f"{lake.uri} holds {listed}: none is what {settings.encoder if named else 'this tonelake'} computes now; "
+            "choose with --encoder, or begin a new version with `tonelake index`"
+        )
+    return list(specs.values())
+
+
+def hold(lake: Lake, specs: list[EncoderSpec], run_id: str, say: Callable[[str], None], stack: ExitStack) -> Held:
+    """The lease of every version the lake holds, and of these: a track leaves or moves in all of them at once."""
+    every = {embeddings_table(spec): spec for spec in [*(version.spec for version in versions(lake)), *specs]}
+    return {name: (every[name], stack.enter_context(Lease(lake, name, run_id, say))) for name in sorted(every)}
+
+
+def settle(lake: Lake, held: Held, found: Survey) -> None:
+    """Writes what was found, in an order that may end anywhere: the next refresh finds the rest to do."""
+    remember_moves(lake, found.moves)
+    for spec, lease in held.values():
+        restamp(lake, spec, lease, found.same)
+    write(lake, found.rows)
+    write(lake, found.vanished)
+    remember_sources(lake, found.found, listed=True)
+    for spec, lease in held.values():
+        shelve(lake, spec, lease)
+
+
+def _prepare(specs: list[EncoderSpec], settings: Settings, watch: Watch, step: Step) -> None:
+    for address in dict.fromkeys(spec.address for spec in specs):
+        entry = encoder_entry(address)
+        step(entry.prepare)(settings.models)
+        if entry.notice:
+            watch.say(entry.notice)
+
+
+def _job(lake: Lake, run_id: str, spec: EncoderSpec, record: RunRecord, held: Held, settings: Settings) -> Job:
+    remember(lake, spec)
+    lease = held[embeddings_table(spec)][1]
+    return Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally())

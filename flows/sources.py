@@ -1,0 +1,39 @@
+"""Which sources a lake remembers: `tonelake sources add|list|remove`."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from flows.progress import Watch
+from flows.refresh import hold
+from lake.connect import Lake
+from lake.registry import forget
+from lake.remembered import forget_source, remember_sources, remembered, require_remembered
+from lake.runs import new_run_id
+from lake.settle import shelve
+from lake.sources import require_source, source_name
+from schemas.settings import Settings
+
+
+def add(sources: list[str], settings: Settings) -> list[str]:
+    """Remembers them; returns those that were not known. UserError where one is not there."""
+    lake = Lake.at(settings.lake, settings.s3)
+    names = dict.fromkeys(require_source(source, settings.s3) for source in sources)
+    return remember_sources(lake, names, listed=False)
+
+
+def listed(settings: Settings) -> list[dict[str, Any]]:
+    """The sources, with when they were added and last listed, and the tracks found then."""
+    return remembered(Lake.at(settings.lake, settings.s3))
+
+
+def remove(source: str, settings: Settings) -> int:
+    """Forgets a source and takes its tracks out of search; returns how many. What was computed of them is kept."""
+    lake, name = Lake.at(settings.lake, settings.s3), source_name(source)
+    require_remembered(lake, name)
+    with ExitStack() as stack:
+        held = hold(lake, [], new_run_id(), Watch().say, stack)
+        number = forget(lake, name)
+        for spec, lease in held.values():
+            shelve(lake, spec, lease)
+        forget_source(lake, name)
+    return number

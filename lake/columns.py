@@ -1,0 +1,47 @@
+"""Whole columns compared and filled in: what joins of a million tracks are made of."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Column = pa.ChunkedArray
+
+
+def unlike(one: Column, other: Column) -> Column:
+    """Row by row: do the values differ? Two nulls are alike; a list of strings is compared as a whole."""
+    if pa.types.is_list(one.type):
+        one, other = pc.binary_join(one, "\x1f"), pc.binary_join(other, "\x1f")
+    empty = pc.and_(pc.is_null(one), pc.is_null(other))
+    return pc.invert(pc.or_(pc.fill_null(pc.equal(one, other), False), empty))
+
+
+def any_unlike(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> Column:
+    """Row by row: does any of the named columns differ?"""
+    found = unlike(one[names[0]], other[names[0]])
+    for name in names[1:]:
+        found = pc.or_(found, unlike(one[name], other[name]))
+    return found
+
+
+def filled(rows: pa.Table, others: pa.Table, names: tuple[str, ...]) -> pa.Table:
+    """`rows` with the named columns of `others`, row by row, where these are not null."""
+    for name in names:
+        said = pc.if_else(pc.is_valid(others[name]), others[name], rows[name])
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), said)
+    return rows
+
+
+def with_column(rows: pa.Table, name: str, values: Column | pa.Scalar) -> pa.Table:
+    """`rows` with another content of a column that it has."""
+    if isinstance(values, pa.Scalar):
+        values = pa.repeat(values, len(rows))
+    return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)
+
+
+def place_in(keys: Column, others: Column) -> Column:
+    """Where each key stands among the others; null where it does not."""
+    return pc.index_in(keys, others.combine_chunks())
+
+
+def is_among(keys: Column, others: Column) -> Column:
+    """For each key: is it among the others?"""
+    return pc.is_in(keys, others.combine_chunks())
