@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import cli_benchmarks, cli_training
+from flows import cli_benchmarks, cli_care, cli_training
 from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_benchmarks.app)
 app.add_typer(cli_training.app)
+app.add_typer(cli_care.app)
 
 
 def main() -> None:

@@ -21,13 +21,15 @@ def new_run_id() -> str:
 class RunRecord:
     """One row of `runs`: "running" when the run starts, "done" by `done`, "failed" when it ends without."""
 
-    def __init__(self, lake: Lake, run_id: str, command: str, spec: EncoderSpec, parameters: dict[str, Any]) -> None:
+    def __init__(
+        self, lake: Lake, run_id: str, command: str, spec: EncoderSpec | None, parameters: dict[str, Any]
+    ) -> None:
         self._lake = lake
         self._row: dict[str, Any] = {
             "run_id": run_id,
             "command": command,
-            "encoder": spec.name,
-            "embedding_version": spec.embedding_version,
+            "encoder": spec.name if spec else None,
+            "embedding_version": spec.embedding_version if spec else None,
             "sources": parameters.get("sources"),
             "parameters": json.dumps(parameters),
             "status": "running",
