@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.bill import Bill
 from flows.embed import Job, embed_pending, shards, verify
 from flows.progress import Watch
 from flows.reports import IndexReport, IndexRequest, Tally
@@ -54,7 +55,10 @@ def index_catalogue(
             step(embed_pending)(jobs, plans, settings, watch)
             for job in jobs:
                 job.found += coverage(step(plan)(lake, job.spec, shard))
-        reports = [_finished(job, lake, new, listing.skipped, started, step) for job in jobs]
+        for job in jobs:
+            _complete(job, lake, step)
+        names, wall = tuple(spec.name for spec in specs), time.monotonic() - started
+        reports = [_finished(job, names, new, listing.skipped, wall, settings) for job in jobs]
     if not any(job.tally.asked for job in jobs):
         watch.say("everything is up to date")
     return reports
@@ -72,11 +76,17 @@ def _job(lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Setting
         yield Job(run_id, spec, Committer(lake, spec, lease, run_id, settings), record, Tally(request.limit))
 
 
-def _finished(job: Job, lake: Lake, new: int, skipped: int, started: float, step: Step) -> IndexReport:
+def _complete(job: Job, lake: Lake, step: Step) -> None:
     verify(job.tally, job.committer)
     job.committer.verify()
     step(tend)(lake, job.spec)
-    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, new, skipped, time.monotonic() - started)
+
+
+def _finished(
+    job: Job, names: tuple[str, ...], new: int, skipped: int, wall: float, settings: Settings
+) -> IndexReport:
+    bill = Bill.of(names, wall, job.tally.held, job.committer.bytes_written, settings)
+    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, new, skipped, bill)
     job.record.done(asdict(report))
     return report
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flows.doctor import examine
@@ -45,11 +44,18 @@ def maintain(request: MaintainRequest, settings: Settings, say: Say, step: Step 
     ):
         done: list[Care] = []
         for one in tidy.lakes(lake):
-            done.append(step(_swept)(one, run_id, request, settings, say))
-            tables = [name for name in sorted(one.names()) if tidy.is_table(one, name)]
-            done += [step(_tended)(one, name, run_id, request, say) for name in tables]
+            work = _Work(one, run_id, request, settings, say)
+            done.append(step(work.sweep)())
+            done += [step(work.tend)(name) for name in sorted(one.names()) if tidy.is_table(one, name)]
         record.done(_counts(done))
     return done
+
+
+def maintained_markdown(done: list[Care]) -> str:
+    """What was done, for Prefect's page."""
+    rows = [care.row() for care in done]
+    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])] if rows else []
+    return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(map(str, row.values())) for row in rows)])
 
 
 def _counts(done: list[Care]) -> dict[str, Any]:
@@ -57,21 +63,60 @@ def _counts(done: list[Care]) -> dict[str, Any]:
     return sums | {"tables": [care.row() for care in done]}
 
 
-def _tended(lake: Lake, name: str, run_id: str, request: MaintainRequest, say: Say) -> Care:
-    """One table, under the leases of those who write it."""
-    before = tidy.size(lake, name)
-    with ExitStack() as held:
-        try:
-            leases = [held.enter_context(Lease(lake, guard, run_id, say)) for guard in tidy.guards(lake, name)]
-        except UserError as holder:
-            return Care(lake.uri, name, (), before, before, str(holder))
-        say(f"{name}: {before / 1e6:,.1f} MB ...")
-        done: list[str] = []
-        for work in (_compacted, _indexed, partial(_dropped, days=request.retention_days)):
-            for lease in leases:
-                lease.check()
-            done += work(lake, name)
-    return Care(lake.uri, name, tuple(done), before, tidy.size(lake, name))
+@dataclass(slots=True)
+class _Work:
+    """On one lake; `refused` remembers who would not give a lease, so that each is waited for once."""
+
+    lake: Lake
+    run_id: str
+    request: MaintainRequest
+    settings: Settings
+    say: Say
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def tend(self, name: str) -> Care:
+        """One table, under the leases of those who write it."""
+        lake, before = self.lake, tidy.size(self.lake, name)
+        with ExitStack() as held:
+            if refusal := self._refusal(held, tidy.guards(lake, name)):
+                return Care(lake.uri, name, (), before, before, refusal)
+            self.say(f"{name}: {before / 1e6:,.1f} MB ...")
+            try:
+                done = [told for work in (_compacted, _indexed, self._dropped) for told in work(lake, name)]
+            except OSError as error:
+                if "conflict" not in str(error):
+                    raise
+                return Care(lake.uri, name, (), before, before, "another run wrote it meanwhile; run this again")
+        return Care(lake.uri, name, tuple(done), before, tidy.size(lake, name))
+
+    def sweep(self) -> Care:
+        """What needs that no writer is at work: a sweep holds the leases of all, and new ones wait for its end."""
+        lake = self.lake
+        with ExitStack() as held:
+            if refusal := self._refusal(held, [SWEEP, *tidy.writers(lake)]):
+                return Care(lake.uri, "", (), 0, 0, refusal)
+            removed, stale = tidy.sweep(lake), tidy.stale_runs(lake, {self.run_id})
+            tidy.fail(lake, stale)
+            done = [f"removed {waste}{f' of {name}' if name else ''}" for name, waste in removed]
+            done += [f"marked {len(stale):,} runs as failed"] if stale else []
+            done += _mended(lake, self.settings) if self.request.mend else []
+        return Care(lake.uri, "", tuple(done), sum(waste.size for _, waste in removed), 0)
+
+    def _refusal(self, held: ExitStack, names: list[str]) -> str:
+        """Takes the leases; else who holds one of them."""
+        for name in names:
+            if name not in self.refused:
+                try:
+                    held.enter_context(Lease(self.lake, name, self.run_id, self.say))
+                    continue
+                except UserError as holder:
+                    self.refused[name] = str(holder)
+            return self.refused[name]
+        return ""
+
+    def _dropped(self, lake: Lake, name: str) -> list[str]:
+        old = tidy.drop_old_versions(lake.table(name), self.request.retention_days)
+        return [f"dropped {old}"] if old.files else []
 
 
 def _compacted(lake: Lake, name: str) -> list[str]:
@@ -82,29 +127,6 @@ def _compacted(lake: Lake, name: str) -> list[str]:
 
 def _indexed(lake: Lake, name: str) -> list[str]:
     return update_indexes(lake.table(name), name, merge=True)
-
-
-def _dropped(lake: Lake, name: str, days: float) -> list[str]:
-    old = tidy.drop_old_versions(lake.table(name), days)
-    return [f"dropped {old}"] if old.files else []
-
-
-def _swept(lake: Lake, run_id: str, request: MaintainRequest, settings: Settings, say: Say) -> Care:
-    """What needs that no writer is at work: a sweep holds the leases of all, and new ones wait for its end."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(Lease(lake, SWEEP, run_id, say))
-            for name in tidy.writers(lake):
-                held.enter_context(Lease(lake, name, run_id, say))
-        except UserError as holder:
-            return Care(lake.uri, "", (), 0, 0, str(holder))
-        removed = tidy.sweep(lake)
-        stale = tidy.stale_runs(lake, {run_id})
-        tidy.fail(lake, stale)
-        done = [f"removed {waste}{f' of {name}' if name else ''}" for name, waste in removed]
-        done += [f"marked {len(stale):,} runs as failed"] if stale else []
-        done += _mended(lake, settings) if request.mend else []
-    return Care(lake.uri, "", tuple(done), sum(waste.size for _, waste in removed), 0)
 
 
 def _mended(lake: Lake, settings: Settings) -> list[str]:
@@ -128,7 +150,7 @@ def _planned(lake: Lake, request: MaintainRequest) -> list[Care]:
     for name in sorted(name for name in lake.names() if tidy.is_table(lake, name)):
         table, size = lake.table(name), tidy.size(lake, name)
         would = [f"would compact {count:,} fragments"] if (count := to_compact(table)) else []
-        would += [f"would build the index of {column}" for column in wanted_indexes(table, name)]
+        would += [f"would build the index of {column}" for column in wanted_indexes(table, name, merge=True)]
         old = tidy.old_versions(table, request.retention_days)
         would += [f"would drop {old}"] if old.files else []
         planned.append(Care(lake.uri, name, tuple(would), size, size - old.size))

@@ -19,6 +19,8 @@ from flows.evaluate import EvaluateRequest
 from flows.evaluate import evaluate as evaluate_benchmarks
 from flows.index import index_catalogue
 from flows.leaderboard import figures_markdown
+from flows.maintain import MaintainRequest, maintained_markdown
+from flows.maintain import maintain as maintain_lake
 from flows.progress import Watch
 from flows.reports import IndexRequest
 from flows.tables import coverage_markdown
@@ -77,3 +79,13 @@ def evaluate(
     rows = evaluate_benchmarks(EvaluateRequest(*asked), settings, ArtifactWatch, recorded_step)
     create_markdown_artifact(figures_markdown(rows), key="evaluate-figures", description="figures and coverage")
     return rows
+
+
+@flow(name="maintain", persist_result=False)
+def maintain(lake: str | None = None, retention_days: float | None = None, mend: bool = False) -> list[dict[str, Any]]:
+    """`tonelake maintain` as a flow: by default it keeps the versions of as many days as the settings say."""
+    settings = Settings.given(lake=lake)
+    days = settings.retention_days if retention_days is None else retention_days
+    done = maintain_lake(MaintainRequest(days, mend=mend), settings, print, recorded_step)
+    create_markdown_artifact(maintained_markdown(done), key="maintain-tables", description="what was done")
+    return [care.row() for care in done]

@@ -67,6 +67,12 @@ def is_table(lake: Lake, name: str) -> bool:
         return False
 
 
+def files_of(lake: Lake, name: str) -> dict[str, int]:
+    """Every file of a table with its size; none of a folder that a store keeps though it is empty."""
+    found = lake.files().find(lake.uri_of(name), detail=True)
+    return {path: info["size"] for path, info in found.items() if "/" in path.rsplit(f"{name}.lance", 1)[1]}
+
+
 def guards(lake: Lake, name: str) -> list[str]:
     """The leases under which the table is written; for tables that every run writes to, all there ever were."""
     kind, _, rest = name.partition("__")
@@ -132,13 +138,9 @@ def _wasted(lake: Lake) -> Iterator[tuple[str, Waste, Callable[[], object]]]:
     files = lake.files()
     for name in sorted(lake.names()):
         if not is_table(lake, name):
-            folder = lake.uri_of(name)
-            found = files.find(folder)
-            yield (
-                name,
-                Waste("files of a table never made", len(found), files.du(folder)),
-                partial(files.rm, folder, recursive=True),
-            )
+            if found := files_of(lake, name):
+                waste = Waste("files of a table never made", len(found), sum(found.values()))
+                yield name, waste, partial(files.rm, lake.uri_of(name), recursive=True)
         elif name in LEASED or name.startswith(_LEASED_KINDS):
             table = lake.table(name)
             if (waste := orphans(table)).files:
@@ -164,9 +166,8 @@ def _staged(lake: Lake) -> dict[str, int]:
     """Local files that were being written when their process was killed, with their sizes."""
     if lake.uri.startswith("s3://"):
         return {}
-    folders = [lake.uri_of(name) for name in lake.names()]
-    found = {path: info for folder in folders for path, info in lake.files().find(folder, detail=True).items()}
-    return {path: info["size"] for path, info in found.items() if _STAGED.search(path)}
+    found = {path: size for name in lake.names() for path, size in files_of(lake, name).items()}
+    return {path: size for path, size in found.items() if _STAGED.search(path)}
 
 
 def _lost_items(lake: Lake) -> dict[str, int]:

@@ -15,8 +15,9 @@ from prefect.client.orchestration import get_client
 from prefect.context import get_settings_context
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.recorded import evaluate, index
+from flows.recorded import evaluate, index, maintain
 from tests.flows.labelled import labelled_folder
+from tests.lake.rows import small_lake
 
 ROOT = Path(__file__).parents[2]
 PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
@@ -55,6 +56,16 @@ def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_pa
     assert by_key["index-progress"].data == 100.0
     assert "| expected | 6 |" in by_key["index-coverage"].data
     assert report["embedding_version"] in by_key["index-coverage"].data
+    assert f"{report['core_seconds']:,.0f} core seconds" in by_key["index-coverage"].data
+
+
+def test_a_maintenance_is_recorded_with_what_it_did(tmp_path):
+    home = small_lake(str(tmp_path / "lake"), commits=4)
+    rows = maintain(lake=home.uri)
+    runs, _, artifacts = asyncio.run(recorded())
+    assert [run.state_name for run in runs if run.parameters.get("lake") == home.uri] == ["Completed"]
+    (told,) = [artifact.data for artifact in artifacts if artifact.key == "maintain-tables"]
+    assert any("compacted" in row["done"] and row["done"] in told for row in rows)
 
 
 def test_an_evaluation_is_recorded_and_what_is_known_is_not_judged_again(tmp_path):
@@ -71,17 +82,21 @@ def test_an_evaluation_is_recorded_and_what_is_known_is_not_judged_again(tmp_pat
     assert "12 of 12" in figures
 
 
-def test_the_nightly_evaluation_is_deployed_as_declared():
+def test_evaluation_and_maintenance_are_deployed_as_declared():
     """By Prefect's own command, from the file that ships."""
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     server = os.environ | {"PREFECT_API_URL": get_settings_context().settings.api.url or ""}
     for command in (["work-pool", "create", "tonelake", "--type", "process"], ["deploy", "--all", *PREFECT_FILE]):
         done = subprocess.run([*prefect, *command], cwd=ROOT, env=server, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    (nightly,) = asyncio.run(deployments())
-    assert nightly.name == "nightly"
+    deployed = {one.name: one for one in asyncio.run(deployments())}
+    nightly, weekly = deployed["nightly"], deployed["weekly"]
     assert nightly.global_concurrency_limit.limit == 1
     (schedule,) = nightly.schedules
     assert (schedule.schedule.cron, schedule.schedule.timezone) == ("0 3 * * *", "UTC")
     assert nightly.parameters["benchmarks"] == ["rendered", "rendered-instruments"]
     assert set(nightly.parameters) <= set(nightly.parameter_openapi_schema["properties"])
+    assert weekly.entrypoint == "flows/recorded.py:maintain"
+    assert weekly.global_concurrency_limit.limit == 1
+    assert [one.schedule.cron for one in weekly.schedules] == ["0 5 * * 0"]
+    assert set(weekly.parameters) <= set(weekly.parameter_openapi_schema["properties"])
