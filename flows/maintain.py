@@ -10,7 +10,7 @@ from flows.index import Step
 from lake import tidy
 from lake.connect import Lake
 from lake.index import compact, to_compact, update_indexes, wanted_indexes
-from lake.lease import SWEEP, Lease
+from lake.lease import SWEEP, Lease, dead, unreleased
 from lake.runs import RunRecord, new_run_id
 from schemas.care import Care, Finding
 from schemas.errors import UserError
@@ -144,9 +144,15 @@ def _drop(lake: Lake, finding: Finding) -> str:
 
 def _planned(lake: Lake, request: MaintainRequest) -> list[Care]:
     """What `maintain` would do, from looking alone."""
-    wasted = tidy.wasted(lake)
+    held = unreleased(lake)
+    gone = dead(lake, held)
+    living = {holder.run_id for name, holder in held.items() if name not in gone}
+    wasted = [] if living else tidy.wasted(lake)
     would = [f"would remove {waste}{f' of {name}' if name else ''}" for name, waste in wasted]
-    planned = [Care(lake.uri, "", tuple(would), sum(waste.size for _, waste in wasted), 0)]
+    stale = tidy.stale_runs(lake, living)
+    would += [f"would mark {len(stale):,} runs as failed"] if stale and not living else []
+    refusal = f"at work: {', '.join(sorted(living))}" if living else ""
+    planned = [Care(lake.uri, "", tuple(would), sum(waste.size for _, waste in wasted), 0, refusal)]
     for name in sorted(name for name in lake.names() if tidy.is_table(lake, name)):
         table, size = lake.table(name), tidy.size(lake, name)
         would = [f"would compact {count:,} fragments"] if (count := to_compact(table)) else []

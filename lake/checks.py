@@ -94,8 +94,9 @@ def _index(lake: Lake, name: str) -> Found:
     table = lake.table(name)
     rows, say = table.count_rows(), partial(Finding, "index", lake.uri, name, run=MAINTAIN)
     if rows >= VECTOR_INDEX_ROWS:
-        for column in wanted_indexes(table, name):
-            yield say(count=rows, what=f"the index of {column} is missing or of the wrong kind for {rows:,} rows")
+        if wanted := wanted_indexes(table, name):
+            columns = ", ".join(wanted)
+            yield say(count=rows, what=f"no index, or none for a table of {rows:,} rows, of {columns}")
         for index in table.describe_indices():
             if (loose := unindexed(table, index)) > UNINDEXED_SHARE * rows:
                 yield say(count=loose, what=f"{loose / rows:.0%} of its rows are not in the index {index.name}")

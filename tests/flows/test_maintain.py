@@ -116,6 +116,8 @@ def test_what_no_version_names_goes_only_when_no_writer_is_at_work(uri):
         assert "run other-run" in cares[home.uri, TABLE].skipped
         assert "run other-run" in cares[home.uri, "tracks"].skipped
         assert home.files().exists(lost)
+        planned = maintain(MaintainRequest(14, dry_run=True), Settings(lake=uri), print)
+        assert (planned[0].done, planned[0].skipped) == ((), "at work: other-run")
         assert not any(finding.check == "orphan" for finding in doctor(Settings(lake=uri)))
     cares = maintained(home)
     assert not home.files().exists(lost)
