@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import cli_benchmarks, cli_refresh, cli_releases, cli_training
+from flows import cli_benchmarks, cli_care, cli_refresh, cli_releases, cli_training
 from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -26,6 +26,7 @@ app.add_typer(cli_benchmarks.app)
 app.add_typer(cli_releases.app)
 app.add_typer(cli_training.app)
 app.add_typer(cli_refresh.app)
+app.add_typer(cli_care.app)
 
 
 def main() -> None:
@@ -229,13 +230,15 @@ def _show_counts(context: Context, reports: list[dict[str, Any]]) -> None:
     if context.json:
         print_json(reports[0] if len(reports) == 1 else reports)
         return
-    from flows.tables import coverage_rows, show
+    from flows.tables import BILL, bill_line, coverage_rows, show
 
     told = {"encoder", "embedding_version", "expected", "embedded", "quarantined", "pending", "reasons", "run_id"}
+    told |= BILL
     for counts in reports:
         title = f"run {counts['run_id']}" if "run_id" in counts else "would do"
         show(f"{counts['encoder']} {counts['embedding_version']}, {title}", ["tracks", ""], coverage_rows(counts))
         print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items() if name not in told))
+        print(bill_line(counts))
 
 
 def _file(row: dict[str, Any]) -> str:

@@ -85,6 +85,11 @@ def _outcomes(
     for specs in dict.fromkeys(unheard.values()):
         wanted = pa.array([unheard[track] == specs for track in sorted(unheard)])
         yield from _from_audio(rows.take(first.filter(wanted)), specs, settings, watch)
+    if unheard:
+        from workers.stages import held
+
+        for job in jobs:
+            job.tally.held = held(tuple(other.spec for other in jobs))
 
 
 def _stored(job: Job, tracks: pa.Table, settings: Settings, watch: Watch) -> Iterator[pa.Table]:

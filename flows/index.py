@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.bill import Bill
 from flows.embed import Job, embed_pending, shards, verify
 from flows.progress import Watch
 from flows.reports import IndexReport, IndexRequest, Tally
@@ -63,7 +64,7 @@ def index_catalogue(
             new += fresh
             embed_shard(jobs, lake, registered, settings, watch, step, retry_quarantined=request.retry)
         counts = {"new": new, "skipped": listing.skipped}
-        reports = [finished(job, lake, counts, started, step) for job in jobs]
+        reports = finished(jobs, lake, counts, started, step, settings)
         if publishes:
             step(published)(lake, jobs, "index", watch)
     if not any(job.tally.asked for job in jobs):
@@ -102,13 +103,23 @@ def embed_shard(
         job.found += coverage(step(plan)(lake, job.spec, tracks) if len(state.pending) else state)
 
 
-def finished(job: Job, lake: Lake, counts: dict[str, int], started: float, step: Step) -> IndexReport:
-    """Ends a job: the counts agree, the table is tended, the run is in the book with `counts` beside its own."""
-    verify(job.tally, job.committer)
-    job.committer.verify()
-    step(tend)(lake, job.spec)
-    seconds = time.monotonic() - started
-    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, counts["new"], counts["skipped"], seconds)
+def finished(
+    jobs: list[Job], lake: Lake, counts: dict[str, int], started: float, step: Step, settings: Settings
+) -> list[IndexReport]:
+    """Ends the jobs: the counts agree, tables are tended, each run is in the book with `counts` and its bill."""
+    for job in jobs:
+        verify(job.tally, job.committer)
+        job.committer.verify()
+        step(tend)(lake, job.spec)
+    names, wall = tuple(job.spec.name for job in jobs), time.monotonic() - started
+    return [_reported(job, names, counts, wall, settings) for job in jobs]
+
+
+def _reported(
+    job: Job, names: tuple[str, ...], counts: dict[str, int], wall: float, settings: Settings
+) -> IndexReport:
+    bill = Bill.of(names, wall, job.tally.held, job.committer.bytes_written, settings)
+    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, counts["new"], counts["skipped"], bill)
     job.record.done(counts | asdict(report))
     return report
 

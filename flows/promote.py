@@ -7,6 +7,7 @@ from typing import Any
 from flows.gate.candidate import Version
 from flows.gate.limits import Limits
 from lake.connect import Lake
+from lake.lease import Lease
 from lake.plan import coverage, plan
 from lake.registry import active_tracks
 from lake.releases import as_released, before_live, coverage_check, draft, live, publish, release, releases, snapshot
@@ -19,6 +20,8 @@ from schemas.settings import Settings
 from workers.encoders.registry import encoder_entry
 
 Row = dict[str, Any]
+
+_LEASE = "promote"  # of who moves `live`, for as long as the gate takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Promotion:
 def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Promotion:
     """Judges a version against what is live; publishes it where no check fails, or where that is forced.
 
-    The gate runs without a lease; where another release was published meanwhile, nothing is and UserError says so.
+    Where another release was published meanwhile, nothing is and UserError says so.
     """
     limits = Limits.read(request.gate)
     lake = Lake.at(settings.lake, settings.s3)
@@ -64,7 +67,7 @@ def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Pr
         raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
     new = Version.of(lake, taken, spec)
     old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if before else None
-    with RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
+    with Lease(lake, _LEASE, run_id, say), RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
         checks = _checks(lake, old, new, request, limits)
         passed = all(check.passed is not False for check in checks)
         published = None
@@ -89,8 +92,8 @@ def rollback(number: int | None, settings: Settings, say: Any = print) -> Releas
         raise UserError(f"no release is earlier than {before.title}; `tonelake rollback NUMBER` takes a later one")
     if wanted.snapshot == before.snapshot:
         raise UserError(f"{wanted.title} is what is live already; `tonelake releases` lists the others")
-    run_id = new_run_id()
-    with RunRecord(lake, run_id, "rollback", as_released(lake, wanted)[1], {"release": wanted.number}) as record:
+    run_id, spec, asked = new_run_id(), as_released(lake, wanted)[1], {"release": wanted.number}
+    with Lease(lake, _LEASE, run_id, say), RunRecord(lake, run_id, "rollback", spec, asked) as record:
         again = wanted.again or wanted.number
         drafted = draft(before, wanted.snapshot, run_id, "rollback", wanted.gate, again=again)
         published = publish(lake, drafted, say)

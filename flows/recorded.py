@@ -20,6 +20,8 @@ from flows.evaluate import evaluate as evaluate_benchmarks
 from flows.gate.shown import gate_markdown
 from flows.index import index_catalogue
 from flows.leaderboard import figures_markdown
+from flows.maintain import MaintainRequest, maintained_markdown
+from flows.maintain import maintain as maintain_lake
 from flows.progress import Watch
 from flows.promote import PromoteRequest, Promotion
 from flows.promote import promote as promote_version
@@ -114,3 +116,13 @@ def promote(
         gate_markdown(done.title, done.checks), key="promote-gate", description="the gate's table"
     )
     return done
+
+
+@flow(name="maintain", persist_result=False)
+def maintain(lake: str | None = None, retention_days: float | None = None, mend: bool = False) -> list[dict[str, Any]]:
+    """`tonelake maintain` as a flow: by default it keeps the versions of as many days as the settings say."""
+    settings = Settings.given(lake=lake)
+    days = settings.retention_days if retention_days is None else retention_days
+    done = maintain_lake(MaintainRequest(days, mend=mend), settings, print, recorded_step)
+    create_markdown_artifact(maintained_markdown(done), key="maintain-tables", description="what was done")
+    return [care.row() for care in done]

@@ -48,12 +48,12 @@ def refresh(request: RefreshRequest, settings: Settings, watch: Watch, step: Ste
 
     Returns counts of what changed, and under "encoders" the coverage of each version that was kept current.
     """
-    started, run_ids = time.monotonic(), []
+    started = time.monotonic()
     lake = Lake.at(settings.lake, settings.s3)
     current = current_specs(lake, settings, watch.say)
     run_ids = [new_run_id() for _ in current]
     with ExitStack() as stack:
-        held = hold(lake, current, run_ids[0], watch.say, stack)
+        held = hold(lake, current, run_ids, watch.say, stack)
         found = step(survey)(lake, [spec for spec, _ in held.values()], request.accept_loss, settings)
         about = asdict(request) | {"sources": list(found.found)}
         runs = zip(run_ids, current, strict=True)
@@ -64,7 +64,7 @@ def refresh(request: RefreshRequest, settings: Settings, watch: Watch, step: Ste
         jobs = [_job(lake, *one, held, settings) for one in zip(run_ids, current, records, strict=True)]
         for shard in shards(active_tracks(lake), settings.shard_tracks):
             embed_shard(jobs, lake, shard, settings, watch, step)
-        reports = [finished(job, lake, found.counts, started, step) for job in jobs]
+        reports = finished(jobs, lake, found.counts, started, step, settings)
         for spec, lease in held.values():
             give_up(lake, spec, lease)
         step(published)(lake, jobs, "refresh", watch)
@@ -127,10 +127,19 @@ def current_specs(lake: Lake, settings: Settings, say: Callable[[str], None]) ->
     return list(specs.values())
 
 
-def hold(lake: Lake, specs: list[EncoderSpec], run_id: str, say: Callable[[str], None], stack: ExitStack) -> Held:
-    """The lease of every version the lake holds, and of these: a track leaves or moves in all of them at once."""
+def hold(
+    lake: Lake, specs: list[EncoderSpec], run_ids: list[str], say: Callable[[str], None], stack: ExitStack
+) -> Held:
+    """The lease of every version the lake holds, and of these: a track leaves or moves in all of them at once.
+
+    Each of `specs` has a run of its own; the first run holds the others.
+    """
+    runs = dict(zip(map(embeddings_table, specs), run_ids, strict=False))
     every = {embeddings_table(spec): spec for spec in [*(version.spec for version in versions(lake)), *specs]}
-    return {name: (every[name], stack.enter_context(Lease(lake, name, run_id, say))) for name in sorted(every)}
+    return {
+        name: (every[name], stack.enter_context(Lease(lake, name, runs.get(name, run_ids[0]), say)))
+        for name in sorted(every)
+    }
 
 
 def settle(lake: Lake, held: Held, found: Survey) -> None:

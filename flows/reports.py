@@ -1,7 +1,8 @@
 """What is asked of a run and what it answers: the JSON of `tonelake index`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from flows.bill import Bill
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
 
@@ -18,7 +19,10 @@ class IndexRequest:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """Counts of the run's sources after it; `unfinished` of what it was asked to embed is still pending."""
+    """Counts of the run's sources after it; `unfinished` of what it was asked to embed is still pending.
+
+    The last fields are the bill: see `Bill`.
+    """
 
     run_id: str
     encoder: str
@@ -32,9 +36,15 @@ class IndexReport:
     embedded_now: int
     unfinished: int
     audio_seconds: float
-    wall_seconds: float
     realtime_factor: float
     reasons: dict[str, int]
+    wall_seconds: float
+    core_seconds: float
+    gpu_seconds: float
+    bytes_written: int
+    money: float | None
+    currency: str
+    together: tuple[str, ...]
 
     @classmethod
     def of(
@@ -45,7 +55,7 @@ class IndexReport:
         done: "Tally",
         new: int,
         skipped: int,
-        wall_seconds: float,
+        bill: Bill,
     ) -> "IndexReport":
         """Puts the coverage of the sources and the run's own tally together."""
         return cls(
@@ -61,9 +71,9 @@ class IndexReport:
             embedded_now=done.embedded,
             unfinished=done.unfinished,
             audio_seconds=round(done.audio_seconds, 1),
-            wall_seconds=round(wall_seconds, 1),
-            realtime_factor=round(done.audio_seconds / wall_seconds, 1),
+            realtime_factor=round(done.audio_seconds / max(0.1, bill.wall_seconds), 1),
             reasons=found.reasons,
+            **asdict(bill),
         )
 
 
@@ -78,6 +88,7 @@ class Tally:
     lost: int = 0
     changed: int = 0  # embedded, but from a file that was replaced after it was listed
     audio_seconds: float = 0.0
+    held: tuple[int, int] = (1, 0)  # cores and GPUs: this process's own, until audio is heard on Ray
 
     @property
     def unfinished(self) -> int:

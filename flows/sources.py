@@ -31,7 +31,7 @@ def remove(source: str, settings: Settings) -> int:
     lake, name = Lake.at(settings.lake, settings.s3), source_name(source)
     require_remembered(lake, name)
     with ExitStack() as stack:
-        held = hold(lake, [], new_run_id(), Watch().say, stack)
+        held = hold(lake, [], [new_run_id()], Watch().say, stack)
         number = forget(lake, name)
         for spec, lease in held.values():
             shelve(lake, spec, lease)

@@ -1,6 +1,7 @@
 """Tables for people: coverage, search results, encoders."""
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,8 @@ from rich.text import Text
 from flows.reports import IndexReport
 
 CHANGES = ("new", "changed", "touched", "moved", "returned", "vanished", "described")  # that a refresh counts
+_BILLED = ("core_seconds", "gpu_seconds")
+BILL = {*_BILLED, "bytes_written", "money", "currency", "together"}  # what `bill_line` tells
 WIDTH = 200  # into a pipe or a file: nothing is folded to 80 columns
 
 
@@ -43,7 +46,17 @@ def coverage_markdown(report: IndexReport) -> str:
     lines = [f"## {report.encoder} {report.embedding_version}, run {report.run_id}", "", "| tracks | |", "|---|---|"]
     lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(counts)]
     lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.wall_seconds:.0f} s: "]
-    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time."
+    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.\n\n" + bill_line(asdict(report))
+
+
+def bill_line(told: dict[str, Any]) -> str:
+    """What a run took or would take, in a line; seconds that are not known are left out."""
+    parts = [f"{told[name]:,.0f} {name.replace('_', ' ')}" for name in _BILLED if told.get(name) is not None]
+    parts += [f"{told['bytes_written'] / 1e6:,.1f} MB written"] if "bytes_written" in told else []
+    untold = "money not told: set TONELAKE_PRICE_CORE_HOUR and TONELAKE_PRICE_GPU_HOUR"
+    parts += [untold if told["money"] is None else f"{told['money']:,.2f} {told['currency']}"]
+    together = told.get("together", ())
+    return ", ".join(parts) + (f" (a share of {' and '.join(together)} together)" if len(together) > 1 else "")
 
 
 def changes_markdown(report: dict[str, Any]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.material import Material, TextVectors, audio_of, features_of, training_data
-from flows.progress import track
+from flows.progress import Watch, track
 from lake.connect import Lake
+from lake.lease import Lease
 from lake.runs import RunRecord, new_run_id
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -32,7 +33,8 @@ def train(request: TrainRequest, settings: Settings) -> Trained:
     out.mkdir(parents=True, exist_ok=True)
     base, lake = encoder_entry(cell.encoder).spec, Lake.at(settings.lake, settings.s3)
     asked = {"sources": [request.manifest], "cell": cell.to_json(), "out": str(out), "workers": request.workers}
-    with RunRecord(lake, new_run_id(), "train", base, asked) as record:
+    run_id, name = new_run_id(), f"train-{hashlib.sha256(str(out).encode()).hexdigest()[:8]}"
+    with Lease(lake, name, run_id, Watch().say), RunRecord(lake, run_id, "train", base, asked) as record:
         started = time.monotonic()
         material = _material(request, settings)
         known = TextVectors(cell.text, settings.models, out / "checkpoints" / f"texts-{cell.text}.npz")

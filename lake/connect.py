@@ -96,7 +96,11 @@ class Lake:
 
     def ensure(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
         """Opens a table, made empty first where there is none."""
-        if name not in self.names():
+        try:
+            return self.table(name)
+        except ValueError as error:  # also of a folder that a killed run left without a version
+            if "not found" not in str(error):
+                raise
             try:
                 lance.write_dataset(
                     schema.empty_table(),
@@ -104,7 +108,7 @@ class Lake:
                     storage_options=self.options,
                     data_storage_version=STORAGE_VERSION,
                 )
-            except OSError as error:
-                if "already exists" not in str(error):
+            except OSError as other:
+                if "already exists" not in str(other):
                     raise
         return self.table(name)

@@ -49,6 +49,23 @@ def read_items(lake: Lake, evaluation_id: str) -> pa.Table:
         return pq.read_table(file)
 
 
+def ids(lake: Lake) -> set[str]:
+    """Every evaluation that was finished."""
+    if TABLE not in lake.names():
+        return set()
+    return set(lake.table(TABLE).to_table(columns=["evaluation_id"])["evaluation_id"].to_pylist())
+
+
+def item_files(lake: Lake) -> dict[str, tuple[str, int]]:
+    """Path and size of each item file there is, by evaluation."""
+    try:
+        found = lake.files().ls(f"{lake.uri}/{TABLE}", detail=True)
+    except FileNotFoundError:
+        return {}
+    files = [(entry["name"], entry["size"] or 0) for entry in found if entry["name"].endswith(".parquet")]
+    return {path.rsplit("/", 1)[1].removesuffix(".parquet"): (path, size) for path, size in files}
+
+
 def evaluation_rows(lake: Lake, evaluation_id: str) -> list[dict[str, Any]]:
     """The rows of one evaluation, one a metric."""
     return _rows(lake, f"evaluation_id = {quoted(evaluation_id)}")

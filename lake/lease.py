@@ -4,6 +4,9 @@ A lease is a file `_leases/{table}/{number}.json`; the highest number holds. Tak
 which the file system or the store grants to one comer alone. The number fences: a holder that was replaced finds a
 higher one before its next commit. No clock is compared between machines: a holder is dead when its process is gone
 on this host, or when its heartbeat stood still for a minute of the waiter's own time.
+
+Whoever writes into a lake holds a lease in it. Who removes files that no version names holds SWEEP first, and then
+every other lease: a writer takes its own and then looks whether a sweep is on, so that one of the two sees the other.
 """
 
 import json
@@ -17,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from lake.connect import Lake
 from schemas.errors import UserError
 
+SWEEP = "sweep"
 HEARTBEAT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0
 
@@ -62,6 +66,7 @@ class Lease:
     """Holds one table for one run, from `with` to its end. `check` before every commit."""
 
     def __init__(self, lake: Lake, table: str, run_id: str, say: Callable[[str], None]) -> None:
+        self._lake = lake
         self._files = lake.files()
         self._local = not lake.uri.startswith("s3://")
         self._folder = f"{lake.uri}/_leases/{table}"
@@ -76,6 +81,11 @@ class Lease:
             pass
         self._thread = threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True)
         self._thread.start()
+        try:
+            self._yield_to_sweep()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,6 +98,12 @@ class Lease:
         """Raises LeaseLost when a higher number has been taken."""
         if self._highest() != self.number:
             raise LeaseLost(f"another run took over the table {self._table}; run the same command again to finish")
+
+    def holder(self) -> Holder | None:
+        """Who took the table last and has not released it, alive or not; this lease need not be held."""
+        highest = self._highest()
+        holder = self._read(highest) if highest else None
+        return None if holder is None or holder.released else holder
 
     def _take(self) -> bool:
         """One try; False when another comer was quicker. Waits for a silent holder; UserError names a living one."""
@@ -102,6 +118,16 @@ class Lease:
             if self._files.exists(self._path(old)):
                 self._files.rm_file(self._path(old))
         return True
+
+    def _yield_to_sweep(self) -> None:
+        """UserError while another run removes files that no version names: this one's are not named yet."""
+        if self._table == SWEEP:
+            return
+        sweep = Lease(self._lake, SWEEP, self._holder.run_id, self._say)
+        number = sweep._highest()
+        holder = sweep._read(number)
+        if number and holder.run_id != self._holder.run_id and not holder.is_gone():
+            sweep._wait_for_silence(number)
 
     def _wait_for_silence(self, number: int) -> None:
         holder = self._read(number)
@@ -165,3 +191,34 @@ class Lease:
                 return False
             raise
         return True
+
+
+def leases(lake: Lake) -> list[str]:
+    """What leases were ever taken on in this lake, sorted: names of tables and of whatever else has one writer."""
+    try:
+        return sorted(
+            name.rstrip("/").rsplit("/", 1)[1] for name in lake.files().ls(f"{lake.uri}/_leases", detail=False)
+        )
+    except FileNotFoundError:
+        return []
+
+
+def unreleased(lake: Lake) -> dict[str, Holder]:
+    """The last holder of each lease that was not given back: at work, or dead."""
+    holders = {name: Lease(lake, name, "", _quiet).holder() for name in leases(lake)}
+    return {name: holder for name, holder in holders.items() if holder}
+
+
+def dead(lake: Lake, held: dict[str, Holder]) -> dict[str, Holder]:
+    """Of unreleased leases those whose holder is gone: at once for processes of this host, else by their silence."""
+    silent = {name: holder for name, holder in held.items() if holder.is_gone() or holder.host != _this_host()}
+    patience = time.monotonic() + SILENCE_SECONDS
+    while any(not holder.is_gone() for holder in silent.values()) and time.monotonic() < patience:
+        time.sleep(min(1.0, SILENCE_SECONDS / 10))
+        now = unreleased(lake)
+        silent = {name: holder for name, holder in silent.items() if now.get(name) == holder}
+    return silent
+
+
+def _quiet(_: str) -> None:
+    """Of a lease that is only looked at there is nothing to say."""

@@ -21,13 +21,15 @@ def new_run_id() -> str:
 class RunRecord:
     """One row of `runs`: "running" when the run starts, "done" by `done`, "failed" when it ends without."""
 
-    def __init__(self, lake: Lake, run_id: str, command: str, spec: EncoderSpec, parameters: dict[str, Any]) -> None:
+    def __init__(
+        self, lake: Lake, run_id: str, command: str, spec: EncoderSpec | None, parameters: dict[str, Any]
+    ) -> None:
         self._lake = lake
         self._row: dict[str, Any] = {
             "run_id": run_id,
             "command": command,
-            "encoder": spec.name,
-            "embedding_version": spec.embedding_version,
+            "encoder": spec.name if spec else None,
+            "embedding_version": spec.embedding_version if spec else None,
             "sources": parameters.get("sources"),
             "parameters": json.dumps(parameters),
             "status": "running",
@@ -56,12 +58,17 @@ class RunRecord:
 
 
 def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
-    """Counts of the last finished run of a version that embedded for a minute or more: the basis of estimates."""
+    """Counts of the last finished run of a version, the basis of estimates: alone, for a minute or more.
+
+    Of a run that heard several encoders at once nobody knows what each of them took.
+    """
     if "runs" not in lake.names():
         return None
     where = f"command = 'index' AND status = 'done' AND embedding_version = '{embedding_version}'"
     rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
     counts = [json.loads(text) for text in rows["counts"].to_pylist()]
-    return next(
-        (count for count in reversed(counts) if count["audio_seconds"] > 0 and count["wall_seconds"] >= 60), None
-    )
+    return next(filter(_tells, reversed(counts)), None)
+
+
+def _tells(count: dict[str, Any]) -> bool:
+    return count["audio_seconds"] > 0 and count["wall_seconds"] >= 60 and len(count.get("together", ())) == 1

@@ -38,6 +38,7 @@ class Committer:
         self.replaced = 0
         self.reasons: Counter[str] = Counter()
         self.commits = 0
+        self.bytes_written = 0
 
     @property
     def embedded(self) -> int:
@@ -89,6 +90,7 @@ class Committer:
         transaction.transaction_properties = {"run_id": self._run_id, "fence": str(self._lease.number)}
         self._lease.check()
         lance.LanceDataset.commit(table, transaction)
+        self.bytes_written += table.io_stats_snapshot().written_bytes
         self.inserted += stats["num_inserted_rows"]
         self.replaced += stats["num_updated_rows"]
         self.commits += 1
@@ -118,6 +120,7 @@ class Committer:
         key = next(field.name for field in schema if field.metadata)
         merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
         merge.execute(_shaped(rows, schema))
+        self.bytes_written += table.io_stats_snapshot().written_bytes
 
     def _forgive(self, track_ids: pa.ChunkedArray) -> None:
         """A track that is embedded now is in quarantine no longer."""

@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     commit_seconds: float = 60.0
     shard_tracks: int = 1_000_000
     lost_share: float = 0.2  # of a source's tracks gone at once: more stops a refresh
+    kept_releases: int = Field(10, ge=1)  # the newest, whose files stay; and the newest of each version
+    retention_days: float = Field(14.0, ge=0)  # of versions that are not released
+    price_core_hour: float = Field(0.0, ge=0)  # in `currency`; 0: not told
+    price_gpu_hour: float = Field(0.0, ge=0)
+    currency: str = "USD"
     cpus: int | None = None  # of a Ray started here; None: all cores
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")

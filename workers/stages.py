@@ -223,6 +223,11 @@ def _seconds(tracks: pa.Table) -> list[float]:
     return [estimated_seconds(uri, size) for uri, size in pairs]
 
 
+def held(specs: Specs) -> tuple[int, int]:
+    """Cores and GPUs of the cluster that embedding with these encoders holds."""
+    return _cpus(), _gpus_for(specs)
+
+
 def _cpus() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 

@@ -1,6 +1,7 @@
 """The command line: its JSON, its exit codes, and one line for whatever is wrong."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,9 @@ def test_index_reports_the_contract(indexed):
     _, _, report = indexed
     assert COUNTS | {"run_id", "encoder", "embedding_version", "new"} <= report.keys()
     assert {"audio_seconds", "wall_seconds", "realtime_factor"} <= report.keys()
+    assert report["core_seconds"] == pytest.approx(report["wall_seconds"] * os.cpu_count(), rel=0.02)
+    assert (report["gpu_seconds"], report["together"], report["money"]) == (0, ["fake"], None)
+    assert report["bytes_written"] > 1000
     assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (7, 6, 1, 0)
     assert report["reasons"] == {"unrecognised": 1}
     assert report["new"] == 7

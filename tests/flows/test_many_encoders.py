@@ -1,6 +1,7 @@
 """One decoding, many encoders: each table as if its encoder had run alone."""
 
 import io
+import os
 import shutil
 
 import lance
@@ -45,6 +46,8 @@ def test_each_encoder_reports_its_own_coverage(together):
     assert [report["encoder"] for report in reports] == list(NAMES)
     for report in reports:
         assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (7, 6, 1, 0)
+        assert report["together"] == list(NAMES)
+        assert report["core_seconds"] == pytest.approx(report["wall_seconds"] * os.cpu_count() / 2, rel=0.02)
         assert report["reasons"] == {"silent": 1}
     assert len({report["run_id"] for report in reports}) == 2
 

@@ -15,12 +15,13 @@ from prefect.client.orchestration import get_client
 from prefect.context import get_settings_context
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.recorded import evaluate, index, promote, refresh
+from flows.recorded import evaluate, index, maintain, promote, refresh
 from lake.connect import Lake
 from schemas.settings import S3Settings
 from tests.flows.catalogue import write_sound
 from tests.flows.labelled import labelled_folder
 from tests.flows.test_promote import LIVE, SOUND, write
+from tests.lake.rows import small_lake
 
 ROOT = Path(__file__).parents[2]
 PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
@@ -59,6 +60,16 @@ def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_pa
     assert by_key["index-progress"].data == 100.0
     assert "| expected | 6 |" in by_key["index-coverage"].data
     assert report["embedding_version"] in by_key["index-coverage"].data
+    assert f"{report['core_seconds']:,.0f} core seconds" in by_key["index-coverage"].data
+
+
+def test_a_maintenance_is_recorded_with_what_it_did(tmp_path):
+    home = small_lake(str(tmp_path / "lake"), commits=4)
+    rows = maintain(lake=home.uri)
+    runs, _, artifacts = asyncio.run(recorded())
+    assert [run.state_name for run in runs if run.parameters.get("lake") == home.uri] == ["Completed"]
+    (told,) = [artifact.data for artifact in artifacts if artifact.key == "maintain-tables"]
+    assert any("compacted" in row["done"] and row["done"] in told for row in rows)
 
 
 def test_a_promotion_is_recorded_with_the_gates_table(tmp_path):
@@ -99,7 +110,7 @@ def test_a_refresh_is_recorded_with_what_changed(tmp_path):
     assert "| expected | 1 |" in told
 
 
-def test_the_nightly_runs_are_deployed_as_declared():
+def test_flows_are_deployed_as_declared():
     """By Prefect's own command, from the file that ships."""
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     server = os.environ | {"PREFECT_API_URL": get_settings_context().settings.api.url or ""}
@@ -107,11 +118,13 @@ def test_the_nightly_runs_are_deployed_as_declared():
         done = subprocess.run([*prefect, *command], cwd=ROOT, env=server, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     deployed = {deployment.name: deployment for deployment in asyncio.run(deployments())}
-    assert deployed.keys() == {"nightly", "nightly-refresh"}
-    for name, cron in (("nightly", "0 3 * * *"), ("nightly-refresh", "0 1 * * *")):
-        nightly = deployed[name]
-        assert nightly.global_concurrency_limit.limit == 1
-        (schedule,) = nightly.schedules
+    times = {"nightly": "0 3 * * *", "nightly-refresh": "0 1 * * *", "weekly": "0 5 * * 0"}
+    assert deployed.keys() == times.keys()
+    for name, cron in times.items():
+        one = deployed[name]
+        assert one.global_concurrency_limit.limit == 1
+        (schedule,) = one.schedules
         assert (schedule.schedule.cron, schedule.schedule.timezone) == (cron, "UTC")
-        assert set(nightly.parameters) <= set(nightly.parameter_openapi_schema["properties"])
+        assert set(one.parameters) <= set(one.parameter_openapi_schema["properties"])
     assert deployed["nightly"].parameters["benchmarks"] == ["rendered", "rendered-instruments"]
+    assert deployed["weekly"].entrypoint == "flows/recorded.py:maintain"

@@ -5,9 +5,17 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
+from lake.connect import Lake
+from lake.lease import Lease
+from lake.registry import register
+from lake.runs import RunRecord
+from lake.versions import remember
+from lake.write import Committer
 from schemas.audio import WindowSpec
 from schemas.embeddings import outcome_schema
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
+from schemas.settings import S3Settings, Settings
+from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
 
 SPEC = EncoderSpec(
@@ -70,3 +78,21 @@ def pending(name: str) -> dict:
 
 def batch(*rows: dict) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=outcome_schema(SPEC))
+
+
+def small_lake(uri: str, commits: int = 3, tracks: int = 4, spec: EncoderSpec = SPEC) -> Lake:
+    """A sound lake: `tracks` a commit, one more in quarantine, one pending; written as an index run writes."""
+    home, run_id = Lake.at(uri, S3Settings()), "20260101T000000-aaaaaa"
+    ids = [f"t{number:04d}" for number in range(commits * tracks)]
+    with Lease(home, embeddings_table(spec), run_id, print) as lease:
+        register(home, listing([*ids, "y-quarantined", "z-pending"]))
+        with RunRecord(home, run_id, "index", spec, {"sources": ["/m"]}) as record:
+            remember(home, spec)
+            committer = Committer(home, spec, lease, run_id, Settings())
+            for start in range(0, len(ids), tracks):
+                committer.add(batch(*(embedded(name) for name in ids[start : start + tracks])))
+                committer.flush()
+            committer.add(batch(quarantined("y-quarantined")))
+            committer.flush()
+            record.done({})
+    return home

@@ -1,0 +1,54 @@
+"""`tonelake maintain` and `tonelake doctor`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from flows.context import show_list
+
+app = typer.Typer()
+
+
+@app.command()
+def maintain(
+    context: typer.Context,
+    retention: Annotated[
+        float | None, typer.Option(min=0, help="Keep versions of so many days; else TONELAKE_RETENTION_DAYS.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Drop the rows that doctor finds wrong, to be embedded again.")
+    ] = False,
+) -> None:
+    """Compact tables, refresh indexes, drop old versions, remove what killed runs left."""
+    settings = context.obj.settings
+    days = settings.retention_days if retention is None else retention
+    if settings.prefect_api_url and not dry_run:
+        from flows.recorded import maintain as recorded_maintain
+
+        rows = recorded_maintain(lake=settings.lake, retention_days=days, mend=mend)
+    else:
+        from flows.maintain import MaintainRequest
+        from flows.maintain import maintain as run
+
+        done = run(MaintainRequest(days, dry_run, mend), settings, _say)
+        rows = [care.row() for care in done]
+    show_list(context.obj, "maintained" if not dry_run else "would do", rows)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Check every invariant of the lake; exit code 1 and the command that mends it where one is broken."""
+    from flows.doctor import doctor as examine
+
+    findings = [finding.row() for finding in examine(context.obj.settings)]
+    if findings or context.obj.json:
+        show_list(context.obj, context.obj.settings.lake, findings)
+    else:
+        print("all is well")
+    raise typer.Exit(1 if findings else 0)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
