@@ -36,7 +36,7 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
     lake = Lake.at(settings.lake, settings.s3)
     listing = list_sources(list(request.sources), settings.s3)
     found, new, audio_seconds, asked = Coverage(), 0, 0.0, 0
-    tracks, _ = identified(lake, listing.tracks)
+    tracks, _ = identified(lake, listing)
     for shard in shards(tracks, settings.shard_tracks):
         state = plan(lake, spec, shard)
         found += coverage(state)

@@ -56,7 +56,7 @@ def index_catalogue(
         jobs = [held.enter_context(_job(lake, spec, request, settings, watch)) for spec in specs]
         held.enter_context(watch)
         remember_sources(lake, listing.found, listed=False)
-        tracks, moves = identified(lake, listing.tracks)
+        tracks, moves = (listing.tracks, {}) if request.retry else identified(lake, listing)
         remember_moves(lake, moves)
         new = 0
         for shard in shards(tracks, settings.shard_tracks):

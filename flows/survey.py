@@ -62,9 +62,9 @@ def survey(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, ...], s
     accepted = frozenset(map(source_name, accept_loss))
     listing = _listed(lake, accepted, settings)
     listed = time.monotonic()
-    tracks, own = identified(lake, listing.tracks)
+    tracks, own = identified(lake, listing)
     found = _of_sources(differences(lake, tracks, settings.shard_tracks), listing)
-    some = candidates(lake, specs, found)
+    some = candidates(lake, specs, found, _strings(own.values()))
     hashes = _hashes(pa.concat_tables([some.touched, some.new]), settings.s3)
     moves = matched(some, found.missing, hashes)
     still = pc.invert(is_among(found.missing["track_id"], _strings(moves.values())))
@@ -77,7 +77,9 @@ def survey(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, ...], s
     counts = {"listed": len(listing.tracks), "skipped": listing.skipped, **_counts(found, same, moves)}
     counts |= {"vanished": len(gone), "hashed": len(hashes)}
     times = listed - started, time.monotonic() - listed
-    return Survey(listing.found, rows, _left(lake, gone), own | moves, same, counts, *times)
+    places = {given: place for place, given in own.items()}
+    remembered_as = own | {places.get(name, name): kept for name, kept in moves.items()}
+    return Survey(listing.found, rows, _left(lake, gone), remembered_as, same, counts, *times)
 
 
 def _of_sources(found: Difference, listing: Listing) -> Difference:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from lake.columns import is_among, place_in, with_column
 from lake.connect import Lake
 from lake.registry import Difference
+from lake.sources import Listing
 from lake.sql import among
 from schemas.encoders import EncoderSpec
 from schemas.sources import MOVES
@@ -33,22 +34,34 @@ class Candidates:
     known: pa.Table
 
 
-def identified(lake: Lake, tracks: pa.Table) -> tuple[pa.Table, dict[str, str]]:
-    """A listing, sorted by track_id, under the ids that tracks of moved files kept.
+def identified(lake: Lake, listing: Listing) -> tuple[pa.Table, dict[str, str]]:
+    """The tracks of a listing, sorted by track_id, under the ids that tracks of moved files kept.
 
     A new file in a place whose id has moved on gets an id of its own: the second answer, for `remember_moves`.
     """
+    tracks = listing.tracks
     if TABLE not in lake.names():
         return tracks, {}
     moves = lake.table(TABLE).to_table()
     place = place_in(tracks["track_id"], moves["path_id"])
     moved = pc.is_valid(place)
     ids = pc.coalesce(moves["track_id"].take(place), tracks["track_id"])
-    taken = pc.and_not(is_among(tracks["track_id"], ids.filter(moved)), moved)
+    elsewhere = _elsewhere(lake, tracks["track_id"].filter(is_among(tracks["track_id"], moves["track_id"])), listing)
+    held = pc.or_(is_among(tracks["track_id"], ids.filter(moved)), is_among(tracks["track_id"], elsewhere))
+    taken = pc.and_not(held, moved)
     names = tracks["track_id"].filter(taken)
     own = _free_ids(names.to_pylist(), set(moves["track_id"].to_pylist()))
     given = pa.chunked_array([list(own.values())], pa.string()).take(place_in(tracks["track_id"], names))
     return with_column(tracks, "track_id", pc.coalesce(given, ids)).sort_by("track_id"), own
+
+
+def _elsewhere(lake: Lake, ids: pa.ChunkedArray, listing: Listing) -> pa.ChunkedArray:
+    """Of tracks that have moved, those whose source nobody looked into now: they may well be there."""
+    if not len(ids) or "tracks" not in lake.names():
+        return ids.slice(0, 0)
+    known = lake.table("tracks").to_table(columns=["track_id", "source"], filter=among("track_id", ids.to_pylist()))
+    sources = pa.chunked_array([list(listing.found)], pa.string())
+    return known["track_id"].filter(pc.invert(is_among(known["source"], sources)))
 
 
 def _free_ids(names: list[str], used: set[str]) -> dict[str, str]:
@@ -68,8 +81,11 @@ def remember_moves(lake: Lake, moves: dict[str, str]) -> None:
     merge.execute(pa.table(rows, schema=MOVES))
 
 
-def candidates(lake: Lake, specs: list[EncoderSpec], found: Difference) -> Candidates:
-    """What is worth a hash: files whose size is that of their track, or of a missing one, whose content is known."""
+def candidates(lake: Lake, specs: list[EncoderSpec], found: Difference, own: pa.ChunkedArray) -> Candidates:
+    """What is worth a hash: files whose size is that of their track, or of a missing one, whose content is known.
+
+    `own` are ids that new files were given as the ids of their places have moved on.
+    """
     rows, before = found.differing, found.before
     moved = pc.or_(
         pc.not_equal(rows["source_version"], before["source_version"]), pc.not_equal(rows["uri"], before["uri"])
@@ -82,7 +98,9 @@ def candidates(lake: Lake, specs: list[EncoderSpec], found: Difference) -> Candi
     places = zip(new["track_id"].to_pylist(), new["uri"].to_pylist(), strict=True)
     return Candidates(
         touched.filter(is_among(touched["track_id"], known["track_id"])),
-        new.filter(pa.array([_named_by_place(*place) for place in places], pa.bool_())),
+        new.filter(
+            pc.or_(pa.array([_named_by_place(*place) for place in places], pa.bool_()), is_among(new["track_id"], own))
+        ),
         known,
     )
 
