@@ -20,9 +20,10 @@ from lake.lease import Lease
 from lake.moves import remember_moves
 from lake.plan import plan
 from lake.registry import active_tracks, write
+from lake.releases import publish_again
 from lake.remembered import remember_sources
 from lake.runs import RunRecord, new_run_id
-from lake.settle import give_up, restamp, shelve
+from lake.settle import describe, give_up, restamp, shelve
 from lake.stored import kept_tracks
 from lake.versions import remember, versions
 from lake.write import Committer
@@ -31,6 +32,7 @@ from schemas.errors import UserError
 from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
+from schemas.tracks import TRACKS
 from workers.encoders.registry import encoder_entry, runnable
 
 Held = dict[str, tuple[EncoderSpec, Lease]]  # by the name of the embeddings table
@@ -62,12 +64,17 @@ def refresh(request: RefreshRequest, settings: Settings, watch: Watch, step: Ste
         step(settle)(lake, held, found)
         stack.enter_context(watch)
         jobs = [_job(lake, *one, held, settings) for one in zip(run_ids, current, records, strict=True)]
+        beside = [held[name] for name in held.keys() - {embeddings_table(spec) for spec in current}]
         for shard in shards(active_tracks(lake), settings.shard_tracks):
+            for spec, lease in beside:
+                step(describe)(lake, spec, lease, shard)
             embed_shard(jobs, lake, shard, settings, watch, step)
         reports = finished(jobs, lake, found.counts, started, step, settings)
         for spec, lease in held.values():
             give_up(lake, spec, lease)
         step(published)(lake, jobs, "refresh", watch)
+        for spec, _ in beside:  # not kept current, but what left or moved may be what readers see
+            step(publish_again)(lake, {run_ids[0]: spec}, "refresh", watch.say)
     return found.told() | {"encoders": [asdict(report) for report in reports]}
 
 
@@ -144,6 +151,7 @@ def hold(
 
 def settle(lake: Lake, held: Held, found: Survey) -> None:
     """Writes what was found, in an order that may end anywhere: the next refresh finds the rest to do."""
+    lake.ensure("tracks", TRACKS)
     remember_moves(lake, found.moves)
     for spec, lease in held.values():
         restamp(lake, spec, lease, found.same)
