@@ -4,13 +4,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from flows.gate.candidate import Version
 from flows.gate.limits import Limits
+from lake.checked_rows import identity
 from lake.connect import Lake
 from lake.lease import Lease
-from lake.plan import coverage, plan
-from lake.registry import active_tracks
-from lake.releases import as_released, before_live, coverage_check, draft, live, publish, release, releases, snapshot
+from lake.releases import (
+    as_released,
+    before_live,
+    coverage_check,
+    draft,
+    is_readable,
+    live,
+    publish,
+    release,
+    releases,
+    snapshot,
+)
 from lake.runs import RunRecord, new_run_id
 from lake.versions import choose, versions
 from schemas.encoders import EncoderSpec
@@ -59,16 +71,17 @@ def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Pr
 
     Where another release was published meanwhile, nothing is and UserError says so.
     """
-    limits = Limits.read(request.gate)
+    limits, played = Limits.read(request.gate), _played(request)
     lake = Lake.at(settings.lake, settings.s3)
     spec = _candidate(lake, request.version)
     before, taken, run_id = live(lake), snapshot(lake, spec), new_run_id()
     if before and before.snapshot == taken:
         raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
     new = Version.of(lake, taken, spec)
-    old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if before else None
+    compared = before is not None and is_readable(lake, before)  # what is gone must not stand in the way
+    old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if compared else None
     with Lease(lake, _LEASE, run_id, say), RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
-        checks = _checks(lake, old, new, request, limits)
+        checks = _checks(lake, old, new, played, limits)
         passed = all(check.passed is not False for check in checks)
         published = None
         if passed or request.reason:
@@ -114,7 +127,14 @@ def _candidate(lake: Lake, version: str) -> EncoderSpec:
     return choose(lake, version, None).spec
 
 
-def _checks(lake: Lake, old: Version | None, new: Version, request: PromoteRequest, limits: Limits) -> list[Check]:
+def _played(request: PromoteRequest) -> pa.Table | None:
+    """Read before all else: a gate takes minutes, a wrong file is told at once."""
+    from flows.gate.interactions import read_interactions
+
+    return None if request.interactions is None else read_interactions(request.interactions)
+
+
+def _checks(lake: Lake, old: Version | None, new: Version, played: pa.Table | None, limits: Limits) -> list[Check]:
     from flows.gate.benchmarks import benchmark_checks
     from flows.gate.catalogue import catalogue_checks
     from flows.gate.interactions import recommendation_checks
@@ -122,23 +142,24 @@ def _checks(lake: Lake, old: Version | None, new: Version, request: PromoteReque
     covered = coverage_check(lake, old and old.snapshot, new.snapshot, limits("coverage", "least"))
     return [
         covered,
-        *_identities(lake, old, new),
+        *_identities(old, new),
         *benchmark_checks(lake, old, new, limits),
         *catalogue_checks(old, new, limits),
-        *recommendation_checks(request.interactions, old, new, limits),
+        *recommendation_checks(played, old, new, limits),
     ]
 
 
-def _identities(lake: Lake, old: Version | None, new: Version) -> list[Check]:
-    """expected = embedded + quarantined + pending, of the candidate and of live; Coverage refuses a broken one."""
-    tracks = active_tracks(lake)
+def _identities(old: Version | None, new: Version) -> list[Check]:
+    """expected = embedded + quarantined + pending, each counted by itself; what is live is only told of."""
     checks = []
     for name, version in (("candidate", new), ("live", old)):
         if version:
-            found = coverage(plan(version.lake, version.spec, tracks))
+            expected, embedded, quarantined, pending = identity(version.lake, version.spec)
+            holds = expected == embedded + quarantined + pending
             told = (
-                f"{found.expected:,} expected = {found.embedded:,} embedded + {found.quarantined:,} quarantined + "
-                f"{found.pending:,} pending"
+                f"{expected:,} expected {'=' if holds else 'but'} {embedded:,} embedded + {quarantined:,} quarantined "
+                f"+ {pending:,} pending{'' if holds else '; `tonelake doctor` says what to run'}"
             )
-            checks.append(Check(f"identity of {name}", True, told, found.embedded / max(1, found.expected)))
+            passed = holds if holds or version is new else None
+            checks.append(Check(f"identity of {name}", passed, told, embedded / max(1, expected)))
     return checks

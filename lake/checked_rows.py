@@ -56,8 +56,9 @@ def check_version(lake: Lake, spec: EncoderSpec, names: set[str], keep_windows: 
         if table in names:
             yield from _unknown(lake, table, registry)
     yield from _tags(lake, spec, rows)
-    yield from _coverage(lake, spec, registry, rows, names)
-    yield from _complete(lake, spec, rows, names, keep_windows)
+    yield from _left(lake, spec, registry, rows)
+    yield from _coverage(lake, spec, registry, rows)
+    yield from _complete(lake, spec, rows.only(rows.among(registry)), names, keep_windows)
     yield from _vectors(lake, embeddings_table(spec), "vector", True)
     if spec.stores_features and features_table(spec) in names:
         yield from _vectors(lake, features_table(spec), "features", False)
@@ -81,20 +82,41 @@ def _tags(lake: Lake, spec: EncoderSpec, rows: Ids) -> Found:
     yield None
 
 
-def _coverage(lake: Lake, spec: EncoderSpec, registry: Ids, rows: Ids, names: set[str]) -> Found:
-    """expected, embedded and quarantined are counted in their tables, pending is what a plan would do."""
+def _left(lake: Lake, spec: EncoderSpec, registry: Ids, rows: Ids) -> Found:
+    """Only of active tracks are rows found by search: of the others a refresh that was killed left them there."""
+    gone = registry.only(pc.not_equal(registry.table["state"], "active"))
+    left = rows.only(rows.in_any_version(gone)).table["track_id"]
+    if len(left):
+        what = f"rows of tracks that vanished or were forgotten, still found by search, such as {left[0]}"
+        yield Finding("vanished", lake.uri, embeddings_table(spec), len(left), what, "tonelake refresh")
+    yield None
+
+
+def identity(lake: Lake, spec: EncoderSpec) -> tuple[int, int, int, int]:
+    """How many tracks are expected, embedded, quarantined and pending; the first is the sum of the others, or rows
+    are in the table twice: expected, embedded and quarantined are counted in their tables, pending is what a plan
+    would do.
+    """
+    return _counted(lake, spec, Ids.of(lake, "tracks", "state"), Ids.of(lake, embeddings_table(spec), "tags_version"))
+
+
+def _counted(lake: Lake, spec: EncoderSpec, registry: Ids, rows: Ids) -> tuple[int, int, int, int]:
     active = registry.only(pc.equal(registry.table["state"], "active"))
     active = Ids(active.table.select(["track_id", "source_version"]).sort_by("track_id"))
     ours = rows.only(pc.equal(rows.table["tags_version"], spec.tags_version))
     ours = ours.only(ours.among(active))
     quarantined = 0
-    if "quarantine" in names:
+    if "quarantine" in lake.names():
         held = Ids.of(lake, "quarantine", where=f"feature_version = '{spec.feature_version}'")
         held = held.only(held.among(active))
         quarantined = len(held.only(pc.invert(held.among(ours))).table)
     shards = range(0, len(active.table), SHARD_TRACKS)
     pending = sum(len(plan(lake, spec, active.table.slice(start, SHARD_TRACKS)).pending) for start in shards)
-    expected, embedded = len(active.table), len(ours.table)
+    return len(active.table), len(ours.table), quarantined, pending
+
+
+def _coverage(lake: Lake, spec: EncoderSpec, registry: Ids, rows: Ids) -> Found:
+    expected, embedded, quarantined, pending = _counted(lake, spec, registry, rows)
     if expected != embedded + quarantined + pending:
         what = f"{expected:,} expected, but {embedded:,} embedded + {quarantined:,} quarantined + {pending:,} pending"
         count = abs(expected - embedded - quarantined - pending)
@@ -104,7 +126,10 @@ def _coverage(lake: Lake, spec: EncoderSpec, registry: Ids, rows: Ids, names: se
 
 
 def _complete(lake: Lake, spec: EncoderSpec, rows: Ids, names: set[str], keep_windows: bool) -> Found:
-    """Features of every embedded track, windows too where they are kept and no row came from stored features."""
+    """Features of every row of a current file, windows too where they are kept and none came from stored features.
+
+    A row of what the file used to be stays until it is replaced; another head of its backbone may have been quicker.
+    """
     due = [features_table(spec)] if spec.stores_features else []
     due += [windows_table(spec)] if keep_windows and not spec.stores_features and windows_table(spec) in names else []
     for table in due:

@@ -143,11 +143,10 @@ def _strangers(lake: Lake, sound: set[str]) -> Found:
 
 def _live(lake: Lake, sound: set[str]) -> Found:
     """What readers are given is there, and a tag keeps it through every cleanup."""
-    if releases.TABLE in sound and (one := releases.live(lake)) and one.snapshot.table in sound:
-        tags = lake.table(one.snapshot.table).tags.list()
-        if tags.get(one.tag, {}).get("version") != one.snapshot.lance_version:
-            what = f"no tag keeps the files of {one.title}, which is live"
-            yield Finding("release", lake.uri, releases.TABLE, 1, what, "tonelake rollback")
+    one = releases.live(lake) if releases.TABLE in sound else None
+    if one and one.snapshot.table in sound and not releases.is_kept(lake, one):
+        what = f"no tag keeps the files of {one.title}, which is live"
+        yield Finding("release", lake.uri, releases.TABLE, 1, what, "tonelake refresh")
     yield None
 
 

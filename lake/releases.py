@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from lake.connect import Lake
 from lake.lease import Lease
+from lake.tidy import is_table
 from lake.versions import versions
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -58,12 +59,25 @@ def before_live(there: Sequence[Release]) -> Release | None:
 def as_released(lake: Lake, one: Release) -> tuple[Lake, EncoderSpec]:
     """The lake with that release's table as it was, and the spec of its version; UserError where it is gone."""
     spec = next(held.spec for held in versions(lake) if held.embedding_version == one.snapshot.embedding_version)
-    pinned = at(lake, one.snapshot)
+    if not is_readable(lake, one):
+        raise UserError(f"the files of {one.title} were given up; `tonelake releases` lists the others")
+    return at(lake, one.snapshot), spec
+
+
+def is_readable(lake: Lake, one: Release) -> bool:
+    """Whether its snapshot is there still. A table that was removed and made anew counts its versions from one."""
     try:
-        pinned.table(one.snapshot.table)
-    except (ValueError, OSError) as error:
-        raise UserError(f"the files of {one.title} were given up; `tonelake releases` lists the others") from error
-    return pinned, spec
+        return at(lake, one.snapshot).table(one.snapshot.table).count_rows() == one.snapshot.tracks
+    except ValueError as error:
+        if "not found" not in str(error):
+            raise
+        return False
+
+
+def is_kept(lake: Lake, one: Release) -> bool:
+    """Whether its tag keeps its snapshot through every cleanup; its table must be there."""
+    tags = lake.table(one.snapshot.table).tags.list()
+    return tags.get(one.tag, {}).get("version") == one.snapshot.lance_version
 
 
 def at(lake: Lake, snapshot: Snapshot) -> Lake:
@@ -115,7 +129,8 @@ def publish_again(lake: Lake, written: Mapping[str, EncoderSpec], command: str, 
         if due is None:
             return None
         run_id, taken = due
-        check = coverage_check(lake, now_live.snapshot if now_live else None, taken, LEAST_COVERAGE)
+        there = now_live if now_live and is_readable(lake, now_live) else None
+        check = coverage_check(lake, there and there.snapshot, taken, LEAST_COVERAGE)
         if not check.passed:
             say(
                 f"not published: {check.reason}; readers stay with release {now_live.number if now_live else 0}. "
@@ -133,7 +148,7 @@ def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: 
     A track counts where its vector is of the file as it is now, or of the same file as the release's.
     """
     if before is None:
-        return Check("coverage", True, f"the first release: {after.tracks:,} tracks", 1.0, limit=least)
+        return Check("coverage", True, f"nothing is live to compare with: {after.tracks:,} tracks", 1.0, limit=least)
     files = ["track_id", "source_version"]
     active = lake.table("tracks").to_table(columns=files, filter="state = 'active'")
     was, now = (at(lake, one).table(one.table).to_table(columns=files) for one in (before, after))
@@ -154,11 +169,15 @@ def retire(lake: Lake, keep: int) -> list[int]:
     there = releases(lake)
     kept = {one.number for one in there[-keep:]} | {*{one.snapshot.table: one.number for one in there}.values()}
     retired = []
-    for one in there:
-        tags = lake.table(one.snapshot.table).tags
-        if one.number not in kept and one.tag in tags.list():
-            tags.delete(one.tag)
-            retired.append(one.number)
+    for name in sorted({one.snapshot.table for one in there}):
+        if not is_table(lake, name):
+            continue
+        tags = lake.table(name).tags
+        known = tags.list()
+        for one in there:
+            if one.snapshot.table == name and one.number not in kept and one.tag in known:
+                tags.delete(one.tag)
+                retired.append(one.number)
     return retired
 
 
@@ -179,7 +198,7 @@ def _due(lake: Lake, written: Mapping[str, EncoderSpec], now_live: Release | Non
         return None
     run_id, spec = found
     table = lake.table(embeddings_table(spec))
-    same = now_live is not None and table.version == now_live.snapshot.lance_version
+    same = now_live is not None and is_kept(lake, now_live) and table.version == now_live.snapshot.lance_version
     return None if same or not table.count_rows() else (run_id, snapshot(lake, spec))
 
 

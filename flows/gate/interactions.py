@@ -30,11 +30,15 @@ class Listeners:
     histories: Histories
 
 
-def recommendation_checks(file: str | None, before: Version | None, after: Version, limits: Limits) -> list[Check]:
-    """A line a metric over all users, and one for each genre and decade of the last track with enough of them."""
-    if file is None:
+def recommendation_checks(
+    played: pa.Table | None, before: Version | None, after: Version, limits: Limits
+) -> list[Check]:
+    """A line a metric over all users, and one for each genre and decade of the last track with enough of them.
+
+    `played` is what `read_interactions` gave.
+    """
+    if played is None:
         return [not_judged(NAME, "no interactions; give them with --interactions FILE (user_id, track_id, timestamp)")]
-    played = read_interactions(file)
     if before is None:
         return [not_judged(NAME, "no live release to compare with")]
     listeners = _listeners(played, before, after, limits)
@@ -71,11 +75,18 @@ def read_interactions(file: str) -> pa.Table:
         ) from error
     if missing := {"user_id", "track_id"} - set(table.column_names):
         raise UserError(f"{file} has no column {' and no '.join(sorted(missing))}; give user_id, track_id, timestamp")
+    try:
+        return _in_order(table).drop_null()
+    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        what = str(error.args[0]).splitlines()[0]
+        raise UserError(f"cannot use the interactions {file}: {what}; give user_id, track_id, timestamp") from error
+
+
+def _in_order(table: pa.Table) -> pa.Table:
     if "timestamp" in table.column_names:
         table = table.append_column("row", pa.array(np.arange(len(table))))
         table = table.sort_by([("timestamp", "ascending"), ("row", "ascending")])
-    table = pa.table({name: table[name].cast(pa.string()) for name in ("user_id", "track_id")})
-    return table.drop_null()
+    return pa.table({name: table[name].cast(pa.string()) for name in ("user_id", "track_id")})
 
 
 def _listeners(played: pa.Table, before: Version, after: Version, limits: Limits) -> Listeners:

@@ -104,6 +104,10 @@ def killed(home):
     process.wait()
 
 
+def vanished(home):
+    home.table("tracks").update({"state": "'vanished'"}, where=f"track_id = '{TRACK}'")
+
+
 def narrower(home):
     schema = pa.schema([pa.field("track_id", pa.string()), pa.field("vector", pa.list_(pa.float32(), 4))])
     lance.write_dataset(schema.empty_table(), home.uri_of(TABLE), mode="overwrite")
@@ -136,6 +140,7 @@ TOLD = {  # what no command mends by itself
     "tags of another tagger": (lambda home: changed(home, TABLE, "tags_version", "older"), {"version"}),
     "vectors of another width": (narrower, {"version"}),
     "a spec of another version": (other_spec, {"version"}),
+    "a row of a track that vanished": (vanished, {"vanished"}),
     "tables nobody knows": (lambda home: home.table("encoders").delete("true"), {"version"}),
     "a version without a table": (lambda home: shutil.rmtree(home.uri_of(TABLE)), {"version"}),
 }
@@ -177,6 +182,15 @@ def test_windows_are_missed_where_every_track_was_heard(tmp_path):
     home.table(windows_table(spec)).delete(f"track_id = '{TRACK}'")
     assert checks(home) == {"complete"}
     assert doctor(Settings(lake=home.uri, keep_windows=False)) == []
+
+
+def test_a_row_that_waits_to_be_replaced_is_not_broken(home):
+    for name in ("tracks", FEATURES):  # another head of this backbone has heard the new file already
+        changed(home, name, "source_version", "2")
+    assert checks(home) == set()
+    changed(home, TABLE, "source_version", "2")
+    changed(home, FEATURES, "source_version", "1")
+    assert checks(home) == {"complete"}
 
 
 def test_an_index_that_is_missing_or_left_behind_is_found(home, monkeypatch):

@@ -1,8 +1,10 @@
 """The gate: a candidate as good as live passes, and each check refuses the one fault it is there for."""
 
 import csv
+import shutil
 from dataclasses import replace
 
+import lance
 import numpy as np
 import pytest
 
@@ -193,6 +195,31 @@ def test_a_benchmark_that_both_were_judged_by_is_compared_item_by_item(home, tmp
     assert judge(home, gate=gate(tmp_path)).published.number == 2
 
 
+def twice(home, spec):
+    table = home.table(embeddings_table(spec))
+    lance.write_dataset(table.to_table(limit=1), home.uri_of(embeddings_table(spec)), mode="append")
+
+
+def test_rows_that_are_there_twice_are_no_coverage(home, tmp_path):
+    write(home, CANDIDATE, SOUND)
+    twice(home, CANDIDATE)
+    done = judge(home, gate=gate(tmp_path))
+    assert [check.name for check in done.failed] == ["identity of candidate"]
+    assert "200 expected but 201 embedded" in done.failed[0].reason
+
+
+def test_a_live_release_whose_rows_are_twice_or_gone_is_in_nobodys_way(home, tmp_path):
+    twice(home, LIVE)
+    publish_again(home, {"run": LIVE}, "index", print)
+    write(home, CANDIDATE, SOUND)
+    done = judge(home, gate=gate(tmp_path))
+    assert (done.failed, verdicts(done)["identity of live"]) == ([], "not judged")
+    shutil.rmtree(home.uri_of(embeddings_table(CANDIDATE)))
+    write(home, CANDIDATE, NOISE[:-1], IDS[:-1])
+    done = judge(home)
+    assert (done.published.number, verdicts(done)["coverage"]) == (4, "passed")
+
+
 def test_forced_with_a_reason_and_rolled_back(home):
     write(home, CANDIDATE, np.ones((TRACKS, 8)))
     lake, version = ["--lake", home.uri], CANDIDATE.embedding_version
@@ -254,11 +281,11 @@ def test_a_gate_that_is_wrong_is_told_in_a_line(tmp_path, text, told):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["plays.csv", "plays.parquet", "missing.csv"])
+@pytest.mark.parametrize("name", ["plays.csv", "plays.parquet", "missing.csv", "twice.csv"])
 def test_interactions_that_cannot_be_read_are_told_in_a_line(home, tmp_path, name):
     write(home, CANDIDATE, SOUND)
     if name != "missing.csv":
-        (tmp_path / name).write_text("who,what\n1,2\n")
+        (tmp_path / name).write_text("user_id,user_id,track_id\n1,2,3\n" if name == "twice.csv" else "who,what\n1,2\n")
     with pytest.raises(UserError, match=name):
         judge(home, str(tmp_path / name))
     assert live(home).number == 1

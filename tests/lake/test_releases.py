@@ -201,6 +201,21 @@ def test_retired_releases_give_up_their_files_but_for_the_newest_of_each_version
         as_released(home, release(home, 2))
 
 
+def test_a_table_that_was_removed_is_published_anew(home):
+    for names in (["a1"], ["a1", "b2", "c3"]):
+        write(home, names)
+        publish_again(home, {"run": SPEC}, "index", print)
+    home.files().rm(home.uri_of(embeddings_table(SPEC)), recursive=True)
+    assert retire(home, 1) == []
+    write(home, ["a1", "b2", "c3", "d4"])
+    assert publish_again(home, {"run": SPEC}, "index", print).number == 3
+    assert found(home, 3) == ["a1", "b2", "c3", "d4"]
+    with pytest.raises(UserError, match=r"the files of release 2 .* were given up"):
+        found(home, 2)
+    home.table(embeddings_table(SPEC)).tags.delete("release-3")
+    assert publish_again(home, {"run": SPEC}, "index", print).number == 4
+
+
 def test_a_number_that_was_never_published(home):
     write(home, ["a"])
     with pytest.raises(UserError, match=r"there is no release 1 .*none yet"):
