@@ -123,6 +123,6 @@ def maintain(lake: str | None = None, retention_days: float | None = None, mend:
     """`tonelake maintain` as a flow: by default it keeps the versions of as many days as the settings say."""
     settings = Settings.given(lake=lake)
     days = settings.retention_days if retention_days is None else retention_days
-    done = maintain_lake(MaintainRequest(days, mend=mend), settings, print, recorded_step)
+    done = maintain_lake(MaintainRequest(days, mend=mend), settings, Watch().say, recorded_step)
     create_markdown_artifact(maintained_markdown(done), key="maintain-tables", description="what was done")
     return [care.row() for care in done]
