@@ -89,7 +89,7 @@ def _show(context: Context, report: dict[str, Any]) -> None:
     if context.json:
         print_json(report)
         return
-    from flows.tables import CHANGES, coverage_rows
+    from flows.tables import CHANGES, bill_line, coverage_rows
     from flows.tables import show as show_table
 
     rows = [[name, report[name]] for name in CHANGES]
@@ -100,3 +100,4 @@ def _show(context: Context, report: dict[str, Any]) -> None:
         show_table(f"{version}, {title}", ["tracks", ""], coverage_rows(counts))
         done = counts.get("embedded_now", counts.get("would_embed"))
         print(f"{'embedded' if 'run_id' in counts else 'to embed'} {done:,}, listing {report['listing_seconds']} s")
+        print(bill_line(counts))

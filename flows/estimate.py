@@ -17,6 +17,7 @@ from lake.plan import coverage, plan
 from lake.registry import known
 from lake.runs import last_counts
 from lake.sources import list_sources
+from lake.stored import unheard
 from schemas.audio import estimated_seconds
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
@@ -43,10 +44,7 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
         new += len(shard) - (pc.sum(known(lake, shard)).as_py() or 0)
         todo = state.pending.slice(0, None if request.limit is None else max(0, request.limit - asked))
         asked += len(todo)
-        audio_seconds += _audio_seconds(todo)
-    pace = _pace(lake, entry, spec, settings)
-    seconds = START_SECONDS + audio_seconds / pace.factor if asked else 0.0
-    gpu_seconds = None if pace.gpus is None else round(seconds * pace.gpus, 1)
+        audio_seconds += audio_of(unheard(lake, spec, todo))
     return {
         "encoder": spec.name,
         "embedding_version": spec.embedding_version,
@@ -54,6 +52,18 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
         "new": new,
         "skipped": listing.skipped,
         "would_embed": asked,
+        **bill_before(lake, entry, spec, audio_seconds, settings),
+    }
+
+
+def bill_before(
+    lake: Lake, entry: Entry, spec: EncoderSpec, audio_seconds: float, settings: Settings
+) -> dict[str, Any]:
+    """What it would take to embed so much audio."""
+    pace = _pace(lake, entry, spec, settings)
+    seconds = START_SECONDS + audio_seconds / pace.factor if audio_seconds else 0.0
+    gpu_seconds = None if pace.gpus is None else round(seconds * pace.gpus, 1)
+    return {
         "estimated_audio_seconds": round(audio_seconds, 1),
         "estimated_seconds": round(seconds, 1),
         "core_seconds": round(seconds * pace.cores, 1),
@@ -86,5 +96,6 @@ def _pace(lake: Lake, entry: Entry, spec: EncoderSpec, settings: Settings) -> _P
     return _Pace(entry.realtime_factor * cores, cores, gpus, stated)
 
 
-def _audio_seconds(tracks: pa.Table) -> float:
+def audio_of(tracks: pa.Table) -> float:
+    """Seconds of audio in the files of registry rows, from their sizes."""
     return sum(map(estimated_seconds, tracks["uri"].to_pylist(), tracks["size"].to_pylist()))

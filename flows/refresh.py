@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.embed import Job, shards
+from flows.estimate import audio_of, bill_before
 from flows.index import Step, embed_shard, finished, published
 from flows.progress import Watch
 from flows.reports import Tally
@@ -24,7 +25,7 @@ from lake.releases import publish_again
 from lake.remembered import remember_sources
 from lake.runs import RunRecord, new_run_id
 from lake.settle import describe, give_up, restamp, shelve
-from lake.stored import kept_tracks
+from lake.stored import kept_tracks, unheard
 from lake.versions import remember, versions
 from lake.write import Committer
 from schemas.encoders import EncoderSpec
@@ -88,11 +89,11 @@ def would_refresh(request: RefreshRequest, settings: Settings, say: Callable[[st
     tracks = active_tracks(lake) if "tracks" in lake.names() else found.rows.slice(0, 0)
     tracks = tracks.filter(pc.invert(is_among(tracks["track_id"], leaving)))
     tracks = pa.concat_tables([tracks, found.rows]).sort_by("track_id")
-    return found.told() | {"encoders": [_expected(lake, spec, tracks, found) for spec in current]}
+    return found.told() | {"encoders": [_expected(lake, spec, tracks, found, settings) for spec in current]}
 
 
-def _expected(lake: Lake, spec: EncoderSpec, tracks: pa.Table, found: Survey) -> dict[str, Any]:
-    """The coverage of a version as it would be before anything is decoded."""
+def _expected(lake: Lake, spec: EncoderSpec, tracks: pa.Table, found: Survey, settings: Settings) -> dict[str, Any]:
+    """The coverage of a version as it would be before anything is decoded, and what that would take."""
     state = plan(lake, spec, tracks)
     again = is_among(state.pending["track_id"], found.same["track_id"])
     pending = state.pending.filter(pc.invert(again))
@@ -100,7 +101,9 @@ def _expected(lake: Lake, spec: EncoderSpec, tracks: pa.Table, found: Survey) ->
     quarantined = sum(state.reasons.values())
     counts = Coverage(state.expected, state.expected - quarantined - left, quarantined, left, state.reasons)
     named = {"encoder": spec.name, "embedding_version": spec.embedding_version}
-    return named | counts.as_dict() | {"would_embed": left}
+    audio_seconds = audio_of(unheard(lake, spec, pending))
+    bill = bill_before(lake, encoder_entry(spec.address), spec, audio_seconds, settings)
+    return named | counts.as_dict() | {"would_embed": left} | bill
 
 
 def current_specs(lake: Lake, settings: Settings, say: Callable[[str], None]) -> list[EncoderSpec]:

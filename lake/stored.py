@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import filled, place_in
+from lake.columns import filled, is_among, place_in
 from lake.connect import Lake
 from lake.sql import among
 from lake.versions import versions
@@ -22,13 +22,8 @@ def stored_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[p
 
     Columns: track_id, source_version, features, and all of an embeddings row that no head or tagger decides.
     """
-    names = lake.names()
-    features = features_table(spec)
-    if not spec.stores_features or features not in names:
-        return
-    alike = [version.spec for version in versions(lake) if version.spec.feature_version == spec.feature_version]
-    tables = [name for other in alike for name in (embeddings_table(other), vanished_table(other)) if name in names]
-    for start in range(0, len(tracks), CHUNK_TRACKS):
+    features, tables = features_table(spec), _alike(lake, spec)
+    for start in range(0, len(tracks) if tables else 0, CHUNK_TRACKS):
         chunk = tracks.select(["track_id", "source_version"]).slice(start, CHUNK_TRACKS)
         for table in tables:
             found = _joined(lake, _joined(lake, chunk, table, _KNOWN), features, ("features",))
@@ -54,6 +49,32 @@ def kept_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.
             for field in unsaid:
                 found = found.append_column(field, pa.nulls(len(found), field.type))
             yield found.select(schema.names).cast(schema)
+
+
+def unheard(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table:
+    """Of registry rows, those that neither `stored_tracks` nor `kept_tracks` has: only audio tells of them."""
+    tables, kept = _alike(lake, spec), {vanished_table(spec)} & lake.names()
+    if not tables and not kept:
+        return tracks
+    left = []
+    for start in range(0, len(tracks), CHUNK_TRACKS):
+        chunk = tracks.slice(start, CHUNK_TRACKS)
+        names = chunk.select(["track_id", "source_version"])
+        found = [_joined(lake, _joined(lake, names, table, ()), features_table(spec), ()) for table in tables]
+        for table in kept:
+            rows = _joined(lake, names, table, ("tags_version",))
+            found.append(rows.filter(pc.equal(rows["tags_version"], spec.tags_version)).select(names.column_names))
+        left.append(chunk.filter(pc.invert(is_among(chunk["track_id"], pa.concat_tables(found)["track_id"]))))
+    return pa.concat_tables([tracks.slice(0, 0), *left])
+
+
+def _alike(lake: Lake, spec: EncoderSpec) -> list[str]:
+    """Tables of rows of the same backbone, where its features are in the lake."""
+    names = lake.names()
+    if not spec.stores_features or features_table(spec) not in names:
+        return []
+    alike = [version.spec for version in versions(lake) if version.spec.feature_version == spec.feature_version]
+    return [name for other in alike for name in (embeddings_table(other), vanished_table(other)) if name in names]
 
 
 def _named(found: pa.Table, tracks: pa.Table) -> pa.Table:

@@ -11,9 +11,11 @@ import pytest
 import flows.refresh
 import lake.lease
 from flows import sources
+from flows.estimate import estimate
 from flows.promote import PromoteRequest, promote
 from flows.query import find
 from flows.refresh import RefreshRequest, would_refresh
+from flows.reports import IndexRequest
 from lake.lease import Lease
 from lake.releases import live
 from lake.remembered import remembered
@@ -59,6 +61,8 @@ def test_the_lake_follows_its_folder(made):
     expected = {"new": 2, "changed": 1, "touched": 1, "moved": 1, "vanished": 1, "hashed": 5}
     assert changes(report) == changes(told) == expected
     assert (told["encoders"][0]["would_embed"], report["encoders"][0]["embedded_now"]) == (3, 3)
+    assert told["encoders"][0]["estimated_audio_seconds"] > 0
+    assert told["encoders"][0]["basis"].startswith("600 x real time")
     assert made.decoded == ["c.wav", "copy.wav", "new.wav"]
     assert (report["encoders"][0]["expected"], report["encoders"][0]["embedded"]) == (11, 11)
     rows = made.rows()
@@ -97,6 +101,8 @@ def test_an_index_too_takes_back_what_vanished_and_knows_moved_files(made):
     (made.music / "a.wav").rename(made.music / "z.wav")
     assert changes(made.refresh()) == {"moved": 1, "vanished": 1, "hashed": 1}
     (made.music.parent / "d.wav").rename(made.music / "d.wav")
+    told = estimate(IndexRequest((str(made.music),)), Settings(lake=made.uri, encoder="fake"))
+    assert (told["would_embed"], told["estimated_audio_seconds"], told["core_seconds"]) == (1, 0, 0)
     report = made.index()
     assert (report.expected, report.embedded, report.new, report.audio_seconds) == (10, 10, 0, 0)
     assert made.decoded == []

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from flows.estimate import estimate
 from flows.index import index_catalogue
 from flows.progress import Watch
 from flows.reports import IndexRequest
@@ -33,6 +34,8 @@ def upgrade(lake, rendered, monkeypatch, **changes):
     monkeypatch.setitem(ENCODERS, "musicnn", replace(entry, spec=replace(entry.spec, **changes)))
     monkeypatch.setattr(stages, "embed", lambda *_: pytest.fail("audio was to be decoded"))
     settings = Settings(lake=lake, encoder="musicnn")
+    told = estimate(IndexRequest((str(rendered),), limit=2), settings)
+    assert (told["would_embed"], told["estimated_audio_seconds"], told["core_seconds"]) == (2, 0, 0)
     return ENCODERS["musicnn"].spec, *index_catalogue(IndexRequest((str(rendered),), limit=2), settings, Watch())
 
 
