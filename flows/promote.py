@@ -24,6 +24,7 @@ from lake.releases import (
     snapshot,
 )
 from lake.runs import RunRecord, new_run_id
+from lake.tidy import PROMOTE
 from lake.versions import choose, versions
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -32,8 +33,6 @@ from schemas.settings import Settings
 from workers.encoders.registry import encoder_entry
 
 Row = dict[str, Any]
-
-_LEASE = "promote"  # of who moves `live`, for as long as the gate takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +73,22 @@ def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Pr
     limits, played = Limits.read(request.gate), _played(request)
     lake = Lake.at(settings.lake, settings.s3)
     spec = _candidate(lake, request.version)
-    before, taken, run_id = live(lake), snapshot(lake, spec), new_run_id()
-    if before and before.snapshot == taken:
-        raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
-    new = Version.of(lake, taken, spec)
-    compared = before is not None and is_readable(lake, before)  # what is gone must not stand in the way
-    old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if compared else None
-    with Lease(lake, _LEASE, run_id, say), RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
-        checks = _checks(lake, old, new, played, limits)
-        passed = all(check.passed is not False for check in checks)
-        published = None
-        if passed or request.reason:
-            reason = None if passed else request.reason
-            published = publish(lake, draft(before, taken, run_id, "promote", checks, reason), say)
-        record.done({"published": published and published.number, "gate": [asdict(check) for check in checks]})
+    run_id = new_run_id()
+    with Lease(lake, PROMOTE, run_id, say):  # from before the snapshot: until it is tagged, this alone keeps its files
+        before, taken = live(lake), snapshot(lake, spec)
+        if before and before.snapshot == taken:
+            raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
+        new = Version.of(lake, taken, spec)
+        compared = before is not None and is_readable(lake, before)  # what is gone must not stand in the way
+        old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if compared else None
+        with RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
+            checks = _checks(lake, old, new, played, limits)
+            passed = all(check.passed is not False for check in checks)
+            published = None
+            if passed or request.reason:
+                reason = None if passed else request.reason
+                published = publish(lake, draft(before, taken, run_id, "promote", checks, reason), say)
+            record.done({"published": published and published.number, "gate": [asdict(check) for check in checks]})
     return Promotion(spec, tuple(checks), before, published)
 
 
@@ -106,7 +107,7 @@ def rollback(number: int | None, settings: Settings, say: Any = print) -> Releas
     if wanted.snapshot == before.snapshot:
         raise UserError(f"{wanted.title} is what is live already; `tonelake releases` lists the others")
     run_id, spec, asked = new_run_id(), as_released(lake, wanted)[1], {"release": wanted.number}
-    with Lease(lake, _LEASE, run_id, say), RunRecord(lake, run_id, "rollback", spec, asked) as record:
+    with Lease(lake, PROMOTE, run_id, say), RunRecord(lake, run_id, "rollback", spec, asked) as record:
         again = wanted.again or wanted.number
         drafted = draft(before, wanted.snapshot, run_id, "rollback", wanted.gate, again=again)
         published = publish(lake, drafted, say)

@@ -22,6 +22,7 @@ from schemas.runs import RUNS
 from schemas.tables import embeddings_table, features_table
 
 MAINTAIN = "maintain"  # the lease of a maintenance, held in the main lake
+PROMOTE = "promote"  # the lease of who moves `live`: a gate reads a snapshot for minutes that no tag keeps yet
 ROOMS = ("benchmarks", "training")  # folders beside the tables, with lakes of their own
 # Written only by those who hold a lease. Of the other tables Lance removes lost files when they are a week old.
 LEASED = ("tracks", "quarantine", "audio_facts", evaluations.TABLE)
@@ -77,7 +78,8 @@ def guards(lake: Lake, name: str) -> list[str]:
     """The leases under which the table is written; for tables that every run writes to, all there ever were."""
     kind, _, rest = name.partition("__")
     if kind in ("embeddings", "windows") and rest:
-        return [f"embeddings__{rest}"]
+        judged = [PROMOTE] if kind == "embeddings" and PROMOTE in leases(lake) else []
+        return [f"embeddings__{rest}", *judged]
     if kind == "features" and rest:
         return sorted({embeddings_table(one.spec) for one in versions(lake) if features_table(one.spec) == name})
     if name == evaluations.TABLE:

@@ -16,7 +16,7 @@ from lake.index import update_indexes
 from lake.lease import SWEEP, Lease
 from lake.releases import as_released, draft, live, publish, release, snapshot
 from lake.search import search
-from lake.tidy import files_of, unfinished_uploads
+from lake.tidy import PROMOTE, files_of, unfinished_uploads
 from schemas.embeddings import embeddings_schema
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -130,6 +130,17 @@ def test_what_no_version_names_goes_only_when_no_writer_is_at_work(uri):
     assert "1 items of no evaluation" in told
     assert ("1 unfinished uploads" in told) == uri.startswith("s3://")
     assert doctor(Settings(lake=uri)) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_a_gate_reads_stays_until_it_is_judged(tmp_path):
+    home = small_lake(str(tmp_path))
+    taken = snapshot(home, SPEC)
+    home.table(TABLE).delete("track_id = 't0001'")
+    with Lease(home, PROMOTE, "gate", print):
+        assert "run gate" in maintained(home, retention_days=0)[home.uri, TABLE].skipped
+        assert len(rows(home, version=taken.lance_version)) == taken.tracks
+    assert maintained(home, retention_days=0)[home.uri, TABLE].done
 
 
 @pytest.mark.usefixtures("quick")
