@@ -7,6 +7,7 @@ from flows.progress import Watch
 from flows.refresh import hold
 from lake.connect import Lake
 from lake.registry import forget
+from lake.releases import live, publish_again
 from lake.remembered import forget_source, remember_sources, remembered, require_remembered
 from lake.runs import new_run_id
 from lake.settle import shelve
@@ -28,12 +29,14 @@ def listed(settings: Settings) -> list[dict[str, Any]]:
 
 def remove(source: str, settings: Settings) -> int:
     """Forgets a source and takes its tracks out of search; returns how many. What was computed of them is kept."""
-    lake, name = Lake.at(settings.lake, settings.s3), source_name(source)
+    lake, name, run_id = Lake.at(settings.lake, settings.s3), source_name(source), new_run_id()
     require_remembered(lake, name)
     with ExitStack() as stack:
-        held = hold(lake, [], [new_run_id()], Watch().say, stack)
+        held = hold(lake, [], [run_id], Watch().say, stack)
         number = forget(lake, name)
         for spec, lease in held.values():
             shelve(lake, spec, lease)
+        for spec, _ in held.values() if live(lake) else ():
+            publish_again(lake, {run_id: spec}, "sources remove", Watch().say)
         forget_source(lake, name)
     return number

@@ -6,6 +6,7 @@ A release is a row; a Lance tag `release-N` on its table keeps the snapshot's fi
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -89,9 +90,9 @@ def snapshot(lake: Lake, spec: EncoderSpec) -> Snapshot:
     """A version's table as it is now; UserError where it holds nothing."""
     name = embeddings_table(spec)
     table = lake.table(name) if name in lake.names() else None
-    if table is None or not (rows := table.count_rows()):
+    if table is None or not table.count_rows():
         raise UserError(f"{lake.uri} holds no vectors of {spec.name} {spec.embedding_version}: nothing to publish")
-    return Snapshot(spec.name, spec.embedding_version, name, table.version, rows)
+    return _snapshot(table, spec)
 
 
 def draft(
@@ -199,7 +200,12 @@ def _due(lake: Lake, written: Mapping[str, EncoderSpec], now_live: Release | Non
     run_id, spec = found
     table = lake.table(embeddings_table(spec))
     same = now_live is not None and is_kept(lake, now_live) and table.version == now_live.snapshot.lance_version
-    return None if same or not table.count_rows() else (run_id, snapshot(lake, spec))
+    taken = _snapshot(table, spec)
+    return None if same or not (now_live or taken.tracks) else (run_id, taken)  # where all vanished, none is found
+
+
+def _snapshot(table: lance.LanceDataset, spec: EncoderSpec) -> Snapshot:
+    return Snapshot(spec.name, spec.embedding_version, embeddings_table(spec), table.version, table.count_rows())
 
 
 def _publish(lake: Lake, drafted: Release, lease: Lease) -> Release:

@@ -178,6 +178,7 @@ def test_a_source_that_lost_much_changes_nothing_until_that_is_accepted(made):
     report = made.refresh(made.music)
     assert changes(report) == {"vanished": 10}
     assert (report["encoders"][0]["expected"], made.kept()) == (0, 10)
+    assert find(Settings(lake=made.uri), text="x", k=20) == []
     shutil.move(made.music.parent / "unmounted", made.music)
     assert changes(made.refresh(made.music)) == {"returned": 7}
     assert made.decoded == []
@@ -204,6 +205,7 @@ def test_a_source_removed_takes_its_tracks_out_and_brings_them_back(made, tmp_pa
     assert [row["tracks"] for row in sources.listed(settings)] == [10, 1]
     assert sources.remove(str(made.music), settings) == 10
     assert list(made.rows()) == ["other.wav"]
+    assert [row["uri"] for row in find(settings, text="x", k=20)] == [str(other / "other.wav")]
     assert set(made.states().values()) == {"active", "forgotten"}
     report = made.refresh()
     assert (changes(report), report["encoders"][0]["expected"]) == ({}, 1)
