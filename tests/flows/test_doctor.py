@@ -125,7 +125,7 @@ MENDED = {  # by maintain --mend: what is broken is dropped, and its track is pe
     "a vector that is not finite": (lambda home: changed(home, TABLE, "vector", [np.nan] * 8), {"vectors"}),
     "no vector": (lambda home: changed(home, TABLE, "vector", None), {"vectors"}),
     "features that are not finite": (lambda home: changed(home, FEATURES, "features", [np.inf] * 12), {"vectors"}),
-    "a vector of nobody's": (lambda home: stranger(home, TABLE), {"unknown", "complete"}),
+    "a vector of nobody's": (lambda home: stranger(home, TABLE), {"unknown"}),
     "features of nobody's": (lambda home: stranger(home, FEATURES), {"unknown"}),
     "windows of nobody's": (lambda home: stranger(home, WINDOWS), {"unknown"}),
     "no features": (lambda home: home.table(FEATURES).delete(f"track_id = '{TRACK}'"), {"complete"}),
