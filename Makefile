@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo-data
 
-.PHONY: help demo test lint bench clean
+HEAD ?= default-head
+
+.PHONY: help demo test lint bench train-default clean
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tonelake needs Python 3.11 or later: make PYTHON=python3.11"; exit 2; }
@@ -30,6 +32,13 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
 	$(BIN)/python -m tests.benchmarks.refresh
+
+train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it
+	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000
+	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --encoder musicnn-conse \
+		--text-projection none --share 0.2 --epochs 40 --out $(HEAD)/model
+	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEAD)/model \
+		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 
 clean: ## remove what make made
 	rm -rf .venv $(DEMO)

@@ -33,8 +33,9 @@ def train(
         str, typer.Option(help="linear, or none to stay in the text tower's space.")
     ] = _USUAL.text_projection,
     own_sentences: Annotated[
-        bool, typer.Option("--own-sentences", help="A clip's sentences in place of its tags in a row.")
+        bool, typer.Option("--own-sentences", help="A clip's sentences too, in place of its tags in a row.")
     ] = False,
+    share: Annotated[float, typer.Option(help="Of musicnn-conse's own vectors, for words never met.")] = _USUAL.share,
     finetune_text: Annotated[bool, typer.Option("--finetune-text", help="Train BERT too.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Cores or GPUs to train on at once.")] = 1,
 ) -> None:

@@ -15,7 +15,7 @@ from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.evaluations import Evaluation, EvaluationKey, Protocol
 from schemas.settings import Settings
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import entry_of
 from workers.metrics.bootstrap import METRIC_VERSION
 from workers.protocols.items import Items
 from workers.protocols.measure import dropped, figures, resample_count
@@ -74,7 +74,7 @@ class Judge:
     def _asked(self) -> Items:
         from workers.protocols.asking import sentence_retrieval, tag_retrieval, zero_shot
 
-        load = encoder_entry(self._spec.address).load_text
+        load = entry_of(self._spec).load_text
         assert load is not None, "obstacle() has refused encoders without a text tower"
         tower, names, task = load(self._spec, self._settings.models), self._subject.names, self._subject.benchmark.task
         if self._protocol.name == "zero-shot":

@@ -21,7 +21,7 @@ from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 from workers.encoders.entry import Entry
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import ENCODERS, encoder_entry, runnable
+from workers.encoders.registry import ENCODERS, allowed, computes, encoder_entry, entry_of, runnable
 
 Row = dict[str, Any]
 
@@ -180,9 +180,9 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Row:
 
 def _computes(spec: EncoderSpec, settings: Settings) -> Entry:
     """The registered encoder, if it still computes this very version: vectors of different versions never meet."""
-    entry = runnable(spec.address, settings)
-    ours = entry.spec.limited(spec.backbone.windows.limit)
-    if ours.embedding_version != spec.embedding_version:
+    entry = allowed(entry_of(spec), settings)
+    if not computes(entry, spec):
+        ours = entry.spec.limited(spec.backbone.windows.limit)
         raise UserError(
             f"this tonelake computes {spec.name} {ours.embedding_version}, the lake's vectors are "
             f"{spec.embedding_version}: run `tonelake index` again for the new version, or search with --like"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -34,7 +34,8 @@ from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
-from workers.encoders.registry import encoder_entry, runnable
+from workers.encoders.entry import Entry
+from workers.encoders.registry import allowed, computes, entry_of, runnable
 
 Held = dict[str, tuple[EncoderSpec, Lease]]  # by the name of the embeddings table
 
@@ -102,7 +103,7 @@ def _expected(lake: Lake, spec: EncoderSpec, tracks: pa.Table, found: Survey, se
     counts = Coverage(state.expected, state.expected - quarantined - left, quarantined, left, state.reasons)
     named = {"encoder": spec.name, "embedding_version": spec.embedding_version}
     audio_seconds = audio_of(unheard(lake, spec, pending))
-    bill = bill_before(lake, encoder_entry(spec.address), spec, audio_seconds, settings)
+    bill = bill_before(lake, entry_of(spec), spec, audio_seconds, settings)
     return named | counts.as_dict() | {"would_embed": left} | bill
 
 
@@ -113,28 +114,35 @@ def current_specs(lake: Lake, settings: Settings, say: Callable[[str], None]) ->
     """
     held = versions(lake)
     named = "encoder" in settings.model_fields_set or not held
-    specs: dict[str, EncoderSpec] = {}
-    for name in settings.encoders if named else dict.fromkeys(version.spec.address for version in held):
-        try:
-            ours = runnable(name, settings).spec
-        except UserError as error:
-            if named:
-                raise
-            say(f"{name} is not kept current: {error}")
-            continue
-        for version in held:
-            same = ours.limited(version.spec.backbone.windows.limit)
-            if same.embedding_version == version.embedding_version:
-                specs[same.embedding_version] = same
-        if not held:
-            specs[ours.embedding_version] = ours
+    ours = [runnable(name, settings) for name in settings.encoders] if named else []
+    if not held:
+        specs = [entry.spec for entry in ours]
+    elif named:
+        specs = [_today(entry, version.spec) for version in held for entry in ours if computes(entry, version.spec)]
+    else:
+        specs = [spec for version in held for spec in _current(version.spec, settings, say)]
     if not specs:
         listed = ", ".join(f"{version.name} {version.embedding_version}" for version in held)
         raise UserError(
             f"{lake.uri} holds {listed}: none is what {settings.encoder if named else 'this tonelake'} computes now; "
             "choose with --encoder, or begin a new version with `tonelake index`"
         )
-    return list(specs.values())
+    return specs
+
+
+def _current(spec: EncoderSpec, settings: Settings, say: Callable[[str], None]) -> list[EncoderSpec]:
+    """The version as this tonelake computes it; nothing where it does not."""
+    try:
+        entry = allowed(entry_of(spec), settings)
+    except UserError as error:
+        say(f"{spec.name} is not kept current: {error}")
+        return []
+    return [_today(entry, spec)] if computes(entry, spec) else []
+
+
+def _today(entry: Entry, spec: EncoderSpec) -> EncoderSpec:
+    """The same version with today's tagger and folder, under the name that its tables have."""
+    return replace(entry.spec.limited(spec.backbone.windows.limit), name=spec.name, base=spec.base)
 
 
 def hold(
@@ -166,8 +174,7 @@ def settle(lake: Lake, held: Held, found: Survey) -> None:
 
 
 def _prepare(specs: list[EncoderSpec], settings: Settings, watch: Watch, step: Step) -> None:
-    for address in dict.fromkeys(spec.address for spec in specs):
-        entry = encoder_entry(address)
+    for entry in map(entry_of, specs):
         step(entry.prepare)(settings.models)
         if entry.notice:
             watch.say(entry.notice)

@@ -20,7 +20,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.encoders.protocol import TextTower
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import entry_of
 from workers.protocols.items import LabelScores, from_table
 from workers.protocols.platt import Calibration, calibrated
 
@@ -69,7 +69,7 @@ class Vocabulary:
         """Reads the file; with a benchmark's name learns from its zero-shot evaluation by this encoder version."""
         names = read_words(Path(file))
         known = _calibrations(lake, spec, labelled, names) if labelled else None
-        prompt = encoder_entry(spec.address).spec.prompt
+        prompt = entry_of(spec).spec.prompt
         texts = [prompt.replace("{}", name) for name in names]
         return cls(names, tower.embed_text(texts), known)
 
@@ -147,7 +147,7 @@ def _calibrations(lake: Lake, spec: EncoderSpec, benchmark: str, names: tuple[st
 
 def _labelled(lake: Lake, spec: EncoderSpec, benchmark: str) -> dict[str, Calibration]:
     """From the scores that the newest zero-shot evaluation by the encoder's own prompt kept."""
-    asked = ("zero-shot", encoder_entry(spec.address).spec.prompt, spec.embedding_version)
+    asked = ("zero-shot", entry_of(spec).spec.prompt, spec.embedding_version)
     rows = [
         row for row in latest(lake, benchmark) if (row["protocol"], row["prompt"], row["embedding_version"]) == asked
     ]

@@ -13,7 +13,15 @@ _SENTENCES = ("sentences", "captions", "description", "caption")
 
 
 def labelled_clips(tracks: pa.Table) -> list[Clip]:
-    """Registry rows of a manifest -> the clips that have tags, sorted by track_id; UserError where none has.
+    """The clips of a manifest that a training needs; UserError where a split has none."""
+    clips = manifest_clips(tracks)
+    if missing := [split for split in SPLITS if all(clip.split != split for clip in clips)]:
+        raise UserError(f"no line with tags is in the split {' or '.join(missing)}: a training needs all three")
+    return clips
+
+
+def manifest_clips(tracks: pa.Table) -> list[Clip]:
+    """Registry rows of a manifest -> the clips that have tags, sorted by track_id.
 
     Lines with `held_out` are of words that a training must not meet: only those of the test split are kept. Lists may
     be JSON lists or, as in a .csv, ;-separated. Where no line names a split, clips are drawn 70/10/20 by a
@@ -24,10 +32,7 @@ def labelled_clips(tracks: pa.Table) -> list[Clip]:
     if len({bool(extra.get("split")) for extra in told}) > 1:
         raise UserError("the manifest names a split for some lines only; name train, valid or test in all, or in none")
     pairs = [(_clip(row, extra), bool(extra.get("held_out"))) for row, extra in zip(rows, told, strict=True)]
-    clips = [clip for clip, held_out in pairs if clip.labels and (clip.split == "test" or not held_out)]
-    if missing := [split for split in SPLITS if all(clip.split != split for clip in clips)]:
-        raise UserError(f"no line with tags is in the split {' or '.join(missing)}: a training needs all three")
-    return clips
+    return [clip for clip, held_out in pairs if clip.labels and (clip.split == "test" or not held_out)]
 
 
 def _clip(row: dict[str, Any], extra: dict[str, Any]) -> Clip:

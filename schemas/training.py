@@ -34,8 +34,9 @@ class Cell:
     where they fit a light head too: joint size, margin, temperature, schedule, patience. `batch` is that of all
     workers together. `learning_rate` 0 is the tower's and framework's own. `encoder` gives the features that a tower
     "features" hears; `text_projection` "none" leaves texts in the text tower's space, without their mean.
-    `own_sentences` takes a clip's sentences, where it has some, for its tags in a row. A frozen BERT reads
-    `text_pool` texts drawn for each clip once, and each epoch one of them; a trained one reads new texts each time.
+    `own_sentences` takes a clip's sentences, where it has some, for its tags in a row, or for half of the stochastic
+    texts. `share` is that of the encoder's own vectors, sums of its tags' texts, in the space of those texts. A frozen
+    BERT reads `text_pool` texts drawn for each clip once, and each epoch one of them; a trained one reads new texts.
     """
 
     framework: str = "contrastive"
@@ -47,6 +48,7 @@ class Cell:
     finetune_text: bool = False
     text_projection: str = "linear"
     own_sentences: bool = False
+    share: float = 0.0
     dim: int = 128
     hidden: int = 512
     dropout: float = 0.3
@@ -68,6 +70,12 @@ class Cell:
             raise UserError("--finetune-text trains BERT beside the triplet or contrastive framework only")
         if self.framework == "classification" and self.text_projection == "none":
             raise UserError("--text-projection none needs a text tower: use the triplet or contrastive framework")
+        if not 0 <= self.share < 1:
+            raise UserError(f"--share lies between 0 and 1, not at {self.share}")
+        if self.share and (self.text_projection, self.text, self.tower) != ("none", "bert", "features"):
+            raise UserError(
+                "--share needs --text bert, --text-projection none and --tower features: one space of texts"
+            )
         if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
             raise UserError("--epochs and the other sizes of a training count from 1")
 
@@ -76,7 +84,7 @@ class Cell:
         """Of the cell in tables: framework-text-representation; a classifier reads no texts."""
         if self.framework == "classification":
             return self.framework
-        own = "-own" if self.own_sentences and self.representation == "sentence" else ""
+        own = "-own" if self.own_sentences and self.representation != "tag" else ""
         return f"{self.framework}-{self.text}-{self.representation}{own}"
 
     @property

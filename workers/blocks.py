@@ -14,7 +14,7 @@ from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from workers.encoders.protocol import Encoder
-from workers.encoders.registry import encoder_entry, load_encoder
+from workers.encoders.registry import entry_of, load_encoder
 from workers.outcomes import Specs, outcomes, packed
 from workers.track import Row, decode_track, embed_track, embedded_row, or_reason, pool
 
@@ -65,7 +65,7 @@ class EncodeStage:
 
     def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
         self._encoders, self._refusal = _loaded_or_refused((spec,), settings)
-        self._at_once = GPU_TRACKS if encoder_entry(spec.address).on_gpu else 1
+        self._at_once = GPU_TRACKS if entry_of(spec).on_gpu else 1
 
     def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
         if self._refusal:

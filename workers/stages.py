@@ -29,7 +29,7 @@ from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from workers.blocks import DecodeStage, EncodeStage, FusedStage
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import entry_of
 from workers.outcomes import Outcomes, Specs, outcomes, packed, unpacked
 from workers.track import Row, pending_row, quarantined_row
 
@@ -234,6 +234,4 @@ def _cpus() -> int:
 
 def _gpus_for(specs: Specs) -> int:
     """The cluster's GPUs, where one of the encoders computes on them."""
-    return (
-        int(ray.cluster_resources().get("GPU", 0)) if any(encoder_entry(spec.address).on_gpu for spec in specs) else 0
-    )
+    return int(ray.cluster_resources().get("GPU", 0)) if any(entry_of(spec).on_gpu for spec in specs) else 0

@@ -17,7 +17,7 @@ from lake.vectors import track_vectors
 from lake.versions import versions
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import entry_of
 from workers.protocols.items import Items, LabelScores, Retrieved, from_table
 from workers.protocols.measure import Change, compare, curve, incomparable, per_class, shared
 
@@ -115,7 +115,7 @@ class SectionBuilder:
                 f"The vectors of {_version(row)} are gone from {corpus.uri}: no map, no examples."
             )
             return
-        load = encoder_entry(spec.address).load_text
+        load = entry_of(spec).load_text
         if load is None:
             return
         alike = [one for one in self._ours if all(one[name] == row[name] for name in ("corpus", "embedding_version"))]

@@ -1,5 +1,6 @@
 """The life of a lake, on a local disk and on SeaweedFS: index, refresh, a second encoder, the gate, care, a doctor."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from flows.maintain import MaintainRequest, maintain
 from flows.promote import PromoteRequest, promote, rollback
-from flows.query import find, status
+from flows.query import find, status, tags
 from lake.releases import live, releases
 from schemas.settings import Settings
 from tests.audio_files import sndfile
@@ -125,6 +126,11 @@ def care_changes_nothing_that_is_read(made, first, second, third):
     assert answers(made) == second
     assert [answers(made, number=one) for one in (1, 2, 3)] == [first, second, third]
     assert [one.command for one in releases(made.lake)] == ["index", "refresh", "promote", "rollback"]
-    for version in status(Settings(lake=made.uri))["encoders"]:
+    told = json.loads(run("--lake", made.uri, "--json", "search", "banjo", "-k", "100", "--release", "1").stdout)
+    assert {row["track_id"]: row["score"] for row in told} == first
+    now = status(Settings(lake=made.uri))
+    assert now["live"]["release"] == 4
+    assert tags(Settings(lake=made.uri), next(iter(second)))
+    for version in now["encoders"]:
         assert (version["expected"], version["embedded"], version["pending"]) == (24, 24, 0)
     assert run("--lake", made.uri, "doctor").stdout.strip() == "all is well"

@@ -29,10 +29,10 @@ def test_every_clip_is_judged(rows):
     }
 
 
-def test_the_default_encoder_hears_instruments_and_knows_some_words(rows):
+def test_the_default_encoder_hears_instruments_and_knows_words(rows):
     """Well above chance (1 in 40, 0.5, 10 in 180), loosely: other machines round differently."""
     assert value(rows, "rendered-instruments", "mlp", "accuracy") > 0.55
     assert value(rows, "rendered", "mlp", "roc_auc") > 0.88
     assert value(rows, "rendered", "linear", "roc_auc") > 0.85
-    assert value(rows, "rendered", "zero-shot", "roc_auc") > 0.54
-    assert value(rows, "rendered", "sentence-retrieval", "recall@10") > 0.1
+    assert value(rows, "rendered", "zero-shot", "roc_auc") > 0.7
+    assert value(rows, "rendered", "sentence-retrieval", "recall@10") > 0.45

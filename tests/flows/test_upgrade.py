@@ -8,12 +8,16 @@ import pytest
 from flows.estimate import estimate
 from flows.index import index_catalogue
 from flows.progress import Watch
+from flows.promote import PromoteRequest, promote
+from flows.query import find
+from flows.refresh import current_specs
 from flows.reports import IndexRequest
 from lake.connect import Lake
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
 from tests.cli import answer
 from tests.conformance.models import models_with
+from tests.flows.catalogue import here
 from workers import stages
 from workers.encoders.registry import ENCODERS
 
@@ -70,3 +74,27 @@ def test_a_new_tagger_rewrites_tags_alone(lake, rendered, monkeypatch):
         assert row["tags"] == was["tags"]
     assert Lake.at(lake, S3Settings()).table("audio_facts").to_table() == facts
     assert {found["pending"] for found in answer(lake, "status")["encoders"]} == {4}
+
+
+def test_a_lake_of_an_earlier_tonelake_is_read_and_moves_to_the_new_head(rendered, tmp_path, monkeypatch):
+    """Its `musicnn` was what is `musicnn-conse` today: the same version, so it is read, and kept current."""
+    lake, conse, request = str(tmp_path / "lake"), ENCODERS["musicnn-conse"], IndexRequest((str(rendered),), limit=2)
+    models_with(*conse.weights)
+    with pytest.MonkeyPatch.context() as earlier:
+        here([], earlier)
+        earlier.setitem(ENCODERS, "musicnn", replace(conse, spec=replace(conse.spec, name="musicnn", base="")))
+        (old,) = index_catalogue(request, Settings(lake=lake, encoder="musicnn"), Watch())
+    reader = Settings(lake=lake)
+    before = [row["score"] for row in find(reader, text="flute")]
+    assert len(before) == 2
+    assert [spec.embedding_version for spec in current_specs(Lake.at(lake, S3Settings()), reader, print)] == [
+        old.embedding_version
+    ]
+    monkeypatch.setattr(stages, "embed", lambda *_: pytest.fail("audio was to be decoded"))
+    (new,) = index_catalogue(request, Settings(lake=lake, encoder="musicnn"), Watch())
+    assert (new.embedded, new.audio_seconds, new.embedding_version != old.embedding_version) == (2, 0, True)
+    assert [row["score"] for row in find(reader, text="flute")] == before
+    assert promote(PromoteRequest(new.embedding_version), reader).published
+    after = [row["score"] for row in find(reader, text="flute")]
+    assert len(after) == 2
+    assert after != before

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from workers.corpus.pieces import HELD_OUT, Piece, pieces
-from workers.corpus.sound import RATE, render, require_synthesizer
+from workers.corpus.sound import RATE, Sounds, render, require_synthesizer
 from workers.corpus.soundfonts import FONTS, DebianFont, read_soundfont, soundfont
 from workers.corpus.words import is_held_out, moods, sentences, tags, title
 from workers.render.files import is_whole, write_audio, write_whole
 
 CHUNK = 4  # clips a process takes at a time
 PROCESSES = 8  # at most: the synthesizer needs 1.5 GB in each for the larger soundfont
-_font: list[bytes] = []  # this process's: a soundfont is too big to travel with each clip
+_font: list[Sounds] = []  # this process's: a soundfont is too big to travel with each clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _path(piece: Piece, spec: CorpusSpec) -> Path:
 
 def _load(font: DebianFont, path: Path) -> None:
     """Runs as a process begins."""
-    _font[:] = [read_soundfont(font, path)]
+    _font[:] = [Sounds(path, read_soundfont(font, path))]
 
 
 def _render(piece: Piece, spec: CorpusSpec) -> Piece:

@@ -1,16 +1,27 @@
-"""Notes to sound: every player's part by a soundfont synthesizer with its envelopes and filters, then a mix."""
+"""A piece to sound: every player's part alone, by one of two synthesizers, then a mix.
+
+Clips of training are recorded by either (`workers.corpus.recording`), those of valid and test by that with envelopes.
+"""
 
 import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from schemas.errors import UserError
 from workers.corpus.pieces import Piece
 from workers.corpus.players import Player
+from workers.corpus.recording import Recording
 from workers.render.notes import Note
+from workers.render.songs import Part
+from workers.render.synthesis import RATE as SAMPLED_RATE
+from workers.render.synthesis import mix
 
 RATE = 48_000  # the synthesizer's
 GAP = 2.0  # seconds after each part in which its last notes die away
@@ -24,30 +35,56 @@ ROOMS = (0, 40, 90)  # MIDI's reverb send: dry, usual, large
 Parts = list[tuple[Player, tuple[Note, ...]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """A soundfont: its file, and its content as the synthesizer with envelopes takes it."""
+
+    path: Path
+    content: bytes
+
+
 def require_synthesizer() -> None:
-    if find_spec("midirenderer") is None or find_spec("mido") is None:
-        raise UserError('building a corpus needs a synthesizer: pip install "tonelake[corpus]"')
+    if any(find_spec(name) is None for name in ("midirenderer", "mido", "symusic")):
+        raise UserError('building a corpus needs its synthesizers: pip install "tonelake[corpus]"')
 
 
-def render(piece: Piece, seconds: float, font: bytes) -> np.ndarray:
+def render(piece: Piece, seconds: float, font: Sounds) -> np.ndarray:
     """Stereo float32 [frames, 2] of exactly `seconds`; each player is at its own level, not the soundfont's."""
-    import midirenderer  # an extra: importing this module must not need it
-
     rng = np.random.default_rng((piece.seed, 2000))
     room = ROOMS[int(rng.integers(len(ROOMS)))]
+    wanted = 10 ** (float(rng.uniform(*PEAKS)) / 20)
     parts = piece.play(seconds)
-    recording, rate = soundfile.read(
-        io.BytesIO(midirenderer.render_wave_from(font, _midi(parts, seconds, room))), dtype="float32"
-    )
+    recording = Recording.drawn(piece) if piece.split == "train" else Recording.plain(piece)
+    if recording.sampled:
+        heard = _sampled(parts, seconds, font, recording.half_lives)
+    else:
+        heard = _played(parts, seconds, font, room)
+    sound = np.zeros((round(seconds * RATE), 2), np.float32)
+    for (player, _), part in zip(parts, heard, strict=True):
+        sound += _at_level(part, player.level)
+    peak = float(np.abs(sound).max())
+    return sound * np.float32(wanted / peak) if peak else sound
+
+
+def _sampled(parts: Parts, seconds: float, font: Sounds, half_lives: Sequence[float | None]) -> Iterator[np.ndarray]:
+    """Each part by the soundfont's samples alone, with a decay of ours."""
+    for (player, notes), half_life in zip(parts, half_lives, strict=True):
+        sound = np.zeros((round(seconds * SAMPLED_RATE), 2), np.float32)
+        if notes:
+            mix(Part(player.voice.instrument, notes), sound, font.path, half_life)
+        yield soxr.resample(sound, SAMPLED_RATE, RATE)
+
+
+def _played(parts: Parts, seconds: float, font: Sounds, room: int) -> Iterable[np.ndarray]:
+    """Each part by a synthesizer with the soundfont's envelopes and filters, and a room."""
+    import midirenderer  # an extra: importing this module must not need it
+
+    content = midirenderer.render_wave_from(font.content, _midi(parts, seconds, room))
+    recording, rate = soundfile.read(io.BytesIO(content), dtype="float32")
     if rate != RATE:
         raise RuntimeError(f"the synthesizer gave {rate} Hz instead of {RATE}")
     frames, step = round(seconds * RATE), round((seconds + GAP) * RATE)
-    sound = np.zeros((frames, 2), np.float32)
-    for index, (player, _) in enumerate(parts):
-        sound += _at_level(recording[index * step : index * step + frames], player.level)
-    peak = float(np.abs(sound).max())
-    wanted = 10 ** (float(rng.uniform(*PEAKS)) / 20)
-    return sound * np.float32(wanted / peak) if peak else sound
+    return [recording[index * step : index * step + frames] for index in range(len(parts))]
 
 
 def _at_level(part: np.ndarray, level: float) -> np.ndarray:

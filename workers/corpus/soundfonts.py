@@ -61,19 +61,19 @@ class DebianFont:
         else:
             with self._package(temporary, models).open("rb") as package:
                 _unpack(package, self.member, fresh / self.file)
-        _check(fresh / self.file, self.sha256_of_member)
+        check(fresh / self.file, self.sha256_of_member)
 
     def _package(self, temporary: Path, models: Path) -> Path:
         """The package's file: the local one, else a download."""
         file = PurePosixPath(self.package).name
         kept = self.local / file if self.local else None
         if kept and kept.is_file():
-            return _check(kept, self.sha256_of_file)
+            return check(kept, self.sha256_of_file)
         problem: Exception | None = None
         for mirror in (POOL, SNAPSHOT):
             try:
                 download(f"{mirror}/{self.package}", temporary / file)
-                return _check(temporary / file, self.sha256_of_file)
+                return check(temporary / file, self.sha256_of_file)
             except OSError as error:
                 problem = problem or error
         raise UserError(
@@ -129,7 +129,7 @@ def _opened(content: bytes, muffled: int) -> bytes:
 
 def _unpack(package: BinaryIO, member: str, path: Path) -> None:
     """Writes one file out of a Debian package, which is an ar archive around data.tar.*."""
-    for name in _ar_members(package):
+    for name in ar_members(package):
         if name.startswith("data.tar"):
             with tarfile.open(fileobj=package, mode="r|*") as archive:
                 for found in archive:
@@ -142,7 +142,7 @@ def _unpack(package: BinaryIO, member: str, path: Path) -> None:
     raise UserError(f"the package holds no file {member}; it is not the one that was pinned")
 
 
-def _ar_members(package: BinaryIO) -> Iterator[str]:
+def ar_members(package: BinaryIO) -> Iterator[str]:
     """The names of an ar archive's members; the file stands at each one's content when its name is given."""
     if package.read(8) != b"!<arch>\n":
         return
@@ -152,7 +152,8 @@ def _ar_members(package: BinaryIO) -> Iterator[str]:
         package.seek(start + size + size % 2)
 
 
-def _check(path: Path, digest: str) -> Path:
+def check(path: Path, digest: str) -> Path:
+    """The path; UserError where the file is not of that sha256."""
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise UserError(

@@ -1,8 +1,11 @@
-"""The embedded default: musicnn's two networks, their tags, and ConSE into the space of all-MiniLM-L6-v2.
+"""The embedded default: musicnn's two networks, their tags, and two ways into the space of all-MiniLM-L6-v2.
+
+`musicnn` has the head of musicnn_joint/, trained by `make train-default`; `musicnn-conse` needs no training.
 
 from workers.encoders.registry import load_encoder
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from workers.encoders.conse import PROMPT, TOP, conse, prompted
 from workers.encoders.entry import Entry
 from workers.encoders.musicnn_tags import VOCABULARY, merged
 from workers.encoders.musicnn_weights import MUSICNN, NETS_FILE, TAGS_FILE
+from workers.encoders.trained import read_trained, trained_entry
 from workers.text.minilm_weights import MINILM
 from workers.weights import weights_folder
 
@@ -21,8 +25,8 @@ _FRAMES = 187
 _NET_DIM = 753 + 753 + 200 + 50  # mean_pool, max_pool, penultimate, probabilities
 _TAGS = 50
 
-SPEC = EncoderSpec(
-    name="musicnn",
+CONSE = EncoderSpec(
+    name="musicnn-conse",
     licence="musicnn: ISC; all-MiniLM-L6-v2: Apache-2.0",
     citation=(
         "J. Pons and X. Serra, musicnn: pre-trained convolutional neural networks for music audio tagging, "
@@ -43,6 +47,7 @@ SPEC = EncoderSpec(
         parameters=(("prompt", PROMPT), ("top", TOP), ("vocabulary", ",".join(VOCABULARY))),
     ),
     tagger=TaggerSpec(vocabulary=VOCABULARY, threshold=0.2),
+    base="musicnn",
 )
 
 
@@ -89,4 +94,19 @@ class MusicNNText:
         return self._tower.embed_text(prompted(texts))
 
 
-ENTRIES = (Entry(SPEC, MusicNN, MusicNNText, weights=(MINILM, MUSICNN), realtime_factor=55),)
+def _with_head(conse: Entry) -> Entry:
+    folder = Path(__file__).with_name("musicnn_joint")
+    entry = trained_entry(folder, read_trained(folder), conse)
+    spec = replace(
+        entry.spec,
+        name="musicnn",
+        licence=f"{conse.spec.licence}; head: trained by tonelake",
+        citation=f"{conse.spec.citation}; {entry.spec.citation}",
+        base="",
+        folder="",
+    )
+    return replace(entry, spec=spec)
+
+
+_CONSE_ENTRY = Entry(CONSE, MusicNN, MusicNNText, weights=(MINILM, MUSICNN), realtime_factor=55)
+ENTRIES = (_with_head(_CONSE_ENTRY), _CONSE_ENTRY)

@@ -65,19 +65,35 @@ def encoder_entry(name: str) -> Entry:
     return replace(entry, spec=entry.spec.in_half())
 
 
+def entry_of(spec: EncoderSpec) -> Entry:
+    """The entry that computes this very version, whatever it is called today; else the one of its name or folder."""
+    entry = encoder_entry(spec.address)
+    return next((one for one in (entry, *ENCODERS.values()) if computes(one, spec)), entry)
+
+
+def computes(entry: Entry, spec: EncoderSpec) -> bool:
+    """Whether it computes that very version: vectors of different versions never meet."""
+    return entry.spec.limited(spec.backbone.windows.limit).embedding_version == spec.embedding_version
+
+
 def runnable(name: str, settings: Settings) -> Entry:
     """The entry of that name to compute with; UserError too where it is unproven and that is not allowed."""
-    entry = encoder_entry(name)
+    return allowed(encoder_entry(name), settings)
+
+
+def allowed(entry: Entry, settings: Settings) -> Entry:
+    """The entry; UserError where it is unproven and that is not allowed."""
     if entry.unproven and not settings.allow_unproven:
+        name = entry.spec.name
         raise UserError(f"{name} is unproven: {entry.unproven}; add --allow-unproven to run it all the same")
     return entry
 
 
 def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
     """The encoder of that very version; UserError where this tonelake computes another."""
-    entry = encoder_entry(spec.address)
-    ours = entry.spec.limited(spec.backbone.windows.limit)
-    if ours.embedding_version != spec.embedding_version:
+    entry = entry_of(spec)
+    if not computes(entry, spec):
+        ours = entry.spec.limited(spec.backbone.windows.limit)
         raise UserError(f"this tonelake computes {ours.name} {ours.embedding_version}, not {spec.embedding_version}")
     return entry.load(spec, models)
 

@@ -9,13 +9,14 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
-from schemas.training import MODEL_FILE, Trained
+from schemas.training import MODEL_FILE, Cell, Trained
 from workers.encoders.entry import Entry
 from workers.encoders.net_encoder import NetEncoder, unit
 from workers.encoders.protocol import TextTower
 from workers.encoders.ttmr import SAMPLE_RATE, WINDOW
 from workers.text.glove_weights import GLOVE_6B_50D
 from workers.text.minilm_weights import MINILM
+from workers.weights import Source
 
 if TYPE_CHECKING:
     from workers.joint.model import Joint
@@ -51,17 +52,17 @@ def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
             dim=trained.dim,
             weights_sha256=trained.weights_sha256,
             text_tower=source.name if source else "the trained tags",
-            parameters=(("text_weights", source.sha256()),) if source else (),
+            parameters=_parameters(cell, base, source),
         ),
         tagger=base.spec.tagger if base else None,
-        base=base.spec.name if base else "",
+        base=(base.spec.base or base.spec.name) if base else "",
         folder=str(folder),
     )
     weights = base.weights if base else ()
     return Entry(
         spec,
-        partial(_OnFeatures, base) if base else _OnAudio,
-        _text_tower,
+        partial(_OnFeatures, folder, base) if base else partial(_OnAudio, folder),
+        partial(_text_tower, folder),
         weights if source is None or source in weights else (*weights, source),
         realtime_factor=base.realtime_factor if base else _AUDIO_FACTOR,
         on_gpu=base.on_gpu if base else True,
@@ -72,11 +73,15 @@ def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
 class _OnFeatures:
     """An Encoder: the base encoder's features and tags, and the trained head."""
 
-    def __init__(self, base: Entry, spec: EncoderSpec, models: Path) -> None:
-        self.spec = spec
+    def __init__(self, folder: Path, base: Entry, spec: EncoderSpec, models: Path) -> None:
+        self.spec, self._share = spec, read_trained(folder).cell.share
         self._base = base.load(base.spec.limited(spec.backbone.windows.limit), models)
         self._unit = base.spec.head.kind == "identity"  # then the lake keeps unit vectors, and they were trained on
-        self._head = _joint(spec, models).audio
+        joint = _joint(folder, models)
+        self._head = joint.audio
+        self._common = (
+            joint.text.mean.numpy() if self._share else None
+        )  # what all texts share, and no text of ours has
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         return self._base.embed_windows(windows)
@@ -87,7 +92,12 @@ class _OnFeatures:
         stored = features.astype(np.float16).astype(np.float32)  # as the lake keeps them: the very same vectors
         with torch.inference_mode():
             heard = torch.from_numpy(unit(stored) if self._unit else stored)
-            return torch.nn.functional.normalize(self._head(heard)).numpy()
+            vectors = torch.nn.functional.normalize(self._head(heard)).numpy()
+        if self._share:
+            own = self._base.project(features)
+            own = own - np.outer(own @ self._common, self._common / (self._common @ self._common))
+            vectors = unit((1 - self._share) * vectors + self._share * unit(own))
+        return vectors
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         return self._base.tag(features)
@@ -96,28 +106,40 @@ class _OnFeatures:
 class _OnAudio(NetEncoder):
     """An Encoder: the CNN and transformer of TTMR, trained here; what is stored is not of length 1."""
 
-    def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        super().__init__(spec, _joint(spec, models).audio)
+    def __init__(self, folder: Path, spec: EncoderSpec, models: Path) -> None:
+        super().__init__(spec, _joint(folder, models).audio)
 
 
-def _text_tower(spec: EncoderSpec, models: Path) -> TextTower:
+def _text_tower(folder: Path, _: EncoderSpec, models: Path) -> TextTower:
     from workers.joint.asked import JointTexts, TagsInTexts, frozen_tower
 
-    trained, joint = read_trained(Path(spec.folder)), _joint(spec, models)
+    trained, joint = read_trained(folder), _joint(folder, models)
     if joint.centroids is not None:
         return TagsInTexts(joint.centroids, trained.vocabulary)
     return JointTexts(joint, None if trained.cell.finetune_text else frozen_tower(trained.cell.text, models))
 
 
-def _joint(spec: EncoderSpec, models: Path) -> "Joint":
+def _parameters(cell: Cell, base: Entry | None, source: Source | None) -> tuple[tuple[str, str | float], ...]:
+    """What else moves numbers; UserError where a share is asked of an encoder whose vectors are no sums of texts."""
+    told: list[tuple[str, str | float]] = [("text_weights", source.sha256())] if source else []
+    if cell.share:
+        if base is None or base.spec.head.kind != "conse":
+            raise UserError("--share needs --encoder musicnn-conse: its vectors are sums of texts")
+        told += [("share", cell.share), *(("own " + name, value) for name, value in base.spec.head.parameters)]
+    return tuple(told)
+
+
+def _joint(folder: Path, models: Path) -> "Joint":
     """The trained net, in eval mode."""
     from workers.joint.files import read_weights
     from workers.joint.model import joint_of
-    from workers.text.minilm import MiniLMNet
 
-    folder = Path(spec.folder)
     trained = read_trained(folder)
-    reader = MiniLMNet(models) if trained.cell.finetune_text else None
+    reader = None
+    if trained.cell.finetune_text:
+        from workers.text.minilm import MiniLMNet  # not for workers on audio, nor for texts that are read elsewhere
+
+        reader = MiniLMNet(models)
     return joint_of(trained.cell, read_weights(folder, trained), reader)
 
 

@@ -1,5 +1,7 @@
 """How a clip is put in words for training: one tag, a sentence, or a random part of its tags.
 
+Of a clip with sentences of its own, "stochastic" may read one of these as often as a part of its tags.
+
 texts = drawn(clips, "stochastic", np.random.default_rng(0))
 Source: S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023).
 """
@@ -40,7 +42,8 @@ def _text(clip: Clip, representation: str, rng: np.random.Generator, own_sentenc
     tags = clip.labels
     if representation == "tag":
         return tags[int(rng.integers(len(tags)))]
-    if representation == "sentence" and own_sentences and clip.captions:
+    own = own_sentences and clip.captions and representation != "tag"
+    if own and (representation == "sentence" or rng.random() < 0.5):
         return clip.captions[int(rng.integers(len(clip.captions)))]
     count = int(rng.integers(1, len(tags) + 1)) if representation == "stochastic" else len(tags)
     return ", ".join(tags[place] for place in rng.permutation(len(tags))[:count])

@@ -60,7 +60,7 @@ def motif(rng: Generator, beats: int, cells: list[str]) -> tuple[str, list[int]]
     """A bar's rhythm and its contour in steps of the scale; it never begins with a held or silent beat."""
     chosen = [cells[int(rng.integers(len(cells)))] for _ in range(beats)]
     if not chosen[0].startswith("x"):
-        chosen[0] = cells[0]
+        chosen[0] = next(cell for cell in cells if cell.startswith("x"))
     rhythm = "".join(chosen)
     moves = [(-2, -1, -1, 1, 1, 2, 3)[int(rng.integers(7))] for _ in range(rhythm.count("x") - 1)]
     return rhythm, [0, *(sum(moves[: index + 1]) for index in range(len(moves)))]

@@ -44,10 +44,10 @@ def soundfont() -> Path:
 
 def synthesise(parts: list[Part], seconds: float) -> np.ndarray:
     """Stereo float32 [frames, 2] of exactly `seconds`, its peak at -3 dB, faded out at the end."""
-    frames = round(seconds * RATE)
+    frames, font = round(seconds * RATE), soundfont()
     sound = np.zeros((frames, 2), np.float32)
     for part in parts:
-        _mix(part, sound)
+        mix(part, sound, font, HALF_LIFE.get(part.instrument.family))
     middle = sound.mean(axis=1, keepdims=True)
     sound = middle + WIDTH * (sound - middle)
     fade = min(frames, round(FADE_SECONDS * RATE))
@@ -56,13 +56,13 @@ def synthesise(parts: list[Part], seconds: float) -> np.ndarray:
     return sound * np.float32(PEAK / peak) if peak else sound
 
 
-def _mix(part: Part, sound: np.ndarray) -> None:
-    """Adds the part's notes to the sound."""
+def mix(part: Part, sound: np.ndarray, font: Path, half_life: float | None) -> None:
+    """Adds the part's notes to the sound [frames, 2] at RATE; each fades by half in `half_life` seconds, or not."""
     lengths: dict[int, float] = {}
     for note in part.notes:
         lengths[note.pitch] = max(lengths.get(note.pitch, 0.0), note.length + RELEASE_SECONDS)
-    recorded = takes(part.instrument, lengths)
-    decay = _decay(part.instrument, max(lengths.values(), default=0.0))
+    recorded = takes(part.instrument, lengths, font)
+    decay = _decay(half_life, max(lengths.values(), default=0.0))
     release = np.linspace(1, 0, round(RELEASE_SECONDS * RATE), dtype=np.float32)[:, None]
     for note in part.notes:
         start = round(note.start * RATE)
@@ -76,7 +76,7 @@ def _mix(part: Part, sound: np.ndarray) -> None:
         room += heard[: len(room)]
 
 
-def takes(instrument: Instrument, lengths: dict[int, float]) -> dict[int, np.ndarray]:
+def takes(instrument: Instrument, lengths: dict[int, float], font: Path) -> dict[int, np.ndarray]:
     """One recording [frames, 2] of each pitch, of the given length in seconds."""
     from symusic import Note, Score, Synthesizer, Track  # an extra: importing this module must not need it
 
@@ -89,12 +89,11 @@ def takes(instrument: Instrument, lengths: dict[int, float]) -> dict[int, np.nda
         cuts[pitch] = slice(at, at + round(length * RATE))
         at = cuts[pitch].stop + round(RELEASE_SECONDS * RATE)
     score.tracks.append(track)
-    recording = Synthesizer(str(soundfont()), RATE, 0).render(score, stereo=True).T
+    recording = Synthesizer(str(font), RATE, 0).render(score, stereo=True).T
     return {pitch: recording[cut] for pitch, cut in cuts.items()}
 
 
-def _decay(instrument: Instrument, seconds: float) -> np.ndarray:
+def _decay(half_life: float | None, seconds: float) -> np.ndarray:
     """The fading [frames, 1] of a sound that nobody keeps up."""
     time = np.arange(round(seconds * RATE) + 2, dtype=np.float32)[:, None] / np.float32(RATE)
-    half_life = HALF_LIFE.get(instrument.family)
     return np.exp2(-time / np.float32(half_life)) if half_life else np.ones_like(time)

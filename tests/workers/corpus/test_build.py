@@ -14,7 +14,7 @@ from workers.corpus.build import CorpusSpec, counts, missing, render_pieces, wri
 from workers.corpus.patterns import Pattern
 from workers.corpus.pieces import pieces
 from workers.corpus.players import Player
-from workers.corpus.sound import RATE, render
+from workers.corpus.sound import RATE, Sounds, render
 from workers.corpus.soundfonts import FONTS, DebianFont
 from workers.corpus.voices import VOICES
 from workers.render.synthesis import soundfont as small_font
@@ -22,12 +22,12 @@ from workers.render.synthesis import soundfont as small_font
 
 @pytest.fixture(scope="module")
 def font():
-    return small_font().read_bytes()
+    return Sounds(small_font(), small_font().read_bytes())
 
 
 @pytest.fixture(scope="module")
 def spec(font, tmp_path_factory):
-    one = DebianFont("timgm6mb", "-", "", f"./{small_font().name}", hashlib.sha256(font).hexdigest(), "GPL-2")
+    one = DebianFont("timgm6mb", "-", "", f"./{small_font().name}", hashlib.sha256(font.content).hexdigest(), "GPL-2")
     return CorpusSpec(tmp_path_factory.mktemp("corpus") / "out", 20, 2, 0, dict.fromkeys(FONTS, one))
 
 
@@ -86,7 +86,7 @@ def test_no_soundfont_of_training_is_tested_with():
 def test_every_voice_sounds(voice, font):
     texture = {"kit": "drums", "taps": "taps"}.get(voice.manner, "comp")
     pattern = {"drums": "X...X... ....X... hx.x.x.x.", "taps": "1.2.1.2.", "comp": "1.3.5.8."}[texture]
-    piece = replace(pieces(20, 0)[0], players=(Player(voice, texture, Pattern("-", pattern), 0.0),), bpm=120)
+    piece = replace(pieces(20, 0)[-1], players=(Player(voice, texture, Pattern("-", pattern), 0.0),), bpm=120)
     heard = render(piece, 2, font)
     assert heard.shape == (2 * RATE, 2)
     assert 10 ** (-9.01 / 20) < np.abs(heard).max() < 10 ** (-0.99 / 20)
@@ -98,7 +98,7 @@ def test_players_stand_at_their_levels_whatever_the_soundfont(font):
     def low_share(difference: float) -> float:
         tuba = Player(VOICES["tuba"], "comp", Pattern("-", "1---------------"), -difference)
         flute = Player(VOICES["flute"], "comp", Pattern("-", "1---------------"), 0.0)
-        spectrum = np.abs(np.fft.rfft(render(replace(pieces(20, 0)[0], players=(tuba, flute)), 4, font).mean(axis=1)))
+        spectrum = np.abs(np.fft.rfft(render(replace(pieces(20, 0)[-1], players=(tuba, flute)), 4, font).mean(axis=1)))
         frequencies = np.fft.rfftfreq(4 * RATE, 1 / RATE)
         return float((spectrum[frequencies < 120] ** 2).sum() / (spectrum**2).sum())
 
@@ -109,7 +109,7 @@ def test_a_part_does_not_ring_into_the_next(font):
     """Parts are rendered one after the other: cymbals are 25 dB under a flute by the time it begins."""
     cymbals = Player(VOICES["cymbals"], "taps", Pattern("-", "1111111111111111"), -200.0)
     flute = Player(VOICES["flute"], "comp", Pattern("-", "...............1"), 0.0)
-    heard = np.abs(render(replace(pieces(20, 0)[0], players=(cymbals, flute), bpm=60), 4, font)).max(axis=1)
+    heard = np.abs(render(replace(pieces(20, 0)[-1], players=(cymbals, flute), bpm=60), 4, font)).max(axis=1)
     assert heard[3 * RATE :].max() > 10 ** (25 / 20) * heard[: 3 * RATE].max()
 
 

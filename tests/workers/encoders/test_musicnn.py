@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from tests.conformance.models import models_with
 from workers.encoders.conse import TOP, conse
-from workers.encoders.musicnn import SPEC, MusicNN, MusicNNText
+from workers.encoders.musicnn import CONSE, MusicNN, MusicNNText
 from workers.encoders.musicnn_net import NETS, MusicnnNet
 from workers.encoders.musicnn_tags import MSD_TAGS, MTT_TAGS, VOCABULARY, merged, normalised
 from workers.encoders.musicnn_weights import MUSICNN, NETS_FILE
@@ -35,7 +35,7 @@ def net(models):
 
 @pytest.fixture(scope="module")
 def encoder(models):
-    return MusicNN(SPEC, models)
+    return MusicNN(CONSE, models)
 
 
 @pytest.mark.parametrize("file", [RANDOM_PATCHES, REFERENCE], ids=["random", "music"])
@@ -67,7 +67,7 @@ def test_loud_music_gives_tags(encoder):
 
 
 def test_the_window_is_187_frames_and_the_hop_keeps_the_grid():
-    windows = SPEC.backbone.windows
+    windows = CONSE.backbone.windows
     assert (windows.window, windows.hop, windows.sample_rate) == (48_128, 47_872, 16_000)
     assert windows.hop % 256 == 0
 
@@ -94,9 +94,9 @@ def test_conse_adds_the_likeliest_tags():
 
 
 def test_a_sure_tag_is_found_by_its_name(encoder, models):
-    tower = MusicNNText(SPEC, models)
+    tower = MusicNNText(CONSE, models)
     for name in ("harpsichord", "heavy metal", "jazz"):
-        features = np.full((1, SPEC.backbone.dim), 0.01, np.float32)
+        features = np.full((1, CONSE.backbone.dim), 0.01, np.float32)
         features[0, 1706 + MTT_TAGS.index("solo")] = 0.02
         net, tags = (0, MTT_TAGS) if name in MTT_TAGS else (1756, MSD_TAGS)
         features[0, net + 1706 + tags.index(name)] = 0.95

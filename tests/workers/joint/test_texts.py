@@ -44,6 +44,14 @@ def test_stochastic_takes_one_to_all_tags_once_each():
     assert all(count == pytest.approx(500, abs=80) for count in firsts.values())
 
 
+def test_stochastic_reads_a_clips_own_sentences_as_often_as_its_tags():
+    texts = many("stochastic", own_sentences=True)
+    own = [text for text in texts if text in CLIP.captions]
+    assert len(own) == pytest.approx(len(texts) / 2, abs=100)
+    assert set(own) == set(CLIP.captions)
+    assert not set(many("tag", own_sentences=True)) & set(CLIP.captions)
+
+
 def test_seeds_decide():
     clips = [CLIP] * 50
     first, again, other = (drawn(clips, "stochastic", np.random.default_rng(seed)) for seed in (1, 1, 2))

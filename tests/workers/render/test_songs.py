@@ -7,9 +7,9 @@ from workers.render.catalogue import kinds
 from workers.render.drums import KEYS, RHYTHMS
 from workers.render.harmony import Harmony, chord
 from workers.render.instruments import INSTRUMENTS
-from workers.render.notes import TEXTURES, Note, mirror, strokes
+from workers.render.notes import TEXTURES, Note, mirror, motif, strokes
 from workers.render.songs import Song
-from workers.render.synthesis import takes
+from workers.render.synthesis import soundfont, takes
 
 
 def test_same_seed_same_notes_everywhere():
@@ -37,7 +37,7 @@ def test_parts_stay_in_their_range_and_time(style, seed):
 def test_every_pitch_of_an_instrument_sounds_and_is_sane(instrument):
     """symusic misreads some samples of this soundfont (programs 65 and 78): they are silent or enormous."""
     pitches = instrument.keys or range(instrument.low, instrument.high + 1)
-    for pitch, recording in takes(instrument, dict.fromkeys(pitches, 1.0)).items():
+    for pitch, recording in takes(instrument, dict.fromkeys(pitches, 1.0), soundfont()).items():
         assert 1e-3 < np.abs(recording).max() < 1.5, pitch
 
 
@@ -77,3 +77,10 @@ def test_a_melody_repeats_its_motif():
     notes = TEXTURES["melody"](np.random.default_rng(3), harmony, INSTRUMENTS["flute"], "x-x- xxxx x---")
     bars: list[list[Note]] = [[note for note in notes if note.start // 4 == bar] for bar in range(2)]
     assert [note.start % 4 for note in bars[0]] == [note.start % 4 for note in bars[1]]
+
+
+def test_a_motif_begins_with_a_stroke_though_most_of_its_cells_do_not():
+    for seed in range(50):
+        rhythm, contour = motif(np.random.default_rng(seed), 3, ["----", "x---", ".--x"])
+        assert rhythm.startswith("x")
+        assert len(contour) == rhythm.count("x")

@@ -1,0 +1,121 @@
+"""Real recordings with labels, out of Debian packages: to judge by, never to train on.
+
+manifest = recordings(Path("recordings"))
+
+26 single instruments of gcompris (each file is named after its instrument), the music of Wesnoth and the songs of
+Muldjord (genres in the files' tags).
+"""
+
+import json
+import struct
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import mutagen
+
+from workers.corpus.soundfonts import POOL, ar_members, check
+from workers.weights import download
+
+PACKAGES = (
+    (
+        "g/gcompris-qt/gcompris-qt-data_3.1-2_all.deb",
+        "e9cf06ab2105529068df73085784e835d2ff03f870d2a8091f09125d40abac9f",
+    ),
+    (
+        "w/wesnoth-1.16/wesnoth-1.16-music_1.16.9-1_all.deb",
+        "f9bc3cde92b4ab30db5d7b85f89b4bcc3d788dd92602956d0347250850bf59bb",
+    ),
+    (
+        "f/fretsonfire-songs-muldjord/fretsonfire-songs-muldjord_2.dfsg-2.1_all.deb",
+        "b37adf8b08b46d4182c283e760e4f40622d83674e05803960ea1e11a92600c7b",
+    ),
+)
+INSTRUMENTS = "instruments.rcc"
+NAMES = {
+    "flute traversiere": "flute",
+    "horn": "french horn",
+    "bongo": "bongos",
+    "cymbal": "cymbals",
+}
+GENRES = {"Romantic Classical": ("classical", "orchestral"), "Death Metal": ("death metal",)}
+
+
+def recordings(folder: Path) -> Path:
+    """A manifest of what the packages hold, fetched where it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / "manifest.jsonl"
+    if not manifest.exists():
+        for address, digest in PACKAGES:
+            package = folder / PurePosixPath(address).name
+            if not package.exists():
+                download(f"{POOL}/{address}", package)
+            _unpack(check(package, digest), folder)
+        lines = [json.dumps(row) for row in _rows(folder)]
+        manifest.write_text("\n".join(lines) + "\n")
+    return manifest
+
+
+def _rows(folder: Path) -> Iterator[dict[str, object]]:
+    for path in sorted(folder.glob("*.ogg")):
+        source, name = path.stem.split("-", 1)
+        if source == "gcompris":
+            plain = name.replace("_", " ")
+            yield {"uri": path.name, "track_id": path.stem, "split": "test", "tags": [NAMES.get(plain, plain)]}
+            continue
+        genres = (mutagen.File(path).tags or {}).get("genre", [])
+        if tags := [tag for genre in genres for tag in GENRES.get(genre, ())]:
+            yield {"uri": path.name, "track_id": path.stem, "split": "test", "tags": tags}
+
+
+def _unpack(package: Path, folder: Path) -> None:
+    """Every recording of the package as SOURCE-NAME.ogg; stems and jingles are left."""
+    with package.open("rb") as file:
+        for name in ar_members(file):
+            if not name.startswith("data.tar"):
+                continue
+            with tarfile.open(fileobj=file, mode="r|*") as archive:
+                for member in archive:
+                    _keep(member, archive, folder)
+            return
+
+
+def _keep(member: tarfile.TarInfo, archive: tarfile.TarFile, folder: Path) -> None:
+    path = PurePosixPath(member.name)
+    content = archive.extractfile(member) if member.isfile() else None
+    if content is None:
+        return
+    if path.name == INSTRUMENTS:
+        for name, sound in _resources(content.read()):
+            if name.endswith(".ogg"):
+                (folder / f"gcompris-{PurePosixPath(name).name}").write_bytes(sound)
+    elif path.suffix == ".ogg" and "wesnoth" in member.name and path.parent.name == "music":
+        (folder / f"wesnoth-{path.name}").write_bytes(content.read())
+    elif path.name == "song.ogg":
+        (folder / f"muldjord-{path.parent.name}.ogg").write_bytes(content.read())
+
+
+def _resources(bundle: bytes) -> Iterator[tuple[str, bytes]]:
+    """The files of a Qt resource bundle that are stored as they are, by name.
+
+    Source: the format as Qt's documentation of rcc and its reader have it: a tree of 14 or, from version 2, 22 bytes
+    a node; names in UTF-16; each file's content after its length, all big-endian.
+    """
+    version, tree, data, names = struct.unpack(">4I", bundle[4:20])
+    size = 22 if version >= 2 else 14
+
+    def walk(node: int) -> Iterator[tuple[str, bytes]]:
+        start = tree + node * size
+        at, flags = struct.unpack_from(">IH", bundle, start)
+        if flags & 2:
+            count, first = struct.unpack_from(">II", bundle, start + 6)
+            for child in range(first, first + count):
+                yield from walk(child)
+        elif not flags & 1:
+            length = struct.unpack_from(">H", bundle, names + at)[0]
+            name = bundle[names + at + 6 : names + at + 6 + 2 * length].decode("utf-16-be")
+            place = data + struct.unpack_from(">I", bundle, start + 10)[0]
+            count = struct.unpack_from(">I", bundle, place)[0]
+            yield name, bundle[place + 4 : place + 4 + count]
+
+    yield from walk(0)
