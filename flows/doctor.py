@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from flows.progress import track
-from lake.checked_rows import BATCH_ROWS
 from lake.checks import check_lake
 from lake.connect import Lake
 from lake.tidy import is_table, lakes
+from lake.vectors import BATCH_ROWS
 from schemas.care import Finding
 from schemas.settings import Settings
 

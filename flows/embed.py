@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from flows.progress import Watch
 from flows.reports import Tally
+from lake.columns import is_among, place_in
 from lake.lease import Lease, LeaseLost
 from lake.plan import Plan
 from lake.runs import RunRecord
@@ -81,7 +82,7 @@ def _outcomes(
         for track in left:
             unheard[track] = (*unheard.get(track, ()), job.spec)
     rows = pa.concat_tables(todo)
-    first = pc.index_in(pa.array(sorted(unheard), pa.string()), rows["track_id"].combine_chunks())
+    first = place_in(pa.array(sorted(unheard), pa.string()), rows["track_id"])
     for specs in dict.fromkeys(unheard.values()):
         wanted = pa.array([unheard[track] == specs for track in sorted(unheard)])
         yield from _from_audio(rows.take(first.filter(wanted)), specs, settings, watch)
@@ -96,7 +97,7 @@ def _stored(job: Job, tracks: pa.Table, settings: Settings, watch: Watch) -> Ite
     for kept in kept_tracks(job.committer.lake, job.spec, tracks):
         watch.expect(len(kept), "from the rows that were kept of them")
         yield kept
-        tracks = tracks.filter(pc.invert(pc.is_in(tracks["track_id"], kept["track_id"].combine_chunks())))
+        tracks = tracks.filter(pc.invert(is_among(tracks["track_id"], kept["track_id"])))
     encoder = None
     for known in stored_tracks(job.committer.lake, job.spec, tracks):
         encoder = encoder or load_encoder(job.spec, settings.models)
@@ -109,11 +110,15 @@ def _from_audio(
 ) -> Iterator[tuple[EncoderSpec, pa.Table]]:
     from workers.stages import embed, start_ray  # Ray takes seconds to import: not for a run without audio
 
-    seconds = sum(map(estimated_seconds, tracks["uri"].to_pylist(), tracks["size"].to_pylist()))
     names = f" by {', '.join(spec.name for spec in specs)}" if len(specs) > 1 else ""
-    watch.expect(len(tracks) * len(specs), f"about {seconds / 3600:.1f} h of audio{names}")
+    watch.expect(len(tracks) * len(specs), f"about {audio_of(tracks) / 3600:.1f} h of audio{names}")
     start_ray(settings)
     yield from embed(tracks, specs, settings)
+
+
+def audio_of(tracks: pa.Table) -> float:
+    """Seconds of audio in the files of registry rows, from their sizes."""
+    return sum(map(estimated_seconds, tracks["uri"].to_pylist(), tracks["size"].to_pylist()))
 
 
 def count(outcomes: pa.Table, planned: dict[str, str], tally: Tally) -> None:

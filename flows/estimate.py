@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.bill import money
-from flows.embed import shards
+from flows.embed import audio_of, shards
 from flows.reports import IndexRequest
 from lake.connect import Lake
 from lake.moves import identified
@@ -18,7 +17,6 @@ from lake.registry import known
 from lake.runs import last_counts
 from lake.sources import list_sources
 from lake.stored import unheard
-from schemas.audio import estimated_seconds
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
 from schemas.settings import Settings
@@ -94,8 +92,3 @@ def _pace(lake: Lake, entry: Entry, spec: EncoderSpec, settings: Settings) -> _P
     gpus = None if entry.on_gpu and (settings.ray_address or list(Path("/proc/driver/nvidia/gpus").glob("*"))) else 0.0
     stated = f"{entry.realtime_factor:g} x real time on each of {cores} cores, not measured on this lake"
     return _Pace(entry.realtime_factor * cores, cores, gpus, stated)
-
-
-def audio_of(tracks: pa.Table) -> float:
-    """Seconds of audio in the files of registry rows, from their sizes."""
-    return sum(map(estimated_seconds, tracks["uri"].to_pylist(), tracks["size"].to_pylist()))

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.embed import Job, shards
-from flows.estimate import audio_of, bill_before
+from flows.embed import Job, audio_of, shards
+from flows.estimate import bill_before
 from flows.index import Step, embed_shard, finished, published
 from flows.progress import Watch
 from flows.reports import Tally

@@ -42,6 +42,12 @@ def place_in(keys: Column, others: Column) -> Column:
     return pc.index_in(keys, others.combine_chunks())
 
 
+def alike(rows: pa.Table, others: pa.Table, column: str = "source_version") -> Column:
+    """For each row: have the others the same track with the same value of a column, by default of the same file?"""
+    place = place_in(rows["track_id"], others["track_id"])
+    return pc.fill_null(pc.equal(others[column].combine_chunks().take(place), rows[column]), False)
+
+
 def is_among(keys: Column, others: Column) -> Column:
     """For each key: is it among the others?"""
     return pc.is_in(keys, others.combine_chunks())

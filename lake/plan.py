@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.columns import alike, is_among, place_in
 from lake.connect import Lake
 from lake.registry import active_tracks, shard_range
 from schemas.embeddings import QUARANTINE, embeddings_schema
@@ -39,12 +40,12 @@ def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: 
     done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # older tags are computed anew
     mine = f"feature_version = '{spec.feature_version}'" + (f" AND {shard}" if shard else "")
     quarantine = _read(lake, "quarantine", QUARANTINE, ["track_id", "source_version", "reason", "attempts"], mine)
-    embedded = _matches(tracks, done)
-    held = pc.and_not(_matches(tracks, quarantine), embedded)
+    embedded = alike(tracks, done)
+    held = pc.and_not(alike(tracks, quarantine), embedded)
     if retry_quarantined:
         held = pc.and_(held, False)
     held_ids = tracks.filter(held)["track_id"]
-    reasons = quarantine["reason"].take(pc.index_in(held_ids, quarantine["track_id"]))
+    reasons = quarantine["reason"].take(place_in(held_ids, quarantine["track_id"]))
     return Plan(
         pending=tracks.filter(pc.invert(pc.or_(embedded, held))),
         embedded=pc.sum(embedded).as_py() or 0,
@@ -58,7 +59,7 @@ def quarantined_tracks(lake: Lake, spec: EncoderSpec) -> pa.Table:
     tracks = active_tracks(lake)
     mine = f"feature_version = '{spec.feature_version}'"
     held = _read(lake, "quarantine", QUARANTINE, ["track_id"], mine)
-    return tracks.filter(pc.is_in(tracks["track_id"], held["track_id"].combine_chunks()))
+    return tracks.filter(is_among(tracks["track_id"], held["track_id"]))
 
 
 def coverage(state: Plan) -> Coverage:
@@ -71,9 +72,3 @@ def _read(lake: Lake, name: str, schema: pa.Schema, columns: list[str], where: s
     if name not in lake.names():
         return schema.empty_table().select(columns)
     return lake.table(name).to_table(columns=columns, filter=where)
-
-
-def _matches(tracks: pa.Table, others: pa.Table) -> pa.ChunkedArray:
-    """For each track: is there a row of the same track_id and source_version in `others`?"""
-    position = pc.index_in(tracks["track_id"], others["track_id"])
-    return pc.fill_null(pc.equal(others["source_version"].take(position), tracks["source_version"]), False)

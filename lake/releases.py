@@ -10,6 +10,7 @@ import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.columns import alike, is_among, place_in
 from lake.connect import Lake
 from lake.lease import Lease
 from lake.tidy import is_table
@@ -153,10 +154,9 @@ def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: 
     files = ["track_id", "source_version"]
     active = lake.table("tracks").to_table(columns=files, filter="state = 'active'")
     was, now = (at(lake, one).table(one.table).to_table(columns=files) for one in (before, after))
-    was = was.filter(pc.is_in(was["track_id"], active["track_id"].combine_chunks()))
-    current, old, new = (_files_of(was["track_id"], one) for one in (active, was, now))
-    covered = pc.or_(pc.equal(new, current), pc.equal(new, old))
-    kept = pc.sum(pc.fill_null(covered, False)).as_py() or 0
+    was = was.filter(is_among(was["track_id"], active["track_id"]))
+    newer = active.take(place_in(was["track_id"], active["track_id"]))
+    kept = pc.sum(pc.or_(alike(newer, now), alike(was, now))).as_py() or 0
     share = kept / len(was) if len(was) else 1.0
     reason = f"{kept:,} of the {len(was):,} tracks of live; {after.tracks:,} in all"
     return Check("coverage", share >= least, reason, share, limit=least)
@@ -180,11 +180,6 @@ def retire(lake: Lake, keep: int) -> list[int]:
                 tags.delete(one.tag)
                 retired.append(one.number)
     return retired
-
-
-def _files_of(track_ids: pa.ChunkedArray, rows: pa.Table) -> pa.ChunkedArray:
-    """The source_version that `rows` have of each track; null of those they lack."""
-    return rows["source_version"].take(pc.index_in(track_ids, rows["track_id"].combine_chunks()))
 
 
 def _due(lake: Lake, written: Mapping[str, EncoderSpec], now_live: Release | None) -> tuple[str, Snapshot] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import filled, is_among, place_in
+from lake.columns import alike, filled, is_among, place_in
 from lake.connect import Lake
 from lake.sql import among
 from lake.versions import versions
@@ -29,7 +29,7 @@ def stored_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[p
             found = _joined(lake, _joined(lake, chunk, table, _KNOWN), features, ("features",))
             if len(found):
                 yield _named(found, tracks)
-                chunk = chunk.filter(pc.invert(pc.is_in(chunk["track_id"], found["track_id"].combine_chunks())))
+                chunk = chunk.filter(pc.invert(is_among(chunk["track_id"], found["track_id"])))
 
 
 def kept_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
@@ -87,9 +87,8 @@ def _joined(lake: Lake, tracks: pa.Table, name: str, columns: tuple[str, ...]) -
     """Adds columns of a table to the tracks that it holds at the same source_version; drops the others."""
     wanted = ["track_id", "source_version", *columns]
     rows = lake.table(name).to_table(columns=wanted, filter=among("track_id", tracks["track_id"].to_pylist()))
-    place = pc.index_in(tracks["track_id"], rows["track_id"].combine_chunks())
-    same = pc.fill_null(pc.equal(rows["source_version"].take(place), tracks["source_version"]), False)
-    tracks, place = tracks.filter(same), place.filter(same)
+    tracks = tracks.filter(alike(tracks, rows))
+    place = place_in(tracks["track_id"], rows["track_id"])
     for column in columns:
         tracks = tracks.append_column(rows.schema.field(column), rows[column].take(place))
     return tracks

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.columns import alike, place_in
 from lake.connect import Lake
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table
@@ -35,12 +36,12 @@ def track_vectors(lake: Lake, spec: EncoderSpec, track_ids: set[str], inputs: st
     )
     wanted = pc.is_in(embedded["track_id"], pa.array(sorted(track_ids), pa.string()))
     embedded = embedded.filter(wanted).sort_by("track_id")
-    embedded = embedded.filter(_current(embedded, lake.table("tracks").to_table(["track_id", "source_version"])))
+    embedded = embedded.filter(alike(embedded, lake.table("tracks").to_table(["track_id", "source_version"])))
     column = embedded["vector"]
     if inputs == "features" and spec.stores_features:
         table = lake.table(features_table(spec)).to_table(["track_id", "source_version", "features"])
-        embedded = embedded.filter(_current(embedded, table))
-        column = table["features"].take(pc.index_in(embedded["track_id"], table["track_id"].combine_chunks()))
+        embedded = embedded.filter(alike(embedded, table))
+        column = table["features"].take(place_in(embedded["track_id"], table["track_id"]))
     names = tuple(embedded["track_id"].to_pylist())
     told = "\n".join(f"{name} {sha}" for name, sha in zip(names, embedded["content_sha256"].to_pylist(), strict=True))
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -51,12 +52,6 @@ def batches_of(lake: Lake, table: str, columns: list[str], track_ids: pa.Array) 
     """Rows of those tracks as they come from the table: one batch in memory at a time, however large the table is."""
     for batch in lake.table(table).to_batches(columns=["track_id", *columns], batch_size=BATCH_ROWS):
         yield batch.filter(pc.is_in(batch["track_id"], track_ids))
-
-
-def _current(rows: pa.Table, others: pa.Table) -> pa.ChunkedArray:
-    """For each row: has `others` the same track at the same source_version?"""
-    place = pc.index_in(rows["track_id"], others["track_id"].combine_chunks())
-    return pc.fill_null(pc.equal(others["source_version"].take(place), rows["source_version"]), False)
 
 
 def matrix(column: pa.ChunkedArray) -> np.ndarray:

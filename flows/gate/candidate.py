@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from flows.progress import track
+from lake.columns import alike, place_in
 from lake.connect import Lake
 from lake.releases import at
 from lake.vectors import BATCH_ROWS, batches_of, matrix
@@ -36,7 +36,7 @@ class Version:
         if count > _BATCHES_UNTOLD:
             batches = track(batches, f"reading {self.snapshot.encoder}", count)
         found = pa.Table.from_batches(list(batches))
-        return found.take(pc.index_in(track_ids, found["track_id"].combine_chunks()))
+        return found.take(place_in(track_ids, found["track_id"]))
 
     def vectors(self, track_ids: pa.Array) -> np.ndarray:
         """Unit rows float32 [N, dim] of those tracks."""
@@ -53,6 +53,4 @@ def heard_alike(before: Version | None, after: Version) -> pa.Table:
     ours = after.heard()
     if before is None:
         return ours
-    theirs = before.heard()
-    place = pc.index_in(ours["track_id"], theirs["track_id"].combine_chunks())
-    return ours.filter(pc.fill_null(pc.equal(theirs["content_sha256"].take(place), ours["content_sha256"]), False))
+    return ours.filter(alike(ours, before.heard(), "content_sha256"))
