@@ -1,7 +1,7 @@
 """The main job: sources -> registry -> plan -> decode and encode on Ray -> commits -> indexes -> coverage."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -30,6 +30,7 @@ from schemas.encoders import EncoderSpec
 from schemas.releases import Release
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
+from workers.encoders.entry import Entry
 from workers.encoders.registry import runnable
 
 Step = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -48,10 +49,7 @@ def index_catalogue(
     specs = [entry.spec.limited(request.windows) for entry in entries]
     lake = Lake.at(settings.lake, settings.s3)
     listing = step(_listing)(request, lake, specs, settings)
-    for entry in entries:
-        step(entry.prepare)(settings.models)
-        if entry.notice:
-            watch.say(entry.notice)
+    prepare(entries, settings, watch, step)
     with ExitStack() as held:
         jobs = [held.enter_context(_job(lake, spec, request, settings, watch)) for spec in specs]
         held.enter_context(watch)
@@ -72,6 +70,14 @@ def index_catalogue(
     return reports
 
 
+def prepare(entries: Iterable[Entry], settings: Settings, watch: Watch, step: Step) -> None:
+    """Fetches what workers need to load them, and says under which licence where that binds."""
+    for entry in entries:
+        step(entry.prepare)(settings.models)
+        if entry.notice:
+            watch.say(entry.notice)
+
+
 @contextmanager
 def _job(lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Settings, watch: Watch) -> Iterator[Job]:
     """One encoder's run: the lease of its table, and its row in the book of runs."""
@@ -80,8 +86,21 @@ def _job(lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Setting
         Lease(lake, embeddings_table(spec), run_id, watch.say) as lease,
         RunRecord(lake, run_id, "index", spec, asdict(request)) as record,
     ):
-        remember(lake, spec)
-        yield Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally(request.limit))
+        yield begun(lake, spec, run_id, lease, record, settings, request.limit)
+
+
+def begun(
+    lake: Lake,
+    spec: EncoderSpec,
+    run_id: str,
+    lease: Lease,
+    record: RunRecord,
+    settings: Settings,
+    limit: int | None = None,
+) -> Job:
+    """A job under its lease: from here on the lake knows its version."""
+    remember(lake, spec)
+    return Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally(limit))
 
 
 def embed_shard(

@@ -9,11 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.embed import Job, audio_of, shards
+from flows.embed import audio_of, shards
 from flows.estimate import bill_before
-from flows.index import Step, embed_shard, finished, published
+from flows.index import Step, begun, embed_shard, finished, prepare, published
 from flows.progress import Watch
-from flows.reports import Tally
 from flows.survey import Survey, survey
 from lake.columns import is_among
 from lake.connect import Lake
@@ -26,8 +25,7 @@ from lake.remembered import remember_sources
 from lake.runs import RunRecord, new_run_id
 from lake.settle import describe, give_up, restamp, shelve
 from lake.stored import kept_tracks, unheard
-from lake.versions import remember, versions
-from lake.write import Committer
+from lake.versions import versions
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.runs import Coverage
@@ -62,10 +60,13 @@ def refresh(request: RefreshRequest, settings: Settings, watch: Watch, step: Ste
         about = asdict(request) | {"sources": list(found.found)}
         runs = zip(run_ids, current, strict=True)
         records = [stack.enter_context(RunRecord(lake, run_id, "refresh", spec, about)) for run_id, spec in runs]
-        _prepare(current, settings, watch, step)
+        prepare(map(entry_of, current), settings, watch, step)
         step(settle)(lake, held, found)
         stack.enter_context(watch)
-        jobs = [_job(lake, *one, held, settings) for one in zip(run_ids, current, records, strict=True)]
+        jobs = [
+            begun(lake, spec, run_id, held[embeddings_table(spec)][1], record, settings)
+            for run_id, spec, record in zip(run_ids, current, records, strict=True)
+        ]
         beside = [held[name] for name in held.keys() - {embeddings_table(spec) for spec in current}]
         for shard in shards(active_tracks(lake), settings.shard_tracks):
             for spec, lease in beside:
@@ -171,16 +172,3 @@ def settle(lake: Lake, held: Held, found: Survey) -> None:
     remember_sources(lake, found.found, listed=True)
     for spec, lease in held.values():
         shelve(lake, spec, lease)
-
-
-def _prepare(specs: list[EncoderSpec], settings: Settings, watch: Watch, step: Step) -> None:
-    for entry in map(entry_of, specs):
-        step(entry.prepare)(settings.models)
-        if entry.notice:
-            watch.say(entry.notice)
-
-
-def _job(lake: Lake, run_id: str, spec: EncoderSpec, record: RunRecord, held: Held, settings: Settings) -> Job:
-    remember(lake, spec)
-    lease = held[embeddings_table(spec)][1]
-    return Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally())

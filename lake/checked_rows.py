@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from lake.columns import alike, is_among
 from lake.connect import Lake
 from lake.plan import plan
-from lake.sql import among
+from lake.sql import among_each
 from lake.vectors import BATCH_ROWS
 from schemas.care import Finding
 from schemas.encoders import EncoderSpec
@@ -145,7 +145,7 @@ def wrong_vectors(column: pa.FixedSizeListArray, unit: bool) -> np.ndarray:
 def _finding(lake: Lake, table: str, check: str, what: str, tracks: pa.ChunkedArray) -> Finding:
     """A finding whose rows can be dropped: their tracks are pending then, or were never asked for."""
     ids = tracks.slice(0, TOLD_AT_MOST).to_pylist()
-    drop = tuple(among("track_id", ids[start : start + 1000]) for start in range(0, len(ids), 1000))
+    drop = tuple(among_each("track_id", ids))
     told = f"{what}, such as {ids[0]}"
     return Finding(
         check, lake.uri, table, len(tracks), told, "tonelake maintain --mend, then tonelake index SOURCE", drop

@@ -1,6 +1,6 @@
 """The invariants of a lake, each a function that reads and finds; nothing is written, no table is held whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import lance
@@ -12,7 +12,7 @@ from lake.checked_rows import check_version
 from lake.connect import Lake
 from lake.index import VECTOR_INDEX_ROWS, unindexed, wanted_indexes
 from lake.lease import dead, unreleased
-from lake.sql import among
+from lake.sql import among_each
 from lake.versions import EncoderVersion, versions
 from schemas.care import Finding
 from schemas.encoders import EncoderSpec
@@ -82,9 +82,8 @@ def _keys(lake: Lake, name: str) -> Found:
 
 
 def _second_rows(table: lance.LanceDataset, column: str, twice: pa.StructArray) -> Iterator[str]:
-    wanted = twice.field("values").to_pylist()
-    for some in _chunks(wanted):
-        rows = table.to_table(columns=[column], filter=among(column, some), with_row_id=True)
+    for chosen in among_each(column, twice.field("values").to_pylist()):
+        rows = table.to_table(columns=[column], filter=chosen, with_row_id=True)
         last = dict(zip(rows[column].to_pylist(), rows["_rowid"].to_pylist(), strict=True))
         doomed = set(rows["_rowid"].to_pylist()) - set(last.values())
         yield f"_rowid IN ({', '.join(map(str, sorted(doomed)))})"
@@ -181,12 +180,8 @@ def _items(lake: Lake, sound: set[str]) -> Found:
         there = evaluations.item_files(lake)
         lost = sorted(name for name in evaluations.ids(lake) if name not in there)
         if lost:
-            drop = tuple(among("evaluation_id", some) for some in _chunks(lost))
+            drop = tuple(among_each("evaluation_id", lost))
             what = f"the item files of evaluations are gone, such as {lost[0]}"
             again = f"{MEND}, then tonelake evaluate BENCHMARK"
             yield Finding("items", lake.uri, evaluations.TABLE, len(lost), what, again, drop)
     yield None
-
-
-def _chunks(values: list[str], size: int = 1000) -> Iterable[list[str]]:
-    return (values[start : start + size] for start in range(0, len(values), size))

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from schemas.errors import UserError
 from schemas.settings import S3Settings
+from schemas.tables import key_of
 
 STORAGE_VERSION = "2.1"  # of Lance's files: readers are upgraded before writers, never by surprise
 
@@ -112,3 +113,10 @@ class Lake:
                 if "already exists" not in str(other):
                     raise
         return self.table(name)
+
+    def upsert(self, name: str, schema: pa.Schema, rows: pa.Table) -> lance.LanceDataset:
+        """Writes whole rows by the key of the table, which is made where there is none; gives the table back."""
+        table = self.ensure(name, schema)
+        merge = table.merge_insert(key_of(schema)).when_matched_update_all().when_not_matched_insert_all()
+        merge.execute(rows)
+        return table

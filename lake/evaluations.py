@@ -95,8 +95,7 @@ def _question(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _merge(lake: Lake, rows: pa.Table, lease: Lease) -> None:
     lease.check()
-    merge = lake.ensure(TABLE, EVALUATIONS).merge_insert("key")
-    merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+    lake.upsert(TABLE, EVALUATIONS, rows)
 
 
 def _rows(lake: Lake, where: str | None) -> list[dict[str, Any]]:

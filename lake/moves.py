@@ -11,14 +11,13 @@ from lake.columns import is_among, place_in, with_column
 from lake.connect import Lake
 from lake.registry import Difference
 from lake.sources import Listing
-from lake.sql import among
+from lake.sql import among, among_each
 from schemas.encoders import EncoderSpec
 from schemas.sources import MOVES
 from schemas.tables import embeddings_table, vanished_table
 from schemas.tracks import local_path, track_id
 
 TABLE = "moves"
-_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,9 @@ def remember_moves(lake: Lake, moves: dict[str, str]) -> None:
     """From now on the place that had the first id has the second. An id has one place: earlier ones are given up."""
     if not moves:
         return
-    table = lake.ensure(TABLE, MOVES)
-    table.delete(among("track_id", moves.values()))
+    lake.ensure(TABLE, MOVES).delete(among("track_id", moves.values()))
     rows = {"path_id": list(moves), "track_id": list(moves.values())}
-    merge = table.merge_insert("path_id").when_matched_update_all().when_not_matched_insert_all()
-    merge.execute(pa.table(rows, schema=MOVES))
+    lake.upsert(TABLE, MOVES, pa.table(rows, schema=MOVES))
 
 
 def candidates(lake: Lake, specs: list[EncoderSpec], found: Difference, own: pa.ChunkedArray) -> Candidates:
@@ -133,9 +130,9 @@ def _contents(lake: Lake, specs: list[EncoderSpec], ids: list[str]) -> pa.Table:
     columns = ["track_id", "content_sha256"]
     tables = [name for spec in specs for name in (embeddings_table(spec), vanished_table(spec)) if name in names]
     found = [
-        lake.table(name).to_table(columns=columns, filter=among("track_id", ids[start : start + _AT_ONCE]))
+        lake.table(name).to_table(columns=columns, filter=chosen)
         for name in tables
-        for start in range(0, len(ids), _AT_ONCE)
+        for chosen in among_each("track_id", ids)
     ]
     empty = pa.schema({name: pa.string() for name in columns}).empty_table()
     return pa.concat_tables([empty, *(one.cast(empty.schema) for one in found)]).group_by(columns).aggregate([])

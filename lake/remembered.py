@@ -33,9 +33,7 @@ def remember_sources(lake: Lake, found: dict[str, int | None], *, listed: bool) 
         if listed or name not in known
     ]
     if rows:
-        merge = lake.ensure(TABLE, SOURCES).merge_insert("source")
-        merge = merge.when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(pa.Table.from_pylist(rows, schema=SOURCES))
+        lake.upsert(TABLE, SOURCES, pa.Table.from_pylist(rows, schema=SOURCES))
     return [name for name in found if name not in known]
 
 

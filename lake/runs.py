@@ -52,9 +52,7 @@ class RunRecord:
         self._write()
 
     def _write(self) -> None:
-        merge = self._lake.ensure("runs", RUNS).merge_insert("run_id")
-        merge = merge.when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(pa.Table.from_pylist([self._row], schema=RUNS))
+        self._lake.upsert("runs", RUNS, pa.Table.from_pylist([self._row], schema=RUNS))
 
 
 def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from lake.columns import any_unlike, filled, is_among, place_in
 from lake.connect import Lake
 from lake.lease import Lease
 from lake.registry import shard_range
-from lake.sql import among
+from lake.sql import among, among_each
 from schemas.embeddings import NAMED_COLUMNS, embeddings_schema
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table, vanished_table, windows_table
@@ -79,12 +79,9 @@ def shelve(lake: Lake, spec: EncoderSpec, lease: Lease) -> int:
     inactive = lake.table("tracks").to_table(columns=["track_id"], filter="state != 'active'")["track_id"]
     keys = lake.table(name).to_table(columns=["track_id"])["track_id"]
     leaving = keys.filter(is_among(keys, inactive)).to_pylist()
-    for start in range(0, len(leaving), _AT_ONCE):
-        chosen = among("track_id", leaving[start : start + _AT_ONCE])
+    for chosen in among_each("track_id", leaving):
         lease.check()
-        merge = lake.ensure(beside, embeddings_schema(spec)).merge_insert("track_id")
-        merge = merge.when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(lake.table(name).to_table(filter=chosen))
+        lake.upsert(beside, embeddings_schema(spec), lake.table(name).to_table(filter=chosen))
         lease.check()
         lake.table(name).delete(chosen)
     return len(leaving)
@@ -98,6 +95,6 @@ def give_up(lake: Lake, spec: EncoderSpec, lease: Lease) -> None:
     kept = lake.table(beside).to_table(columns=["track_id"])["track_id"]
     keys = lake.table(embeddings_table(spec)).to_table(columns=["track_id"])["track_id"]
     back = kept.filter(is_among(kept, keys)).to_pylist()
-    for start in range(0, len(back), _AT_ONCE):
+    for chosen in among_each("track_id", back):
         lease.check()
-        lake.table(beside).delete(among("track_id", back[start : start + _AT_ONCE]))
+        lake.table(beside).delete(chosen)

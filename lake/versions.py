@@ -35,9 +35,7 @@ def remember(lake: Lake, spec: EncoderSpec) -> None:
         "spec": spec.to_json(),
         "created_at": known.created_at if known else datetime.now(UTC),
     }
-    merge = lake.ensure("encoders", ENCODERS).merge_insert("embedding_version")
-    merge = merge.when_matched_update_all().when_not_matched_insert_all()
-    merge.execute(pa.Table.from_pylist([row], schema=ENCODERS))
+    lake.upsert("encoders", ENCODERS, pa.Table.from_pylist([row], schema=ENCODERS))
 
 
 def versions(lake: Lake) -> list[EncoderVersion]:

@@ -116,10 +116,7 @@ class Committer:
     def _merge(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
         """Tables that other runs may write too: Lance retries where two merges meet."""
         self._lease.check()
-        table = self.lake.ensure(name, schema)
-        key = next(field.name for field in schema if field.metadata)
-        merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(_shaped(rows, schema))
+        table = self.lake.upsert(name, schema, _shaped(rows, schema))
         self.bytes_written += table.io_stats_snapshot().written_bytes
 
     def _forgive(self, track_ids: pa.ChunkedArray) -> None:

@@ -10,6 +10,11 @@ def key(name: str) -> pa.Field:
     return pa.field(name, pa.string(), nullable=False, metadata={b"lance-schema:unenforced-primary-key": b"true"})
 
 
+def key_of(schema: pa.Schema) -> str:
+    """The name of its key column."""
+    return next(field.name for field in schema if field.metadata)
+
+
 def vector(dim: int) -> pa.DataType:
     """A float32 vector, the type that every reader knows: DuckDB 2.0 refuses tables with float16 columns."""
     return pa.list_(pa.float32(), dim)

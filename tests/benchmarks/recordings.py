@@ -8,13 +8,13 @@ Muldjord (genres in the files' tags).
 
 import json
 import struct
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import mutagen
 
-from workers.corpus.soundfonts import POOL, ar_members, check
+from workers.corpus.soundfonts import POOL, check, files_of
 from workers.weights import download
 
 PACKAGES = (
@@ -71,25 +71,16 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
 def _unpack(package: Path, folder: Path) -> None:
     """Every recording of the package as SOURCE-NAME.ogg; stems and jingles are left."""
     with package.open("rb") as file:
-        for name in ar_members(file):
-            if not name.startswith("data.tar"):
-                continue
-            with tarfile.open(fileobj=file, mode="r|*") as archive:
-                for member in archive:
-                    _keep(member, archive, folder)
-            return
+        for name, content in files_of(file):
+            _keep(PurePosixPath(name), content, folder)
 
 
-def _keep(member: tarfile.TarInfo, archive: tarfile.TarFile, folder: Path) -> None:
-    path = PurePosixPath(member.name)
-    content = archive.extractfile(member) if member.isfile() else None
-    if content is None:
-        return
+def _keep(path: PurePosixPath, content: IO[bytes], folder: Path) -> None:
     if path.name == INSTRUMENTS:
         for name, sound in _resources(content.read()):
             if name.endswith(".ogg"):
                 (folder / f"gcompris-{PurePosixPath(name).name}").write_bytes(sound)
-    elif path.suffix == ".ogg" and "wesnoth" in member.name and path.parent.name == "music":
+    elif path.suffix == ".ogg" and "wesnoth" in str(path) and path.parent.name == "music":
         (folder / f"wesnoth-{path.name}").write_bytes(content.read())
     elif path.name == "song.ogg":
         (folder / f"muldjord-{path.parent.name}.ogg").write_bytes(content.read())

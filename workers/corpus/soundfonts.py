@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -128,21 +128,28 @@ def _opened(content: bytes, muffled: int) -> bytes:
 
 
 def _unpack(package: BinaryIO, member: str, path: Path) -> None:
-    """Writes one file out of a Debian package, which is an ar archive around data.tar.*."""
-    for name in ar_members(package):
-        if name.startswith("data.tar"):
-            with tarfile.open(fileobj=package, mode="r|*") as archive:
-                for found in archive:
-                    content = archive.extractfile(found) if found.name == member else None
-                    if content is not None:
-                        with path.open("wb") as file:
-                            shutil.copyfileobj(content, file, 1 << 20)
-                        return
-            break
+    """Writes one file out of a Debian package."""
+    for name, content in files_of(package):
+        if name == member:
+            with path.open("wb") as file:
+                shutil.copyfileobj(content, file, 1 << 20)
+            return
     raise UserError(f"the package holds no file {member}; it is not the one that was pinned")
 
 
-def ar_members(package: BinaryIO) -> Iterator[str]:
+def files_of(package: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
+    """The files of a Debian package, an ar archive around data.tar.*, each to be read before the next is asked for."""
+    for name in _ar_members(package):
+        if name.startswith("data.tar"):
+            with tarfile.open(fileobj=package, mode="r|*") as archive:
+                for found in archive:
+                    content = archive.extractfile(found) if found.isfile() else None
+                    if content is not None:
+                        yield found.name, content
+            return
+
+
+def _ar_members(package: BinaryIO) -> Iterator[str]:
     """The names of an ar archive's members; the file stands at each one's content when its name is given."""
     if package.read(8) != b"!<arch>\n":
         return

@@ -61,8 +61,8 @@ def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
     weights = base.weights if base else ()
     return Entry(
         spec,
-        partial(_OnFeatures, folder, base) if base else partial(_OnAudio, folder),
-        partial(_text_tower, folder),
+        partial(_OnFeatures, folder, trained, base) if base else partial(_OnAudio, folder, trained),
+        partial(_text_tower, folder, trained),
         weights if source is None or source in weights else (*weights, source),
         realtime_factor=base.realtime_factor if base else _AUDIO_FACTOR,
         on_gpu=base.on_gpu if base else True,
@@ -73,15 +73,14 @@ def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
 class _OnFeatures:
     """An Encoder: the base encoder's features and tags, and the trained head."""
 
-    def __init__(self, folder: Path, base: Entry, spec: EncoderSpec, models: Path) -> None:
-        self.spec, self._share = spec, read_trained(folder).cell.share
+    def __init__(self, folder: Path, trained: Trained, base: Entry, spec: EncoderSpec, models: Path) -> None:
+        self.spec, self._share = spec, trained.cell.share
         self._base = base.load(base.spec.limited(spec.backbone.windows.limit), models)
         self._unit = base.spec.head.kind == "identity"  # then the lake keeps unit vectors, and they were trained on
-        joint = _joint(folder, models)
+        joint = _joint(folder, trained, models)
         self._head = joint.audio
-        self._common = (
-            joint.text.mean.numpy() if self._share else None
-        )  # what all texts share, and no text of ours has
+        if self._share:
+            self._common = joint.text.mean.numpy()  # what all texts share, which no text of this space has
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         return self._base.embed_windows(windows)
@@ -106,14 +105,14 @@ class _OnFeatures:
 class _OnAudio(NetEncoder):
     """An Encoder: the CNN and transformer of TTMR, trained here; what is stored is not of length 1."""
 
-    def __init__(self, folder: Path, spec: EncoderSpec, models: Path) -> None:
-        super().__init__(spec, _joint(folder, models).audio)
+    def __init__(self, folder: Path, trained: Trained, spec: EncoderSpec, models: Path) -> None:
+        super().__init__(spec, _joint(folder, trained, models).audio)
 
 
-def _text_tower(folder: Path, _: EncoderSpec, models: Path) -> TextTower:
+def _text_tower(folder: Path, trained: Trained, _: EncoderSpec, models: Path) -> TextTower:
     from workers.joint.asked import JointTexts, TagsInTexts, frozen_tower
 
-    trained, joint = read_trained(folder), _joint(folder, models)
+    joint = _joint(folder, trained, models)
     if joint.centroids is not None:
         return TagsInTexts(joint.centroids, trained.vocabulary)
     return JointTexts(joint, None if trained.cell.finetune_text else frozen_tower(trained.cell.text, models))
@@ -129,12 +128,11 @@ def _parameters(cell: Cell, base: Entry | None, source: Source | None) -> tuple[
     return tuple(told)
 
 
-def _joint(folder: Path, models: Path) -> "Joint":
+def _joint(folder: Path, trained: Trained, models: Path) -> "Joint":
     """The trained net, in eval mode."""
     from workers.joint.files import read_weights
     from workers.joint.model import joint_of
 
-    trained = read_trained(folder)
     reader = None
     if trained.cell.finetune_text:
         from workers.text.minilm import MiniLMNet  # not for workers on audio, nor for texts that are read elsewhere
