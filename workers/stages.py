@@ -171,7 +171,7 @@ def each(work: Callable[[Any, Any], Any], shared: Any, jobs: list[Any], settings
 
 
 def shared_blocks(blocks: Iterable[np.ndarray], settings: Settings) -> list[ray.ObjectRef]:
-    """Vectors in blocks [rows, dim] -> unit rows in Ray's object store, which spills to disk what memory cannot hold."""
+    """Vectors in blocks [rows, dim] -> unit rows in Ray's object store, which spills to disk what is too much."""
     start_ray(settings)
     return [ray.put(unit_rows(block)) for block in blocks]
 

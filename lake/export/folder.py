@@ -86,8 +86,9 @@ class Folder:
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Makes ready to write; what was written by another plan goes."""
-        if self.is_local:
-            shutil.rmtree(self._beside("replaced"), ignore_errors=True)
+        replaced = self._beside("replaced")
+        if self.is_local and os.path.exists(replaced):  # killed between two renames, or after them
+            shutil.rmtree(replaced) if os.path.exists(self.uri) else os.rename(replaced, self.uri)
         if self._json(f"{self.stage}/{UNFINISHED}") == plan:
             return
         if self.is_local:

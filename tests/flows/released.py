@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from lake.connect import Lake
+from lake.export import formats, rows
 from lake.lease import Lease
 from lake.registry import register
 from lake.releases import draft, live, publish, snapshot
@@ -44,4 +45,21 @@ def lake_at(uri, ids=IDS):
 def python(code, *arguments):
     """A process of its own that may be killed."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, **pipes, text=True, env=environment())
+
+
+def small(monkeypatch):
+    """Exports in parts of eight rows, each in two row groups."""
+    monkeypatch.setattr(formats, "group_rows", lambda _: 4)
+    for module, name, value in ((formats, "PART_GROUPS", 2), (formats, "BATCH_ROWS", 3), (rows, "BATCH_ROWS", 3)):
+        monkeypatch.setattr(module, name, value)
+
+
+def rebuilt(home, *ids):
+    """Release 1 without these tracks, as a takedown leaves it: the same number of another snapshot."""
+    table = home.table(TABLE)
+    table.delete(f"track_id IN ({', '.join(map(repr, ids))})")
+    taken = {"lance_version": str(table.version), "tracks": str(table.count_rows())}
+    home.table("releases").update(taken, where="number = 1")
+    table.tags.update("release-1", table.version)
