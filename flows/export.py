@@ -17,7 +17,7 @@ from lake.export.formats import Piece, index_of, kept, pieces, removed_piece
 from lake.export.rows import BATCH_ROWS, Rows, changed_places, removed_tracks
 from lake.exports import drop, out_of_reach, record
 from lake.lease import Lease
-from lake.releases import Say, as_released, is_readable, live, release, snapshot
+from lake.releases import Say, as_released, is_readable, release, releases, snapshot
 from lake.runs import RunRecord, new_run_id
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -46,6 +46,11 @@ class Chosen:
     snapshot: Snapshot
     release: int | None
 
+    def require_current(self) -> None:
+        """UserError where the release was rebuilt since: a takedown missed an export that was not yet written down."""
+        if self.release and release(self.lake, self.release).snapshot != self.snapshot:
+            raise UserError(f"release {self.release} was rebuilt meanwhile: run the same command again")
+
     def export(self, uri: str, form: str, run_id: str, **more: Any) -> Export:
         """Its row in the book, before it is whole."""
         version = (self.spec.name, self.spec.embedding_version)
@@ -56,10 +61,9 @@ def chosen(settings: Settings, embedding_version: str | None, number: int | None
     """As `held` chooses; a table that is of no release is read as it is at this moment to the end."""
     found, spec = held(settings, embedding_version, number)
     lake = Lake.at(settings.lake, settings.s3)
-    if found.pins:
-        of = release(lake, number) if number else live(lake)
-        if of and of.snapshot.table in dict(found.pins):
-            return Chosen(lake, spec, of.snapshot, of.number)
+    for one in reversed(releases(lake)):
+        if (one.snapshot.table, one.snapshot.lance_version) in found.pins and number in (None, one.number):
+            return Chosen(lake, spec, one.snapshot, one.number)
     return Chosen(lake, spec, snapshot(lake, spec), None)
 
 
@@ -84,6 +88,7 @@ def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bo
             return there | {"done": False, "folder": folder.uri}
         with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as book:
             row = record(source.lake, source.export(folder.uri, request.format, run_id, since=request.since))
+            source.require_current()
             manifest = _written(source, before, folder, plan, run_id)
             record(source.lake, replace(row, tracks=manifest["tracks"]))
             book.done({name: manifest[name] for name in ("tracks", "removed")})

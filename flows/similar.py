@@ -53,6 +53,7 @@ def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool
             raise UserError(f"{file.uri} holds other neighbours: give another name, or remove it first")
         with RunRecord(source.lake, run_id, SIMILAR, source.spec, asdict(request)) as book:
             row = record(source.lake, source.export(file.uri, SIMILAR, run_id, k=request.k))
+            source.require_current()
             _written(source, file, plan, k, settings)
             record(source.lake, replace(row, tracks=source.snapshot.tracks))
             book.done({"tracks": source.snapshot.tracks})

@@ -28,6 +28,8 @@ def merged(best: Best, scores: np.ndarray, first: int) -> Best:
     that of the matrix product and one comparison.
     """
     queries, k = best.scores.shape
+    if not k:
+        return best
     floor = np.nextafter(best.scores[:, -1], np.float32(np.inf))
     if k < scores.shape[1] and np.isneginf(best.scores[:, -1]).any():  # at first nearly all would be better
         floor = np.maximum(floor, np.partition(scores, -k, axis=1)[:, -k])

@@ -68,8 +68,8 @@ def main() -> None:
     ideal = blocks * blocks * (before + after) / 2 / cores
     rate = 2 * asked.tracks**2 * asked.dim / wall / 1e9
     print(
-        f"{asked.tracks:,} tracks x {asked.dim}, {asked.k} neighbours: {wall:.1f} s, {rate:.0f} GFLOP/s on {cores} cores;"
-        f" the products alone {ideal:.1f} s ({before * 1e3:.0f} and {after * 1e3:.0f} ms each): "
+        f"{asked.tracks:,} tracks x {asked.dim}, {asked.k} neighbours: {wall:.1f} s, {rate:.0f} GFLOP/s on {cores} "
+        f"cores; the products alone {ideal:.1f} s ({before * 1e3:.0f} and {after * 1e3:.0f} ms each): "
         f"{ideal / wall:.0%} of the limit"
     )
 
@@ -89,7 +89,8 @@ def made_lake(uri: str, tracks: int, dim: int) -> Lake:
         "made-up", "MIT", "", BackboneSpec("0" * 64, SPEC.backbone.windows, "", "", dim), HeadSpec("", dim)
     )
     remember(home, spec)
-    home.ensure("tracks", TRACKS)
+    for name, schema in (("tracks", TRACKS), (embeddings_table(spec), embeddings_schema(spec))):
+        home.ensure(name, schema)
     random, schema = np.random.default_rng(0), embeddings_schema(spec)
     tags = [{"name": f"tag-{number}", "score": number / 20} for number in range(20)]
     for start in range(0, tracks, 1 << 14):

@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from flows.export import ExportRequest, again, export
+import flows.export
+from flows.export import ExportRequest, again, export, lease_name
 from lake.exports import exports, mount_of, record
 from lake.lease import Lease
-from schemas.exports import FORMATS
+from schemas.errors import UserError
+from schemas.exports import EXPORTS, FORMATS
 from schemas.settings import Settings
 from tests.flows.released import TABLE, lake_at, rebuilt, released, write
 from tests.lake.rows import unit
@@ -83,15 +86,9 @@ def test_what_cannot_be_written_anew_is_told_and_what_is_gone_is_dropped(home, t
     (tmp_path / "other").mkdir()
     (tmp_path / "other/letter.txt").write_text("mine")
     forgotten(home, "t005")
-    from flows.export import lease_name
-
     with Lease(home, lease_name(str(tmp_path / "busy")), "another", print):
         busy = next(one for one in exports(home) if one.uri.endswith("busy"))
-        import lake.lease
-
-        patience, lake.lease.SILENCE_SECONDS = lake.lease.SILENCE_SECONDS, 7.0
         told = again(home, Settings(lake=home.uri), busy, print)
-        lake.lease.SILENCE_SECONDS = patience
     assert (told.state, "run another" in told.message) == ("out of reach", True)
     assert states(home) == {
         "deleted": "gone",
@@ -109,10 +106,6 @@ def test_what_cannot_be_written_anew_is_told_and_what_is_gone_is_dropped(home, t
 
 
 def _row(one):
-    import pyarrow as pa
-
-    from schemas.exports import EXPORTS
-
     return EXPORTS, pa.Table.from_pylist([one.row()], schema=EXPORTS)
 
 
@@ -151,6 +144,20 @@ def test_in_a_store(s3_bucket):
     assert home.files().cat_file(f"{s3_bucket}/parquet/notes.txt") == b"mine"
     with home.files().open(f"{s3_bucket}/parquet/part-00000.parquet") as file:
         assert "t005" not in set(pd.read_parquet(file)["track_id"])
+
+
+def test_a_release_that_was_rebuilt_before_its_export_was_written_down(home, tmp_path, monkeypatch):
+    def late(lake, row):
+        forgotten(home, "t005")
+        return record(lake, row)
+
+    monkeypatch.setattr(flows.export, "record", late)
+    with pytest.raises(UserError, match="release 1 was rebuilt meanwhile: run the same command again"):
+        exported(home, tmp_path / "out")
+    monkeypatch.undo()
+    assert not (tmp_path / "out").exists()
+    exported(home, tmp_path / "out")
+    assert [one.tracks for one in exports(home)] == [39]
 
 
 def test_a_mount_point_is_found_for_paths_that_are_and_are_not():

@@ -95,6 +95,13 @@ def test_fewer_tracks_than_asked_for_and_twins(home, tmp_path):
     assert all(track not in row for track, row in frame["neighbours"].items())
 
 
+def test_a_track_that_is_alone_has_no_neighbour(tmp_path):
+    written(lake_at(tmp_path / "lake", ["only"]), tmp_path / "near.parquet")
+    assert pq.read_table(tmp_path / "near.parquet").to_pylist() == [
+        {"track_id": "only", "neighbours": [], "scores": []}
+    ]
+
+
 def test_killed_it_goes_on_with_the_blocks_it_has(home, tmp_path):
     out, stage = tmp_path / "near.parquet", tmp_path / ".near.parquet.unfinished"
     process = python(KILLED, home.uri, out)
