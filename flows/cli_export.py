@@ -18,12 +18,14 @@ def export(
     since: Annotated[int | None, typer.Option(min=1, help="Only what changed since this earlier release.")] = None,
     form: Annotated[str, typer.Option("--format", help="parquet, npy, lance, faiss or hnsw.")] = "parquet",
     embedding_version: Annotated[str | None, typer.Option(help="Of this version, as it is now.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="In place of another export that is there.")] = False,
 ) -> None:
     """Write vectors, tags and metadata of a release as files, with a manifest."""
     from flows.export import ExportRequest
     from flows.export import export as run
 
-    done = run(ExportRequest(folder, release, since, form, embedding_version), context.obj.settings, say)
+    request = ExportRequest(folder, release, since, form, embedding_version)
+    done = run(request, context.obj.settings, say, replaces=replace)
     if context.obj.json:
         print_json(done)
         return
@@ -55,12 +57,13 @@ def similar(
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="How many neighbours of each track.")] = 100,
     release: Annotated[int | None, typer.Option(min=1, help="Of this release; else of what is live.")] = None,
     embedding_version: Annotated[str | None, typer.Option(help="Of this version, as it is now.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="In place of other neighbours that are there.")] = False,
 ) -> None:
     """Write the k nearest other tracks of every track: exact, in blocks on Ray."""
     from flows.similar import Neighbours
     from flows.similar import similar as run
 
-    done = run(Neighbours(out, k, release, embedding_version), context.obj.settings, say)
+    done = run(Neighbours(out, k, release, embedding_version), context.obj.settings, say, replaces=replace)
     if context.obj.json:
         print_json(done)
         return

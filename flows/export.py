@@ -71,7 +71,7 @@ def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bo
     """Writes an export and its manifest, which it returns with `done`: whether anything was to be done.
 
     A folder that holds the same is left as it is; one that holds it as it was before its release was rebuilt is
-    replaced. UserError for a folder that holds anything else, unless an export there is to be replaced.
+    replaced, and so is any other export with `replaces`. UserError for a folder that holds anything else.
     """
     if request.format not in FORMATS:
         raise UserError(f"there is no format {request.format!r}: use {', '.join(FORMATS)}")
@@ -82,8 +82,7 @@ def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bo
     index_of(plan, 0)
     with Lease(source.lake, lease_name(folder.uri), run_id := new_run_id(), say):
         there = folder.manifest()
-        if not replaces:
-            _require_free(folder, there, plan)
+        _require_free(folder, there, plan, replaces)
         if there and fits(there, plan):
             return there | {"done": False, "folder": folder.uri}
         with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as book:
@@ -165,7 +164,7 @@ def _plan(source: Chosen, before: Snapshot | None, form: str) -> dict[str, Any]:
     }
 
 
-def _require_free(folder: Folder, there: dict[str, Any] | None, plan: dict[str, Any]) -> None:
+def _require_free(folder: Folder, there: dict[str, Any] | None, plan: dict[str, Any], replaces: bool) -> None:
     """UserError where the folder holds what this export is not to replace."""
     if there is None:
         if not folder.is_begun() and folder.names():
@@ -174,10 +173,10 @@ def _require_free(folder: Folder, there: dict[str, Any] | None, plan: dict[str, 
     same = ("lake", "release", "since", "format", "embedding_version")
     if plan["release"] is None:
         same += ("snapshot",)
-    if any(there.get(name) != plan[name] for name in same):
+    if not replaces and any(there.get(name) != plan[name] for name in same):
         what = f"release {there.get('release')} as {there.get('format')}"
         what += f" since {there['since']}" if there.get("since") else ""
-        raise UserError(f"{folder.uri} holds another export ({what}): give another folder, or remove it first")
+        raise UserError(f"{folder.uri} holds another export ({what}): give another folder, or --replace it")
 
 
 def _written(

@@ -50,7 +50,7 @@ def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool
             return told | {"done": False}
         rebuilt = there is None or (plan["release"] and there | {"snapshot": None} == plan | {"snapshot": None})
         if not (replaces or rebuilt):
-            raise UserError(f"{file.uri} holds other neighbours: give another name, or remove it first")
+            raise UserError(f"{file.uri} holds other neighbours: give another name, or --replace it")
         with RunRecord(source.lake, run_id, SIMILAR, source.spec, asdict(request)) as book:
             row = record(source.lake, source.export(file.uri, SIMILAR, run_id, k=request.k))
             source.require_current()

@@ -23,17 +23,23 @@ class Best:
 def merged(best: Best, scores: np.ndarray, first: int) -> Best:
     """`best` with scores [Q, C] of the candidates of rows first to first + C; give blocks in the order of their rows.
 
-    -inf leaves a candidate out. Ties go to the lower row: a later candidate must be better than the worst kept. Only
-    those that are get sorted, and they become few after the first blocks (about k / b of block b), so that the cost is
-    that of the matrix product and one comparison.
+    -inf leaves a candidate out. Ties go to the lower row: a later candidate must be better than the worst kept, and
+    only those that are get sorted. That is about k a query each time the number of candidates seen has doubled, so the
+    first block is taken in pieces that double; of later ones the cost is the product and one comparison.
     """
+    k, start, size = best.scores.shape[1], 0, scores.shape[1]
+    if k and np.isneginf(best.scores[:, -1]).any():
+        size = 2 * k
+    while k and start < scores.shape[1]:
+        best = _with_better(best, scores[:, start : start + size], first + start)
+        start, size = start + size, 2 * size
+    return best
+
+
+def _with_better(best: Best, scores: np.ndarray, first: int) -> Best:
     queries, k = best.scores.shape
-    if not k:
-        return best
-    floor = np.nextafter(best.scores[:, -1], np.float32(np.inf))
-    if k < scores.shape[1] and np.isneginf(best.scores[:, -1]).any():  # at first nearly all would be better
-        floor = np.maximum(floor, np.partition(scores, -k, axis=1)[:, -k])
-    which, column = np.nonzero(scores >= floor[:, None])
+    floor = np.nextafter(best.scores[:, -1:], np.float32(np.inf))  # above -inf too, and at most the next number
+    which, column = np.divmod(np.flatnonzero(scores >= floor), scores.shape[1])
     counts = np.bincount(which, minlength=queries)
     place = k + np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
     pool_scores = np.full((queries, k + counts.max(initial=0)), -np.inf, np.float32)

@@ -151,7 +151,9 @@ def test_the_same_again_is_nothing_to_do_and_another_is_refused(sound, tmp_path,
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     assert not exported(sound, tmp_path / "out", format=form)["done"]
     for other in ({"number": 1}, {"format": "npy" if form != "npy" else "lance"}, {"since": 1}):
-        with pytest.raises(UserError, match=r"holds another export \(release 2 as .*give another folder, or remove"):
+        with pytest.raises(
+            UserError, match=r"holds another export \(release 2 as .*give another folder, or --replace it"
+        ):
             exported(sound, tmp_path / "out", **{"format": form} | other)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
@@ -172,6 +174,8 @@ def test_what_is_no_place_for_an_export(sound, tmp_path):
         exported(sound, tmp_path / "out", format="csv")
     with pytest.raises(UserError, match="there is no release 9"):
         exported(sound, tmp_path / "out", number=9)
+    with pytest.raises(UserError, match="holds files that are no export"):
+        export(ExportRequest(str(tmp_path / "full")), Settings(lake=sound.uri), print, replaces=True)
     (tmp_path / "empty").mkdir()
     assert exported(sound, tmp_path / "empty")["done"]
     assert (tmp_path / "full/letter.txt").read_text() == "mine"
@@ -210,8 +214,9 @@ def test_the_command(sound, tmp_path):
     done = run("--lake", sound.uri, "export", tmp_path / "out", "--release", 1)
     assert done.stdout == f"release 1 (made-up {SPEC.embedding_version}), 40 tracks: {tmp_path}/out\n"
     assert "holds another export" in refused("--lake", sound.uri, "export", tmp_path / "out")
+    assert run("--lake", sound.uri, "export", tmp_path / "out", "--replace").stdout.startswith("release 2")
     listed = json.loads(run("--lake", sound.uri, "--json", "exports").stdout)
-    assert (str(tmp_path / "out"), 40) in {(row["uri"], row["tracks"]) for row in listed}
+    assert (str(tmp_path / "out"), 2) in {(row["uri"], row["release"]) for row in listed}
     since = answer(sound.uri, "export", tmp_path / "new", "--since", 1, "--release", 2)
     assert (since["tracks"], since["removed"], since["done"]) == (2, 3, True)
     assert Path(since["folder"], "removed.parquet").is_file()
