@@ -119,7 +119,7 @@ def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[
         from lake.export.neighbours import File
     place = File.at(recorded.uri, settings.s3) if recorded.format == SIMILAR else Folder.at(recorded.uri, settings.s3)
     if not place.is_begun():
-        return "gone", "its owner deleted it"
+        return "gone", "no export is there any more: its owner deleted it, or moved it where nobody is told of"
     needed = [release(lake, number) for number in (recorded.release, recorded.since) if number]
     if retired := [one.title for one in needed if not is_readable(lake, one)]:
         place.remove()

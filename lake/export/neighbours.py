@@ -81,7 +81,10 @@ class File:
 
     def is_begun(self) -> bool:
         """Whether neighbours are here, or parts of them."""
-        return self.stage.exists() or self.files.exists(self.uri)
+        try:
+            return self.stage.exists() or self.plan() is not None
+        except UserError:  # its owner put something else in their place
+            return False
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Makes ready to write; parts of another plan go."""

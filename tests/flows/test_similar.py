@@ -128,7 +128,7 @@ def test_killed_it_goes_on_with_the_blocks_it_has(home, tmp_path):
 def test_after_a_takedown_it_is_written_anew(home, tmp_path):
     written(home, tmp_path / "near.parquet")
     written(home, tmp_path / "gone.parquet")
-    (tmp_path / "gone.parquet").unlink()
+    (tmp_path / "gone.parquet").write_text("something else")
     rebuilt(home, "t005")
     states = {one.uri: again(home, Settings(lake=home.uri), one, print).state for one in exports(home)}
     assert states == {str(tmp_path / "near.parquet"): "written anew", str(tmp_path / "gone.parquet"): "gone"}
