@@ -47,8 +47,10 @@ def forget(
         print(f"releases made anew or given up: {numbers or 'none held them'}")
         left = f"{done.rows_left} rows and {len(done.files_left)} files are left"
         print(f"looked again into {done.versions_examined} versions: {left}")
+        for one in done.exports:
+            print(f"{one.uri}: {one.state}, {one.message}")
         print(f"receipt: {path}")
-    raise typer.Exit(1 if done.rows_left or done.files_left else 0)
+    raise typer.Exit(0 if done.is_clean else 1)
 
 
 def _confirm(number: int) -> None:

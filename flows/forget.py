@@ -1,14 +1,16 @@
 """A takedown: tracks leave every table, version, release, index and export, and are refused from then on."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import lance
 
+from flows.export import again
 from lake import releases, takedowns, tidy
 from lake.connect import Lake
+from lake.exports import exports
 from lake.lease import SWEEP, Lease
 from lake.runs import RunRecord, new_run_id
 from lake.scrub import Scrub
@@ -35,29 +37,48 @@ class ForgetRequest:
 
 
 def forget(request: ForgetRequest, settings: Settings, say: Say) -> Receipt:
-    """Removes them, and looks again. Killed on its way, the same call, or one without tracks, finishes it.
+    """Removes them, looks again, and writes every export anew that held them. Killed on its way, the same call, or one
+    without tracks, finishes it; without tracks it also tries again to reach exports that were out of reach.
 
     UserError where a track is not known, or where somebody writes into the lake.
     """
     lake = Lake.at(settings.lake, settings.s3)
     lake.required_names()
     run_id = new_run_id()
-    with ExitStack() as held:
-        for one in tidy.lakes(lake):
-            for name in (SWEEP, *tidy.writers(one)):
-                held.enter_context(Lease(one, name, run_id, say))
-        receipt = _begun(lake, request, run_id, say)
-        record = held.enter_context(RunRecord(lake, run_id, "forget", None, {"reason": request.reason}))
-        if request.retire:
-            receipt.releases += _retired(lake)
-        scrubs = [scrub for one in tidy.lakes(lake) for scrub in _scrubbed(one, receipt, say)]
-        for one in tidy.lakes(lake):
-            tidy.sweep(one)
-        _examine(lake, scrubs, receipt)
+    with ExitStack() as run:
+        if request.tracks or takedowns.refused(lake).unfinished or not exports(lake):
+            with _alone(lake, run_id, say):
+                receipt = _begun(lake, request, run_id, say)
+                record = run.enter_context(RunRecord(lake, run_id, "forget", None, {"reason": request.reason}))
+                _remove(lake, request, receipt, say)
+        else:
+            receipt = Receipt(run_id, lake.uri, (), (), None)
+            record = run.enter_context(RunRecord(lake, run_id, "forget", None, {}))
+        receipt.exports = [again(lake, settings, one, say) for one in exports(lake)]
         takedowns.finish(lake, run_id)
         receipt.finished_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         record.done(receipt.as_dict())
     return receipt
+
+
+@contextmanager
+def _alone(lake: Lake, run_id: str, say: Say) -> Iterator[None]:
+    """Nobody else writes into the lake or into those beside it: UserError says who does."""
+    with ExitStack() as held:
+        for one in tidy.lakes(lake):
+            for name in (SWEEP, *tidy.writers(one)):
+                held.enter_context(Lease(one, name, run_id, say))
+        yield
+
+
+def _remove(lake: Lake, request: ForgetRequest, receipt: Receipt, say: Say) -> None:
+    """From every table, and looks again."""
+    if request.retire:
+        receipt.releases += _retired(lake)
+    scrubs = [scrub for one in tidy.lakes(lake) for scrub in _scrubbed(one, receipt, say)]
+    for one in tidy.lakes(lake):
+        tidy.sweep(one)
+    _examine(lake, scrubs, receipt)
 
 
 def _begun(lake: Lake, request: ForgetRequest, run_id: str, say: Say) -> Receipt:
@@ -105,12 +126,13 @@ def _scrub(lake: Lake, scrub: Scrub, receipt: Receipt, say: Say) -> Scrub:
     say(f"{scrub.name} ...")
     there = [one for one in releases.releases(lake) if one.snapshot.table == scrub.name]
     kept = {one.snapshot.lance_version for one in there if releases.is_kept(lake, one)}
+    live = next((one.snapshot.lance_version for one in there[-1:] if one == releases.live(lake)), None)
 
     def succeed(version: int, table: lance.LanceDataset) -> None:
         for one in releases.succeed(lake, scrub.name, version, table):
             receipt.releases.append(Rebuilt(one.number, version, table.version, table.count_rows()))
 
-    if done := scrub.remove(kept, succeed):
+    if done := scrub.remove(kept, live, succeed):
         receipt.tables.append(done)
     return scrub
 

@@ -12,6 +12,7 @@ from lake.connect import Lake
 from lake.index import compact, to_compact, update_indexes, wanted_indexes
 from lake.lease import SWEEP, Lease, dead, unreleased
 from lake.runs import RunRecord, new_run_id
+from lake.takedowns import require_finished
 from schemas.care import Care, Finding
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -37,6 +38,7 @@ def maintain(request: MaintainRequest, settings: Settings, say: Say, step: Step 
     lake.required_names()
     if request.dry_run:
         return [care for one in tidy.lakes(lake) for care in _planned(one, request)]
+    require_finished(lake)
     run_id = new_run_id()
     with (
         Lease(lake, tidy.MAINTAIN, run_id, say),

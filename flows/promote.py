@@ -24,6 +24,7 @@ from lake.releases import (
     snapshot,
 )
 from lake.runs import RunRecord, new_run_id
+from lake.takedowns import require_finished
 from lake.tidy import PROMOTE
 from lake.versions import choose, versions
 from schemas.encoders import EncoderSpec
@@ -72,6 +73,7 @@ def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Pr
     """
     limits, played = Limits.read(request.gate), _played(request)
     lake = Lake.at(settings.lake, settings.s3)
+    require_finished(lake)
     spec = _candidate(lake, request.version)
     run_id = new_run_id()
     with Lease(lake, PROMOTE, run_id, say):  # from before the snapshot: until it is tagged, this alone keeps its files
@@ -98,6 +100,7 @@ def rollback(number: int | None, settings: Settings, say: Any = print) -> Releas
     Rolled back twice, the lake is two releases back: what was rolled back from is not returned to unless it is named.
     """
     lake = Lake.at(settings.lake, settings.s3)
+    require_finished(lake)
     before = live(lake)
     if before is None:
         raise UserError(f"nothing is released in {lake.uri}: there is nothing to go back to")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.exports import Rewritten
 from schemas.tables import key
 
 TAKEN_DOWN = "taken_down"  # the reason under which refused content is in quarantine
@@ -57,11 +58,17 @@ class Receipt:
     reason: str | None
     tables: list[Scrubbed] = field(default_factory=list)
     releases: list[Rebuilt] = field(default_factory=list)
-    exports: list[dict[str, Any]] = field(default_factory=list)
+    exports: list[Rewritten] = field(default_factory=list)
     versions_examined: int = 0
     files_left: list[str] = field(default_factory=list)
     rows_left: int = 0
     finished_at: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing that is known to hold it is left."""
+        reached = all(one.state != "out of reach" for one in self.exports)
+        return reached and not self.rows_left and not self.files_left
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -12,6 +12,7 @@ import flows.export
 from flows.export import ExportRequest, again, export, lease_name
 from lake.exports import exports, mount_of, record
 from lake.lease import Lease
+from lake.takedowns import finish, write_down
 from schemas.errors import UserError
 from schemas.exports import EXPORTS, FORMATS
 from schemas.settings import Settings
@@ -30,7 +31,8 @@ def exported(home, folder, **asked):
 
 def forgotten(home, track):
     rebuilt(home, track)
-    home.table("tracks").update({"state": "'forgotten'"}, where=f"track_id = '{track}'")
+    write_down(home, [track], [], "a-takedown", None)
+    finish(home, "a-takedown")
 
 
 def states(home):

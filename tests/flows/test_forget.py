@@ -4,15 +4,17 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from flows.doctor import doctor
+from flows.export import ExportRequest, export
 from flows.forget import ForgetRequest, forget
 from flows.promote import rollback
 from flows.query import find, status
 from lake.index import tend
 from lake.lease import Lease
-from lake.releases import draft, live, publish, snapshot
+from lake.releases import at, draft, live, publish, release, snapshot
 from lake.tidy import files_of
 from lake.write import Committer
 from schemas.errors import UserError
@@ -159,6 +161,29 @@ def test_releases_may_be_given_up_instead(made):
         scores(made, number=1)
 
 
+def test_exports_are_written_anew_and_one_that_is_out_of_reach_is_tried_again(made, tmp_path, monkeypatch):
+    track, *vectors = nights(made)
+    settings, out = Settings(lake=made.uri), tmp_path / "out"
+    for number in (1, 3):
+        export(ExportRequest(str(out / str(number)), number, format="npy"), settings, print)
+    export(ExportRequest(str(out / "lost"), 1, format="npy"), settings, print)
+    with monkeypatch.context() as unmounted:
+        unmounted.setattr("flows.export.out_of_reach", lambda one: "no disk" if one.uri.endswith("lost") else None)
+        receipt = gone(made, track)
+    states = {one.uri.rsplit("/", 1)[1]: one.state for one in receipt.exports}
+    assert states == {"1": "written anew", "3": "written anew", "lost": "out of reach"}
+    assert not receipt.is_clean
+    for number in (1, 3):
+        whole = (out / str(number) / "vectors.npy").read_bytes()
+        assert not any(vector.tobytes() in whole for vector in vectors)
+        assert track not in pq.read_table(out / str(number) / "tracks.parquet")["track_id"].to_pylist()
+    assert any(vector.tobytes() in (out / "lost" / "vectors.npy").read_bytes() for vector in vectors)
+    later = gone(made)
+    assert later.is_clean
+    assert {one.state for one in later.exports} == {"unchanged", "written anew"}
+    assert not any(vector.tobytes() in (out / "lost" / "vectors.npy").read_bytes() for vector in vectors)
+
+
 def test_features_windows_and_quarantine_go_too(uri):
     home = small_lake(uri)
     name, out = "t0003", "y-quarantined"
@@ -182,15 +207,19 @@ def test_indexes_know_it_no_longer(tmp_path, monkeypatch):
     tend(home, SPEC)
     publish(home, draft(None, snapshot(home, SPEC), "a-run", "index"), print)
     name = embeddings_table(SPEC)
+    home.table(name).delete("track_id = 't0005'")
+    publish(home, draft(live(home), snapshot(home, SPEC), "b-run", "index"), print)
     before = {index.name: index.num_rows_indexed for index in home.table(name).describe_indices()}
     assert {"track_id_idx", "vector_idx"} <= before.keys()
-    assert set(before.values()) == {120}
+    assert set(before.values()) == {119}
     mark = b"t0007"
     indexed = [path for path in files_of(home, name) if "_indices" in path and mark in home.files().cat_file(path)]
     assert indexed
     forget(ForgetRequest(("t0007",)), Settings(lake=home.uri), print)
     after = {index.name: index.num_rows_indexed for index in home.table(name).describe_indices()}
-    assert after == dict.fromkeys(before, 119)
+    assert after == dict.fromkeys(before, 118)
+    earlier = at(home, release(home, 1).snapshot).table(name)
+    assert (earlier.count_rows(), earlier.describe_indices()) == (119, [])
     assert not any(
         mark in home.files().cat_file(path) for path in files_of(home, name) if "/_transactions/" not in path
     )
