@@ -1,12 +1,12 @@
 """`tonelake recommend` and `tonelake playlists`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from flows.context import print_json, show_list
-from schemas.errors import UserError
 
 app = typer.Typer()
 
@@ -54,21 +54,67 @@ def _show(found: dict[str, Any]) -> None:
     show(
         "interests",
         ["", "share", "tracks", "around"],
-        [
-            [row["interest"], f"{row['weight']:.0%}", row["tracks"], _name(row["around"])]
-            for row in found["interests"]
-        ],
+        [[row["interest"], f"{row['weight']:.0%}", row["tracks"], _name(row["around"])] for row in found["interests"]],
     )
+    columns = ("rank", "score", "title", "artist", "interest")
     show(
         "recommended",
-        ["", "score", "title", "artist", "interest", "because of", "track_id"],
-        [
-            [*(row[name] for name in ("rank", "score", "title", "artist", "interest"))]
-            + [_name(row["because"]), row["track_id"]]
-            for row in found["recommended"]
-        ],
+        [*columns, "because of", "track_id"],
+        [[*(row[name] for name in columns), _name(row["because"]), row["track_id"]] for row in found["recommended"]],
     )
 
 
 def _name(track: dict[str, Any]) -> str:
     return " by ".join(filter(None, (track["title"], track["artist"]))) or track["track_id"]
+
+
+@app.command()
+def playlists(
+    context: typer.Context,
+    data: Annotated[str | None, typer.Option(help="Folder of the Million Playlist Dataset, mpd.slice.*.json.")] = None,
+    interactions: Annotated[
+        str | None, typer.Option(help="Each user a playlist: .csv or .parquet with user_id, track_id, timestamp.")
+    ] = None,
+    judged: Annotated[int, typer.Option(min=1, help="Judge at most so many; never more than a fifth.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the judged playlists.")] = 0,
+    interests: Interests = None,
+    diversity: Diversity = 0.0,
+    embedding_version: Version = None,
+    release: Release = None,
+) -> None:
+    """Judge how well the lake continues playlists, beside popularity and the mean vector."""
+    from flows.playlists import PlaylistsRequest, judge_playlists
+
+    request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
+    found = judge_playlists(request, context.obj.settings, _say)
+    if context.obj.json:
+        print_json(found)
+        return
+    from flows.tables import show
+
+    told = found["coverage"]
+    print(
+        f"{told['tracks_matched']:,} of {told['tracks']:,} tracks matched; "
+        f"{told['judged']:,} of {told['playlists']:,} playlists judged, "
+        f"{told['counted_for_popularity']:,} counted for popularity; {told['candidates']:,} tracks to choose from"
+    )
+    show(f"{found['encoder']} {found['embedding_version']} on {found['source']}", *_table(found["figures"], "value"))
+    show("paired differences; of clicks less is better", *_table(found["gains"], "gain"))
+
+
+def _table(rows: list[dict[str, Any]], value: str) -> tuple[list[str], list[list[Any]]]:
+    """A line for each category and method, a column for each metric, with its 95 % interval."""
+    names = [name for name in ("seeds", "method", "over", "playlists") if rows and name in rows[0]]
+    lines: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        sign = "+" if value == "gain" else ""
+        lines.setdefault(key, [*key]).append(
+            f"{row[value]:{sign}.3f} ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
+        )
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    return [*names, *metrics], list(lines.values())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -16,6 +16,8 @@ from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table
 from workers.metrics.neighbours import unit_rows
 
+_BATCHES_UNTOLD = 16  # a second or two
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -48,7 +50,9 @@ class Pool:
         shown = about.select(["track_id", "title", "artist"]).take(pa.array(first))
         rows = np.empty((len(shown), spec.head.dim), np.float32)
         batches = table.to_batches(columns=["track_id", "vector"], batch_size=BATCH_ROWS)
-        for batch in track(batches, f"reading {spec.name}", -(-count // BATCH_ROWS)):
+        if count > _BATCHES_UNTOLD * BATCH_ROWS:
+            batches = track(batches, f"reading {spec.name}", -(-count // BATCH_ROWS))
+        for batch in batches:
             place = pc.index_in(batch["track_id"], shown["track_id"].combine_chunks())
             kept = pc.is_valid(place)
             vectors = pa.chunked_array([batch["vector"].filter(kept)])

@@ -1,9 +1,9 @@
-"""`tonelake recommend`: a listener's interests, each asked for its share; for one person to read, or for many in a file.
+"""`tonelake recommend`: a listener's interests, each asked for its share; for one to read, or for many in a file.
 
 One listener's interests are searched for in the lake's index; of many the whole version is read once.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 

@@ -61,7 +61,7 @@ def search(
 def nearest_rows(
     lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, columns: list[str], chosen: Filter = Filter()
 ) -> pa.Table:
-    """Those columns of the k rows nearest to a unit vector, and `_distance`, 1 - cosine; without one any k that pass."""
+    """Those columns of the k rows nearest to a unit vector, and `_distance`, 1 - cosine; without one any that pass."""
     asked: dict[str, Any] = {"columns": columns, "limit": k}
     if query is not None:
         nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "ef": max(_EF, 10 * k), **_NEAREST}

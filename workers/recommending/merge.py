@@ -29,7 +29,7 @@ def recommended(
     """Cosines [I, N] of interests and tracks, -inf for a track that must not be named; unit rows [N, dim] of the
     tracks; weights [I] -> at most k tracks, none twice.
 
-    The next track is always of the interest that is furthest below its weight's share. It is the one that is highest in
+    The next track is of the interest that is furthest below its weight's share, and of its tracks the highest in
     (1 - diversity) x cosine to the interest - diversity x the highest cosine to a track chosen before.
     """
     pool, scores = _nearest(scores, candidates(k))

@@ -47,8 +47,10 @@ def mmr(scores, rows, k, diversity):
         chosen.append(
             max(
                 left,
-                key=lambda row: (1 - diversity) * scores[row]
-                - diversity * max((rows[row] @ rows[other] for other in chosen), default=0),
+                key=lambda row: (
+                    (1 - diversity) * scores[row]
+                    - diversity * max((rows[row] @ rows[other] for other in chosen), default=0)
+                ),
             )
         )
     return chosen
