@@ -49,7 +49,8 @@ def _show(found: dict[str, Any]) -> None:
     from flows.tables import show
 
     history = found["history"]
-    told = f" ({', '.join(history['for_example'])} ...)" if history["not_held"] else ""
+    named = history["for_example"] + ["..."] * (history["not_held"] > len(history["for_example"]))
+    told = f" ({', '.join(named)})" if named else ""
     print(f"{history['tracks']:,} tracks in the history, {history['not_held']:,} of them not in the lake{told}")
     show(
         "interests",

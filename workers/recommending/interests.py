@@ -50,25 +50,34 @@ def interests(rows: np.ndarray, plays: np.ndarray, number: int | None = None) ->
     return Interests(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12), shares[order], labels)
 
 
+def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
+    """Distances [N, N], two or more clusters numbered from 0 [N] -> the mean silhouette (Rousseeuw, 1987).
+
+    As scikit-learn's, which spends nine tenths of its time on a few dozen tracks in checking its arguments.
+    """
+    member = labels[:, None] == np.arange(labels.max() + 1)
+    sums, sizes = distances @ member, member.sum(axis=0)
+    own = sizes[labels]
+    inside = sums[member] / np.maximum(own - 1, 1)
+    outside = np.where(member, np.inf, sums / sizes).min(axis=1)
+    furthest = np.maximum(np.maximum(inside, outside), 1e-12)
+    return float(np.where(own > 1, (outside - inside) / furthest, 0).mean())
+
+
 def _labels(rows: np.ndarray, number: int | None) -> np.ndarray:
     """[N]: clusters numbered from 0."""
     if number == 1 or len(rows) == 1:
         return np.zeros(len(rows), int)
-    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import pdist, squareform
-    from sklearn.metrics import silhouette_score
 
     distances = pdist(rows)
     tree = linkage(distances, "ward")
-
-    def cut(wanted: int) -> np.ndarray:
-        return np.unique(fcluster(tree, wanted, "maxclust"), return_inverse=True)[1]
-
     if number is not None:
-        return cut(number)
+        return cut_tree(tree, min(number, len(rows)))[:, 0]
     square, best, highest = squareform(distances), np.zeros(len(rows), int), _STRUCTURE
-    for wanted in range(2, min(MOST, len(rows) - 1) + 1):
-        labels = cut(wanted)
-        if labels.max() and (found := silhouette_score(square, labels, metric="precomputed")) > highest:
+    wanted = range(2, min(MOST, len(rows) - 1) + 1)
+    for labels in cut_tree(tree, wanted).T if wanted else ():
+        if (found := silhouette(square, labels)) > highest:
             best, highest = labels, found
     return best

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist, squareform
+from sklearn.metrics import silhouette_score
 
 from workers.metrics.neighbours import unit_rows
-from workers.recommending.interests import RECENT, interests, listened
+from workers.recommending.interests import RECENT, interests, listened, silhouette
 
 
 def tastes(counts, dim=32, spread=0.1, seed=0):
@@ -65,3 +67,12 @@ def test_what_was_played_last():
     items, plays = listened(np.concatenate([np.zeros(5, int), np.arange(1, RECENT + 1)]))
     assert len(items) == RECENT
     assert items[0] == 1
+
+
+@pytest.mark.parametrize("clusters", [2, 5, 30])
+def test_the_silhouette_equals_scikit_learns(clusters):
+    random = np.random.default_rng(clusters)
+    square = squareform(pdist(random.standard_normal((40, 3))))
+    labels = np.unique(random.integers(0, clusters, 40), return_inverse=True)[1]
+    expected = silhouette_score(square, labels, metric="precomputed")
+    assert silhouette(square, labels) == pytest.approx(expected)
