@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.context import print_json, show_list
+from schemas.recommending import DIVERSITY, PlaylistsRequest, RecommendRequest
 
 app = typer.Typer()
 
@@ -25,14 +26,14 @@ def recommend(
     k: Annotated[int, typer.Option("-k", min=1, help="How many tracks, to each user.")] = 20,
     where: Annotated[str | None, typer.Option(help="SQL filter, such as 'year >= 1990'.")] = None,
     interests: Interests = None,
-    diversity: Diversity = 0.0,
+    diversity: Diversity = DIVERSITY,
     embedding_version: Version = None,
     release: Release = None,
     out: Annotated[Path | None, typer.Option(help="Parquet file for all users of the history.")] = None,
 ) -> None:
     """Tracks for a listener, from each of their interests its share, and why."""
-    from flows.recommend import RecommendRequest, recommend_to_all
     from flows.recommend import recommend as recommend_to_one
+    from flows.recommend import recommend_to_all
 
     request = RecommendRequest(history, k, where, interests, diversity, embedding_version, release)
     if out is not None:
@@ -79,12 +80,12 @@ def playlists(
     judged: Annotated[int, typer.Option(min=1, help="Judge at most so many; never more than a fifth.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Draws the judged playlists.")] = 0,
     interests: Interests = None,
-    diversity: Diversity = 0.0,
+    diversity: Diversity = DIVERSITY,
     embedding_version: Version = None,
     release: Release = None,
 ) -> None:
     """Judge how well the lake continues playlists, beside popularity and the mean vector."""
-    from flows.playlists import PlaylistsRequest, judge_playlists
+    from flows.playlists import judge_playlists
 
     request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
     found = judge_playlists(request, context.obj.settings, _say)

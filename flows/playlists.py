@@ -22,6 +22,7 @@ from lake.playlists import TrackNames, read_slice, slices
 from lake.runs import RunRecord, new_run_id
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.recommending import PlaylistsRequest
 from schemas.settings import Settings
 from workers.metrics.bootstrap import interval, resamples
 from workers.metrics.continuation import clicks, ndcg, r_precision
@@ -35,20 +36,6 @@ LEASE = "playlists"
 POPULARITY, MEAN, WORDS, INTERESTS = "popularity", "mean vector", "title in words", "interests"
 ALL = "all but title"
 _TASKS_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class PlaylistsRequest:
-    """`data` is a folder of the Million Playlist Dataset, `interactions` a file; one of them."""
-
-    data: str | None = None
-    interactions: str | None = None
-    judged: int = 1000
-    seed: int = 0
-    interests: int | None = None
-    diversity: float = 0.0
-    embedding_version: str | None = None
-    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from lake.sql import among_each
 from lake.vectors import matrix
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.recommending import RecommendRequest
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.metrics.neighbours import unit_rows
@@ -47,19 +48,6 @@ SCHEMA = pa.schema(
         pa.field("because", pa.string()),  # track_id of the nearest track that the listener played
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RecommendRequest:
-    """`interests` None: as many as the listening shows. `diversity` from 0, the nearest, to below 1."""
-
-    history: str
-    k: int = 20
-    where: str | None = None
-    interests: int | None = None
-    diversity: float = 0.0
-    embedding_version: str | None = None
-    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import recommend as module
-from flows.recommend import SCHEMA, RecommendRequest, recommend, recommend_to_all
+from flows.recommend import SCHEMA, recommend, recommend_to_all
 from schemas.errors import UserError
+from schemas.recommending import RecommendRequest
 from schemas.settings import Settings
 from tests.cli import answer, kill_group, refused, run, start
 from tests.flows.listening import EACH, IDS, KIND, VECTORS, listeners, of_kind, write, write_plays
@@ -76,7 +77,15 @@ def test_what_the_lake_does_not_hold_is_counted(settings, tmp_path):
 
 @pytest.mark.parametrize(
     "asked",
-    [{}, {"diversity": 0.4}, {"interests": 1}, {"interests": 7, "k": 40}, {"where": "year > 2000"}, {"k": 1000}],
+    [
+        {},
+        {"diversity": 0.0},
+        {"diversity": 0.4},
+        {"interests": 1},
+        {"interests": 7, "k": 40},
+        {"where": "year > 2000"},
+        {"k": 1000},
+    ],
     ids=str,
 )
 def test_one_by_one_and_all_at_once_are_the_same(settings, tmp_path, asked):

@@ -20,7 +20,7 @@ class Recommended:
 
 def candidates(k: int) -> int:
     """How many of the nearest are looked at for each interest: others may take some, diversity passes over some."""
-    return 2 * k + 20
+    return k + 100
 
 
 def recommended(
