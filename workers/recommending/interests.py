@@ -11,7 +11,6 @@ import numpy as np
 
 MOST = 10  # interests that are looked for
 RECENT = 1000  # distinct tracks that are clustered, the last ones played: their distances are 4 MB
-_STRUCTURE = 0.25  # a silhouette below it shows no substantial structure: Kaufman and Rousseeuw, 1990
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,9 @@ def interests(rows: np.ndarray, plays: np.ndarray, number: int | None = None) ->
     """Unit rows [N, dim] of the tracks and how often each was played [N] -> Ward's clusters of them.
 
     A cluster's centroid is the mean of its plays, its weight its share of them. Without a `number`, the cut into 2 to
-    10 with the highest mean silhouette is taken, and a single interest where none reaches 0.25. ValueError for N = 0.
+    10 with the highest mean silhouette is taken, however near to 0: a listener of everything shows less of it than one of a
+    single taste, and must not become the mean of everything, while a taste cut in two is still found by both halves.
+    Fewer than three tracks, or tracks all alike, are a single interest.
     """
     labels = _labels(rows, number)
     shares = np.bincount(labels, plays) / plays.sum()
@@ -75,7 +76,7 @@ def _labels(rows: np.ndarray, number: int | None) -> np.ndarray:
     tree = linkage(distances, "ward")
     if number is not None:
         return cut_tree(tree, min(number, len(rows)))[:, 0]
-    square, best, highest = squareform(distances), np.zeros(len(rows), int), _STRUCTURE
+    square, best, highest = squareform(distances), np.zeros(len(rows), int), 0.0
     wanted = range(2, min(MOST, len(rows) - 1) + 1)
     for labels in cut_tree(tree, wanted).T if wanted else ():
         if (found := silhouette(square, labels)) > highest:
