@@ -10,7 +10,7 @@ from lake.playlists import TrackNames, read_slice, slices
 from schemas.errors import UserError
 from schemas.recommending import PlaylistsRequest
 from schemas.settings import Settings
-from tests.cli import answer, refused, run
+from tests.cli import refused, run
 from tests.flows.listening import IDS, VECTORS, listeners, write, write_plays
 
 URIS = [f"spotify:track:{number:022d}" for number in range(len(IDS))]
@@ -148,7 +148,7 @@ def test_playlists_of_the_official_files(home, data):
 
 
 def test_plays_are_judged_alike_and_the_run_is_written_down(home, tmp_path):
-    plays = write_plays(tmp_path / "plays.csv", listeners(300))
+    plays = write_plays(tmp_path / "plays.csv", listeners(150))
     found = judge_playlists(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
     again = judge_playlists(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
     assert found["figures"] == again["figures"]
@@ -163,7 +163,7 @@ def test_plays_are_judged_alike_and_the_run_is_written_down(home, tmp_path):
 
 def test_shuffled_vectors_are_no_better_than_chance(home, tmp_path):
     """What the figures praise is the vectors: with those of other tracks the same playlists are not continued."""
-    plays = write_plays(tmp_path / "plays.csv", listeners(300))
+    plays = write_plays(tmp_path / "plays.csv", listeners(150))
     turned = np.random.default_rng(0).permutation(len(IDS))
     other = write(tmp_path / "lake", vectors=VECTORS[turned])
     right, wrong = (
@@ -176,12 +176,10 @@ def test_shuffled_vectors_are_no_better_than_chance(home, tmp_path):
     assert wrong["clicks"]["low"] > right["clicks"]["high"]
 
 
-def test_the_command(home, data, tmp_path):
+def test_the_command(home, data):
     shown = run("--lake", home.uri, "playlists", "--data", data)
     assert "8 of 40 playlists judged, 32 counted for popularity; 300 tracks to choose from" in shown.stdout
     assert "paired differences" in shown.stdout
-    found = answer(home.uri, "playlists", "--interactions", write_plays(tmp_path / "plays.csv", listeners(10)))
-    assert found["coverage"]["judged"] == 2
     assert "--data FOLDER" in refused("--lake", home.uri, "playlists")
 
 

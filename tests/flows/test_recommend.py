@@ -15,7 +15,7 @@ from flows.recommend import SCHEMA, recommend, recommend_to_all
 from schemas.errors import UserError
 from schemas.recommending import RecommendRequest
 from schemas.settings import Settings
-from tests.cli import answer, kill_group, refused, run, start
+from tests.cli import answer, kill_group, run, start
 from tests.flows.listening import EACH, IDS, KIND, VECTORS, listeners, of_kind, write, write_plays
 from workers.encoders.fake import SPEC
 
@@ -153,6 +153,16 @@ def test_only_vectors_of_the_version_that_is_read_meet(tmp_path):
     assert recommend(dataclasses.replace(request, number=1), Settings(lake=home.uri)) == live
 
 
+def test_a_lake_in_object_storage(s3_bucket, tmp_path):
+    home = write(f"{s3_bucket}/lake")
+    request = RecommendRequest(history(tmp_path), k=8)
+    found = recommend(request, Settings(lake=home.uri))
+    recommend_to_all(request, Settings(lake=home.uri), tmp_path / "all.parquet")
+    named = pq.read_table(tmp_path / "all.parquet")["track_id"].to_pylist()
+    assert Counter(KIND_OF[name] for name in named) == {0: 4, 3: 2, 5: 2}
+    assert named == [row["track_id"] for row in found["recommended"]]
+
+
 def test_the_command(home, tmp_path):
     file = history(tmp_path)
     found = answer(home.uri, "recommend", "--history", file, "-k", 4)
@@ -160,12 +170,12 @@ def test_the_command(home, tmp_path):
     shown = run("--lake", home.uri, "recommend", "--history", history(tmp_path, [*HISTORY, "x1"]), "-k", 4).stdout
     assert "13 tracks in the history, 1 of them not in the lake (x1)" in shown
     assert "because of" in shown
-    plays = write_plays(tmp_path / "plays.csv", listeners(3))
-    assert "--out FILE.parquet" in refused("--lake", home.uri, "recommend", "--history", plays)
 
 
 def test_bad_input_is_refused_in_a_line(settings, tmp_path):
     file = history(tmp_path)
+    with pytest.raises(UserError, match="--out FILE.parquet"):
+        recommend(RecommendRequest(write_plays(tmp_path / "plays.csv", listeners(3))), settings)
     with pytest.raises(UserError, match="cannot search with --where 'nonsense ='"):
         recommend(RecommendRequest(file, where="nonsense ="), settings)
     with pytest.raises(UserError, match="cannot search with --where 'nonsense ='"):
@@ -191,6 +201,6 @@ def test_killed_it_leaves_no_half_file(home, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert not out.exists()
     write_plays(tmp_path / "plays.csv", listeners(5))
-    run("--lake", home.uri, "recommend", "--history", plays, "--out", out)
+    recommend_to_all(RecommendRequest(plays), Settings(lake=home.uri), out)
     assert len(pq.read_table(out)) == 100
     assert sorted(os.listdir(tmp_path)) == ["all.parquet", "plays.csv"]

@@ -38,8 +38,8 @@ def interests(rows: np.ndarray, plays: np.ndarray, number: int | None = None) ->
     """Unit rows [N, dim] of the tracks and how often each was played [N] -> Ward's clusters of them.
 
     A cluster's centroid is the mean of its plays, its weight its share of them. Without a `number`, the cut into 2 to
-    10 with the highest mean silhouette is taken, however near to 0: a listener of everything shows less of it than one of a
-    single taste, and must not become the mean of everything, while a taste cut in two is still found by both halves.
+    10 with the highest mean silhouette is taken, however near to 0: a listener of everything shows less of it than one
+    of a single taste, and must not become the mean of everything, while a taste cut in two is found by both halves.
     Fewer than three tracks, or tracks all alike, are a single interest.
     """
     labels = _labels(rows, number)
