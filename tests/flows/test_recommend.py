@@ -174,7 +174,7 @@ def test_the_command(home, tmp_path):
 
 def test_bad_input_is_refused_in_a_line(settings, tmp_path):
     file = history(tmp_path)
-    with pytest.raises(UserError, match="--out FILE.parquet"):
+    with pytest.raises(UserError, match="of several users"):
         recommend(RecommendRequest(write_plays(tmp_path / "plays.csv", listeners(3))), settings)
     with pytest.raises(UserError, match="cannot search with --where 'nonsense ='"):
         recommend(RecommendRequest(file, where="nonsense ="), settings)
