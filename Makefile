@@ -35,6 +35,7 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.refresh
 	$(BIN)/python -m tests.benchmarks.similar
 	$(BIN)/python -m tests.benchmarks.export
+	$(BIN)/python -m tests.benchmarks.recommend
 
 train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000

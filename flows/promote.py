@@ -133,7 +133,7 @@ def _candidate(lake: Lake, version: str) -> EncoderSpec:
 
 def _played(request: PromoteRequest) -> pa.Table | None:
     """Read before all else: a gate takes minutes, a wrong file is told at once."""
-    from flows.gate.interactions import read_interactions
+    from flows.interactions import read_interactions
 
     return None if request.interactions is None else read_interactions(request.interactions)
 

@@ -52,7 +52,7 @@ def find(
         query = np.asarray(embed_file(audio, spec, settings)["vector"], np.float32)
     elif like is not None:
         query = vector_of(lake, spec, like)
-    return search(lake, spec, query, k, Filter(where, tag, like))
+    return search(lake, spec, query, k, Filter(where, tag, (like,) if like else ()))
 
 
 def tags(

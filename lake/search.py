@@ -5,6 +5,7 @@ from typing import Any
 
 import lance
 import numpy as np
+import pyarrow as pa
 
 from lake.connect import Lake
 from lake.sql import among, quoted
@@ -20,17 +21,17 @@ _EF = 200
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`where` is SQL on the table's columns, `tag` a name in tag_names, `without` a track left out."""
+    """`where` is SQL on the table's columns, `tag` a name in tag_names, `without` tracks left out."""
 
     where: str | None = None
     tag: str | None = None
-    without: str | None = None
+    without: tuple[str, ...] = ()
 
     def sql(self) -> str | None:
         """All conditions, joined."""
         parts = [f"({self.where})"] if self.where else []
         parts += [f"array_has(tag_names, {quoted(self.tag)})"] if self.tag else []
-        parts += [f"track_id != {quoted(self.without)}"] if self.without else []
+        parts += [f"NOT ({among('track_id', self.without)})"] if self.without else []
         return " AND ".join(parts) or None
 
 
@@ -41,18 +42,7 @@ def search(
 
     Returns dicts of rank (from 1), track_id, uri, title, artist, score (the cosine, or None) and tags.
     """
-    table = _open(lake, spec)
-    try:
-        if query is None:
-            found = table.to_table(columns=_COLUMNS, filter=chosen.sql(), limit=k).to_pylist()
-        else:
-            nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "ef": max(_EF, 10 * k), **_NEAREST}
-            columns = [*_COLUMNS, "_distance"]
-            found = table.to_table(columns=columns, nearest=nearest, filter=chosen.sql(), prefilter=True).to_pylist()
-    except (ValueError, OSError) as error:
-        if chosen.where:
-            raise UserError(f"cannot search with --where {chosen.where!r}: {_first_line(error)}") from error
-        raise
+    found = nearest_rows(lake, spec, query, k, _COLUMNS, chosen).to_pylist()
     uris = _uris(lake, [row["track_id"] for row in found])
     return [
         {
@@ -66,6 +56,22 @@ def search(
         }
         for rank, row in enumerate(found, start=1)
     ]
+
+
+def nearest_rows(
+    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, columns: list[str], chosen: Filter = Filter()
+) -> pa.Table:
+    """Those columns of the k rows nearest to a unit vector, and `_distance`, 1 - cosine; without one any that pass."""
+    asked: dict[str, Any] = {"columns": columns, "limit": k}
+    if query is not None:
+        nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "ef": max(_EF, 10 * k), **_NEAREST}
+        asked = {"columns": [*columns, "_distance"], "nearest": nearest, "prefilter": True}
+    try:
+        return _open(lake, spec).to_table(filter=chosen.sql(), **asked)
+    except (ValueError, OSError) as error:
+        if chosen.where:
+            raise UserError(f"cannot search with --where {chosen.where!r}: {_first_line(error)}") from error
+        raise
 
 
 def vector_of(lake: Lake, spec: EncoderSpec, track_id: str) -> np.ndarray:

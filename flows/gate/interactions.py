@@ -5,14 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from flows.gate.candidate import Version, heard_alike
 from flows.gate.catalogue import codes
 from flows.gate.limits import Limits, judged, not_judged
 from flows.progress import track
-from schemas.errors import UserError
 from schemas.releases import Check
 from workers.metrics.recommending import Histories, last_out, ndcg, recall, target_ranks
 from workers.protocols.measure import compare_values
@@ -35,7 +32,7 @@ def recommendation_checks(
 ) -> list[Check]:
     """A line a metric over all users, and one for each genre and decade of the last track with enough of them.
 
-    `played` is what `read_interactions` gave.
+    `played` is what `flows.interactions.read_interactions` gave.
     """
     if played is None:
         return [not_judged(NAME, "no interactions; give them with --interactions FILE (user_id, track_id, timestamp)")]
@@ -59,34 +56,6 @@ def recommendation_checks(
             change = compare_values(was[rows], now[rows])
             checks.append(judged(f"{NAME}, recall@10, {name}", change, margin, told, surely=True))
     return checks
-
-
-def read_interactions(file: str) -> pa.Table:
-    """user_id and track_id, in order of `timestamp` where there is one, else of the file; UserError in one line."""
-    try:
-        if file.endswith(".parquet"):
-            table = pq.read_table(file)
-        else:
-            strings = pyarrow.csv.ConvertOptions(column_types={"user_id": pa.string(), "track_id": pa.string()})
-            table = pyarrow.csv.read_csv(file, convert_options=strings)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(
-            f"cannot read the interactions {file}: {str(error).splitlines()[0]}; give .csv or .parquet"
-        ) from error
-    if missing := {"user_id", "track_id"} - set(table.column_names):
-        raise UserError(f"{file} has no column {' and no '.join(sorted(missing))}; give user_id, track_id, timestamp")
-    try:
-        return _in_order(table).drop_null()
-    except (KeyError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        what = str(error.args[0]).splitlines()[0]
-        raise UserError(f"cannot use the interactions {file}: {what}; give user_id, track_id, timestamp") from error
-
-
-def _in_order(table: pa.Table) -> pa.Table:
-    if "timestamp" in table.column_names:
-        table = table.append_column("row", pa.array(np.arange(len(table))))
-        table = table.sort_by([("timestamp", "ascending"), ("row", "ascending")])
-    return pa.table({name: table[name].cast(pa.string()) for name in ("user_id", "track_id")})
 
 
 def _listeners(played: pa.Table, before: Version, after: Version, limits: Limits) -> Listeners:

@@ -52,7 +52,7 @@ def test_filters(home):
     assert len(search(home, SPEC, query("t040"), 50, Filter(tag="soft"))) == 5
     assert len(search(home, SPEC, query("t040"), 50, Filter(where="artist = 'O''Hara' AND year > 1990"))) == 5
     assert len(search(home, SPEC, None, 50, Filter(where="array_has(genres, 'Jazz')"))) == 5
-    assert "t007" not in [row["track_id"] for row in search(home, SPEC, query("t007"), 50, Filter(without="t007"))]
+    assert "t007" not in [row["track_id"] for row in search(home, SPEC, query("t007"), 50, Filter(without=("t007",)))]
     with pytest.raises(UserError, match="cannot search with --where 'nonsense ='"):
         search(home, SPEC, query("t007"), 5, Filter(where="nonsense ="))
 
