@@ -32,6 +32,7 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
 	$(BIN)/python -m tests.benchmarks.refresh
+	$(BIN)/python -m tests.benchmarks.duplicates 6
 
 train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000

@@ -15,7 +15,7 @@ app = typer.Typer()
 def duplicates(
     context: typer.Context,
     near: Annotated[bool, typer.Option("--near", help="Also one recording in several encodes.")] = False,
-    cosine: Annotated[float, typer.Option(help="With --near: vectors at least so near are compared by sound.")] = 0.9,
+    cosine: Annotated[float, typer.Option(help="With --near: vectors at least so near are compared by sound.")] = 0.8,
     seconds: Annotated[float, typer.Option(help="With --near: lengths may differ by so much.")] = 5.0,
     out: Annotated[Path | None, typer.Option(help="File for the groups: .csv or .parquet.")] = None,
     release: Annotated[int | None, typer.Option(min=1, help="Look into this release; else what is live.")] = None,

@@ -48,7 +48,7 @@ class DuplicatesRequest:
     """With `near` also other encodes: pairs of at least `cosine`, whose lengths differ by at most `seconds`."""
 
     near: bool = False
-    cosine: float = 0.9
+    cosine: float = 0.8
     seconds: float = 5.0
     number: int | None = None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEAREST = 5  # a recording in six encodes has five others
+NEAREST = 10  # others of one recording, and what else sounds like it
 BLOCK_ROWS = 1024
 BLOCK_SCORES = 1 << 25  # 128 MB of float32 at once
 
