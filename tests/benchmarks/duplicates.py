@@ -37,9 +37,13 @@ def separation(step: int) -> None:
     for name, found in rates.items():
         low, middle, high = min(found), np.median([rate for rate, _ in found]), max(found)
         print(f"{name:52s} {len(found):3d}  {low[0]:.3f} ({low[1]})  {middle:.3f}  {high[0]:.3f} ({high[1]})")
-    same = max(rate for name in rates if name.startswith("same") for rate, _ in rates[name])
-    other = min(rate for name in rates if name.startswith("other") for rate, _ in rates[name])
-    print(f"highest of the same {same:.3f} < {MOST_BIT_ERRORS} < {other:.3f} lowest of others")
+    same, apart = (
+        [rate for name in rates if name.startswith(sort) for rate, _ in rates[name]] for sort in ("same", "other")
+    )
+    under, over = (np.array(same) <= MOST_BIT_ERRORS).sum(), (np.array(apart) > MOST_BIT_ERRORS).sum()
+    print(
+        f"at {MOST_BIT_ERRORS}: {under} of {len(same)} of the same are told, {over} of {len(apart)} others are refuted"
+    )
 
 
 def _rate(own: bytes, data: bytes) -> float:
