@@ -16,6 +16,7 @@ from schemas.tables import embeddings_table, features_table, windows_table
 from schemas.tracks import ETAG
 
 CHUNK_TRACKS = 1024  # with all their windows
+SCAN_ROWS = 1 << 20  # ids and versions alone; each batch looks all pending versions up
 
 
 def copied_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
@@ -62,7 +63,8 @@ def _with_twins(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> tuple[pa.Tab
         return none, none
     versions = pc.unique(tracks["source_version"].filter(pc.is_valid(files)))
     columns, ours = ["track_id", "source_version"], f"tags_version = {quoted(spec.tags_version)}"
-    scanned = lake.table(embeddings_table(spec)).to_batches(columns=columns, filter=ours)
+    table = lake.table(embeddings_table(spec))
+    scanned = table.to_batches(columns=columns, filter=ours, batch_size=SCAN_ROWS)
     found = [batch.filter(pc.is_in(batch["source_version"], versions)) for batch in scanned]  # not all rows in memory
     rows = pa.Table.from_batches(found) if found else none.select(columns)
     registry, wanted = lake.table("tracks"), [*columns, "size", *NAMED_COLUMNS]

@@ -11,6 +11,7 @@ from flows.doctor import doctor
 from flows.estimate import estimate
 from flows.index import index_catalogue
 from flows.progress import Watch
+from flows.refresh import RefreshRequest, refresh
 from flows.reports import IndexRequest
 from lake.connect import Lake
 from schemas.settings import S3Settings, Settings
@@ -122,6 +123,9 @@ def test_what_comes_later_is_copied_without_a_fetch(bucket, decoded, uri):
     for name in ("c.wav", "d.wav"):
         same_but_for_the_id(uri, "a.wav", name, "run_id")
     assert index(uri, source)[0].embedded_now == 0
+    bucket(e=sound(2))
+    (told,) = refresh(RefreshRequest(), Settings(lake=uri), Watch())["encoders"]
+    assert (decoded, told["embedded"], told["copied"]) == ([], 5, 1)
     assert doctor(Settings(lake=uri)) == []
 
 
