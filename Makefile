@@ -14,6 +14,7 @@ help: ## what there is
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tonelake needs Python 3.11 or later: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hnswlib || echo "hnswlib needs a C++ compiler: its test is skipped"
 	touch $@
 
 demo: .venv/ready ## build a small catalogue, index it, search it
@@ -32,6 +33,8 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
 	$(BIN)/python -m tests.benchmarks.refresh
+	$(BIN)/python -m tests.benchmarks.similar
+	$(BIN)/python -m tests.benchmarks.export
 	$(BIN)/python -m tests.benchmarks.duplicates 6
 
 train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it

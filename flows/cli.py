@@ -11,7 +11,16 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import cli_benchmarks, cli_care, cli_duplicates, cli_refresh, cli_releases, cli_training
+from flows import (
+    cli_benchmarks,
+    cli_care,
+    cli_duplicates,
+    cli_export,
+    cli_forget,
+    cli_refresh,
+    cli_releases,
+    cli_training,
+)
 from flows.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
@@ -27,6 +36,8 @@ app.add_typer(cli_releases.app)
 app.add_typer(cli_training.app)
 app.add_typer(cli_refresh.app)
 app.add_typer(cli_care.app)
+app.add_typer(cli_forget.app)
+app.add_typer(cli_export.app)
 app.add_typer(cli_duplicates.app)
 
 

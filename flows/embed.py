@@ -14,6 +14,7 @@ from lake.lease import Lease, LeaseLost
 from lake.plan import Plan
 from lake.runs import RunRecord
 from lake.stored import kept_tracks, stored_tracks
+from lake.takedowns import refused, turned_away
 from lake.write import Committer
 from schemas.audio import estimated_seconds
 from schemas.embeddings import outcome_schema
@@ -53,9 +54,10 @@ def embed_pending(jobs: list[Job], plans: list[Plan], settings: Settings, watch:
         versions = zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True)
         planned[job.spec.embedding_version] = dict(versions)
     by_version = {job.spec.embedding_version: job for job in jobs}
+    those = refused(jobs[0].committer.lake)
     try:
-        for spec, outcomes in _outcomes(jobs, todo, settings, watch):
-            job = by_version[spec.embedding_version]
+        for spec, found in _outcomes(jobs, todo, settings, watch):
+            job, outcomes = by_version[spec.embedding_version], turned_away(found, those)
             job.committer.add(outcomes)
             count(outcomes, planned[spec.embedding_version], job.tally)
             watch.advance(outcomes)

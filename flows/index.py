@@ -24,6 +24,7 @@ from lake.remembered import remember_sources
 from lake.runs import RunRecord, new_run_id
 from lake.settle import describe
 from lake.sources import Listing, list_sources, refreshed
+from lake.takedowns import admitted, require_finished
 from lake.versions import remember
 from lake.write import Committer
 from schemas.encoders import EncoderSpec
@@ -56,6 +57,9 @@ def index_catalogue(
         remember_sources(lake, listing.found, listed=False)
         tracks, moves = (listing.tracks, {}) if request.retry else identified(lake, listing)
         remember_moves(lake, moves)
+        tracks = admitted(tracks, require_finished(lake))
+        if refusals := len(listing.tracks) - len(tracks):
+            watch.say(f"{refusals:,} tracks were taken down by `tonelake forget` and are not taken in")
         new = 0
         for shard in shards(tracks, settings.shard_tracks):
             registered, fresh = step(register)(lake, shard)

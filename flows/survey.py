@@ -19,6 +19,7 @@ from lake.moves import Candidates, candidates, identified, matched
 from lake.registry import Difference, active_counts, continued, differences
 from lake.remembered import remembered
 from lake.sources import Listing, joined, list_source, source_name
+from lake.takedowns import admitted, require_finished
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import S3Settings, Settings
@@ -63,6 +64,7 @@ def survey(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, ...], s
     listing = _listed(lake, accepted, settings)
     listed = time.monotonic()
     tracks, own = identified(lake, listing)
+    tracks = admitted(tracks, require_finished(lake))
     found = _of_sources(differences(lake, tracks, settings.shard_tracks), listing)
     some = candidates(lake, specs, found, _strings(own.values()))
     hashes = _hashes(pa.concat_tables([some.touched, some.new]), settings.s3)

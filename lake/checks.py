@@ -7,7 +7,7 @@ import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake import evaluations, releases, tidy
+from lake import evaluations, releases, takedowns, tidy
 from lake.checked_rows import check_version
 from lake.connect import Lake
 from lake.index import VECTOR_INDEX_ROWS, unindexed, wanted_indexes
@@ -162,6 +162,8 @@ def _work(lake: Lake, sound: set[str]) -> Found:
         what = f"held by run {holder.run_id}, whose process {holder.pid} on {holder.host} is gone"
         yield Finding("lease", lake.uri, name, 1, what, MAINTAIN)
     living = {holder.run_id for name, holder in held.items() if name not in gone}
+    if takedowns.TABLE in sound and (left := takedowns.refused(lake).unfinished) and left not in living:
+        yield Finding("takedown", lake.uri, takedowns.TABLE, 1, f"run {left} was interrupted", "tonelake forget")
     yield None
     if "runs" in sound and (stale := tidy.stale_runs(lake, living)):
         what = f"marked as running, but its process is gone: {', '.join(row['run_id'] for row in stale[:3])}"

@@ -162,6 +162,18 @@ def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: 
     return Check("coverage", share >= least, reason, share, limit=least)
 
 
+def succeed(lake: Lake, name: str, before: int, table: lance.LanceDataset) -> list[Release]:
+    """Releases of a table's version are from now on of the table as it is given; gives them back as they were."""
+    found = [one for one in releases(lake) if (one.snapshot.table, one.snapshot.lance_version) == (name, before)]
+    taken = {"lance_version": table.version, "tracks": table.count_rows()}
+    for one in found:
+        if one.tag in table.tags.list():
+            table.tags.update(one.tag, table.version)
+    if found:
+        lake.upsert(TABLE, RELEASES, pa.Table.from_pylist([one.row() | taken for one in found], schema=RELEASES))
+    return found
+
+
 def retire(lake: Lake, keep: int) -> list[int]:
     """Gives up the files of all but the newest `keep` releases and the newest of each version: their numbers.
 

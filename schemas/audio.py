@@ -17,6 +17,7 @@ VERDICTS: dict[str, bool] = {
     "too_long": True,  # over 6 h
     "silent": True,  # peak under -80 dB full scale
     "decoder_crashed": True,  # the worker died twice on this file alone
+    "taken_down": True,  # `tonelake forget --content` refuses these bytes
     "corrupt_packets": False,  # some packets could not be decoded
     "demux_error": False,  # the container broke off; libsndfile read on where it could
     "rate_change": False,  # the sample rate changes within the stream

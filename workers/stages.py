@@ -9,7 +9,8 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,8 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from workers.blocks import DecodeStage, EncodeStage, FusedStage
 from workers.encoders.registry import entry_of
+from workers.metrics.neighbours import unit_rows
+from workers.neighbours import Best, nearest_in
 from workers.outcomes import Outcomes, Specs, outcomes, packed, unpacked
 from workers.track import Row, pending_row, quarantined_row
 
@@ -162,8 +165,32 @@ def each(work: Callable[[Any, Any], Any], shared: Any, jobs: list[Any], settings
     """`work(shared, job)` of every job, in the order of the jobs, one core each; an error of one ends them all."""
     start_ray(settings)
     task, held = ray.remote(num_cpus=1)(work), ray.put(shared)
-    for answer in [task.remote(held, job) for job in jobs]:
-        yield ray.get(answer)
+    answers = deque(task.remote(held, job) for job in jobs)
+    while answers:
+        yield ray.get(answers.popleft())  # which the object store then drops
+
+
+def shared_blocks(blocks: Iterable[np.ndarray], settings: Settings) -> list[ray.ObjectRef]:
+    """Vectors in blocks [rows, dim] -> unit rows in Ray's object store, which spills to disk what is too much."""
+    start_ray(settings)
+    return [ray.put(unit_rows(block)) for block in blocks]
+
+
+def neighbours(shared: list[ray.ObjectRef], todo: list[int], k: int, settings: Settings) -> Iterator[Best]:
+    """The k nearest others of the rows of each block `todo`, in that order, by their number over all blocks.
+
+    All blocks but the last are of one size. A worker holds two of them and their product.
+    """
+    yield from each(_nearest, shared, [(number, k) for number in todo], settings)
+
+
+def _nearest(shared: list[ray.ObjectRef], job: tuple[int, int]) -> Best:
+    number, k = job
+    size, queries = len(ray.get(shared[0])), ray.get(shared[number])
+    best = Best.none(len(queries), k)
+    for place, block in enumerate(shared):
+        best = nearest_in(best, queries, number * size, ray.get(block), place * size)
+    return best
 
 
 @ray.remote(max_retries=0, num_cpus=1)

@@ -1,0 +1,118 @@
+"""The book of takedowns: which tracks and contents are refused from then on."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import lance
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.columns import is_among, with_column
+from lake.connect import Lake
+from lake.releases import at, is_kept, releases
+from lake.sql import among_each, quoted
+from lake.versions import versions
+from schemas.errors import UserError
+from schemas.tables import embeddings_table, vanished_table
+from schemas.takedowns import TAKEDOWNS, TAKEN_DOWN
+
+TABLE = "takedowns"
+_TRACK, _CONTENT = "track_id:", "content_sha256:"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Track ids and contents that were taken down; `unfinished` is the run of a takedown that was killed."""
+
+    tracks: frozenset[str]
+    contents: frozenset[str]
+    unfinished: str | None
+
+
+def refused(lake: Lake) -> Refused:
+    """What this lake must not take in."""
+    if TABLE not in lake.names():
+        return Refused(frozenset(), frozenset(), None)
+    rows = lake.table(TABLE).to_table(columns=["key", "run_id", "done_at"]).to_pylist()
+    kinds = (
+        frozenset(row["key"].removeprefix(kind) for row in rows if row["key"].startswith(kind))
+        for kind in (_TRACK, _CONTENT)
+    )
+    return Refused(*kinds, next((row["run_id"] for row in rows if row["done_at"] is None), None))
+
+
+def require_finished(lake: Lake) -> Refused:
+    """What is refused; UserError where a takedown was killed, for then a table may not be what it should be."""
+    found = refused(lake)
+    if found.unfinished:
+        raise UserError(f"takedown {found.unfinished} was interrupted: finish it first with `tonelake forget`")
+    return found
+
+
+def admitted(tracks: pa.Table, those: Refused) -> pa.Table:
+    """Registry rows without those of tracks that were taken down."""
+    return tracks.filter(pc.invert(is_among(tracks["track_id"], _strings(those.tracks)))) if those.tracks else tracks
+
+
+def turned_away(outcomes: pa.Table, those: Refused) -> pa.Table:
+    """Outcomes of workers with those of refused content in quarantine: their vectors are not written."""
+    if not those.contents:
+        return outcomes
+    doomed = pc.and_(
+        pc.equal(outcomes["outcome"], "embedded"), is_among(outcomes["content_sha256"], _strings(those.contents))
+    )
+    said = {"outcome": "quarantined", "reason": TAKEN_DOWN, "message": "a takedown refuses this content"}
+    for name, value in said.items():
+        outcomes = with_column(outcomes, name, pc.if_else(doomed, value, outcomes[name]))
+    return outcomes
+
+
+def write_down(lake: Lake, tracks: Iterable[str], contents: Iterable[str], run_id: str, reason: str | None) -> None:
+    """They are refused from now on; the takedown is unfinished until `finish`."""
+    names = [f"{_TRACK}{one}" for one in tracks] + [f"{_CONTENT}{one}" for one in contents]
+    told = {"run_id": run_id, "reason": reason, "begun_at": datetime.now(UTC), "done_at": None}
+    lake.upsert(TABLE, TAKEDOWNS, pa.Table.from_pylist([{"key": name} | told for name in names], schema=TAKEDOWNS))
+
+
+def finish(lake: Lake, run_id: str) -> None:
+    """Nothing of it is left in the lake."""
+    rows = lake.table(TABLE).to_table(filter=f"run_id = {quoted(run_id)}").to_pylist()
+    done = [row | {"done_at": datetime.now(UTC)} for row in rows]
+    lake.upsert(TABLE, TAKEDOWNS, pa.Table.from_pylist(done, schema=TAKEDOWNS))
+
+
+def of_run(lake: Lake, run_id: str) -> tuple[list[str], list[str], str | None]:
+    """Tracks, contents and reason of one takedown."""
+    rows = lake.table(TABLE).to_table(filter=f"run_id = {quoted(run_id)}").to_pylist()
+    tracks, contents = (
+        sorted(row["key"].removeprefix(kind) for row in rows if row["key"].startswith(kind))
+        for kind in (_TRACK, _CONTENT)
+    )
+    return tracks, contents, rows[0]["reason"]
+
+
+def pairs(lake: Lake, column: str, values: Collection[str]) -> set[tuple[str, str]]:
+    """(track_id, content_sha256) of all that is held, in search or out of it, by any version, now or in a release.
+
+    Those whose `column`, one of the two, has one of the values.
+    """
+    found: set[tuple[str, str]] = set()
+    for table in _tables(lake) if values else ():
+        for chosen in among_each(column, sorted(values)):
+            rows = table.to_table(columns=["track_id", "content_sha256"], filter=chosen)
+            found.update(zip(rows["track_id"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True))
+    return found
+
+
+def _tables(lake: Lake) -> Iterator[lance.LanceDataset]:
+    names = lake.names()
+    specs = [version.spec for version in versions(lake)] if "encoders" in names else []
+    for name in sorted({table(spec) for spec in specs for table in (embeddings_table, vanished_table)} & names):
+        yield lake.table(name)
+        kept = {one.snapshot for one in releases(lake) if one.snapshot.table == name and is_kept(lake, one)}
+        yield from (at(lake, snapshot).table(name) for snapshot in kept)
+
+
+def _strings(values: Iterable[str]) -> pa.ChunkedArray:
+    return pa.chunked_array([list(values)], pa.string())
