@@ -36,6 +36,7 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.similar
 	$(BIN)/python -m tests.benchmarks.export
 	$(BIN)/python -m tests.benchmarks.recommend
+	$(BIN)/python -m tests.benchmarks.duplicates 6
 
 train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000

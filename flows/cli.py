@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from flows import (
     cli_benchmarks,
     cli_care,
+    cli_duplicates,
     cli_export,
     cli_forget,
     cli_recommend,
@@ -39,6 +40,7 @@ app.add_typer(cli_care.app)
 app.add_typer(cli_forget.app)
 app.add_typer(cli_export.app)
 app.add_typer(cli_recommend.app)
+app.add_typer(cli_duplicates.app)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from flows.progress import Watch
 from flows.reports import Tally
 from lake.columns import is_among, place_in
+from lake.copies import copied_tracks, repeats
 from lake.lease import Lease, LeaseLost
 from lake.plan import Plan
 from lake.runs import RunRecord
@@ -74,21 +75,27 @@ def embed_pending(jobs: list[Job], plans: list[Plan], settings: Settings, watch:
 def _outcomes(
     jobs: list[Job], todo: list[pa.Table], settings: Settings, watch: Watch
 ) -> Iterator[tuple[EncoderSpec, pa.Table]]:
-    """From what the lake has kept, rows or features; from audio where it has nothing, each file decoded once."""
-    unheard: dict[str, tuple[EncoderSpec, ...]] = {}
+    """From what the lake has kept, rows or features; from audio where it has nothing, each file decoded once.
+
+    Of pending tracks with one file the first is heard; the others are copied then, or heard where it was not embedded.
+    """
+    left: list[pa.Table] = []
     for job, tracks in zip(jobs, todo, strict=True):
-        left = set(tracks["track_id"].to_pylist())
         for known in _stored(job, tracks, settings, watch):
-            left.difference_update(known["track_id"].to_pylist())
+            tracks = _others(tracks, known)
             yield job.spec, known
-        for track in left:
-            unheard[track] = (*unheard.get(track, ()), job.spec)
-    rows = pa.concat_tables(todo)
-    first = place_in(pa.array(sorted(unheard), pa.string()), rows["track_id"])
-    for specs in dict.fromkeys(unheard.values()):
-        wanted = pa.array([unheard[track] == specs for track in sorted(unheard)])
-        yield from _from_audio(rows.take(first.filter(wanted)), specs, settings, watch)
-    if unheard:
+        left.append(tracks)
+    again = [repeats(tracks) for tracks in left]
+    yield from _heard(jobs, list(map(pa.Table.filter, left, map(pc.invert, again))), settings, watch)
+    waiting = list(map(pa.Table.filter, left, again))
+    for place, job in enumerate(jobs):
+        if len(waiting[place]):
+            job.committer.flush()
+            for known in _copied(job, waiting[place], watch):
+                waiting[place] = _others(waiting[place], known)
+                yield job.spec, known
+    yield from _heard(jobs, waiting, settings, watch)
+    if any(map(len, left)):
         from workers.stages import held
 
         for job in jobs:
@@ -99,12 +106,41 @@ def _stored(job: Job, tracks: pa.Table, settings: Settings, watch: Watch) -> Ite
     for kept in kept_tracks(job.committer.lake, job.spec, tracks):
         watch.expect(len(kept), "from the rows that were kept of them")
         yield kept
-        tracks = tracks.filter(pc.invert(is_among(tracks["track_id"], kept["track_id"])))
+        tracks = _others(tracks, kept)
+    for copied in _copied(job, tracks, watch):
+        yield copied
+        tracks = _others(tracks, copied)
     encoder = None
     for known in stored_tracks(job.committer.lake, job.spec, tracks):
         encoder = encoder or load_encoder(job.spec, settings.models)
         watch.expect(len(known), "from stored features")
         yield pa.Table.from_pylist(derived_rows(known.to_pylist(), encoder), schema=outcome_schema(job.spec))
+
+
+def _copied(job: Job, tracks: pa.Table, watch: Watch) -> Iterator[pa.Table]:
+    for copied in copied_tracks(job.committer.lake, job.spec, tracks):
+        watch.expect(len(copied), "copied from identical files")
+        job.tally.copied += len(copied)
+        yield copied
+
+
+def _others(tracks: pa.Table, answered: pa.Table) -> pa.Table:
+    return tracks.filter(pc.invert(is_among(tracks["track_id"], answered["track_id"])))
+
+
+def _heard(
+    jobs: list[Job], todo: list[pa.Table], settings: Settings, watch: Watch
+) -> Iterator[tuple[EncoderSpec, pa.Table]]:
+    """Each track by all encoders that lack it, at once."""
+    unheard: dict[str, tuple[EncoderSpec, ...]] = {}
+    for job, tracks in zip(jobs, todo, strict=True):
+        for track in tracks["track_id"].to_pylist():
+            unheard[track] = (*unheard.get(track, ()), job.spec)
+    rows = pa.concat_tables(todo)
+    first = place_in(pa.array(sorted(unheard), pa.string()), rows["track_id"])
+    for specs in dict.fromkeys(unheard.values()):
+        wanted = pa.array([unheard[track] == specs for track in sorted(unheard)])
+        yield from _from_audio(rows.take(first.filter(wanted)), specs, settings, watch)
 
 
 def _from_audio(

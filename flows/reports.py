@@ -34,6 +34,7 @@ class IndexReport:
     new: int
     skipped: int
     embedded_now: int
+    copied: int  # of these, from rows of identical files
     unfinished: int
     audio_seconds: float
     realtime_factor: float
@@ -69,6 +70,7 @@ class IndexReport:
             new=new,
             skipped=skipped,
             embedded_now=done.embedded,
+            copied=done.copied,
             unfinished=done.unfinished,
             audio_seconds=round(done.audio_seconds, 1),
             realtime_factor=round(done.audio_seconds / max(0.1, bill.wall_seconds), 1),
@@ -84,6 +86,7 @@ class Tally:
     limit: int | None = None
     asked: int = 0
     embedded: int = 0
+    copied: int = 0
     quarantined: int = 0
     lost: int = 0
     changed: int = 0  # embedded, but from a file that was replaced after it was listed

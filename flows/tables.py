@@ -46,7 +46,8 @@ def coverage_markdown(report: IndexReport) -> str:
     lines = [f"## {report.encoder} {report.embedding_version}, run {report.run_id}", "", "| tracks | |", "|---|---|"]
     lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(counts)]
     lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.wall_seconds:.0f} s: "]
-    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.\n\n" + bill_line(asdict(report))
+    copied = f" {report.copied:,} copied from identical files." if report.copied else ""
+    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.{copied}\n\n" + bill_line(asdict(report))
 
 
 def bill_line(told: dict[str, Any]) -> str:

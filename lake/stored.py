@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from lake.columns import alike, filled, is_among, place_in
 from lake.connect import Lake
+from lake.copies import to_be_heard
 from lake.sql import among
 from lake.versions import versions
 from schemas.embeddings import NAMED_COLUMNS, embeddings_schema, outcome_schema
@@ -52,10 +53,12 @@ def kept_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.
 
 
 def unheard(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table:
-    """Of registry rows, those that neither `stored_tracks` nor `kept_tracks` has: only audio tells of them."""
+    """Of registry rows, those that neither `stored_tracks`, `kept_tracks` nor `copied_tracks` has: only audio tells
+    of them.
+    """
     tables, kept = _alike(lake, spec), {vanished_table(spec)} & lake.names()
     if not tables and not kept:
-        return tracks
+        return to_be_heard(lake, spec, tracks)
     left = []
     for start in range(0, len(tracks), CHUNK_TRACKS):
         chunk = tracks.slice(start, CHUNK_TRACKS)
@@ -65,7 +68,7 @@ def unheard(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table:
             rows = _joined(lake, names, table, ("tags_version",))
             found.append(rows.filter(pc.equal(rows["tags_version"], spec.tags_version)).select(names.column_names))
         left.append(chunk.filter(pc.invert(is_among(chunk["track_id"], pa.concat_tables(found)["track_id"]))))
-    return pa.concat_tables([tracks.slice(0, 0), *left])
+    return to_be_heard(lake, spec, pa.concat_tables([tracks.slice(0, 0), *left]))
 
 
 def _alike(lake: Lake, spec: EncoderSpec) -> list[str]:

@@ -15,7 +15,7 @@ from schemas.embeddings import AUDIO_FACTS, QUARANTINE, embeddings_schema, featu
 from schemas.encoders import EncoderSpec
 from schemas.runs import CoverageError
 from schemas.settings import Settings
-from schemas.tables import embeddings_table, features_table, windows_table
+from schemas.tables import embeddings_table, features_table, key_of, windows_table
 
 MAX_BUFFER_BYTES = 256 << 20
 
@@ -71,14 +71,11 @@ class Committer:
 
     def _write_embedded(self, rows: pa.Table) -> None:
         spec = self._spec
-        heard = rows.filter(pc.is_valid(rows["codec"]))  # the others were computed from stored features
-        if len(heard):
-            if self._settings.keep_windows:
-                self._merge(windows_table(spec), heard, windows_schema(spec))
-            if spec.stores_features:
-                self._merge(features_table(spec), heard, features_schema(spec))
-            facts = heard.append_column("fingerprint", pa.nulls(len(heard), pa.binary()))
-            self._merge("audio_facts", _first_of_each(facts, "content_sha256"), AUDIO_FACTS)
+        if self._settings.keep_windows:
+            self._merge_told(windows_table(spec), rows, "window_vectors", windows_schema(spec))
+        if spec.stores_features:
+            self._merge_told(features_table(spec), rows, "features", features_schema(spec))
+        self._merge_told("audio_facts", rows, "codec", AUDIO_FACTS)
         self._complete(rows.append_column("run_id", pa.repeat(self._run_id, len(rows))))
         self._forgive(rows["track_id"])
 
@@ -113,10 +110,19 @@ class Committer:
         broken = rows.filter(pc.not_equal(rows["reason"], "unreadable"))["track_id"].to_pylist()
         self._removed += self._delete(embeddings_table(self._spec), "track_id", broken)
 
+    def _merge_told(self, name: str, rows: pa.Table, column: str, schema: pa.Schema) -> None:
+        """What outcomes bring: those from stored features nothing, copies all but facts, which go by content."""
+        if len(told := rows.filter(pc.is_valid(rows[column]))):
+            self._merge(name, _first_of_each(told, key_of(schema)), schema)
+
     def _merge(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
-        """Tables that other runs may write too: Lance retries where two merges meet."""
+        """Tables that other runs may write too: Lance retries where two merges meet.
+
+        A column that the rows do not have, a fingerprint, stays as it is.
+        """
         self._lease.check()
-        table = self.lake.upsert(name, schema, _shaped(rows, schema))
+        told = pa.schema([field for field in schema if field.name in rows.column_names])
+        table = self.lake.upsert(name, schema, _shaped(rows, told))
         self.bytes_written += table.io_stats_snapshot().written_bytes
 
     def _forgive(self, track_ids: pa.ChunkedArray) -> None:

@@ -39,6 +39,8 @@ AUDIO_SUFFIXES = tuple(
 _BYTES_A_SECOND = {".wav": 176_400, ".wave": 176_400, ".aif": 176_400, ".aiff": 176_400, ".flac": 100_000}
 _BYTES_A_SECOND_LOSSY = 24_000
 
+MOST_BIT_ERRORS = 0.35  # of two fingerprints of one recording, by the paper that fingerprints are from
+
 MIN_SECONDS = 1.0
 MAX_SECONDS = 6 * 3600.0
 

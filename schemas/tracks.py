@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from schemas.tables import key
 
+# A source_version that object storage gave: of equal files it is equal. "W/..." is none, nor is size-mtime.
+ETAG = r"^[0-9A-Fa-f]{32,}(-[0-9]+)?$"
 MISSING = "missing"  # the source_version of a file that a manifest names and that is not there
 DESCRIPTION_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", "available_from", "available_to", "extra")
 

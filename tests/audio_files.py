@@ -41,7 +41,9 @@ def sndfile(samples: np.ndarray, kind: str = "WAV", subtype: str | None = None, 
     return file.getvalue()
 
 
-def ffmpeg(samples: np.ndarray, suffix: str, rate: int = RATE, streams: int = 1, **options: str) -> bytes:
+def ffmpeg(
+    samples: np.ndarray, suffix: str, rate: int = RATE, streams: int = 1, bit_rate: int = 128_000, **options: str
+) -> bytes:
     """Written by FFmpeg, in one of ENCODINGS; `streams` copies of the audio in one container."""
     container_format, codec = ENCODINGS[suffix]
     with tempfile.NamedTemporaryFile(suffix=f".{suffix}") as file:  # faststart reads back what it wrote
@@ -49,7 +51,7 @@ def ffmpeg(samples: np.ndarray, suffix: str, rate: int = RATE, streams: int = 1,
             rate_out = 48_000 if codec == "libopus" else rate
             tracks = [container.add_stream(codec, rate=rate_out, layout="stereo") for _ in range(streams)]
             for track in tracks:
-                track.bit_rate = 128_000
+                track.bit_rate = bit_rate
                 for frame in _frames(samples, rate, track):
                     container.mux(track.encode(frame))
                 container.mux(track.encode(None))

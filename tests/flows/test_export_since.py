@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from flows.export import ExportRequest, export
 from lake.export.rows import unlike_rows
+from lake.takedowns import finish, write_down
 from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.flows.released import IDS, TABLE, lake_at, rebuilt, released, write
@@ -104,7 +105,8 @@ def test_what_was_forgotten_is_told_as_removed_by_whichever_increment(tmp_path):
     """A reader of the old release 1 has t005; the releases as they were rebuilt both hold it no more."""
     home = lake_at(tmp_path / "lake")
     rebuilt(home, "t005")
-    home.table("tracks").update({"state": "'forgotten'"}, where="track_id = 't005'")
+    write_down(home, ["t005"], [], "a-takedown", None)
+    finish(home, "a-takedown")
     write(home, ["x1"])
     released(home)
     assert exported(home, tmp_path / "out", since=1)["removed"] == 1
