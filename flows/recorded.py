@@ -17,6 +17,8 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.evaluate import EvaluateRequest
 from flows.evaluate import evaluate as evaluate_benchmarks
+from flows.export import ExportRequest
+from flows.export import export as export_release
 from flows.gate.shown import gate_markdown
 from flows.index import index_catalogue
 from flows.leaderboard import figures_markdown
@@ -126,3 +128,23 @@ def maintain(lake: str | None = None, retention_days: float | None = None, mend:
     done = maintain_lake(MaintainRequest(days, mend=mend), settings, Watch().say, recorded_step)
     create_markdown_artifact(maintained_markdown(done), key="maintain-tables", description="what was done")
     return [care.row() for care in done]
+
+
+@flow(name="export", persist_result=False, retries=2, retry_delay_seconds=60)
+def export(
+    folder: str,
+    release: int | None = None,
+    since: int | None = None,
+    format: str = "parquet",
+    replace: bool = True,
+    lake: str | None = None,
+) -> dict[str, Any]:
+    """`tonelake export` as a flow: by default what is live, in place of what it wrote there before.
+
+    A retry goes on with the files that are whole.
+    """
+    request = ExportRequest(folder, release, since, format)
+    done = recorded_step(export_release)(request, Settings.given(lake=lake), Watch().say, replaces=replace)
+    told = f"{done['tracks']:,} tracks of release {done['release']} as {format} in {done['folder']}"
+    create_markdown_artifact(told, key="export-manifest", description="what was exported, and where it lies")
+    return done

@@ -15,13 +15,15 @@ from prefect.client.orchestration import get_client
 from prefect.context import get_settings_context
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.recorded import evaluate, index, maintain, promote, refresh
+from flows.recorded import evaluate, export, index, maintain, promote, refresh
 from lake.connect import Lake
 from schemas.settings import S3Settings
+from schemas.tables import embeddings_table
 from tests.flows.catalogue import write_sound
 from tests.flows.labelled import labelled_folder
+from tests.flows.released import released as release_now
 from tests.flows.test_promote import LIVE, SOUND, write
-from tests.lake.rows import small_lake
+from tests.lake.rows import SPEC, small_lake
 
 ROOT = Path(__file__).parents[2]
 PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
@@ -73,6 +75,19 @@ def test_a_maintenance_is_recorded_with_what_it_did(tmp_path, capsys):
     assert any("compacted" in row["done"] and row["done"] in told for row in rows)
 
 
+def test_an_export_is_recorded_and_takes_the_place_of_the_one_before(tmp_path):
+    home = small_lake(str(tmp_path / "lake"))
+    for tracks in (12, 11):
+        release_now(home)
+        done = export(str(tmp_path / "out"), lake=home.uri)
+        assert (done["done"], done["tracks"]) == (True, tracks)
+        home.table(embeddings_table(SPEC)).delete("track_id = 't0001'")
+    runs, _, artifacts = asyncio.run(recorded())
+    assert {run.state_name for run in runs if run.parameters.get("lake") == home.uri} == {"Completed"}
+    told = [artifact.data for artifact in artifacts if artifact.key == "export-manifest"]
+    assert any(text.startswith("11 tracks of release 2 as parquet") for text in told)
+
+
 def test_a_promotion_is_recorded_with_the_gates_table(tmp_path):
     home = Lake.at(str(tmp_path / "lake"), S3Settings())
     write(home, LIVE, SOUND)
@@ -120,7 +135,8 @@ def test_flows_are_deployed_as_declared():
         assert done.returncode == 0, done.stdout + done.stderr
     deployed = {deployment.name: deployment for deployment in asyncio.run(deployments())}
     times = {"nightly": "0 3 * * *", "nightly-refresh": "0 1 * * *", "weekly": "0 5 * * 0"}
-    assert deployed.keys() == times.keys()
+    assert deployed.keys() == {*times, "nightly-export"}
+    assert deployed["nightly-export"].schedules == []
     for name, cron in times.items():
         one = deployed[name]
         assert one.global_concurrency_limit.limit == 1
