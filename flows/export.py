@@ -15,13 +15,13 @@ from lake.connect import Lake
 from lake.export.folder import Folder, fits
 from lake.export.formats import Piece, index_of, kept, pieces, removed_piece
 from lake.export.rows import BATCH_ROWS, Rows, changed_places, removed_tracks
-from lake.exports import drop, out_of_reach, record
+from lake.exports import record
 from lake.lease import Lease
-from lake.releases import Say, as_released, is_readable, release, releases, snapshot
+from lake.releases import Say, as_released, release, releases, snapshot
 from lake.runs import RunRecord, new_run_id
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from schemas.exports import FORMATS, SIMILAR, Export, Rewritten
+from schemas.exports import FORMATS, Export
 from schemas.releases import Snapshot
 from schemas.settings import Settings
 
@@ -92,45 +92,6 @@ def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bo
             record(source.lake, replace(row, tracks=manifest["tracks"]))
             book.done({name: manifest[name] for name in ("tracks", "removed")})
     return manifest | {"done": True, "folder": folder.uri}
-
-
-def again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> Rewritten:
-    """Writes a recorded export anew in its place, from its release as that is now; says what became of it.
-
-    Where the release was retired nothing can be written in its place: the export is removed. One that its owner
-    deleted is dropped from the book; one that cannot be reached or written stays there, for another try.
-    """
-    from botocore.exceptions import BotoCoreError  # what s3fs lets through where no store answers
-
-    if reason := out_of_reach(recorded):
-        return Rewritten(recorded.uri, "out of reach", reason)
-    try:
-        state, message = _again(lake, settings, recorded, say)
-    except (UserError, OSError, BotoCoreError) as error:
-        return Rewritten(recorded.uri, "out of reach", str(error))
-    if state in ("gone", "removed"):
-        drop(lake, recorded.uri)
-    return Rewritten(recorded.uri, state, message)
-
-
-def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[str, str]:
-    if recorded.format == SIMILAR:
-        from flows.similar import Neighbours, similar
-        from lake.export.neighbours import File
-    place = File.at(recorded.uri, settings.s3) if recorded.format == SIMILAR else Folder.at(recorded.uri, settings.s3)
-    if not place.is_begun():
-        return "gone", "no export is there any more: its owner deleted it, or moved it where nobody is told of"
-    needed = [release(lake, number) for number in (recorded.release, recorded.since) if number]
-    if retired := [one.title for one in needed if not is_readable(lake, one)]:
-        place.remove()
-        return "removed", f"the files of {' and '.join(retired)} were given up"
-    version = None if recorded.release else recorded.embedding_version
-    if recorded.format == SIMILAR:
-        done = similar(Neighbours(recorded.uri, recorded.k, recorded.release, version), settings, say, replaces=True)
-    else:
-        request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version)
-        done = export(request, settings, say, replaces=True)
-    return ("written anew", f"{done['tracks']:,} tracks") if done["done"] else ("unchanged", "it holds the same still")
 
 
 def lease_name(uri: str) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import lance
 
-from flows.export import again
+from flows.rewrite import again
 from lake import releases, takedowns, tidy
 from lake.connect import Lake
 from lake.exports import exports

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 import flows.export
-from flows.export import ExportRequest, again, export, lease_name
+from flows.export import ExportRequest, export, lease_name
+from flows.rewrite import again
 from lake.exports import exports, mount_of, record
 from lake.lease import Lease
 from lake.takedowns import finish, write_down

@@ -168,7 +168,7 @@ def test_exports_are_written_anew_and_one_that_is_out_of_reach_is_tried_again(ma
         export(ExportRequest(str(out / str(number)), number, format="npy"), settings, print)
     export(ExportRequest(str(out / "lost"), 1, format="npy"), settings, print)
     with monkeypatch.context() as unmounted:
-        unmounted.setattr("flows.export.out_of_reach", lambda one: "no disk" if one.uri.endswith("lost") else None)
+        unmounted.setattr("flows.rewrite.out_of_reach", lambda one: "no disk" if one.uri.endswith("lost") else None)
         receipt = gone(made, track)
     states = {one.uri.rsplit("/", 1)[1]: one.state for one in receipt.exports}
     assert states == {"1": "written anew", "3": "written anew", "lost": "out of reach"}

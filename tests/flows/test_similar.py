@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import flows.similar
-from flows.export import again
 from flows.query import find
+from flows.rewrite import again
 from flows.similar import Neighbours, similar
 from lake.exports import exports
 from schemas.errors import UserError

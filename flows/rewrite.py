@@ -1,0 +1,48 @@
+"""Exports written anew in their places, after a takedown has changed what their releases hold."""
+
+from flows.export import ExportRequest, export
+from flows.similar import Neighbours, similar
+from lake.connect import Lake
+from lake.export.folder import Folder
+from lake.export.neighbours import File
+from lake.exports import drop, out_of_reach
+from lake.releases import Say, is_readable, release
+from schemas.errors import UserError
+from schemas.exports import SIMILAR, Export, Rewritten
+from schemas.settings import Settings
+
+
+def again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> Rewritten:
+    """Writes a recorded export anew in its place, from its release as that is now; says what became of it.
+
+    Where the release was retired nothing can be written in its place: the export is removed. One that its owner
+    deleted is dropped from the book; one that cannot be reached or written stays there, for another try.
+    """
+    from botocore.exceptions import BotoCoreError  # what s3fs lets through where no store answers
+
+    if reason := out_of_reach(recorded):
+        return Rewritten(recorded.uri, "out of reach", reason)
+    try:
+        state, message = _again(lake, settings, recorded, say)
+    except (UserError, OSError, BotoCoreError) as error:
+        return Rewritten(recorded.uri, "out of reach", str(error))
+    if state in ("gone", "removed"):
+        drop(lake, recorded.uri)
+    return Rewritten(recorded.uri, state, message)
+
+
+def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[str, str]:
+    place = File.at(recorded.uri, settings.s3) if recorded.format == SIMILAR else Folder.at(recorded.uri, settings.s3)
+    if not place.is_begun():
+        return "gone", "no export is there any more: its owner deleted it, or moved it where nobody is told of"
+    needed = [release(lake, number) for number in (recorded.release, recorded.since) if number]
+    if retired := [one.title for one in needed if not is_readable(lake, one)]:
+        place.remove()
+        return "removed", f"the files of {' and '.join(retired)} were given up"
+    version = None if recorded.release else recorded.embedding_version
+    if recorded.format == SIMILAR:
+        done = similar(Neighbours(recorded.uri, recorded.k, recorded.release, version), settings, say, replaces=True)
+    else:
+        request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version)
+        done = export(request, settings, say, replaces=True)
+    return ("written anew", f"{done['tracks']:,} tracks") if done["done"] else ("unchanged", "it holds the same still")
