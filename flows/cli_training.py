@@ -35,6 +35,9 @@ def train(
     own_sentences: Annotated[
         bool, typer.Option("--own-sentences", help="A clip's sentences too, in place of its tags in a row.")
     ] = False,
+    synonyms: Annotated[
+        bool, typer.Option("--synonyms", help="Tags of a stochastic text may stand under their other_names.")
+    ] = False,
     share: Annotated[float, typer.Option(help="Of musicnn-conse's own vectors, for words never met.")] = _USUAL.share,
     finetune_text: Annotated[bool, typer.Option("--finetune-text", help="Train BERT too.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Cores or GPUs to train on at once.")] = 1,

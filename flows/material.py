@@ -21,7 +21,6 @@ from workers.encoders.registry import runnable
 from workers.joint.data import Split, TrainingData
 from workers.joint.texts import pools
 
-POOL_SEED = 0  # of the data, not of a training
 _TEXTS_AT_ONCE = 512
 
 
@@ -88,10 +87,13 @@ def _rows(clips: list[Clip]) -> dict[str, list[int]]:
 def training_data(material: Material, cell: Cell, known: "TextVectors") -> TrainingData:
     """What training may see: the train and valid splits, their texts, and the text tower's vectors of these."""
     train, valid = material.splits["train"], material.splits["valid"]
+    if cell.synonyms and not any(clip.other_names for clip in train.clips):
+        raise UserError(
+            '--synonyms needs lines with other_names, as {"vibraphone": ["vibes"]}: build the corpus again'
+        )
     if cell.framework == "classification" or cell.finetune_text:
         return TrainingData(train, valid, material.vocabulary, [], [], {}, np.zeros((0, 0), np.float32))
-    asked = (cell.representation, cell.text_pool, POOL_SEED, cell.own_sentences)
-    both = pools(train.clips, *asked), pools(valid.clips, *asked)
+    both = pools(train.clips, cell), pools(valid.clips, cell)
     texts = list(dict.fromkeys(text for split in both for pool in split for text in pool))
     places = {text: row for row, text in enumerate(texts)}
     return TrainingData(train, valid, material.vocabulary, *both, places, known.of(texts))
@@ -131,5 +133,8 @@ class TextVectors:
 
 def _digest(clips: list[Clip], audio: str) -> str:
     """Names the clips, what is said of them, and their audio."""
-    told = [(clip.clip_id, clip.split, clip.labels, clip.captions) for clip in clips]
+    told = [
+        (clip.clip_id, clip.split, clip.labels, clip.captions, *([clip.other_names] if clip.other_names else []))
+        for clip in clips
+    ]
     return hashlib.sha256(repr((told, audio)).encode()).hexdigest()[:16]

@@ -45,9 +45,15 @@ def _clip(row: dict[str, Any], extra: dict[str, Any]) -> Clip:
         split=split,
         labels=_list(extra.get("tags"), ";"),
         captions=next((_list(extra[name], None) for name in _SENTENCES if extra.get(name)), ()),
+        other_names=_other_names(extra.get("other_names")),
         title=row["title"],
         artist=row["artist"],
     )
+
+
+def _other_names(value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Of `{"vibraphone": ["vibes"]}`; of a list, which does not tell whose names they are, none."""
+    return tuple((tag, _list(names, ";")) for tag, names in value.items()) if isinstance(value, dict) else ()
 
 
 def _list(value: Any, separator: str | None) -> tuple[str, ...]:

@@ -35,8 +35,9 @@ class Cell:
     workers together. `learning_rate` 0 is the tower's and framework's own. `encoder` gives the features that a tower
     "features" hears; `text_projection` "none" leaves texts in the text tower's space, without their mean.
     `own_sentences` takes a clip's sentences, where it has some, for its tags in a row, or for half of the stochastic
-    texts. `share` is that of the encoder's own vectors, sums of its tags' texts, in the space of those texts. A frozen
-    BERT reads `text_pool` texts drawn for each clip once, and each epoch one of them; a trained one reads new texts.
+    texts; with `synonyms` each tag of a stochastic text may stand under another of its names. `share` is that of the
+    encoder's own vectors, sums of its tags' texts, in the space of those texts. A frozen BERT reads `text_pool` texts
+    drawn for each clip once, and each epoch one of them; a trained one reads new texts.
     """
 
     framework: str = "contrastive"
@@ -48,6 +49,7 @@ class Cell:
     finetune_text: bool = False
     text_projection: str = "linear"
     own_sentences: bool = False
+    synonyms: bool = False
     share: float = 0.0
     dim: int = 128
     hidden: int = 512
@@ -70,6 +72,8 @@ class Cell:
             raise UserError("--finetune-text trains BERT beside the triplet or contrastive framework only")
         if self.framework == "classification" and self.text_projection == "none":
             raise UserError("--text-projection none needs a text tower: use the triplet or contrastive framework")
+        if self.synonyms and (self.representation != "stochastic" or self.framework == "classification"):
+            raise UserError("--synonyms needs --representation stochastic, in the triplet or contrastive framework")
         if not 0 <= self.share < 1:
             raise UserError(f"--share lies between 0 and 1, not at {self.share}")
         if self.share and (self.text_projection, self.text, self.tower) != ("none", "bert", "features"):
@@ -85,7 +89,7 @@ class Cell:
         if self.framework == "classification":
             return self.framework
         own = "-own" if self.own_sentences and self.representation != "tag" else ""
-        return f"{self.framework}-{self.text}-{self.representation}{own}"
+        return f"{self.framework}-{self.text}-{self.representation}{own}{'-synonyms' if self.synonyms else ''}"
 
     @property
     def rate(self) -> float:

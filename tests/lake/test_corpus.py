@@ -33,6 +33,14 @@ def test_held_out_lines_are_only_for_the_test_split():
     ]
 
 
+def test_other_names_are_of_a_tag():
+    named = line("train", "vibraphone", other_names={"vibraphone": ["vibes", " vibes", ""], "flute": None})
+    unnamed = line("valid", "flute", other_names=["transverse flute"])
+    first, second, _ = labelled_clips(tracks(named, unnamed, line("test", "flute")))
+    assert dict(first.other_names) == {"vibraphone": ("vibes",), "flute": ()}
+    assert second.other_names == ()
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [

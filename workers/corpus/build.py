@@ -119,7 +119,7 @@ def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
         "group": piece.music.group,
         "moods": list(moods(piece)),
         "instruments": [voice.name for voice in piece.voices],
-        "other_names": sorted({name for voice in piece.voices for name in voice.also}),
+        "other_names": {voice.name: list(voice.also) for voice in piece.voices},
         "families": sorted({word for voice in piece.voices for word in voice.family}),
         "programs": [voice.instrument.program for voice in piece.voices],
         "bpm": piece.bpm,

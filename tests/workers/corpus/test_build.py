@@ -55,6 +55,7 @@ def test_manifest_and_audio_agree(spec, built):
         assert len(row["sentences"]) == 3
         assert row["track_id"] in row["uri"]
         assert row["soundfont"] == "timgm6mb"
+        assert list(row["other_names"]) == row["instruments"]
     assert [row["clips"] for row in counts(spec)] == [14, 2, 4]
 
 
