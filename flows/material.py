@@ -10,11 +10,10 @@ from flows.index import index_catalogue
 from flows.progress import Watch, track
 from flows.reports import IndexRequest
 from lake.connect import Lake
-from lake.corpus import labelled_clips
-from lake.sources import list_sources
+from lake.corpus import labelled_clips, with_every_split
+from lake.sources import list_sources, source_name
 from lake.vectors import track_vectors
 from schemas.benchmarks import SPLITS, Clip
-from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.training import Cell
 from workers.encoders.registry import runnable
@@ -39,15 +38,19 @@ class Material:
 
 def training_lake(manifest: str, settings: Settings) -> Lake:
     """A lake of its own beside the catalogue's tables, as benchmarks have: a manifest is indexed once."""
-    where = str(Path(manifest).absolute()) if "://" not in manifest else manifest
-    short = hashlib.sha256(where.encode()).hexdigest()[:8]
+    short = hashlib.sha256(source_name(manifest).encode()).hexdigest()[:8]
     lake = Lake.at(settings.lake, settings.s3)
     return Lake(f"{lake.uri}/training/{Path(manifest).parent.name or 'data'}-{short}", lake.s3)
 
 
+def clips_of(manifest: str, settings: Settings) -> list[Clip]:
+    """What a training can use of a manifest; UserError where that is not enough."""
+    return labelled_clips(list_sources([manifest], settings.s3).tracks)
+
+
 def features_of(manifest: str, encoder: str, settings: Settings) -> Material:
     """Indexes what of the manifest is not embedded yet, and reads the encoder's features of its clips."""
-    clips = {clip.clip_id: clip for clip in labelled_clips(list_sources([manifest], settings.s3).tracks)}
+    clips = {clip.clip_id: clip for clip in clips_of(manifest, settings)}
     lake, spec = training_lake(manifest, settings), runnable(encoder, settings).spec
     own = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
     index_catalogue(IndexRequest((manifest,)), own, Watch(), publishes=False)
@@ -62,9 +65,12 @@ def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
     from workers.joint.audio import decoded
     from workers.stages import each
 
-    clips = labelled_clips(list_sources([manifest], settings.s3).tracks)
+    tracks = list_sources([manifest], settings.s3).tracks
+    clips = labelled_clips(tracks)
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{hashlib.sha256(clip.clip_id.encode()).hexdigest()[:32]}.npy" for clip in clips]
+    versions = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))
+    told = [f"{clip.clip_id} {versions[clip.clip_id]}" for clip in clips]  # a file that changed is decoded again
+    files = [folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npy" for name in told]
     jobs = [(clip.path, file) for clip, file in zip(clips, files, strict=True)]
     heard = list(track(each(decoded, settings, jobs, settings), "decoding audio", len(jobs)))
     found = [(clip, file) for clip, file, ok in zip(clips, files, heard, strict=True) if ok]
@@ -73,24 +79,18 @@ def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
         name: Split(tuple(found[row][0] for row in mine), audio=tuple(found[row][1] for row in mine))
         for name, mine in rows.items()
     }
-    return Material(splits, _digest([clip for clip, _ in found], "audio"))
+    return Material(splits, _digest([clip for clip, _ in found], " ".join(file.stem for _, file in found)))
 
 
 def _rows(clips: list[Clip]) -> dict[str, list[int]]:
-    """Of each split; UserError where one is empty."""
-    rows = {name: [row for row, clip in enumerate(clips) if clip.split == name] for name in SPLITS}
-    if empty := [name for name, mine in rows.items() if not mine]:
-        raise UserError(f"no clip of the split {' or '.join(empty)} could be heard: look into the manifest's files")
-    return rows
+    """Of each split; UserError where too few of its clips could be heard."""
+    with_every_split(clips, "that could be heard")
+    return {name: [row for row, clip in enumerate(clips) if clip.split == name] for name in SPLITS}
 
 
 def training_data(material: Material, cell: Cell, known: "TextVectors") -> TrainingData:
     """What training may see: the train and valid splits, their texts, and the text tower's vectors of these."""
     train, valid = material.splits["train"], material.splits["valid"]
-    if cell.synonyms and not any(clip.other_names for clip in train.clips):
-        raise UserError(
-            '--synonyms needs lines with other_names, as {"vibraphone": ["vibes"]}: build the corpus again'
-        )
     if cell.framework == "classification" or cell.finetune_text:
         return TrainingData(train, valid, material.vocabulary, [], [], {}, np.zeros((0, 0), np.float32))
     both = pools(train.clips, cell), pools(valid.clips, cell)

@@ -1,6 +1,7 @@
 """A training as data: which cell of the grid framework x text tower x text representation, and its numbers."""
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ TOWERS = ("features", "audio")
 PROJECTIONS = ("linear", "none")
 
 MODEL_FILE, WEIGHTS_FILE, PLOT_FILE = "model.json", "model.safetensors", "training.png"
+
+MOST_SEED = 2**63 - 1  # torch takes no larger one
 
 _CHOICES = {
     "framework": FRAMEWORKS,
@@ -80,6 +83,10 @@ class Cell:
             raise UserError(
                 "--share needs --text bert, --text-projection none and --tower features: one space of texts"
             )
+        if not 0 <= self.learning_rate < math.inf:
+            raise UserError(f"--learning-rate is a number from 0, not {self.learning_rate}")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise UserError(f"--seed lies between 0 and {MOST_SEED}, not at {self.seed}")
         if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
             raise UserError("--epochs and the other sizes of a training count from 1")
 
@@ -108,6 +115,12 @@ class TrainRequest:
     cell: Cell
     out: Path
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cell.batch % self.workers:
+            raise UserError(
+                f"--batch {self.cell.batch} is shared out evenly: take a multiple of --workers {self.workers}"
+            )
 
 
 def encoder_name(folder: str) -> str:

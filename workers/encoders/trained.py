@@ -118,12 +118,17 @@ def _text_tower(folder: Path, trained: Trained, _: EncoderSpec, models: Path) ->
     return JointTexts(joint, None if trained.cell.finetune_text else frozen_tower(trained.cell.text, models))
 
 
+def require_share(cell: Cell, base: Entry | None) -> None:
+    """UserError where a share is asked of an encoder whose vectors are no sums of texts."""
+    if cell.share and (base is None or base.spec.head.kind != "conse"):
+        raise UserError("--share needs --encoder musicnn-conse: its vectors are sums of texts")
+
+
 def _parameters(cell: Cell, base: Entry | None, source: Source | None) -> tuple[tuple[str, str | float], ...]:
-    """What else moves numbers; UserError where a share is asked of an encoder whose vectors are no sums of texts."""
+    """What else moves numbers."""
+    require_share(cell, base)
     told: list[tuple[str, str | float]] = [("text_weights", source.sha256())] if source else []
-    if cell.share:
-        if base is None or base.spec.head.kind != "conse":
-            raise UserError("--share needs --encoder musicnn-conse: its vectors are sums of texts")
+    if cell.share and base:
         told += [("share", cell.share), *(("own " + name, value) for name, value in base.spec.head.parameters)]
     return tuple(told)
 

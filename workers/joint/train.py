@@ -111,7 +111,10 @@ class RayTraining:
         if done.checkpoint is None:
             raise UserError(f"training ended without a checkpoint in {self._folder}: remove it and train again")
         with done.checkpoint.as_directory() as folder:
-            return read_state(Path(folder))
+            state = read_state(Path(folder))
+        if not state.best:
+            raise UserError("training diverged: its loss is no number; take a smaller --learning-rate")
+        return state
 
 
 def _work(config: dict[str, Any]) -> None:
