@@ -29,7 +29,8 @@ from tests.conformance.models import models_with
 from tests.flows.labelled import SOUNDS, SPLITS, tones
 from workers.encoders.registry import encoder_entry, load_encoder
 from workers.joint.files import write_weights
-from workers.joint.train import train_here
+from workers.joint.train import RayTraining, train_here
+from workers.stages import start_ray
 from workers.text.glove_weights import GLOVE_6B_50D
 
 CELL = Cell(framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=30, batch=8)
@@ -173,6 +174,35 @@ def test_what_is_wrong_is_one_line(trained, manifest, tmp_path):
     (half / "model.json").write_text(other.to_json())
     with pytest.raises(UserError, match="train it again"):
         encoder_entry(str(half))
+
+
+def test_a_training_that_is_stopped_ends_at_once(manifest, lake, tmp_path):
+    """Ctrl-C must not wait for the last epoch."""
+    settings = Settings(lake=str(lake), encoder="fake", cpus=2)
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    start_ray(settings)
+    long = replace(CELL, epochs=1000, patience=1000)
+    epochs = iter(RayTraining(long, data, settings.models, tmp_path, 1))
+    next(epochs)
+    started = time.monotonic()
+    epochs.close()
+    assert time.monotonic() - started < 30
+
+
+def test_a_training_that_diverges_is_one_line(manifest, lake, tmp_path):
+    settings = Settings(lake=str(lake), encoder="fake", cpus=2)
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    start_ray(settings)
+    with pytest.raises(UserError, match="training diverged"):
+        list(RayTraining(replace(CELL, learning_rate=1e38, epochs=2), data, settings.models, tmp_path, 1))
+
+
+def test_more_workers_than_ray_has_are_not_waited_for(manifest, lake, tmp_path):
+    settings = Settings(lake=str(lake), encoder="fake", cpus=2)
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    start_ray(settings)
+    with pytest.raises(UserError, match="--workers 8, but Ray has 2 CPUs"):
+        list(RayTraining(CELL, data, settings.models, tmp_path, 8))
 
 
 ONE_SPLIT = '{"uri": "a.wav", "tags": ["x"], "split": "train"}\n'

@@ -79,14 +79,19 @@ class RayTraining:
         self._cell, self._data, self._models, self._folder, self._workers = cell, data, models, folder, workers
 
     def __iter__(self) -> Iterator[dict[str, float]]:
+        import ray
         from ray.util.queue import Queue
 
         epochs = Queue()
         with ThreadPoolExecutor(1) as thread:
             running = thread.submit(self._run, epochs)
-            running.add_done_callback(lambda _: epochs.put(_DONE))
-            while (row := epochs.get()) is not _DONE:
-                yield row
+            running.add_done_callback(lambda _: ray.is_initialized() and epochs.put(_DONE))
+            try:
+                while (row := epochs.get()) is not _DONE:
+                    yield row
+            except (KeyboardInterrupt, GeneratorExit):
+                ray.shutdown()  # nothing else ends a `fit` before its last epoch, and the thread waits for it
+                raise
             self.state = running.result()
 
     def _run(self, epochs: Any) -> State:
@@ -96,11 +101,17 @@ class RayTraining:
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
+        held = ray.cluster_resources()
+        kind = "GPU" if held.get("GPU") else "CPU"
+        if self._workers > held[kind]:
+            raise UserError(
+                f"--workers {self._workers}, but Ray has {held[kind]:.0f} {kind}s: take fewer, or start more"
+            )
         config = {"cell": self._cell, "data": ray.put(self._data), "models": self._models, "epochs": epochs}
         done = TorchTrainer(
             _work,
             train_loop_config=config,
-            scaling_config=ScalingConfig(num_workers=self._workers, use_gpu=ray.cluster_resources().get("GPU", 0) > 0),
+            scaling_config=ScalingConfig(num_workers=self._workers, use_gpu=kind == "GPU"),
             run_config=RunConfig(
                 name="run",
                 storage_path=str(self._folder),
