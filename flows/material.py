@@ -113,7 +113,7 @@ class TextVectors:
         """Vectors [N, text] float32."""
         new = sorted((text for text in texts if text not in self._known), key=len)  # alike lengths: little padding
         if new:
-            from workers.joint.asked import frozen_tower  # and torch: not before it is needed
+            from workers.encoders.joint_texts import frozen_tower  # and torch: not before it is needed
 
             tower = frozen_tower(self._text, self._models)
             starts = range(0, len(new), _TEXTS_AT_ONCE)

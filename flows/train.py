@@ -97,7 +97,7 @@ def _state(request: TrainRequest, material: Material, settings: Settings) -> tup
 def write_model(out: Path, state: Any, cell: Cell, material: Material, settings: Settings) -> Trained:
     """The weights of the best epoch, the plot, the figures as read back from the file; model.json completes it."""
     from flows.report.training import training_plot
-    from workers.joint.files import write_weights
+    from workers.encoders.joint_files import write_weights
 
     fresh = out / UNFINISHED
     shutil.rmtree(fresh, ignore_errors=True)

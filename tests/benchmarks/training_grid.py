@@ -25,8 +25,8 @@ from flows.material import Material, TextVectors, features_of, training_data
 from flows.progress import track
 from schemas.settings import Settings
 from schemas.training import REPRESENTATIONS, TEXTS, Cell
-from workers.joint.asked import JointTexts, TagsInTexts
-from workers.joint.model import joint_of
+from workers.encoders.joint_net import joint_of
+from workers.encoders.joint_texts import JointTexts, TagsInTexts
 from workers.joint.proof import proven
 from workers.joint.train import train_here
 from workers.metrics.bootstrap import interval, resamples

@@ -27,8 +27,8 @@ from schemas.training import Cell, Trained, TrainRequest
 from tests.cli import answer, kill_group, refused, start
 from tests.conformance.models import models_with
 from tests.flows.labelled import SOUNDS, SPLITS, tones
+from workers.encoders.joint_files import write_weights
 from workers.encoders.registry import encoder_entry, load_encoder
-from workers.joint.files import write_weights
 from workers.joint.train import RayTraining, train_here
 from workers.stages import start_ray
 from workers.text.glove_weights import GLOVE_6B_50D

@@ -19,7 +19,7 @@ from workers.text.minilm_weights import MINILM
 from workers.weights import Source
 
 if TYPE_CHECKING:
-    from workers.joint.model import Joint
+    from workers.encoders.joint_net import Joint
 
 _TEXTS = {"glove": GLOVE_6B_50D, "bert": MINILM}
 _AUDIO_FACTOR = 8.0  # as TTMR's: the same net
@@ -110,7 +110,7 @@ class _OnAudio(NetEncoder):
 
 
 def _text_tower(folder: Path, trained: Trained, _: EncoderSpec, models: Path) -> TextTower:
-    from workers.joint.asked import JointTexts, TagsInTexts, frozen_tower
+    from workers.encoders.joint_texts import JointTexts, TagsInTexts, frozen_tower
 
     joint = _joint(folder, trained, models)
     if joint.centroids is not None:
@@ -135,8 +135,8 @@ def _parameters(cell: Cell, base: Entry | None, source: Source | None) -> tuple[
 
 def _joint(folder: Path, trained: Trained, models: Path) -> "Joint":
     """The trained net, in eval mode."""
-    from workers.joint.files import read_weights
-    from workers.joint.model import joint_of
+    from workers.encoders.joint_files import read_weights
+    from workers.encoders.joint_net import joint_of
 
     reader = None
     if trained.cell.finetune_text:

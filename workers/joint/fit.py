@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from schemas.training import Cell
+from workers.encoders.joint_net import Joint
 from workers.joint import losses
 from workers.joint.data import Split, TrainingData
-from workers.joint.model import Joint
 from workers.joint.texts import Texts
 from workers.joint.world import World
 

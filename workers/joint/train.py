@@ -14,10 +14,10 @@ import torch
 
 from schemas.errors import UserError
 from schemas.training import Cell
+from workers.encoders.joint_net import Centred, FeatureTower, Joint, Shapes
 from workers.encoders.ttmr_net import MusicShape
 from workers.joint.data import TrainingData
 from workers.joint.fit import State, Trainer
-from workers.joint.model import Centred, FeatureTower, Joint, Shapes
 from workers.joint.texts import Texts
 from workers.joint.world import World
 from workers.text.minilm import MiniLMNet

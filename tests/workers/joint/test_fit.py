@@ -14,8 +14,8 @@ from torch.nn.functional import normalize as unit
 from schemas.errors import UserError
 from schemas.training import Cell, Trained, TrainRequest, encoder_name
 from tests.workers.joint.made import SMALL, cells, made, vectors_of
+from workers.encoders.joint_net import joint_of
 from workers.joint.fit import rate_at
-from workers.joint.model import joint_of
 from workers.joint.train import built, read_state, text_dim, train_here, write_state
 from workers.metrics.tagging import roc_auc
 
