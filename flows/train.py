@@ -53,7 +53,7 @@ def train(request: TrainRequest, settings: Settings) -> Trained:
 
 def _checked(request: TrainRequest, settings: Settings) -> TrainRequest:
     """The request with whole paths; UserError, before anything is made, where it cannot be done."""
-    cell, out = request.cell, request.out.expanduser().absolute()
+    cell, out = request.cell, request.out.absolute()
     if (out / MODEL_FILE).exists():
         raise UserError(f"{out} holds a trained encoder already: choose another --out, or remove it")
     if others := [path.name for path in out.glob("*") if path.name not in OURS]:

@@ -147,6 +147,8 @@ def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
 
 
 def _require_same(spec: CorpusSpec) -> None:
+    if spec.folder.is_file():
+        raise UserError(f"{spec.folder} is a file: --out names a folder")
     about = spec.folder / ABOUT
     try:
         known = json.loads(about.read_text()) if about.exists() else {}

@@ -81,7 +81,8 @@ class Trainer:
         self._net.train()
         told = []
         for rows in batches(shared.permutation(len(self._data.train)), cell.batch, world):
-            loss = self._loss(self._data.train, "train", rows, texts, own, generator)
+            audio, text = self._embedded(self._data.train, rows, texts, own)
+            loss = self._loss_of(audio, text, "train", rows, generator)
             self._optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self._optimiser.step()
@@ -106,12 +107,6 @@ class Trainer:
                 recalls.append((ranks <= 10).float().mean().item())
         means = {"valid_loss": told, "valid_recall@10": recalls}
         return {name: float(np.average(values, weights=counts)) for name, values in means.items() if values}
-
-    def _loss(
-        self, split: Split, name: str, rows: np.ndarray, texts: Any, rng: np.random.Generator, generator: Any
-    ) -> torch.Tensor:
-        audio, text = self._embedded(split, rows, texts, rng)
-        return self._loss_of(audio, text, name, rows, generator)
 
     def _embedded(
         self, split: Split, rows: np.ndarray, texts: Any, rng: np.random.Generator | None

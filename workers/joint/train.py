@@ -15,11 +15,11 @@ import torch
 from schemas.errors import UserError
 from schemas.training import Cell
 from workers.encoders.joint_net import Centred, FeatureTower, Joint, Shapes
-from workers.encoders.ttmr_net import MusicShape
 from workers.joint.data import TrainingData
 from workers.joint.fit import State, Trainer
 from workers.joint.texts import Texts
 from workers.joint.world import World
+from workers.text import glove, minilm
 from workers.text.minilm import MiniLMNet
 
 _STATE_FILE = "state.pt"
@@ -44,13 +44,12 @@ def train_here(
     return trainer.run(state or State(), on_epoch)
 
 
-def built(cell: Cell, data: TrainingData, models: Path, music: MusicShape | None = None) -> Joint:
+def built(cell: Cell, data: TrainingData, models: Path) -> Joint:
     """The net before training, drawn from the cell's seed; what it knows of the data is the training split's."""
     torch.manual_seed(cell.seed)
     reader = MiniLMNet(models) if cell.finetune_text else None
     features = 0 if data.train.features is None else data.train.features.shape[1]
-    shapes = Shapes(features, text_dim(cell), len(data.vocabulary), music or MusicShape())
-    joint = Joint(cell, shapes, reader)
+    joint = Joint(cell, Shapes(features, text_dim(cell), len(data.vocabulary)), reader)
     if isinstance(joint.audio, FeatureTower):
         joint.audio.standardise_by(torch.from_numpy(data.train.features))
     if isinstance(joint.text, Centred):
@@ -61,8 +60,6 @@ def built(cell: Cell, data: TrainingData, models: Path, music: MusicShape | None
 
 def text_dim(cell: Cell) -> int:
     """Numbers of a text's vector before it is projected."""
-    from workers.text import glove, minilm
-
     return glove.DIM if cell.text == "glove" else minilm.DIM
 
 

@@ -149,6 +149,8 @@ def test_a_build_that_was_stopped_is_known_too(spec, tmp_path):
     assert not (begun.folder / "manifest.jsonl").exists()
     with pytest.raises(UserError, match="holds a corpus of other seed"):
         missing(replace(begun, seed=1))
+    with pytest.raises(UserError, match="is a file: --out names a folder"):
+        missing(replace(begun, folder=begun.folder / "corpus.json"))
     (begun.folder / "corpus.json").write_text("[]")
     with pytest.raises(UserError, match="is not of a corpus"):
         missing(begun)

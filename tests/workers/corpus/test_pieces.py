@@ -64,6 +64,15 @@ def test_every_word_of_test_is_trained_but_the_held_out_ones():
     assert not trained & HELD_OUT
 
 
+def test_no_text_of_training_has_a_held_out_word():
+    """Not in a tag, a sentence, nor under another name: "blues harp" would tell of blues."""
+    for piece in CORPUS:
+        if piece.split != "test" and not is_held_out(piece):
+            names = [name for voice in piece.voices for name in (*voice.also, *voice.family)]
+            said = " / ".join([*tags(piece), *sentences(piece), *names]).lower()
+            assert not [word for word in HELD_OUT if word in said], (piece.name, said)
+
+
 def test_every_voice_and_style_is_in_every_split_that_can_hold_it():
     assert [voice.program for voice in PITCHED] == list(range(128))
     for split, kinds in by_split(lambda piece: [piece.kind]).items():
