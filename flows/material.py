@@ -96,7 +96,7 @@ def training_data(material: Material, cell: Cell, known: "TextVectors") -> Train
     both = pools(train.clips, cell), pools(valid.clips, cell)
     texts = list(dict.fromkeys(text for split in both for pool in split for text in pool))
     places = {text: row for row, text in enumerate(texts)}
-    return TrainingData(train, valid, material.vocabulary, *both, places, known.of(texts))
+    return TrainingData(train, valid, material.vocabulary, *both, places, known.embed_text(texts))
 
 
 class TextVectors:
@@ -109,7 +109,7 @@ class TextVectors:
             with np.load(file, allow_pickle=False) as held:
                 self._known = dict(zip(held["texts"].tolist(), held["vectors"], strict=True))
 
-    def of(self, texts: list[str]) -> np.ndarray:
+    def embed_text(self, texts: list[str]) -> np.ndarray:
         """Vectors [N, text] float32."""
         new = sorted((text for text in texts if text not in self._known), key=len)  # alike lengths: little padding
         if new:

@@ -43,16 +43,6 @@ COLUMNS = (
 )
 
 
-class Reader:
-    """A frozen text tower whose texts are embedded once for the whole grid."""
-
-    def __init__(self, known: TextVectors) -> None:
-        self._known = known
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        return self._known.of(texts)
-
-
 def main() -> None:
     """Trains what is missing, and prints the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,7 +86,7 @@ def items_of(cell: Cell, material: Material, known: TextVectors, work: Path, set
         with torch.inference_mode():
             vectors = joint(torch.from_numpy(test.features), None)[0].numpy()
         folder.mkdir(exist_ok=True)
-        reader = tower or JointTexts(joint, Reader(known))
+        reader = tower or JointTexts(joint, known)
         for name, items in proven(list(test.clips), vectors, reader, "{}", material.vocabulary).items():
             pq.write_table(items.to_table(), folder / f"{name}.parquet")
         seconds = time.perf_counter() - started
