@@ -18,7 +18,7 @@ _USUAL = Cell()
 @app.command()
 def train(
     context: typer.Context,
-    data: Annotated[str, typer.Option(help="Manifest with the columns uri, tags, and perhaps sentences and split.")],
+    data: Annotated[str, typer.Option(help="Manifest: uri and tags, perhaps sentences, split and other_names.")],
     out: Annotated[Path, typer.Option(help="Folder for the model; `tonelake --encoder FOLDER` uses it.")],
     framework: Annotated[str, typer.Option(help="classification, triplet or contrastive.")] = _USUAL.framework,
     text: Annotated[str, typer.Option(help="glove or bert.")] = _USUAL.text,
@@ -35,6 +35,9 @@ def train(
     own_sentences: Annotated[
         bool, typer.Option("--own-sentences", help="A clip's sentences too, in place of its tags in a row.")
     ] = False,
+    synonyms: Annotated[
+        bool, typer.Option("--synonyms", help="Tags of a stochastic text may stand under their other_names.")
+    ] = False,
     share: Annotated[float, typer.Option(help="Of musicnn-conse's own vectors, for words never met.")] = _USUAL.share,
     finetune_text: Annotated[bool, typer.Option("--finetune-text", help="Train BERT too.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Cores or GPUs to train on at once.")] = 1,
@@ -42,7 +45,7 @@ def train(
     """Train a joint space of music and text; a killed training goes on when it is started again."""
     asked = {name: value for name, value in locals().items() if name in Cell.__slots__}
     cell = Cell(**asked | {"encoder": encoder or context.obj.settings.encoder})
-    _trained(TrainRequest(data, cell, out, workers), context.obj)
+    _trained(TrainRequest(data, cell, out.expanduser(), workers), context.obj)
 
 
 def _trained(request: TrainRequest, context: Context) -> None:
@@ -79,7 +82,7 @@ def build(
     """Compose and render labelled clips; run it again to go on where it was stopped."""
     from flows.corpus import build as build_corpus
 
-    counts = build_corpus(out, clips, seconds, seed, context.obj.settings)
+    counts = build_corpus(out.expanduser(), clips, seconds, seed, context.obj.settings)
     show_list(context.obj, "corpus", counts)
     if not context.obj.json:
         print(f"the manifest is {out / 'manifest.jsonl'}")

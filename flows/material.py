@@ -10,18 +10,16 @@ from flows.index import index_catalogue
 from flows.progress import Watch, track
 from flows.reports import IndexRequest
 from lake.connect import Lake
-from lake.corpus import labelled_clips
-from lake.sources import list_sources
+from lake.corpus import labelled_clips, with_every_split
+from lake.sources import list_sources, source_name
 from lake.vectors import track_vectors
 from schemas.benchmarks import SPLITS, Clip
-from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.training import Cell
 from workers.encoders.registry import runnable
 from workers.joint.data import Split, TrainingData
 from workers.joint.texts import pools
 
-POOL_SEED = 0  # of the data, not of a training
 _TEXTS_AT_ONCE = 512
 
 
@@ -40,15 +38,19 @@ class Material:
 
 def training_lake(manifest: str, settings: Settings) -> Lake:
     """A lake of its own beside the catalogue's tables, as benchmarks have: a manifest is indexed once."""
-    where = str(Path(manifest).absolute()) if "://" not in manifest else manifest
-    short = hashlib.sha256(where.encode()).hexdigest()[:8]
+    short = hashlib.sha256(source_name(manifest).encode()).hexdigest()[:8]
     lake = Lake.at(settings.lake, settings.s3)
     return Lake(f"{lake.uri}/training/{Path(manifest).parent.name or 'data'}-{short}", lake.s3)
 
 
+def clips_of(manifest: str, settings: Settings) -> list[Clip]:
+    """What a training can use of a manifest; UserError where that is not enough."""
+    return labelled_clips(list_sources([manifest], settings.s3).tracks)
+
+
 def features_of(manifest: str, encoder: str, settings: Settings) -> Material:
     """Indexes what of the manifest is not embedded yet, and reads the encoder's features of its clips."""
-    clips = {clip.clip_id: clip for clip in labelled_clips(list_sources([manifest], settings.s3).tracks)}
+    clips = {clip.clip_id: clip for clip in clips_of(manifest, settings)}
     lake, spec = training_lake(manifest, settings), runnable(encoder, settings).spec
     own = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
     index_catalogue(IndexRequest((manifest,)), own, Watch(), publishes=False)
@@ -63,9 +65,12 @@ def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
     from workers.joint.audio import decoded
     from workers.stages import each
 
-    clips = labelled_clips(list_sources([manifest], settings.s3).tracks)
+    tracks = list_sources([manifest], settings.s3).tracks
+    clips = labelled_clips(tracks)
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{hashlib.sha256(clip.clip_id.encode()).hexdigest()[:32]}.npy" for clip in clips]
+    versions = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))
+    told = [f"{clip.clip_id} {versions[clip.clip_id]}" for clip in clips]  # a file that changed is decoded again
+    files = [folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npy" for name in told]
     jobs = [(clip.path, file) for clip, file in zip(clips, files, strict=True)]
     heard = list(track(each(decoded, settings, jobs, settings), "decoding audio", len(jobs)))
     found = [(clip, file) for clip, file, ok in zip(clips, files, heard, strict=True) if ok]
@@ -74,15 +79,13 @@ def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
         name: Split(tuple(found[row][0] for row in mine), audio=tuple(found[row][1] for row in mine))
         for name, mine in rows.items()
     }
-    return Material(splits, _digest([clip for clip, _ in found], "audio"))
+    return Material(splits, _digest([clip for clip, _ in found], " ".join(file.stem for _, file in found)))
 
 
 def _rows(clips: list[Clip]) -> dict[str, list[int]]:
-    """Of each split; UserError where one is empty."""
-    rows = {name: [row for row, clip in enumerate(clips) if clip.split == name] for name in SPLITS}
-    if empty := [name for name, mine in rows.items() if not mine]:
-        raise UserError(f"no clip of the split {' or '.join(empty)} could be heard: look into the manifest's files")
-    return rows
+    """Of each split; UserError where too few of its clips could be heard."""
+    with_every_split(clips, "that could be heard")
+    return {name: [row for row, clip in enumerate(clips) if clip.split == name] for name in SPLITS}
 
 
 def training_data(material: Material, cell: Cell, known: "TextVectors") -> TrainingData:
@@ -90,11 +93,10 @@ def training_data(material: Material, cell: Cell, known: "TextVectors") -> Train
     train, valid = material.splits["train"], material.splits["valid"]
     if cell.framework == "classification" or cell.finetune_text:
         return TrainingData(train, valid, material.vocabulary, [], [], {}, np.zeros((0, 0), np.float32))
-    asked = (cell.representation, cell.text_pool, POOL_SEED, cell.own_sentences)
-    both = pools(train.clips, *asked), pools(valid.clips, *asked)
+    both = pools(train.clips, cell), pools(valid.clips, cell)
     texts = list(dict.fromkeys(text for split in both for pool in split for text in pool))
     places = {text: row for row, text in enumerate(texts)}
-    return TrainingData(train, valid, material.vocabulary, *both, places, known.of(texts))
+    return TrainingData(train, valid, material.vocabulary, *both, places, known.embed_text(texts))
 
 
 class TextVectors:
@@ -107,11 +109,11 @@ class TextVectors:
             with np.load(file, allow_pickle=False) as held:
                 self._known = dict(zip(held["texts"].tolist(), held["vectors"], strict=True))
 
-    def of(self, texts: list[str]) -> np.ndarray:
+    def embed_text(self, texts: list[str]) -> np.ndarray:
         """Vectors [N, text] float32."""
         new = sorted((text for text in texts if text not in self._known), key=len)  # alike lengths: little padding
         if new:
-            from workers.joint.asked import frozen_tower  # and torch: not before it is needed
+            from workers.encoders.joint_texts import frozen_tower  # and torch: not before it is needed
 
             tower = frozen_tower(self._text, self._models)
             starts = range(0, len(new), _TEXTS_AT_ONCE)
@@ -131,5 +133,8 @@ class TextVectors:
 
 def _digest(clips: list[Clip], audio: str) -> str:
     """Names the clips, what is said of them, and their audio."""
-    told = [(clip.clip_id, clip.split, clip.labels, clip.captions) for clip in clips]
+    told = [
+        (clip.clip_id, clip.split, clip.labels, clip.captions, *([clip.other_names] if clip.other_names else []))
+        for clip in clips
+    ]
     return hashlib.sha256(repr((told, audio)).encode()).hexdigest()[:16]

@@ -4,11 +4,13 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows.material import Material, TextVectors, audio_of, features_of, training_data
+from flows.material import Material, TextVectors, audio_of, clips_of, features_of, training_data
 from flows.progress import Watch, track
 from lake.connect import Lake
 from lake.lease import Lease
@@ -17,46 +19,87 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.training import MODEL_FILE, PLOT_FILE, WEIGHTS_FILE, Cell, Trained, TrainRequest, encoder_name
 from workers.encoders.entry import Entry
-from workers.encoders.registry import encoder_entry
+from workers.encoders.registry import encoder_entry, runnable
+from workers.encoders.trained import require_share
 from workers.protocols.items import Items
 from workers.protocols.measure import figures
+
+CHECKPOINTS, UNFINISHED = "checkpoints", "unfinished"
+OURS = {CHECKPOINTS, UNFINISHED, WEIGHTS_FILE, PLOT_FILE}  # what a killed training leaves, and may remove
 
 
 def train(request: TrainRequest, settings: Settings) -> Trained:
     """Trains a cell and writes its folder; what was killed goes on at its last epoch when it is asked for again."""
-    from workers.joint.train import RayTraining
-    from workers.stages import start_ray
-
-    cell, out = request.cell, request.out.expanduser().absolute()
-    if (out / MODEL_FILE).exists():
-        raise UserError(f"{out} holds a trained encoder already: choose another --out, or remove it")
-    out.mkdir(parents=True, exist_ok=True)
+    request = _checked(request, settings)
+    cell, out = request.cell, request.out
     base, lake = encoder_entry(cell.encoder).spec, Lake.at(settings.lake, settings.s3)
     asked = {"sources": [request.manifest], "cell": cell.to_json(), "out": str(out), "workers": request.workers}
     run_id, name = new_run_id(), f"train-{hashlib.sha256(str(out).encode()).hexdigest()[:8]}"
-    with Lease(lake, name, run_id, Watch().say), RunRecord(lake, run_id, "train", base, asked) as record:
+    with (
+        _folder(out),
+        Lease(lake, name, run_id, Watch().say),
+        RunRecord(lake, run_id, "train", base, asked) as record,
+    ):
         started = time.monotonic()
         material = _material(request, settings)
-        known = TextVectors(cell.text, settings.models, out / "checkpoints" / f"texts-{cell.text}.npz")
-        data = training_data(material, cell, known)
-        start_ray(settings)
-        folder = out / "checkpoints" / _identity(cell, material)
-        training = RayTraining(cell, data, settings.models, folder, request.workers)
-        ran = [row["epoch"] for row in track(training, f"training {cell.name}", cell.epochs)]
-        trained = write_model(out, training.state, cell, material, settings)
-        shutil.rmtree(out / "checkpoints")
+        state, resumed_at = _state(request, material, settings)
+        trained = write_model(out, state, cell, material, settings)
+        shutil.rmtree(out / CHECKPOINTS)
         seconds = round(time.monotonic() - started, 1)
         counts = {"encoder": trained.name, "epochs": len(trained.history), "wall_seconds": seconds}
-        record.done(counts | {"resumed_at": ran[0] - 1 if ran else len(trained.history)})
+        record.done(counts | {"resumed_at": resumed_at})
     return trained
+
+
+def _checked(request: TrainRequest, settings: Settings) -> TrainRequest:
+    """The request with whole paths; UserError, before anything is made, where it cannot be done."""
+    cell, out = request.cell, request.out.absolute()
+    if (out / MODEL_FILE).exists():
+        raise UserError(f"{out} holds a trained encoder already: choose another --out, or remove it")
+    if others := [path.name for path in out.glob("*") if path.name not in OURS]:
+        raise UserError(f"{out} holds other things ({others[0]}): choose a new or an empty folder as --out")
+    base = runnable(cell.encoder, settings)
+    require_share(cell, base)
+    clips = clips_of(request.manifest, settings)
+    if cell.synonyms and not any(clip.other_names for clip in clips):
+        raise UserError('--synonyms needs lines with other_names, as {"vibraphone": ["vibes"]}')
+    fewest = min(sum(clip.split == split for clip in clips) for split in ("train", "valid"))
+    if fewest < request.workers:
+        raise UserError(f"--workers {request.workers} are more than the clips of a split, {fewest}: take fewer")
+    return replace(request, cell=replace(cell, encoder=base.spec.address), out=out)
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """The folder, which is gone again where nothing came into it."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            out.rmdir()
+
+
+def _state(request: TrainRequest, material: Material, settings: Settings) -> tuple[Any, int]:
+    """The training at its end, and the epoch that it went on from."""
+    from workers.joint.train import RayTraining
+    from workers.stages import start_ray
+
+    cell, folder = request.cell, request.out / CHECKPOINTS
+    known = TextVectors(cell.text, settings.models, folder / f"texts-{cell.text}.npz")
+    data = training_data(material, cell, known)
+    start_ray(settings)
+    training = RayTraining(cell, data, settings.models, folder / _identity(cell, material), request.workers)
+    ran = [row["epoch"] for row in track(training, f"training {cell.name}", cell.epochs)]
+    return training.state, ran[0] - 1 if ran else training.state.epoch
 
 
 def write_model(out: Path, state: Any, cell: Cell, material: Material, settings: Settings) -> Trained:
     """The weights of the best epoch, the plot, the figures as read back from the file; model.json completes it."""
     from flows.report.training import training_plot
-    from workers.joint.files import write_weights
+    from workers.encoders.joint_files import write_weights
 
-    fresh = out / "unfinished"
+    fresh = out / UNFINISHED
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     trained = Trained(
@@ -103,7 +146,7 @@ def items_of(entry: Entry, material: Material, settings: Settings) -> dict[str, 
 
 def _material(request: TrainRequest, settings: Settings) -> Material:
     if request.cell.tower == "audio":
-        return audio_of(request.manifest, request.out / "checkpoints" / "audio", settings)
+        return audio_of(request.manifest, request.out / CHECKPOINTS / "audio", settings)
     return features_of(request.manifest, request.cell.encoder, settings)
 
 

@@ -1,6 +1,7 @@
 """A labelled corpus: a manifest whose lines have tags, sentences and a split -> clips."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +11,23 @@ from schemas.benchmarks import SPLITS, Clip
 from schemas.errors import UserError
 
 _SENTENCES = ("sentences", "captions", "description", "caption")
+_NO = ("", "0", "false", "no")  # as tables without types say it
 
 
 def labelled_clips(tracks: pa.Table) -> list[Clip]:
-    """The clips of a manifest that a training needs; UserError where a split has none."""
-    clips = manifest_clips(tracks)
-    if missing := [split for split in SPLITS if all(clip.split != split for clip in clips)]:
-        raise UserError(f"no line with tags is in the split {' or '.join(missing)}: a training needs all three")
+    """The clips of a manifest that a training needs; UserError where a split has too few."""
+    return with_every_split(manifest_clips(tracks))
+
+
+def with_every_split(clips: list[Clip], which: str = "with tags") -> list[Clip]:
+    """The clips; UserError where one of them would have none to be told apart from in training."""
+    counts = Counter(clip.split for clip in clips)
+    if missing := [split for split in SPLITS if not counts[split]]:
+        raise UserError(f"no line {which} is in the split {' or '.join(missing)}: a training needs all three")
+    if alone := [split for split in ("train", "valid") if counts[split] == 1]:
+        raise UserError(
+            f"one line {which} is in the split {' and '.join(alone)}: a training tells clips apart, give two"
+        )
     return clips
 
 
@@ -31,27 +42,41 @@ def manifest_clips(tracks: pa.Table) -> list[Clip]:
     told = [json.loads(row["extra"] or "{}") for row in rows]
     if len({bool(extra.get("split")) for extra in told}) > 1:
         raise UserError("the manifest names a split for some lines only; name train, valid or test in all, or in none")
-    pairs = [(_clip(row, extra), bool(extra.get("held_out"))) for row, extra in zip(rows, told, strict=True)]
+    pairs = [(_clip(row, extra), _is_held_out(extra)) for row, extra in zip(rows, told, strict=True)]
     return [clip for clip, held_out in pairs if clip.labels and (clip.split == "test" or not held_out)]
 
 
 def _clip(row: dict[str, Any], extra: dict[str, Any]) -> Clip:
-    split = extra.get("split") or drawn_split(row["artist"] or row["track_id"])
+    name = row["track_id"]
+    split = extra.get("split") or drawn_split(row["artist"] or name)
     if split not in SPLITS:
-        raise UserError(f"{row['track_id']} has the split {split!r}; use train, valid or test")
+        raise UserError(f"{name} has the split {split!r}; use train, valid or test")
+    sentences = next((column for column in _SENTENCES if extra.get(column)), "sentences")
     return Clip(
-        clip_id=row["track_id"],
+        clip_id=name,
         path=row["uri"],
         split=split,
-        labels=_list(extra.get("tags"), ";"),
-        captions=next((_list(extra[name], None) for name in _SENTENCES if extra.get(name)), ()),
+        labels=_list(extra.get("tags"), ";", f"{name} has tags"),
+        captions=_list(extra.get(sentences), None, f"{name} has {sentences}"),
+        other_names=_other_names(extra.get("other_names"), f"{name} has other_names"),
         title=row["title"],
         artist=row["artist"],
     )
 
 
-def _list(value: Any, separator: str | None) -> tuple[str, ...]:
-    """Different, not empty, in their order."""
+def _is_held_out(extra: dict[str, Any]) -> bool:
+    return str(extra.get("held_out") or "").strip().lower() not in _NO
+
+
+def _other_names(value: Any, where: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Of `{"vibraphone": ["vibes"]}`; of a list, which does not tell whose names they are, none."""
+    return tuple((tag, _list(names, ";", where)) for tag, names in value.items()) if isinstance(value, dict) else ()
+
+
+def _list(value: Any, separator: str | None, where: str) -> tuple[str, ...]:
+    """Different, not empty, in their order; UserError where it is no list of words."""
     if isinstance(value, str):
         value = value.split(separator) if separator else [value]
+    if not isinstance(value or [], list) or not all(isinstance(name, str) for name in value or [] if name is not None):
+        raise UserError(f"{where} of the wrong kind: a list of words is needed, not {value!r:.60}")
     return tuple(dict.fromkeys(name.strip() for name in value or [] if name and name.strip()))

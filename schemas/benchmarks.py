@@ -17,7 +17,7 @@ class Clip:
 
     `path` is of its audio, relative to the data folder, as the official archive unpacks it. `labels` are the tags it
     has (exactly one where the task is multiclass); `targets` the numbers to be predicted, in the order of the
-    benchmark's `targets`.
+    benchmark's `targets`. `other_names` are pairs of a label and what else it is called.
     """
 
     clip_id: str  # unique within the corpus, the same in every split and label set of it
@@ -26,6 +26,7 @@ class Clip:
     labels: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
     targets: tuple[float, ...] = ()
+    other_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     title: str | None = None
     artist: str | None = None
 

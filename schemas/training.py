@@ -1,6 +1,7 @@
 """A training as data: which cell of the grid framework x text tower x text representation, and its numbers."""
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ TOWERS = ("features", "audio")
 PROJECTIONS = ("linear", "none")
 
 MODEL_FILE, WEIGHTS_FILE, PLOT_FILE = "model.json", "model.safetensors", "training.png"
+
+MOST_SEED = 2**63 - 1  # torch takes no larger one
 
 _CHOICES = {
     "framework": FRAMEWORKS,
@@ -35,8 +38,9 @@ class Cell:
     workers together. `learning_rate` 0 is the tower's and framework's own. `encoder` gives the features that a tower
     "features" hears; `text_projection` "none" leaves texts in the text tower's space, without their mean.
     `own_sentences` takes a clip's sentences, where it has some, for its tags in a row, or for half of the stochastic
-    texts. `share` is that of the encoder's own vectors, sums of its tags' texts, in the space of those texts. A frozen
-    BERT reads `text_pool` texts drawn for each clip once, and each epoch one of them; a trained one reads new texts.
+    texts; with `synonyms` each tag of a stochastic text may stand under another of its names. `share` is that of the
+    encoder's own vectors, sums of its tags' texts, in the space of those texts. A frozen BERT reads `text_pool` texts
+    drawn for each clip once, and each epoch one of them; a trained one reads new texts.
     """
 
     framework: str = "contrastive"
@@ -48,6 +52,7 @@ class Cell:
     finetune_text: bool = False
     text_projection: str = "linear"
     own_sentences: bool = False
+    synonyms: bool = False
     share: float = 0.0
     dim: int = 128
     hidden: int = 512
@@ -70,12 +75,18 @@ class Cell:
             raise UserError("--finetune-text trains BERT beside the triplet or contrastive framework only")
         if self.framework == "classification" and self.text_projection == "none":
             raise UserError("--text-projection none needs a text tower: use the triplet or contrastive framework")
+        if self.synonyms and (self.representation != "stochastic" or self.framework == "classification"):
+            raise UserError("--synonyms needs --representation stochastic, in the triplet or contrastive framework")
         if not 0 <= self.share < 1:
             raise UserError(f"--share lies between 0 and 1, not at {self.share}")
         if self.share and (self.text_projection, self.text, self.tower) != ("none", "bert", "features"):
             raise UserError(
                 "--share needs --text bert, --text-projection none and --tower features: one space of texts"
             )
+        if not 0 <= self.learning_rate < math.inf:
+            raise UserError(f"--learning-rate is a number from 0, not {self.learning_rate}")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise UserError(f"--seed lies between 0 and {MOST_SEED}, not at {self.seed}")
         if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
             raise UserError("--epochs and the other sizes of a training count from 1")
 
@@ -85,7 +96,7 @@ class Cell:
         if self.framework == "classification":
             return self.framework
         own = "-own" if self.own_sentences and self.representation != "tag" else ""
-        return f"{self.framework}-{self.text}-{self.representation}{own}"
+        return f"{self.framework}-{self.text}-{self.representation}{own}{'-synonyms' if self.synonyms else ''}"
 
     @property
     def rate(self) -> float:
@@ -104,6 +115,12 @@ class TrainRequest:
     cell: Cell
     out: Path
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cell.batch % self.workers:
+            raise UserError(
+                f"--batch {self.cell.batch} is shared out evenly: take a multiple of --workers {self.workers}"
+            )
 
 
 def encoder_name(folder: str) -> str:

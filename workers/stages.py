@@ -7,7 +7,9 @@ first pass did not answer (a crashed worker loses its block) is done again, each
 
 import logging
 import os
+import signal
 import socket
+import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -53,7 +55,7 @@ def start_ray(settings: Settings) -> None:
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
         here = {"num_cpus": settings.cpus, "object_store_memory": 1 << 30, "include_dashboard": False}
         _check_address(settings.ray_address or "")
-        with _without_stderr():
+        with _without_stderr(), _same_stop():
             ray.init(address=settings.ray_address or "local", **quiet, **({} if settings.ray_address else here))
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
@@ -206,6 +208,15 @@ def _loaded(stage: type, specs: Specs, settings: Settings) -> Any:
 def _alike(row: Row, specs: Specs) -> pa.Table:
     """One answer for all encoders."""
     return packed([outcomes([row], spec) for spec in specs])
+
+
+@contextmanager
+def _same_stop() -> Iterator[None]:
+    """What SIGTERM does stays as it is: Ray's own way aborts the process, in the midst of a commit."""
+    stop = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(stop) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The plot of a training: its losses, and a figure of the validation split, over the epochs."""
 
+import math
 from pathlib import Path
 
 from matplotlib import pyplot
@@ -14,7 +15,8 @@ def training_plot(path: Path, title: str, history: list[dict[str, float]], best_
         figure, (above, below) = pyplot.subplots(2, 1, figsize=(7, 5.5), sharex=True)
         for name in ("train_loss", "valid_loss"):
             above.plot(epochs, [row[name] for row in history], label=name.replace("_", " "))
-        below.plot(epochs, [row["valid_recall@10"] for row in history], label="recall@10 within validation batches")
+        recalls = [row.get("valid_recall@10", math.nan) for row in history]  # a classifier has none
+        below.plot(epochs, recalls, label="recall@10 within validation batches")
         for axes in (above, below):
             axes.axvline(best_epoch, color="black", linewidth=0.8, linestyle="--", label="weights kept")
             axes.legend(frameon=False, fontsize=8)

@@ -25,8 +25,8 @@ from flows.material import Material, TextVectors, features_of, training_data
 from flows.progress import track
 from schemas.settings import Settings
 from schemas.training import REPRESENTATIONS, TEXTS, Cell
-from workers.joint.asked import JointTexts, TagsInTexts
-from workers.joint.model import joint_of
+from workers.encoders.joint_net import joint_of
+from workers.encoders.joint_texts import JointTexts, TagsInTexts
 from workers.joint.proof import proven
 from workers.joint.train import train_here
 from workers.metrics.bootstrap import interval, resamples
@@ -41,16 +41,6 @@ COLUMNS = (
     ("sentence-retrieval", "recall@10"),
     ("zero-shot", "roc_auc"),
 )
-
-
-class Reader:
-    """A frozen text tower whose texts are embedded once for the whole grid."""
-
-    def __init__(self, known: TextVectors) -> None:
-        self._known = known
-
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        return self._known.of(texts)
 
 
 def main() -> None:
@@ -96,7 +86,7 @@ def items_of(cell: Cell, material: Material, known: TextVectors, work: Path, set
         with torch.inference_mode():
             vectors = joint(torch.from_numpy(test.features), None)[0].numpy()
         folder.mkdir(exist_ok=True)
-        reader = tower or JointTexts(joint, Reader(known))
+        reader = tower or JointTexts(joint, known)
         for name, items in proven(list(test.clips), vectors, reader, "{}", material.vocabulary).items():
             pq.write_table(items.to_table(), folder / f"{name}.parquet")
         seconds = time.perf_counter() - started

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from lake.sources import list_sources
 from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.audio_files import BROKEN
-from tests.cli import run
+from tests.cli import environment, run
 from tests.conformance.seeded import put
 from workers import stages
 from workers.blocks import FusedStage
@@ -142,3 +143,24 @@ def test_blocks_put_the_longest_first_and_lose_none(tracks):
     sizes = [stages._seconds(block)[0] for block in blocks]
     assert sizes == sorted(sizes, reverse=True)
     assert sum(map(len, blocks)) == len(tracks)
+
+
+STOPPED = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+from schemas.settings import Settings
+from workers.stages import start_ray
+start_ray(Settings(cpus=1))
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("stopped as it wants to be")
+"""
+
+
+def test_ray_leaves_the_meaning_of_sigterm_alone():
+    """Its own handler aborts the process in the midst of a commit."""
+    command = [sys.executable, "-c", STOPPED]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(), check=True)
+    assert ended.stdout == "stopped as it wants to be\n"

@@ -17,18 +17,20 @@ from flows.material import TextVectors, features_of, training_data
 from flows.progress import Watch
 from flows.query import find
 from flows.reports import IndexRequest
+from flows.train import train
 from lake.connect import Lake
 from lake.vectors import track_vectors
 from schemas.errors import UserError
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
-from schemas.training import Cell, Trained
+from schemas.training import Cell, Trained, TrainRequest
 from tests.cli import answer, kill_group, refused, start
 from tests.conformance.models import models_with
 from tests.flows.labelled import SOUNDS, SPLITS, tones
+from workers.encoders.joint_files import write_weights
 from workers.encoders.registry import encoder_entry, load_encoder
-from workers.joint.files import write_weights
-from workers.joint.train import train_here
+from workers.joint.train import RayTraining, train_here
+from workers.stages import start_ray
 from workers.text.glove_weights import GLOVE_6B_50D
 
 CELL = Cell(framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=30, batch=8)
@@ -174,8 +176,83 @@ def test_what_is_wrong_is_one_line(trained, manifest, tmp_path):
         encoder_entry(str(half))
 
 
-def test_a_manifest_without_a_split_is_refused(tmp_path):
-    unlabelled = tmp_path / "manifest.jsonl"
-    unlabelled.write_text('{"uri": "a.wav", "tags": ["x"], "split": "train"}\n')
-    with pytest.raises(UserError, match="no line with tags is in the split valid or test"):
-        features_of(str(unlabelled), "fake", Settings(lake=str(tmp_path / "lake")))
+def test_a_training_that_is_stopped_ends_at_once(manifest, lake, tmp_path):
+    """Ctrl-C must not wait for the last epoch."""
+    settings = Settings(lake=str(lake), encoder="fake", cpus=2)
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    start_ray(settings)
+    long = replace(CELL, epochs=1000, patience=1000)
+    epochs = iter(RayTraining(long, data, settings.models, tmp_path, 1))
+    next(epochs)
+    started = time.monotonic()
+    epochs.close()
+    assert time.monotonic() - started < 30
+
+
+def test_a_training_that_diverges_is_one_line(manifest, lake, tmp_path):
+    settings = Settings(lake=str(lake), encoder="fake", cpus=2)
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    start_ray(settings)
+    with pytest.raises(UserError, match="training diverged"):
+        list(RayTraining(replace(CELL, learning_rate=1e38, epochs=2), data, settings.models, tmp_path, 1))
+
+
+def test_more_workers_than_ray_has_are_not_waited_for(manifest, lake, tmp_path):
+    settings = Settings(lake=str(lake), encoder="fake", cpus=2)
+    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    start_ray(settings)
+    with pytest.raises(UserError, match="--workers 8, but Ray has 2 CPUs"):
+        list(RayTraining(CELL, data, settings.models, tmp_path, 8))
+
+
+ONE_SPLIT = '{"uri": "a.wav", "tags": ["x"], "split": "train"}\n'
+WRONG = {
+    "no such manifest": ({}, None),
+    "nothing to index": ({}, ""),
+    "cannot read the manifest": ({}, "{nope\n"),
+    "no line with tags is in the split valid or test": ({}, ONE_SPLIT),
+    "no encoder is named 'a,b'": ({"encoder": "a,b"}, ...),
+    "no encoder is named 'odd'": ({"encoder": "odd", "tower": "audio"}, ...),
+    "--share needs --encoder musicnn-conse": ({"share": 0.2, "text": "bert", "text_projection": "none"}, ...),
+    "--synonyms needs lines with other_names": ({"synonyms": True}, ...),
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(manifest, tmp_path, said):
+    asked, text = WRONG[said]
+    data = manifest if text is ... else tmp_path / "in" / "manifest.jsonl"
+    data.parent.mkdir(exist_ok=True)
+    if text not in (..., None):
+        data.write_text(text)
+    with pytest.raises(UserError, match=said):
+        request(data, tmp_path, **asked)
+    assert {path.name for path in tmp_path.iterdir()} <= {"in"}
+
+
+def request(data, folder, out="out", workers=1, **asked):
+    cell = replace(CELL, **asked)
+    return train(TrainRequest(str(data), cell, folder / out, workers), Settings(lake=str(folder / "lake")))
+
+
+def test_more_workers_than_clips_are_refused(manifest, tmp_path):
+    with pytest.raises(UserError, match="--workers 16 are more than the clips of a split, 8"):
+        request(manifest, tmp_path, workers=16, batch=16)
+
+
+def test_a_folder_with_other_things_is_left_as_it_is(manifest, tmp_path):
+    kept = tmp_path / "out" / "checkpoints" / "mine.pt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("years of work")
+    (tmp_path / "out" / "notes.txt").write_text("")
+    with pytest.raises(UserError, match=r"out holds other things \(notes.txt\): choose a new or an empty folder"):
+        request(manifest, tmp_path)
+    assert kept.read_text() == "years of work"
+
+
+def test_clips_that_cannot_be_heard_leave_no_folder(manifest, tmp_path):
+    gone = tmp_path / "gone.jsonl"
+    gone.write_text(manifest.read_text().replace('"uri": "', '"uri": "gone-'))
+    with pytest.raises(UserError, match="no line that could be heard is in the split train or valid or test"):
+        request(gone, tmp_path)
+    assert not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ list(render_pieces(spec, missing(spec), settings.models, settings.soundfonts)); 
 import json
 import multiprocessing
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,12 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from schemas.errors import UserError
 from workers.corpus.pieces import HELD_OUT, Piece, pieces
 from workers.corpus.sound import RATE, Sounds, render, require_synthesizer
 from workers.corpus.soundfonts import FONTS, DebianFont, read_soundfont, soundfont
 from workers.corpus.words import is_held_out, moods, sentences, tags, title
 from workers.render.files import is_whole, write_audio, write_whole
 
+ABOUT = "corpus.json"  # written first: what the files beside it are made of
 CHUNK = 4  # clips a process takes at a time
 PROCESSES = 8  # at most: the synthesizer needs 1.5 GB in each for the larger soundfont
 _font: list[Sounds] = []  # this process's: a soundfont is too big to travel with each clip
@@ -38,19 +41,22 @@ class CorpusSpec:
 
 
 def missing(spec: CorpusSpec) -> list[Piece]:
-    """The clips that are missing or broken; a whole file is kept."""
-    spec.folder.mkdir(parents=True, exist_ok=True)
+    """The clips that are missing or broken; a whole file is kept. UserError where the files are another corpus's."""
+    _require_same(spec)
     return [piece for piece in pieces(spec.clips, spec.seed) if not is_whole(_path(piece, spec), spec.seconds, RATE)]
 
 
 def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path | None) -> Iterator[Piece]:
     """Renders the clips of `todo` on all cores, and gives each back when it is there; a process loads one font."""
-    require_synthesizer()
+    if todo:
+        require_synthesizer()
     for font in dict.fromkeys(spec.fonts.values()):
         mine = [piece for piece in todo if spec.fonts[piece.split] == font]
         if not mine:
             continue
         path = soundfont(font, models, local)
+        spec.folder.mkdir(parents=True, exist_ok=True)
+        _describe(spec)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES), context, _load, (font, path)) as pool:
             yield from pool.map(partial(_render, spec=spec), mine, chunksize=CHUNK)
@@ -63,7 +69,7 @@ def write_manifest(spec: CorpusSpec) -> Path:
         json.dumps(_row(piece, spec.fonts[piece.split]), ensure_ascii=False) for piece in pieces(spec.clips, spec.seed)
     ]
     write_whole(manifest, lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
-    write_whole(spec.folder / "corpus.json", lambda path: path.write_text(json.dumps(_described(spec), indent=1)))
+    _describe(spec)
     return manifest
 
 
@@ -96,7 +102,16 @@ def _path(piece: Piece, spec: CorpusSpec) -> Path:
 
 def _load(font: DebianFont, path: Path) -> None:
     """Runs as a process begins."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _font[:] = [Sounds(path, read_soundfont(font, path))]
+
+
+def _end_with_parent() -> None:
+    """A killed parent tells its processes nothing: they would wait for work, with their soundfonts, for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _render(piece: Piece, spec: CorpusSpec) -> Piece:
@@ -119,7 +134,7 @@ def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
         "group": piece.music.group,
         "moods": list(moods(piece)),
         "instruments": [voice.name for voice in piece.voices],
-        "other_names": sorted({name for voice in piece.voices for name in voice.also}),
+        "other_names": {voice.name: list(voice.also) for voice in piece.voices},
         "families": sorted({word for voice in piece.voices for word in voice.family}),
         "programs": [voice.instrument.program for voice in piece.voices],
         "bpm": piece.bpm,
@@ -129,6 +144,25 @@ def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
         "new_timbre": all(not voice.is_percussion and voice.program in font.own for voice in piece.voices),
         "soundfont": font.name,
     }
+
+
+def _require_same(spec: CorpusSpec) -> None:
+    if spec.folder.is_file():
+        raise UserError(f"{spec.folder} is a file: --out names a folder")
+    about = spec.folder / ABOUT
+    try:
+        known = json.loads(about.read_text()) if about.exists() else {}
+        differ = [
+            name for name, value in _described(spec).items() if name != "clips" and known.get(name, value) != value
+        ]
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{about} is not of a corpus ({error}): choose another --out") from error
+    if differ:
+        raise UserError(f"{spec.folder} holds a corpus of other {' and '.join(differ)}: choose another --out")
+
+
+def _describe(spec: CorpusSpec) -> None:
+    write_whole(spec.folder / ABOUT, lambda path: path.write_text(json.dumps(_described(spec), indent=1)))
 
 
 def _described(spec: CorpusSpec) -> dict[str, Any]:

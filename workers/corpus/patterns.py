@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-SPLITS = ("train", "valid", "test")
-
 PROGRESSIONS = {
     "major":
         "major:I V vi IV|major:I IV V IV|major:I vi IV V|major:vi IV I V|major:I iii IV V|major:I ii IV I|"

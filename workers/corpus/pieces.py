@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.random import Generator
 
-from workers.corpus.patterns import SPLITS, Pattern, draw
+from schemas.benchmarks import SPLITS
+from workers.corpus.patterns import Pattern, draw
 from workers.corpus.players import LEVELS, Player
 from workers.corpus.solos import IDIOMS, MANNERS, Idiom
 from workers.corpus.styles import STYLES, Ensemble

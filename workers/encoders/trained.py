@@ -19,7 +19,7 @@ from workers.text.minilm_weights import MINILM
 from workers.weights import Source
 
 if TYPE_CHECKING:
-    from workers.joint.model import Joint
+    from workers.encoders.joint_net import Joint
 
 _TEXTS = {"glove": GLOVE_6B_50D, "bert": MINILM}
 _AUDIO_FACTOR = 8.0  # as TTMR's: the same net
@@ -110,7 +110,7 @@ class _OnAudio(NetEncoder):
 
 
 def _text_tower(folder: Path, trained: Trained, _: EncoderSpec, models: Path) -> TextTower:
-    from workers.joint.asked import JointTexts, TagsInTexts, frozen_tower
+    from workers.encoders.joint_texts import JointTexts, TagsInTexts, frozen_tower
 
     joint = _joint(folder, trained, models)
     if joint.centroids is not None:
@@ -118,20 +118,25 @@ def _text_tower(folder: Path, trained: Trained, _: EncoderSpec, models: Path) ->
     return JointTexts(joint, None if trained.cell.finetune_text else frozen_tower(trained.cell.text, models))
 
 
+def require_share(cell: Cell, base: Entry | None) -> None:
+    """UserError where a share is asked of an encoder whose vectors are no sums of texts."""
+    if cell.share and (base is None or base.spec.head.kind != "conse"):
+        raise UserError("--share needs --encoder musicnn-conse: its vectors are sums of texts")
+
+
 def _parameters(cell: Cell, base: Entry | None, source: Source | None) -> tuple[tuple[str, str | float], ...]:
-    """What else moves numbers; UserError where a share is asked of an encoder whose vectors are no sums of texts."""
+    """What else moves numbers."""
+    require_share(cell, base)
     told: list[tuple[str, str | float]] = [("text_weights", source.sha256())] if source else []
-    if cell.share:
-        if base is None or base.spec.head.kind != "conse":
-            raise UserError("--share needs --encoder musicnn-conse: its vectors are sums of texts")
+    if cell.share and base:
         told += [("share", cell.share), *(("own " + name, value) for name, value in base.spec.head.parameters)]
     return tuple(told)
 
 
 def _joint(folder: Path, trained: Trained, models: Path) -> "Joint":
     """The trained net, in eval mode."""
-    from workers.joint.files import read_weights
-    from workers.joint.model import joint_of
+    from workers.encoders.joint_files import read_weights
+    from workers.encoders.joint_net import joint_of
 
     reader = None
     if trained.cell.finetune_text:

@@ -1,6 +1,6 @@
 """The training loop, on one worker or in step with others; it knows nothing of Ray.
 
-model, state = fit(cell, data, reader)
+state = Trainer(cell, data, joint, texts, world).run(State(), on_epoch)
 Everything random in an epoch is drawn from its number and the seed, so that a training that goes on from a
 checkpoint computes what an unbroken one would have.
 """
@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from schemas.training import Cell
+from workers.encoders.joint_net import Joint
 from workers.joint import losses
 from workers.joint.data import Split, TrainingData
-from workers.joint.model import Joint
 from workers.joint.texts import Texts
 from workers.joint.world import World
 
@@ -61,8 +61,8 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = rate_at(self._cell, epoch)
         train = self._trained(epoch)
-        valid, recall = self._judged()
-        row = {"epoch": epoch, "train_loss": train, "valid_loss": valid, "valid_recall@10": recall}
+        judged = self._judged()
+        valid, row = judged["valid_loss"], {"epoch": epoch, "train_loss": train, **judged}
         weights = {name: value.detach().cpu().clone() for name, value in self._joint.state_dict().items()}
         new = replace(state, epoch=epoch, weights=weights, optimiser=self._optimiser.state_dict())
         new.history = [*state.history, row]
@@ -81,7 +81,8 @@ class Trainer:
         self._net.train()
         told = []
         for rows in batches(shared.permutation(len(self._data.train)), cell.batch, world):
-            loss = self._loss(self._data.train, "train", rows, texts, own, generator)
+            audio, text = self._embedded(self._data.train, rows, texts, own)
+            loss = self._loss_of(audio, text, "train", rows, generator)
             self._optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self._optimiser.step()
@@ -89,8 +90,8 @@ class Trainer:
         return float(np.mean(told))
 
     @torch.no_grad()
-    def _judged(self) -> tuple[float, float]:
-        """The validation split's loss in batches of training's size, the same every epoch, and its recall@10."""
+    def _judged(self) -> dict[str, float]:
+        """The validation split's loss in batches of training's size, the same every epoch; of texts its recall@10."""
         self._net.eval()
         shared = np.random.default_rng((self._cell.seed, 0, _VALID))
         generator = torch.Generator().manual_seed(int(shared.integers(2**31)))
@@ -101,16 +102,11 @@ class Trainer:
             told.append(self._loss_of(audio, text, "valid", rows, generator).item())
             counts.append(len(rows))
             if text is not None:
-                ranks = (text @ audio.T >= (text * audio).sum(1, keepdim=True)).sum(1)
+                cosines = text @ audio.T
+                ranks = (cosines >= cosines.diagonal()[:, None]).sum(1)
                 recalls.append((ranks <= 10).float().mean().item())
-        recall = float(np.average(recalls, weights=counts)) if recalls else math.nan
-        return float(np.average(told, weights=counts)), recall
-
-    def _loss(
-        self, split: Split, name: str, rows: np.ndarray, texts: Any, rng: np.random.Generator, generator: Any
-    ) -> torch.Tensor:
-        audio, text = self._embedded(split, rows, texts, rng)
-        return self._loss_of(audio, text, name, rows, generator)
+        means = {"valid_loss": told, "valid_recall@10": recalls}
+        return {name: float(np.average(values, weights=counts)) for name, values in means.items() if values}
 
     def _embedded(
         self, split: Split, rows: np.ndarray, texts: Any, rng: np.random.Generator | None

@@ -2,8 +2,8 @@
 
 Of a clip with sentences of its own, "stochastic" may read one of these as often as a part of its tags.
 
-texts = drawn(clips, "stochastic", np.random.default_rng(0))
-Source: S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023).
+texts = drawn(clips, Cell(representation="stochastic"), np.random.default_rng(0))
+Source: S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023); sentences and synonyms are ours.
 """
 
 from collections.abc import Sequence
@@ -16,37 +16,42 @@ from schemas.benchmarks import Clip
 from schemas.training import Cell
 from workers.joint.data import TrainingData
 
-
-def drawn(
-    clips: Sequence[Clip], representation: str, rng: np.random.Generator, own_sentences: bool = False
-) -> list[str]:
-    """A text for each clip. Every clip has a tag, or with `own_sentences` and "sentence" a sentence."""
-    return [_text(clip, representation, rng, own_sentences) for clip in clips]
+POOL_SEED = 0  # of the data, not of a training: trainings of different seeds share one pool, and what its texts cost
+_OWN_NAME = 0.5  # how often, with synonyms, a tag with other names stands under its own
 
 
-def pools(
-    clips: Sequence[Clip], representation: str, size: int, seed: int, own_sentences: bool = False
-) -> list[list[str]]:
-    """Up to `size` different texts for each clip: all of them where it has no more, else drawn at random.
+def drawn(clips: Sequence[Clip], cell: Cell, rng: np.random.Generator) -> list[str]:
+    """A text for each clip, every one of which has a tag."""
+    return [_text(clip, cell, rng) for clip in clips]
 
-    `seed` is the data's, not a training's: trainings of different seeds share one pool, and what its texts cost.
-    """
-    if representation == "tag":
+
+def pools(clips: Sequence[Clip], cell: Cell) -> list[list[str]]:
+    """Up to `text_pool` different texts for each clip, drawn at random; of single tags all."""
+    if cell.representation == "tag":
         return [list(clip.labels) for clip in clips]
-    rng = np.random.default_rng(seed)
-    rows = [drawn(clips, representation, rng, own_sentences) for _ in range(size)]
+    rng = np.random.default_rng(POOL_SEED)
+    rows = [drawn(clips, cell, rng) for _ in range(cell.text_pool)]
     return [list(dict.fromkeys(texts)) for texts in zip(*rows, strict=True)]
 
 
-def _text(clip: Clip, representation: str, rng: np.random.Generator, own_sentences: bool) -> str:
+def _text(clip: Clip, cell: Cell, rng: np.random.Generator) -> str:
     tags = clip.labels
-    if representation == "tag":
+    if cell.representation == "tag":
         return tags[int(rng.integers(len(tags)))]
-    own = own_sentences and clip.captions and representation != "tag"
-    if own and (representation == "sentence" or rng.random() < 0.5):
+    if cell.own_sentences and clip.captions and (cell.representation == "sentence" or rng.random() < 0.5):
         return clip.captions[int(rng.integers(len(clip.captions)))]
-    count = int(rng.integers(1, len(tags) + 1)) if representation == "stochastic" else len(tags)
-    return ", ".join(tags[place] for place in rng.permutation(len(tags))[:count])
+    count = int(rng.integers(1, len(tags) + 1)) if cell.representation == "stochastic" else len(tags)
+    chosen = [tags[place] for place in rng.permutation(len(tags))[:count]]
+    return ", ".join(_renamed(chosen, clip, rng) if cell.synonyms else chosen)
+
+
+def _renamed(tags: list[str], clip: Clip, rng: np.random.Generator) -> list[str]:
+    """The tags, of which every second that has other names stands under one of these."""
+    names = dict(clip.other_names)
+    return [
+        names[tag][int(rng.integers(len(names[tag])))] if names.get(tag) and rng.random() >= _OWN_NAME else tag
+        for tag in tags
+    ]
 
 
 class Texts:
@@ -62,7 +67,7 @@ class Texts:
             return None
         if self._cell.finetune_text:
             clips = (self._data.train if split == "train" else self._data.valid).clips
-            return drawn(clips, self._cell.representation, rng, self._cell.own_sentences)
+            return drawn(clips, self._cell, rng)
         pools = self._data.train_pools if split == "train" else self._data.valid_pools
         places = (rng.random(len(pools)) * [len(pool) for pool in pools]).astype(int)
         return [self._data.places[pool[place]] for pool, place in zip(pools, places, strict=True)]

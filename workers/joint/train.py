@@ -14,12 +14,12 @@ import torch
 
 from schemas.errors import UserError
 from schemas.training import Cell
-from workers.encoders.ttmr_net import MusicShape
+from workers.encoders.joint_net import Centred, FeatureTower, Joint, Shapes
 from workers.joint.data import TrainingData
 from workers.joint.fit import State, Trainer
-from workers.joint.model import Centred, FeatureTower, Joint, Shapes
 from workers.joint.texts import Texts
 from workers.joint.world import World
+from workers.text import glove, minilm
 from workers.text.minilm import MiniLMNet
 
 _STATE_FILE = "state.pt"
@@ -44,13 +44,12 @@ def train_here(
     return trainer.run(state or State(), on_epoch)
 
 
-def built(cell: Cell, data: TrainingData, models: Path, music: MusicShape | None = None) -> Joint:
+def built(cell: Cell, data: TrainingData, models: Path) -> Joint:
     """The net before training, drawn from the cell's seed; what it knows of the data is the training split's."""
     torch.manual_seed(cell.seed)
     reader = MiniLMNet(models) if cell.finetune_text else None
     features = 0 if data.train.features is None else data.train.features.shape[1]
-    shapes = Shapes(features, text_dim(cell), len(data.vocabulary), music or MusicShape())
-    joint = Joint(cell, shapes, reader)
+    joint = Joint(cell, Shapes(features, text_dim(cell), len(data.vocabulary)), reader)
     if isinstance(joint.audio, FeatureTower):
         joint.audio.standardise_by(torch.from_numpy(data.train.features))
     if isinstance(joint.text, Centred):
@@ -61,8 +60,6 @@ def built(cell: Cell, data: TrainingData, models: Path, music: MusicShape | None
 
 def text_dim(cell: Cell) -> int:
     """Numbers of a text's vector before it is projected."""
-    from workers.text import glove, minilm
-
     return glove.DIM if cell.text == "glove" else minilm.DIM
 
 
@@ -79,14 +76,19 @@ class RayTraining:
         self._cell, self._data, self._models, self._folder, self._workers = cell, data, models, folder, workers
 
     def __iter__(self) -> Iterator[dict[str, float]]:
+        import ray
         from ray.util.queue import Queue
 
         epochs = Queue()
         with ThreadPoolExecutor(1) as thread:
             running = thread.submit(self._run, epochs)
-            running.add_done_callback(lambda _: epochs.put(_DONE))
-            while (row := epochs.get()) is not _DONE:
-                yield row
+            running.add_done_callback(lambda _: ray.is_initialized() and epochs.put(_DONE))
+            try:
+                while (row := epochs.get()) is not _DONE:
+                    yield row
+            except (KeyboardInterrupt, GeneratorExit):
+                ray.shutdown()  # nothing else ends a `fit` before its last epoch, and the thread waits for it
+                raise
             self.state = running.result()
 
     def _run(self, epochs: Any) -> State:
@@ -96,11 +98,17 @@ class RayTraining:
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
+        held = ray.cluster_resources()
+        kind = "GPU" if held.get("GPU") else "CPU"
+        if self._workers > held[kind]:
+            raise UserError(
+                f"--workers {self._workers}, but Ray has {held[kind]:.0f} {kind}s: take fewer, or start more"
+            )
         config = {"cell": self._cell, "data": ray.put(self._data), "models": self._models, "epochs": epochs}
         done = TorchTrainer(
             _work,
             train_loop_config=config,
-            scaling_config=ScalingConfig(num_workers=self._workers, use_gpu=ray.cluster_resources().get("GPU", 0) > 0),
+            scaling_config=ScalingConfig(num_workers=self._workers, use_gpu=kind == "GPU"),
             run_config=RunConfig(
                 name="run",
                 storage_path=str(self._folder),
@@ -111,7 +119,10 @@ class RayTraining:
         if done.checkpoint is None:
             raise UserError(f"training ended without a checkpoint in {self._folder}: remove it and train again")
         with done.checkpoint.as_directory() as folder:
-            return read_state(Path(folder))
+            state = read_state(Path(folder))
+        if not state.best:
+            raise UserError("training diverged: its loss is no number; take a smaller --learning-rate")
+        return state
 
 
 def _work(config: dict[str, Any]) -> None:

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from schemas.errors import UserError
+from tests.cli import environment
 from workers.corpus import sound
 from workers.corpus.build import CorpusSpec, counts, missing, render_pieces, write_manifest
 from workers.corpus.patterns import Pattern
@@ -25,10 +30,15 @@ def font():
     return Sounds(small_font(), small_font().read_bytes())
 
 
+def small(folder, clips):
+    digest = hashlib.sha256(small_font().read_bytes()).hexdigest()
+    one = DebianFont("timgm6mb", "-", "", f"./{small_font().name}", digest, "GPL-2")
+    return CorpusSpec(folder, clips, 2, 0, dict.fromkeys(FONTS, one))
+
+
 @pytest.fixture(scope="module")
-def spec(font, tmp_path_factory):
-    one = DebianFont("timgm6mb", "-", "", f"./{small_font().name}", hashlib.sha256(font.content).hexdigest(), "GPL-2")
-    return CorpusSpec(tmp_path_factory.mktemp("corpus") / "out", 20, 2, 0, dict.fromkeys(FONTS, one))
+def spec(tmp_path_factory):
+    return small(tmp_path_factory.mktemp("corpus") / "out", 20)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +65,7 @@ def test_manifest_and_audio_agree(spec, built):
         assert len(row["sentences"]) == 3
         assert row["track_id"] in row["uri"]
         assert row["soundfont"] == "timgm6mb"
+        assert list(row["other_names"]) == row["instruments"]
     assert [row["clips"] for row in counts(spec)] == [14, 2, 4]
 
 
@@ -113,7 +124,66 @@ def test_a_part_does_not_ring_into_the_next(font):
     assert heard[3 * RATE :].max() > 10 ** (25 / 20) * heard[: 3 * RATE].max()
 
 
-def test_without_the_extra_it_says_what_to_install(spec, monkeypatch, tmp_path):
+def test_without_the_extra_it_says_what_to_install_and_makes_nothing(spec, monkeypatch, tmp_path):
     monkeypatch.setattr(sound, "find_spec", lambda _: None)
+    fresh = replace(spec, folder=tmp_path / "out")
     with pytest.raises(UserError, match=r"pip install \"tonelake\[corpus\]\""):
-        list(render_pieces(spec, pieces(20, 0), tmp_path, None))
+        list(render_pieces(fresh, missing(fresh), tmp_path, None))
+    assert not fresh.folder.exists()
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"seconds": 3}, {"fonts": FONTS}])
+def test_the_files_of_another_corpus_are_not_taken_for_this_ones(spec, built, other):
+    """Clips are named alike in all: their words would be told of another's sound."""
+    assert built
+    with pytest.raises(UserError, match="holds a corpus of other"):
+        missing(replace(spec, **other))
+    assert len(missing(replace(spec, clips=40))) == 20, "more of the same go beside them"
+
+
+def test_a_build_that_was_stopped_is_known_too(spec, tmp_path):
+    begun = replace(spec, folder=tmp_path / "out")
+    rendered = render_pieces(begun, missing(begun)[:5], tmp_path, small_font().parent)
+    next(rendered)
+    rendered.close()
+    assert not (begun.folder / "manifest.jsonl").exists()
+    with pytest.raises(UserError, match="holds a corpus of other seed"):
+        missing(replace(begun, seed=1))
+    with pytest.raises(UserError, match="is a file: --out names a folder"):
+        missing(replace(begun, folder=begun.folder / "corpus.json"))
+    (begun.folder / "corpus.json").write_text("[]")
+    with pytest.raises(UserError, match="is not of a corpus"):
+        missing(begun)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.workers.corpus.test_build import small
+from workers.corpus.build import missing, render_pieces
+from workers.render.synthesis import soundfont
+if __name__ == "__main__":
+    spec = small(Path(sys.argv[1]) / "out", 2000)
+    for piece in render_pieces(spec, missing(spec), Path(sys.argv[1]), soundfont().parent):
+        print(piece.name, flush=True)
+"""
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_killed_build_leaves_no_process(tmp_path):
+    """They would wait for work for ever, with a soundfont each."""
+    (tmp_path / "build.py").write_text(KILLED)
+    command = [sys.executable, tmp_path / "build.py", tmp_path]
+    building = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
+    assert building.stdout.readline().startswith(b"train-")
+    pids = children(building.pid)
+    assert len(pids) > 1
+    building.kill()
+    building.wait()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline, "it lives on"
+        time.sleep(0.1)

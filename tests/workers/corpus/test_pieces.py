@@ -4,7 +4,8 @@ from collections import defaultdict
 
 import pytest
 
-from workers.corpus.patterns import POOLS, SPLITS, share
+from schemas.benchmarks import SPLITS
+from workers.corpus.patterns import POOLS, share
 from workers.corpus.pieces import HELD_OUT, pieces
 from workers.corpus.players import CYMBALS
 from workers.corpus.styles import STYLES
@@ -57,11 +58,31 @@ def test_a_pool_is_dealt_out_whole(pool):
     assert all(share(pool, split) for split in SPLITS)
 
 
+def test_hardly_a_rhythm_stands_in_two_pools():
+    """Those that do are played in another texture: docs/corpus.md tells of them."""
+    splits = defaultdict(set)
+    for pool in POOLS:
+        for split in SPLITS:
+            for pattern in share(pool, split):
+                splits[pattern.text].add(split)
+    shared = {text for text, found in splits.items() if len(found) > 1}
+    assert shared == {"x---x---x---x---", "xxx-xxx-xxx-xxx-", "x-xxx-xxx-xxx-xx", "x-----------x---"}
+
+
 def test_every_word_of_test_is_trained_but_the_held_out_ones():
     trained = {tag for piece in CORPUS if piece.split == "train" and not is_held_out(piece) for tag in tags(piece)}
     for split in ("valid", "test"):
         assert by_split(tags)[split] - trained == HELD_OUT
     assert not trained & HELD_OUT
+
+
+def test_no_text_of_training_has_a_held_out_word():
+    """Not in a tag, a sentence, nor under another name: "blues harp" would tell of blues."""
+    for piece in CORPUS:
+        if piece.split != "test" and not is_held_out(piece):
+            names = [name for voice in piece.voices for name in (*voice.also, *voice.family)]
+            said = " / ".join([*tags(piece), *sentences(piece), *names]).lower()
+            assert not [word for word in HELD_OUT if word in said], (piece.name, said)
 
 
 def test_every_voice_and_style_is_in_every_split_that_can_hold_it():

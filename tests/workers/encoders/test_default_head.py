@@ -10,10 +10,10 @@ from schemas.errors import UserError
 from schemas.tables import features_table
 from schemas.training import Cell
 from tests.conformance.models import models_with
+from workers.encoders.joint_files import read_weights
+from workers.encoders.joint_net import joint_of
 from workers.encoders.registry import ENCODERS
 from workers.encoders.trained import read_trained, trained_entry
-from workers.joint.files import read_weights
-from workers.joint.model import joint_of
 from workers.render.catalogue import pieces
 from workers.render.synthesis import RATE, synthesise
 

@@ -37,7 +37,7 @@ def made(cell=SMALL, train=96, valid=32):
     first, second = split("train", train, 2), split("valid", valid, 3)
     if cell.framework == "classification" or cell.finetune_text:
         return TrainingData(first, second, tuple(sorted(TAGS)), [], [], {}, np.zeros((0, 0), np.float32))
-    both = [pools(one.clips, cell.representation, cell.text_pool, 0) for one in (first, second)]
+    both = [pools(one.clips, cell) for one in (first, second)]
     texts = list(dict.fromkeys(text for one in both for pool in one for text in pool))
     places = {text: row for row, text in enumerate(texts)}
     return TrainingData(first, second, tuple(sorted(TAGS)), *both, places, vectors_of(texts, text_dim(cell)))

@@ -1,5 +1,6 @@
 """Training: every cell learns, a seed decides all, a broken run ends as an unbroken one, many workers as one."""
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,10 +12,10 @@ import torch
 from torch.nn.functional import normalize as unit
 
 from schemas.errors import UserError
-from schemas.training import Cell, Trained, encoder_name
+from schemas.training import Cell, Trained, TrainRequest, encoder_name
 from tests.workers.joint.made import SMALL, cells, made, vectors_of
+from workers.encoders.joint_net import joint_of
 from workers.joint.fit import rate_at
-from workers.joint.model import joint_of
 from workers.joint.train import built, read_state, text_dim, train_here, write_state
 from workers.metrics.tagging import roc_auc
 
@@ -79,6 +80,14 @@ def test_it_stops_when_nothing_new_comes():
     assert (best["epoch"], best["valid_loss"]) == (state.best_epoch, state.best_loss)
 
 
+def test_a_classifier_has_no_recall_to_tell():
+    cell = replace(SMALL, framework="classification", epochs=1)
+    (row,) = train_here(cell, made(cell), NOWHERE).history
+    assert set(row) == {"epoch", "train_loss", "valid_loss"}
+    (row,) = train_here(replace(SMALL, epochs=1), made(SMALL), NOWHERE).history
+    assert 0 < row["valid_recall@10"] <= 1
+
+
 def test_the_learning_rate_rises_and_falls():
     cell = Cell(epochs=100, warmup=10, learning_rate=1e-3)
     rates = [rate_at(cell, epoch) for epoch in range(1, 101)]
@@ -127,6 +136,30 @@ def test_a_cell_says_what_is_wrong():
         Cell(text="glove", finetune_text=True)
     with pytest.raises(UserError, match="needs a text tower"):
         Cell(framework="classification", text_projection="none")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"learning_rate": math.nan}, "--learning-rate is a number from 0, not nan"),
+        ({"learning_rate": math.inf}, "--learning-rate is a number from 0, not inf"),
+        ({"share": math.nan}, "--share lies between 0 and 1"),
+        ({"seed": 2**64}, "--seed lies between 0 and"),
+        ({"seed": -1}, "--seed lies between 0 and"),
+    ],
+)
+def test_a_number_that_cannot_be_is_one_line(asked, said):
+    with pytest.raises(UserError, match=said):
+        Cell(**asked)
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(2, 40), (64, 3)])
+def test_a_batch_that_cannot_be_shared_out_is_refused(batch, workers):
+    """Each batch would leave clips out of the epoch, or all of them."""
+    with pytest.raises(
+        UserError, match=f"--batch {batch} is shared out evenly: take a multiple of --workers {workers}"
+    ):
+        TrainRequest("manifest.jsonl", Cell(batch=batch), Path("out"), workers)
 
 
 def test_what_is_told_can_be_read():

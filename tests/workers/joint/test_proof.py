@@ -31,4 +31,6 @@ def test_words_never_trained_are_asked_for_apart():
     assert found["unseen-words"].truth[:, 0].tolist() == [False, False, True, False]
     assert found["unseen-words"].scores[:, 0].argmax() == 2
     assert len(found["sentence-retrieval"].queries) == 3
+    (unseen,) = proven([clip(0, "banjo")], vectors[2:3], Axes(), "{}", ("drums", "flute")).items()
+    assert unseen[0] == "unseen-words", "where no clip has known words alone, nothing else can be asked"
     assert "unseen-words" not in proven(clips[:2], vectors[:2], Axes(), "{}", ("drums", "flute"))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from workers.joint.model import Joint
+from workers.encoders.joint_net import Joint
 from workers.text.glove import Glove
 from workers.text.minilm import MiniLM
 
