@@ -1,6 +1,7 @@
 """`tonelake forget`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,8 +32,7 @@ def forget(
     from flows.forget import ForgetRequest
     from flows.forget import forget as run
 
-    if receipt and receipt.exists():
-        raise UserError(f"{receipt} exists: name another file for the receipt")
+    _require_free(receipt)
     if tracks and not yes:
         _confirm(len(tracks))
     done = run(ForgetRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, _say)
@@ -51,6 +51,15 @@ def forget(
             print(f"{one.uri}: {one.state}, {one.message}")
         print(f"receipt: {path}")
     raise typer.Exit(0 if done.is_clean else 1)
+
+
+def _require_free(receipt: Path | None) -> None:
+    """UserError where no receipt can be written: said before anything is removed."""
+    if receipt and receipt.exists():
+        raise UserError(f"{receipt} exists: name another file for the receipt")
+    folder = receipt.parent if receipt else Path()
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write a receipt into {folder.absolute()}: name a file with --receipt")
 
 
 def _confirm(number: int) -> None:

@@ -165,13 +165,33 @@ def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: 
 def succeed(lake: Lake, name: str, before: int, table: lance.LanceDataset) -> list[Release]:
     """Releases of a table's version are from now on of the table as it is given; gives them back as they were."""
     found = [one for one in releases(lake) if (one.snapshot.table, one.snapshot.lance_version) == (name, before)]
-    taken = {"lance_version": table.version, "tracks": table.count_rows()}
     for one in found:
         if one.tag in table.tags.list():
             table.tags.update(one.tag, table.version)
+    _now_of(lake, found, table)
+    return found
+
+
+def follow_tags(lake: Lake) -> None:
+    """Ends what was killed between a tag and its row. Only for who holds every lease.
+
+    A release that `succeed` had given another version gets it; a tag of a release that was never published goes.
+    """
+    rows = {(one.snapshot.table, one.tag): one for one in releases(lake)}
+    for name in sorted(name for name in lake.names() if name.startswith("embeddings__") and is_table(lake, name)):
+        tags = lake.table(name).tags
+        for tag, told in tags.list().items():
+            one = rows.get((name, tag))
+            if one is None and tag.startswith("release-"):
+                tags.delete(tag)
+            elif one and one.snapshot.lance_version != told["version"]:
+                _now_of(lake, [one], lake.pinned(name, told["version"]).table(name))
+
+
+def _now_of(lake: Lake, found: list[Release], table: lance.LanceDataset) -> None:
+    taken = {"lance_version": table.version, "tracks": table.count_rows()}
     if found:
         lake.upsert(TABLE, RELEASES, pa.Table.from_pylist([one.row() | taken for one in found], schema=RELEASES))
-    return found
 
 
 def retire(lake: Lake, keep: int) -> list[int]:
