@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from flows.context import print_json
+from flows.context import print_json, say
+from flows.outfile import writing
 from schemas.errors import UserError
 
 app = typer.Typer()
@@ -35,9 +36,10 @@ def forget(
     _require_free(receipt)
     if tracks and not yes:
         _confirm(len(tracks))
-    done = run(ForgetRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, _say)
+    done = run(ForgetRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, say)
     path = receipt or Path(f"takedown-{done.run_id}.json")
-    path.write_text(json.dumps(done.as_dict(), indent=1, default=str) + "\n")
+    with writing(path) as unfinished:
+        unfinished.write_text(json.dumps(done.as_dict(), indent=1, default=str) + "\n")
     if context.obj.json:
         print_json(done.as_dict())
     else:
@@ -66,7 +68,3 @@ def _confirm(number: int) -> None:
     if not sys.stdin.isatty():
         raise UserError("this cannot be undone: add --yes")
     typer.confirm(f"Remove {number:,} tracks for good? This cannot be undone", abort=True, err=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -61,15 +61,15 @@ def before_live(there: Sequence[Release]) -> Release | None:
 def as_released(lake: Lake, one: Release) -> tuple[Lake, EncoderSpec]:
     """The lake with that release's table as it was, and the spec of its version; UserError where it is gone."""
     spec = next(held.spec for held in versions(lake) if held.embedding_version == one.snapshot.embedding_version)
-    if not is_readable(lake, one):
+    if not is_there(lake, one.snapshot):
         raise UserError(f"the files of {one.title} were given up; `tonelake releases` lists the others")
     return at(lake, one.snapshot), spec
 
 
-def is_readable(lake: Lake, one: Release) -> bool:
-    """Whether its snapshot is there still. A table that was removed and made anew counts its versions from one."""
+def is_there(lake: Lake, taken: Snapshot) -> bool:
+    """Whether a snapshot can be read still. A table that was removed and made anew counts its versions from one."""
     try:
-        return at(lake, one.snapshot).table(one.snapshot.table).count_rows() == one.snapshot.tracks
+        return at(lake, taken).table(taken.table).count_rows() == taken.tracks
     except ValueError as error:
         if "not found" not in str(error):
             raise
@@ -131,7 +131,7 @@ def publish_again(lake: Lake, written: Mapping[str, EncoderSpec], command: str, 
         if due is None:
             return None
         run_id, taken = due
-        there = now_live if now_live and is_readable(lake, now_live) else None
+        there = now_live if now_live and is_there(lake, now_live.snapshot) else None
         check = coverage_check(lake, there and there.snapshot, taken, LEAST_COVERAGE)
         if not check.passed:
             say(
