@@ -82,7 +82,8 @@ def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bo
     source = chosen(settings, request.embedding_version, request.number)
     before = _before(source, request.since)
     folder = Folder.at(request.folder, settings.s3)
-    require_outside(source.lake, folder.uri)
+    if not folder.is_begun():
+        require_outside(source.lake, folder.uri)
     plan = _plan(source, before, request.format) | {"since": request.since}
     index_of(plan, 0)
     with Lease(source.lake, lease_name(folder.uri), run_id := new_run_id(), say):

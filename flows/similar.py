@@ -35,7 +35,8 @@ def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool
     """
     source = chosen(settings, request.embedding_version, request.number)
     file = File.at(request.out, settings.s3)
-    require_outside(source.lake, file.uri)
+    if not file.is_begun():
+        require_outside(source.lake, file.uri)
     k = min(request.k, source.snapshot.tracks - 1)
     plan = {
         "lake": source.lake.uri,

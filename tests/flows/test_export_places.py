@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from flows.export import ExportRequest, chosen, export
+from flows.export import ExportRequest, again, chosen, export
 from flows.similar import Neighbours, similar
+from lake.exports import exports
 from schemas.errors import UserError
 from schemas.settings import Settings
-from tests.flows.released import TABLE, lake_at, write
+from tests.flows.released import TABLE, lake_at, rebuilt, write
 from tests.lake.rows import SPEC
 
 
@@ -65,3 +66,14 @@ def test_a_release_of_another_version_than_the_one_named_is_refused(tmp_path):
     assert chosen(Settings(lake=home.uri), SPEC.embedding_version, 1).release == 1
     with pytest.raises(UserError, match=r"release 1 .* is of .*, not of 0123456789ab"):
         chosen(Settings(lake=home.uri), "0123456789ab", 1)
+
+
+def test_one_that_was_begun_there_before_is_found_by_a_takedown(tmp_path, monkeypatch):
+    home = lake_at(tmp_path / "lake")
+    settings, place = Settings(lake=home.uri), f"{home.uri}/out"
+    with monkeypatch.context() as earlier:
+        earlier.setattr("flows.export.require_outside", lambda *_: None)
+        export(ExportRequest(place), settings, print)
+    rebuilt(home, "t005")
+    (recorded,) = exports(home)
+    assert again(home, settings, recorded, print).state == "written anew"
