@@ -1,11 +1,10 @@
 """`tonelake maintain` and `tonelake doctor`."""
 
-import sys
 from typing import Annotated
 
 import typer
 
-from flows.context import show_list
+from flows.context import say, show_list
 
 app = typer.Typer()
 
@@ -32,7 +31,7 @@ def maintain(
         from flows.maintain import MaintainRequest
         from flows.maintain import maintain as run
 
-        done = run(MaintainRequest(days, dry_run, mend), settings, _say)
+        done = run(MaintainRequest(days, dry_run, mend), settings, say)
         rows = [care.row() for care in done]
     show_list(context.obj, "maintained" if not dry_run else "would do", rows)
 
@@ -48,7 +47,3 @@ def doctor(context: typer.Context) -> None:
     else:
         print("all is well")
     raise typer.Exit(1 if findings else 0)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

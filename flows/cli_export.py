@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli_releases import say
-from flows.context import print_json, show_list
+from flows.context import print_json, say, show_list
 
 app = typer.Typer()
 

@@ -1,13 +1,15 @@
 """`tonelake forget`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.context import print_json
+from flows.context import print_json, say
+from flows.outfile import writing
 from schemas.errors import UserError
 
 app = typer.Typer()
@@ -31,13 +33,13 @@ def forget(
     from flows.forget import ForgetRequest
     from flows.forget import forget as run
 
-    if receipt and receipt.exists():
-        raise UserError(f"{receipt} exists: name another file for the receipt")
+    _require_free(receipt)
     if tracks and not yes:
         _confirm(len(tracks))
-    done = run(ForgetRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, _say)
+    done = run(ForgetRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, say)
     path = receipt or Path(f"takedown-{done.run_id}.json")
-    path.write_text(json.dumps(done.as_dict(), indent=1, default=str) + "\n")
+    with writing(path) as unfinished:
+        unfinished.write_text(json.dumps(done.as_dict(), indent=1, default=str) + "\n")
     if context.obj.json:
         print_json(done.as_dict())
     else:
@@ -53,11 +55,16 @@ def forget(
     raise typer.Exit(0 if done.is_clean else 1)
 
 
+def _require_free(receipt: Path | None) -> None:
+    """UserError where no receipt can be written: said before anything is removed."""
+    if receipt and receipt.exists():
+        raise UserError(f"{receipt} exists: name another file for the receipt")
+    folder = receipt.parent if receipt else Path()
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write a receipt into {folder.absolute()}: name a file with --receipt")
+
+
 def _confirm(number: int) -> None:
     if not sys.stdin.isatty():
         raise UserError("this cannot be undone: add --yes")
     typer.confirm(f"Remove {number:,} tracks for good? This cannot be undone", abort=True, err=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -1,12 +1,11 @@
 """`tonelake recommend` and `tonelake playlists`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.context import print_json, show_list
+from flows.context import print_json, say, show_list
 from schemas.recommending import DIVERSITY, PlaylistsRequest, RecommendRequest
 
 app = typer.Typer()
@@ -88,7 +87,7 @@ def playlists(
     from flows.playlists import judge_playlists
 
     request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
-    found = judge_playlists(request, context.obj.settings, _say)
+    found = judge_playlists(request, context.obj.settings, say)
     if context.obj.json:
         print_json(found)
         return
@@ -116,7 +115,3 @@ def _table(rows: list[dict[str, Any]], value: str) -> tuple[list[str], list[list
         )
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     return [*names, *metrics], list(lines.values())
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

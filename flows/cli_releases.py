@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.context import print_json, show_list
+from flows.context import print_json, say, show_list
 from schemas.errors import UserError
 from schemas.releases import Check, Release
 from schemas.settings import Settings
@@ -76,11 +76,6 @@ def rollback(
         print_json(_document(published))
         return
     print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.again}")
-
-
-def say(text: str) -> None:
-    """A line for the person, beside the answer."""
-    typer.echo(text, err=True)
 
 
 def _promoted(request: Any, settings: Settings) -> Any:

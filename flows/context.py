@@ -23,6 +23,11 @@ def print_json(document: Any) -> None:
     print()
 
 
+def say(text: str) -> None:
+    """A line for the person, beside the answer."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None:
     """Rows of the same columns, as a table or as JSON."""
     if context.json:

@@ -1,6 +1,5 @@
 """Which tracks are the same: equal bytes, or one recording in several encodes. Nothing is changed but fingerprints."""
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,8 @@ import pyarrow.compute as pc
 from pyarrow.csv import write_csv
 from pyarrow.parquet import write_table
 
+from flows.context import say
+from flows.outfile import writing
 from flows.progress import track
 from flows.query import held
 from lake.columns import alike, is_among, place_in
@@ -182,7 +183,7 @@ def _fingerprints(
     if not missing:
         return known
     taken = {}
-    with Lease(lake, FINGERPRINTS, new_run_id(), lambda text: print(text, file=sys.stderr)) as lease:
+    with Lease(lake, FINGERPRINTS, new_run_id(), say) as lease:
         try:
             for one in track(_taken(missing, settings), f"hearing {len(missing):,} files", len(missing)):
                 if one.fingerprint is None:
@@ -244,7 +245,5 @@ def check_out(out: Path) -> None:
 
 def write(rows: list[Row], out: Path) -> None:
     """A row a track, whole or not at all; `out` was checked."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.part")
-    WRITERS[out.suffix](pa.Table.from_pylist(rows, schema=SCHEMA), str(unfinished))
-    unfinished.replace(out)
+    with writing(out) as unfinished:
+        WRITERS[out.suffix](pa.Table.from_pylist(rows, schema=SCHEMA), str(unfinished))

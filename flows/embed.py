@@ -14,7 +14,7 @@ from lake.lease import Lease, LeaseLost
 from lake.plan import Plan
 from lake.runs import RunRecord
 from lake.stored import kept_tracks, stored_tracks
-from lake.takedowns import refused, turned_away
+from lake.takedowns import Refused, turned_away
 from lake.write import Committer
 from schemas.audio import estimated_seconds
 from schemas.embeddings import outcome_schema
@@ -41,6 +41,7 @@ class Job:
     committer: Committer
     record: RunRecord
     tally: Tally
+    refused: Refused
     found: Coverage = field(default_factory=Coverage)
 
 
@@ -54,10 +55,10 @@ def embed_pending(jobs: list[Job], plans: list[Plan], settings: Settings, watch:
         versions = zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True)
         planned[job.spec.embedding_version] = dict(versions)
     by_version = {job.spec.embedding_version: job for job in jobs}
-    those = refused(jobs[0].committer.lake)
     try:
         for spec, found in _outcomes(jobs, todo, settings, watch):
-            job, outcomes = by_version[spec.embedding_version], turned_away(found, those)
+            job = by_version[spec.embedding_version]
+            outcomes = turned_away(found, job.refused)
             job.committer.add(outcomes)
             count(outcomes, planned[spec.embedding_version], job.tally)
             watch.advance(outcomes)

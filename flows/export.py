@@ -15,9 +15,9 @@ from lake.connect import Lake
 from lake.export.folder import Folder, fits
 from lake.export.formats import Piece, index_of, kept, pieces, removed_piece
 from lake.export.rows import BATCH_ROWS, Rows, changed_places, removed_tracks
-from lake.exports import record
+from lake.exports import record, require_outside
 from lake.lease import Lease
-from lake.releases import Say, as_released, release, releases, snapshot
+from lake.releases import Say, as_released, is_there, release, releases, snapshot
 from lake.runs import RunRecord, new_run_id
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -47,7 +47,9 @@ class Chosen:
     release: int | None
 
     def require_current(self) -> None:
-        """UserError where the release was rebuilt since: a takedown missed an export that was not yet written down."""
+        """UserError where a takedown came since: it missed an export that was not yet written down."""
+        if not is_there(self.lake, self.snapshot):
+            raise UserError(f"{self.snapshot.table} was rebuilt meanwhile: run the same command again")
         if self.release and release(self.lake, self.release).snapshot != self.snapshot:
             raise UserError(f"release {self.release} was rebuilt meanwhile: run the same command again")
 
@@ -78,12 +80,15 @@ def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bo
     source = chosen(settings, request.embedding_version, request.number)
     before = _before(source, request.since)
     folder = Folder.at(request.folder, settings.s3)
+    if not folder.is_begun():
+        require_outside(source.lake, folder.uri)
     plan = _plan(source, before, request.format) | {"since": request.since}
     index_of(plan, 0)
     with Lease(source.lake, lease_name(folder.uri), run_id := new_run_id(), say):
         there = folder.manifest()
         _require_free(folder, there, plan, replaces)
         if there and fits(there, plan):
+            folder.settle()
             return there | {"done": False, "folder": folder.uri}
         with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as book:
             row = record(source.lake, source.export(folder.uri, request.format, run_id, since=request.since))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import lance
 
 from flows.rewrite import again
-from lake import releases, takedowns, tidy
+from lake import facts, releases, takedowns, tidy
 from lake.connect import Lake
 from lake.exports import exports
 from lake.lease import SWEEP, Lease
@@ -45,9 +45,11 @@ def forget(request: ForgetRequest, settings: Settings, say: Say) -> Receipt:
     lake = Lake.at(settings.lake, settings.s3)
     lake.required_names()
     run_id = new_run_id()
+    before = takedowns.refused(lake)
     with ExitStack() as run:
-        if request.tracks or takedowns.refused(lake).unfinished or not exports(lake):
+        if request.tracks or before.unfinished or not (before.tracks and exports(lake)):
             with _alone(lake, run_id, say):
+                releases.follow_tags(lake)
                 receipt = _begun(lake, request, run_id, say)
                 record = run.enter_context(RunRecord(lake, run_id, "forget", None, {"reason": request.reason}))
                 _remove(lake, request, receipt, say)
@@ -110,15 +112,16 @@ def _retired(lake: Lake) -> list[Rebuilt]:
 
 
 def _scrubbed(lake: Lake, receipt: Receipt, say: Say) -> list[Scrub]:
-    """Removes the rows from every table of one lake. Facts of the audio go first: rows that go later say whose."""
+    """Removes the rows from every table of one lake, and facts of audio that no row names then."""
     tracks = {*receipt.tracks, *(track for track, _ in takedowns.pairs(lake, "content_sha256", receipt.contents))}
-    contents = {content for _, content in takedowns.pairs(lake, "track_id", tracks)} | {*receipt.contents}
-    shared = {content for track, content in takedowns.pairs(lake, "content_sha256", contents) if track not in tracks}
-    work = [("audio_facts", "content_sha256", contents - shared)] if "audio_facts" in lake.names() else []
+    scrubs = []
     for name in sorted(name for name in lake.names() - NEEDED if tidy.is_table(lake, name)):
-        if "track_id" in lake.table(name).schema.names:
-            work.append((name, "track_id", tracks))
-    return [_scrub(lake, Scrub(lake, *one), receipt, say) for one in work if one[2]]
+        if name == facts.TABLE:
+            known = lake.table(name).to_table(columns=["content_sha256"])["content_sha256"]
+            scrubs.append(Scrub(lake, name, "content_sha256", takedowns.unnamed(lake, known, tracks).to_pylist()))
+        elif "track_id" in lake.table(name).schema.names:
+            scrubs.append(Scrub(lake, name, "track_id", tracks, hidden=bool(receipt.contents)))
+    return [_scrub(lake, scrub, receipt, say) for scrub in scrubs]
 
 
 def _scrub(lake: Lake, scrub: Scrub, receipt: Receipt, say: Say) -> Scrub:

@@ -38,12 +38,12 @@ Step = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def index_catalogue(
-    request: IndexRequest, settings: Settings, watch: Watch, step: Step = lambda do: do, *, publishes: bool = True
+    request: IndexRequest, settings: Settings, watch: Watch, step: Step = lambda do: do, *, main: Lake | None = None
 ) -> list[IndexReport]:
     """Embeds what is not embedded yet by each of the settings' encoders, decoding every file once; a report each.
 
-    `step` wraps each step: Prefect's `task` records it; by default nothing is. A lake beside the catalogue, of a
-    benchmark or a training, publishes no releases.
+    `step` wraps each step: Prefect's `task` records it; by default nothing is. The lake of a benchmark or a training,
+    which lies beside the tables of `main`, publishes no releases, and refuses what either of the two refuses.
     """
     started = time.monotonic()
     entries = [runnable(name, settings) for name in settings.encoders]
@@ -52,12 +52,12 @@ def index_catalogue(
     listing = step(_listing)(request, lake, specs, settings)
     prepare(entries, settings, watch, step)
     with ExitStack() as held:
-        jobs = [held.enter_context(_job(lake, spec, request, settings, watch)) for spec in specs]
+        jobs = [held.enter_context(_job(lake, spec, request, settings, watch, main)) for spec in specs]
         held.enter_context(watch)
         remember_sources(lake, listing.found, listed=False)
         tracks, moves = (listing.tracks, {}) if request.retry else identified(lake, listing)
         remember_moves(lake, moves)
-        tracks = admitted(tracks, require_finished(lake))
+        tracks = admitted(tracks, jobs[0].refused)
         if refusals := len(listing.tracks) - len(tracks):
             watch.say(f"{refusals:,} tracks were taken down by `tonelake forget` and are not taken in")
         new = 0
@@ -67,7 +67,7 @@ def index_catalogue(
             embed_shard(jobs, lake, registered, settings, watch, step, retry_quarantined=request.retry)
         counts = {"new": new, "skipped": listing.skipped}
         reports = finished(jobs, lake, counts, started, step, settings)
-        if publishes:
+        if main is None:
             step(published)(lake, jobs, "index", watch)
     if not any(job.tally.asked for job in jobs):
         watch.say("everything is up to date")
@@ -83,14 +83,16 @@ def prepare(entries: Iterable[Entry], settings: Settings, watch: Watch, step: St
 
 
 @contextmanager
-def _job(lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Settings, watch: Watch) -> Iterator[Job]:
+def _job(
+    lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Settings, watch: Watch, main: Lake | None
+) -> Iterator[Job]:
     """One encoder's run: the lease of its table, and its row in the book of runs."""
     run_id = new_run_id()
     with (
         Lease(lake, embeddings_table(spec), run_id, watch.say) as lease,
         RunRecord(lake, run_id, "index", spec, asdict(request)) as record,
     ):
-        yield begun(lake, spec, run_id, lease, record, settings, request.limit)
+        yield begun(lake, spec, run_id, lease, record, settings, request.limit, main)
 
 
 def begun(
@@ -101,10 +103,12 @@ def begun(
     record: RunRecord,
     settings: Settings,
     limit: int | None = None,
+    main: Lake | None = None,
 ) -> Job:
-    """A job under its lease: from here on the lake knows its version."""
+    """A job under its lease: from here on the lake knows its version. UserError while a takedown is not finished."""
+    refused = require_finished(*filter(None, (lake, main)))
     remember(lake, spec)
-    return Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally(limit))
+    return Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally(limit), refused)
 
 
 def embed_shard(

@@ -53,7 +53,7 @@ def features_of(manifest: str, encoder: str, settings: Settings) -> Material:
     clips = {clip.clip_id: clip for clip in clips_of(manifest, settings)}
     lake, spec = training_lake(manifest, settings), runnable(encoder, settings).spec
     own = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
-    index_catalogue(IndexRequest((manifest,)), own, Watch(), publishes=False)
+    index_catalogue(IndexRequest((manifest,)), own, Watch(), main=Lake.at(settings.lake, settings.s3))
     held = track_vectors(lake, spec, set(clips), "features")
     found = [clips[name] for name in held.track_ids]
     splits = {name: Split(tuple(found[row] for row in rows), held.rows[rows]) for name, rows in _rows(found).items()}

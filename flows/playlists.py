@@ -112,7 +112,9 @@ def judge_playlists(request: PlaylistsRequest, settings: Settings, say: Any = pr
     run_id = new_run_id()
     with Lease(lake, LEASE, run_id, say), RunRecord(lake, run_id, "playlists", spec, asdict(request)) as record:
         pool = Pool.of(lake, spec)
-        playlists = _of_interactions(played, pool) if played else _of_data(Path(request.data or ""), lake, pool)
+        playlists = (
+            _of_data(Path(request.data or ""), lake, pool) if played is None else _of_interactions(played, pool)
+        )
         judged, training = playlists.split(request.judged, request.seed)
         if not len(judged):
             raise UserError(

@@ -16,7 +16,7 @@ from lake.releases import (
     before_live,
     coverage_check,
     draft,
-    is_readable,
+    is_there,
     live,
     publish,
     release,
@@ -81,7 +81,7 @@ def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Pr
         if before and before.snapshot == taken:
             raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
         new = Version.of(lake, taken, spec)
-        compared = before is not None and is_readable(lake, before)  # what is gone must not stand in the way
+        compared = before is not None and is_there(lake, before.snapshot)  # what is gone must not stand in the way
         old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if compared else None
         with RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
             checks = _checks(lake, old, new, played, limits)

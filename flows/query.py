@@ -77,7 +77,10 @@ def held(
     lake.required_names()
     named = embedding_version is not None or settings.names_encoder
     if chosen := release(lake, number) if number else None if named else live(lake):
-        return as_released(lake, chosen)
+        found, spec = as_released(lake, chosen)
+        if embedding_version not in (None, spec.embedding_version):
+            raise UserError(f"{chosen.title} is of {spec.name} {spec.embedding_version}, not of {embedding_version}")
+        return found, spec
     if settings.encoder in ENCODERS or not Path(settings.encoder).is_dir():
         return lake, choose(lake, settings.encoder, embedding_version).spec
     ours = encoder_entry(settings.encoder).spec

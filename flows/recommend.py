@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from flows.gate.catalogue import codes
 from flows.interactions import read_interactions
+from flows.outfile import writing
 from flows.pool import Pool
 from flows.progress import track
 from flows.query import held
@@ -106,8 +107,8 @@ def recommend(request: RecommendRequest, settings: Settings) -> Row:
 def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -> Row:
     """To every user of the file, as Parquet of SCHEMA; the file appears whole or not at all. Returns the counts."""
     played = _read(request)
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: name a file, such as {out}/recommended.parquet")
+    if out.suffix != ".parquet" or out.is_dir() or (out.exists() and out.samefile(request.history)):
+        raise UserError(f"cannot write {out}: name a file of its own that ends in .parquet")
     lake, spec = held(settings, request.embedding_version, request.number)
     pool = Pool.of(lake, spec, request.where)
     here = _held(played, pool.track_ids)
@@ -118,15 +119,12 @@ def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -
     order = np.argsort(numbers, kind="stable")
     ends = np.cumsum(np.bincount(numbers))[:-1]
     histories, ids = np.split(items[order], ends), np.split(here.played["track_id"].to_numpy()[order], ends)
-    unfinished = out.with_name(f".{out.name}.part")
-    out.parent.mkdir(parents=True, exist_ok=True)
     at_once = max(1, _CELLS // (len(pool.rows) * (request.interests or MOST)))
     starts = range(0, len(histories), at_once)
-    with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
+    with writing(out) as unfinished, pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
         for start in track(starts, "recommending", len(starts)):
             block = slice(start, start + at_once)
             writer.write_table(_block(request, pool, names[block].to_pylist(), histories[block], ids[block]))
-    unfinished.replace(out)
     users = len(pc.unique(played["user_id"]))
     counts = {"users": users, "recommended_to": len(histories), "without_a_held_track": users - len(histories)}
     return counts | here.told | {"encoder": spec.name, "embedding_version": spec.embedding_version, "file": str(out)}

@@ -6,10 +6,12 @@ from lake.connect import Lake
 from lake.export.folder import Folder
 from lake.export.neighbours import File
 from lake.exports import drop, out_of_reach
-from lake.releases import Say, is_readable, release
+from lake.releases import Say, is_there, release
+from lake.versions import choose
 from schemas.errors import UserError
 from schemas.exports import SIMILAR, Export, Rewritten
 from schemas.settings import Settings
+from schemas.tables import embeddings_table
 
 
 def again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> Rewritten:
@@ -36,9 +38,11 @@ def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[
     if not place.is_begun():
         return "gone", "no export is there any more: its owner deleted it, or moved it where nobody is told of"
     needed = [release(lake, number) for number in (recorded.release, recorded.since) if number]
-    if retired := [one.title for one in needed if not is_readable(lake, one)]:
+    retired = [one.title for one in needed if not is_there(lake, one.snapshot)]
+    if retired or not (recorded.release or _holds(lake, recorded.embedding_version)):
         place.remove()
-        return "removed", f"the files of {' and '.join(retired)} were given up"
+        why = f"the files of {' and '.join(retired)} were given up" if retired else "the lake holds nothing of it now"
+        return "removed", why
     version = None if recorded.release else recorded.embedding_version
     if recorded.format == SIMILAR:
         done = similar(Neighbours(recorded.uri, recorded.k, recorded.release, version), settings, say, replaces=True)
@@ -46,3 +50,9 @@ def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[
         request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version)
         done = export(request, settings, say, replaces=True)
     return ("written anew", f"{done['tracks']:,} tracks") if done["done"] else ("unchanged", "it holds the same still")
+
+
+def _holds(lake: Lake, embedding_version: str) -> bool:
+    """Whether the version's table has rows still."""
+    name = embeddings_table(choose(lake, "", embedding_version).spec)
+    return name in lake.names() and lake.table(name).count_rows() > 0

@@ -6,7 +6,7 @@ from typing import Any
 from flows.export import Chosen, chosen, lease_name
 from flows.progress import track
 from lake.export.neighbours import File, blocks_of, order_of
-from lake.exports import record
+from lake.exports import record, require_outside
 from lake.lease import Lease
 from lake.releases import Say
 from lake.runs import RunRecord, new_run_id
@@ -35,6 +35,8 @@ def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool
     """
     source = chosen(settings, request.embedding_version, request.number)
     file = File.at(request.out, settings.s3)
+    if not file.is_begun():
+        require_outside(source.lake, file.uri)
     k = min(request.k, source.snapshot.tracks - 1)
     plan = {
         "lake": source.lake.uri,
@@ -47,6 +49,7 @@ def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool
     with Lease(source.lake, lease_name(file.uri), run_id := new_run_id(), say):
         there = file.plan()
         if there == plan:
+            file.settle()
             return told | {"done": False}
         rebuilt = there is None or (plan["release"] and there | {"snapshot": None} == plan | {"snapshot": None})
         if not (replaces or rebuilt):

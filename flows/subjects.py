@@ -89,13 +89,14 @@ def embed_clips(
         {"track_id": clip.clip_id, "uri": str(chosen.data / clip.path), "title": clip.title, "artist": clip.artist}
         for clip in clips
     )
-    lake = corpus_lake(Lake.at(settings.lake, settings.s3), chosen.corpus)
+    main = Lake.at(settings.lake, settings.s3)
+    lake = corpus_lake(main, chosen.corpus)
     manifest = f"{lake.uri}/manifests/{chosen.benchmark.name}-{split_hash(clips)}.jsonl"
     files = lake.files()
     files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
     files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
     own = settings.model_copy(update={"lake": lake.uri})
-    (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step, publishes=False)
+    (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step, main=main)
     return report
 
 

@@ -163,7 +163,7 @@ def _work(lake: Lake, sound: set[str]) -> Found:
         yield Finding("lease", lake.uri, name, 1, what, MAINTAIN)
     living = {holder.run_id for name, holder in held.items() if name not in gone}
     if takedowns.TABLE in sound and (left := takedowns.refused(lake).unfinished) and left not in living:
-        yield Finding("takedown", lake.uri, takedowns.TABLE, 1, f"run {left} was interrupted", "tonelake forget")
+        yield Finding("takedown", lake.uri, takedowns.TABLE, 1, f"run {left} is not finished", "tonelake forget")
     yield None
     if "runs" in sound and (stale := tidy.stale_runs(lake, living)):
         what = f"marked as running, but its process is gone: {', '.join(row['run_id'] for row in stale[:3])}"

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from lake.connect import Lake
 from lake.sql import quoted
+from schemas.errors import UserError
 from schemas.exports import EXPORTS, Export
 
 TABLE = "exports"
@@ -31,6 +32,13 @@ def record(lake: Lake, export: Export) -> Export:
 def drop(lake: Lake, uri: str) -> None:
     """The export is no more."""
     lake.table(TABLE).delete(f"uri = {quoted(uri)}")
+
+
+def require_outside(lake: Lake, uri: str) -> None:
+    """UserError for a place among the lake's own files: tables and lakes are found there by their names."""
+    place, root = (one if "://" in one else os.path.realpath(one) for one in (uri, lake.uri))
+    if f"{place}/".startswith(f"{root}/"):
+        raise UserError(f"{uri} is inside the lake {lake.uri}: give a place beside it")
 
 
 def out_of_reach(export: Export) -> str | None:

@@ -49,13 +49,13 @@ def read_slice(path: Path) -> Slice:
         playlists = json.loads(path.read_text(encoding="utf-8"))["playlists"]
         tracks = [sorted(one["tracks"], key=lambda track: track["pos"]) for one in playlists]
         titles = [str(one.get("name") or "") for one in playlists]
-        uris = [track["track_uri"] for one in tracks for track in one]
+        uris = _strings([track["track_uri"] for one in tracks for track in one])
+        isrcs = _strings([track.get("isrc") for one in tracks for track in one])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"no {error} in a playlist" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise UserError(f"cannot read {path}: {what}; the format is that of the Million Playlist Dataset") from error
     lengths = np.array([len(one) for one in tracks], np.int64)
-    isrcs = [track.get("isrc") for one in tracks for track in one]
-    return Slice(titles, np.repeat(np.arange(len(lengths)), lengths), _strings(uris), _strings(isrcs))
+    return Slice(titles, np.repeat(np.arange(len(lengths)), lengths), uris, isrcs)
 
 
 class TrackNames:

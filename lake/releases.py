@@ -61,15 +61,15 @@ def before_live(there: Sequence[Release]) -> Release | None:
 def as_released(lake: Lake, one: Release) -> tuple[Lake, EncoderSpec]:
     """The lake with that release's table as it was, and the spec of its version; UserError where it is gone."""
     spec = next(held.spec for held in versions(lake) if held.embedding_version == one.snapshot.embedding_version)
-    if not is_readable(lake, one):
+    if not is_there(lake, one.snapshot):
         raise UserError(f"the files of {one.title} were given up; `tonelake releases` lists the others")
     return at(lake, one.snapshot), spec
 
 
-def is_readable(lake: Lake, one: Release) -> bool:
-    """Whether its snapshot is there still. A table that was removed and made anew counts its versions from one."""
+def is_there(lake: Lake, taken: Snapshot) -> bool:
+    """Whether a snapshot can be read still. A table that was removed and made anew counts its versions from one."""
     try:
-        return at(lake, one.snapshot).table(one.snapshot.table).count_rows() == one.snapshot.tracks
+        return at(lake, taken).table(taken.table).count_rows() == taken.tracks
     except ValueError as error:
         if "not found" not in str(error):
             raise
@@ -131,7 +131,7 @@ def publish_again(lake: Lake, written: Mapping[str, EncoderSpec], command: str, 
         if due is None:
             return None
         run_id, taken = due
-        there = now_live if now_live and is_readable(lake, now_live) else None
+        there = now_live if now_live and is_there(lake, now_live.snapshot) else None
         check = coverage_check(lake, there and there.snapshot, taken, LEAST_COVERAGE)
         if not check.passed:
             say(
@@ -165,13 +165,33 @@ def coverage_check(lake: Lake, before: Snapshot | None, after: Snapshot, least: 
 def succeed(lake: Lake, name: str, before: int, table: lance.LanceDataset) -> list[Release]:
     """Releases of a table's version are from now on of the table as it is given; gives them back as they were."""
     found = [one for one in releases(lake) if (one.snapshot.table, one.snapshot.lance_version) == (name, before)]
-    taken = {"lance_version": table.version, "tracks": table.count_rows()}
     for one in found:
         if one.tag in table.tags.list():
             table.tags.update(one.tag, table.version)
+    _now_of(lake, found, table)
+    return found
+
+
+def follow_tags(lake: Lake) -> None:
+    """Ends what was killed between a tag and its row. Only for who holds every lease.
+
+    A release that `succeed` had given another version gets it; a tag of a release that was never published goes.
+    """
+    rows = {(one.snapshot.table, one.tag): one for one in releases(lake)}
+    for name in sorted(name for name in lake.names() if name.startswith("embeddings__") and is_table(lake, name)):
+        tags = lake.table(name).tags
+        for tag, told in tags.list().items():
+            one = rows.get((name, tag))
+            if one is None and tag.startswith("release-"):
+                tags.delete(tag)
+            elif one and one.snapshot.lance_version != told["version"]:
+                _now_of(lake, [one], lake.pinned(name, told["version"]).table(name))
+
+
+def _now_of(lake: Lake, found: list[Release], table: lance.LanceDataset) -> None:
+    taken = {"lance_version": table.version, "tracks": table.count_rows()}
     if found:
         lake.upsert(TABLE, RELEASES, pa.Table.from_pylist([one.row() | taken for one in found], schema=RELEASES))
-    return found
 
 
 def retire(lake: Lake, keep: int) -> list[int]:

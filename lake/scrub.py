@@ -1,7 +1,7 @@
 """Rows taken out of a table's files, not only out of sight: of its newest version and of those that releases name.
 
 Deleting a row hides it: its bytes stay in the file, in older versions and in indexes. Here every file that holds it is
-written anew without it, every index goes, and all other versions go, with what only they name. Indexes are built anew
+written anew without it, their indexes go, and all other versions go, with what only they name. Indexes are built anew
 where people search: a vector index of 300,000 rows takes a minute, and there may be ten releases.
 """
 
@@ -27,12 +27,16 @@ Succeed = Callable[[int, lance.LanceDataset], None]
 
 @dataclass(slots=True)
 class Scrub:
-    """Removes the rows whose `column` is one of `values`, from the table `name` of a lake that nobody else writes."""
+    """Removes the rows whose `column` is one of `values`, from the table `name` of a lake that nobody else writes.
+
+    With `hidden` also every row that a version leaves out, whose ever it was: its bytes are in a file still.
+    """
 
     lake: Lake
     name: str
     column: str
     values: Collection[str]
+    hidden: bool = False
     _rows: dict[str, int] = field(default_factory=dict)  # of each data file, how many of them it holds
 
     def remove(self, kept: Collection[int], live: int | None, succeed: Succeed) -> Scrubbed | None:
@@ -44,20 +48,21 @@ class Scrub:
         way the table is whole, but an older version may be its newest: call it again.
         """
         before = [version["version"] for version in self._table().versions()]
-        held = {version: self._holding(version) for version in before}
-        if not any(held.values()):
+        held = {version: [*map(self._paths, self._holding(version))] for version in before}
+        doomed = {version for version in before if held[version] or self._is_stale(version)}
+        if not doomed:
             self._end()
             return None
         head = self._head()
         rows = self._table(head).count_rows(among(self.column, self.values))
-        for version in sorted(version for version in kept if held.get(version) and version != head):
+        for version in sorted({*kept} & doomed - {head}):
             succeed(version, self._rebuilt(version, indexed=version == live))
         table = self._rebuilt(head, indexed=True)
         if head in kept:
             succeed(head, table)
         self._end()
-        files = tuple(sorted(path for path, number in self._rows.items() if number))
-        return Scrubbed(self.lake.uri, self.name, rows, files, len(before), len(self._table().versions()))
+        files = sorted({path for fragments in held.values() for paths in fragments for path in paths})
+        return Scrubbed(self.lake.uri, self.name, rows, tuple(files), len(before), len(self._table().versions()))
 
     def left(self) -> tuple[int, int]:
         """How many versions there are, and how many such rows the files of all of them hold."""
@@ -72,14 +77,25 @@ class Scrub:
 
     def _holding(self, version: int) -> list[lance.LanceFragment]:
         """Fragments of a version whose files hold such a row, be it deleted there or not."""
-        return [fragment for fragment in self._table(version).get_fragments() if self._rows_in(fragment)]
+        return [
+            fragment
+            for fragment in self._table(version).get_fragments()
+            if self._rows_in(fragment) or (self.hidden and fragment.metadata.num_deletions)
+        ]
+
+    def _is_stale(self, version: int) -> bool:
+        """Whether an index knows rows of a fragment that is gone: Lance drops one whose rows were all deleted."""
+        table = self._table(version)
+        there = {fragment.fragment_id for fragment in table.get_fragments()}
+        return any({*part.fragment_ids} - there for index in table.describe_indices() for part in index.segments)
+
+    def _paths(self, fragment: lance.LanceFragment) -> list[str]:
+        return [f"{self.lake.uri_of(self.name)}/data/{file.path}" for file in fragment.metadata.files]
 
     def _rows_in(self, fragment: lance.LanceFragment) -> int:
-        for file in fragment.metadata.files:
-            path = f"{self.lake.uri_of(self.name)}/data/{file.path}"
-            if path not in self._rows:
-                self._rows[path] = self._rows_of(path)
-        return sum(self._rows[f"{self.lake.uri_of(self.name)}/data/{file.path}"] for file in fragment.metadata.files)
+        paths = self._paths(fragment)
+        self._rows |= {path: self._rows_of(path) for path in paths if path not in self._rows}
+        return sum(map(self._rows.__getitem__, paths))
 
     def _rows_of(self, path: str) -> int:
         """From the file itself, which has the rows that a version leaves out too."""

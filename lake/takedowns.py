@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lake.columns import is_among, with_column
 from lake.connect import Lake
 from lake.releases import at, is_kept, releases
-from lake.sql import among_each, quoted
+from lake.sql import among, among_each, quoted
 from lake.versions import versions
 from schemas.errors import UserError
 from schemas.tables import embeddings_table, vanished_table
@@ -42,12 +42,13 @@ def refused(lake: Lake) -> Refused:
     return Refused(*kinds, next((row["run_id"] for row in rows if row["done_at"] is None), None))
 
 
-def require_finished(lake: Lake) -> Refused:
-    """What is refused; UserError where a takedown was killed, for then a table may not be what it should be."""
-    found = refused(lake)
-    if found.unfinished:
-        raise UserError(f"takedown {found.unfinished} was interrupted: finish it first with `tonelake forget`")
-    return found
+def require_finished(*lakes: Lake) -> Refused:
+    """What any of them refuses; UserError where a takedown was killed: then a table may not be what it should be."""
+    found = [refused(lake) for lake in lakes]
+    if unfinished := next((one.unfinished for one in found if one.unfinished), None):
+        raise UserError(f"takedown {unfinished} is not finished: wait for it, or finish it with `tonelake forget`")
+    tracks, contents = (frozenset().union(*(getattr(one, name) for one in found)) for name in ("tracks", "contents"))
+    return Refused(tracks, contents, None)
 
 
 def admitted(tracks: pa.Table, those: Refused) -> pa.Table:
@@ -71,8 +72,12 @@ def turned_away(outcomes: pa.Table, those: Refused) -> pa.Table:
 def write_down(lake: Lake, tracks: Iterable[str], contents: Iterable[str], run_id: str, reason: str | None) -> None:
     """They are refused from now on; the takedown is unfinished until `finish`."""
     names = [f"{_TRACK}{one}" for one in tracks] + [f"{_CONTENT}{one}" for one in contents]
-    told = {"run_id": run_id, "reason": reason, "begun_at": datetime.now(UTC), "done_at": None}
-    lake.upsert(TABLE, TAKEDOWNS, pa.Table.from_pylist([{"key": name} | told for name in names], schema=TAKEDOWNS))
+    table = lake.ensure(TABLE, TAKEDOWNS)
+    known = [one for chosen in among_each("key", names) for one in table.to_table(filter=chosen).to_pylist()]
+    reasons = dict.fromkeys(names, reason) | ({} if reason else {one["key"]: one["reason"] for one in known})
+    told = {"run_id": run_id, "begun_at": datetime.now(UTC), "done_at": None}
+    rows = [{"key": name, "reason": reasons[name]} | told for name in names]
+    lake.upsert(TABLE, TAKEDOWNS, pa.Table.from_pylist(rows, schema=TAKEDOWNS))
 
 
 def finish(lake: Lake, run_id: str) -> None:
@@ -103,6 +108,17 @@ def pairs(lake: Lake, column: str, values: Collection[str]) -> set[tuple[str, st
             rows = table.to_table(columns=["track_id", "content_sha256"], filter=chosen)
             found.update(zip(rows["track_id"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True))
     return found
+
+
+def unnamed(lake: Lake, contents: pa.ChunkedArray, tracks: Collection[str]) -> pa.ChunkedArray:
+    """Of contents those that no row names, now or in a release, but rows of these tracks: also what a track held once,
+    before its file was changed.
+    """
+    others = f"NOT ({among('track_id', sorted(tracks))})"
+    for table in _tables(lake):
+        for batch in table.to_batches(columns=["content_sha256"], filter=others):
+            contents = contents.filter(pc.invert(pc.is_in(contents, batch["content_sha256"])))
+    return contents
 
 
 def _tables(lake: Lake) -> Iterator[lance.LanceDataset]:

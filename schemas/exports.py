@@ -55,8 +55,8 @@ class Export:
 class Rewritten:
     """What became of an export that was to be written anew.
 
-    `state` is "written anew", "unchanged", "removed" (its release is retired), "gone" (its owner deleted it) or
-    "out of reach".
+    `state` is "written anew", "unchanged", "removed" (its release is retired, or nothing is left of it), "gone" (its
+    owner deleted it) or "out of reach".
     """
 
     uri: str

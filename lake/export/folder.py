@@ -27,7 +27,8 @@ MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"  # the plan of an export that is being written
 _CHUNK = 16 << 20
 _OURS = re.compile(
-    r"((part-\d{5}|tracks|removed)\.parquet|vectors\.npy|index\.(faiss|hnsw)|tracks\.lance/.*|\w+\.json)"
+    r"(part-\d{5}|tracks|removed)\.parquet|vectors\.npy|index\.(faiss|hnsw)|tracks\.lance/.*"
+    r"|(manifest|unfinished)\.json"
 )
 
 
@@ -146,17 +147,22 @@ class Folder:
                     shutil.copy2(f"{self.uri}/{name}", f"{self.stage}/{name}")
                 os.rename(self.uri, self._beside("replaced"))
             os.rename(self.stage, self.uri)
-            shutil.rmtree(self._beside("replaced"), ignore_errors=True)
-        self.files.rm_file(f"{self.uri}/{UNFINISHED}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Of an export that is in its place, all that was written on the way goes; also of one that was killed."""
+        if self.is_local:
+            for folder in (self.stage, self._beside("replaced")):
+                shutil.rmtree(folder, ignore_errors=True)
+        if self.files.exists(f"{self.uri}/{UNFINISHED}"):
+            self.files.rm_file(f"{self.uri}/{UNFINISHED}")
 
     def remove(self) -> None:
         """The export goes, and whatever was left of others here; what its owner put beside it stays."""
         self._remove_ours()
-        if self.is_local:
-            for folder in (self.stage, self._beside("replaced")):
-                shutil.rmtree(folder, ignore_errors=True)
-            if os.path.isdir(self.uri) and not self.names():
-                shutil.rmtree(self.uri)
+        self.settle()
+        if self.is_local and os.path.isdir(self.uri) and not self.names():
+            shutil.rmtree(self.uri)
 
     def _remove_ours(self, but: str = "") -> None:
         for name in self.names():
@@ -169,11 +175,14 @@ class Folder:
 
     def _json(self, path: str) -> dict[str, Any] | None:
         try:
-            return json.loads(self.files.cat_file(path))
+            found = json.loads(self.files.cat_file(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError as error:
-            raise UserError(f"{path} is no manifest of tonelake: give another folder") from error
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or "embedding_version" not in found:
+            raise UserError(f"{path} is no manifest of tonelake: give another folder")
+        return found
 
 
 def fits(manifest: dict[str, Any], plan: dict[str, Any]) -> bool:

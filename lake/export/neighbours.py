@@ -119,11 +119,15 @@ class File:
             self.files.put_file(str(whole), self.uri)
         else:
             whole.replace(self.uri)
-        shutil.rmtree(self.stage)
+        self.settle()
+
+    def settle(self) -> None:
+        """Parts go, of a file that is in its place or of another that was killed."""
+        shutil.rmtree(self.stage, ignore_errors=True)
 
     def remove(self) -> None:
         """The file and its parts go."""
-        shutil.rmtree(self.stage, ignore_errors=True)
+        self.settle()
         if self.files.exists(self.uri):
             self.files.rm_file(self.uri)
 

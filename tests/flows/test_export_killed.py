@@ -87,14 +87,33 @@ def test_killed_and_run_again_it_ends_as_if_it_had_not_been(home, tmp_path, wher
 def test_killed_while_it_replaces_an_export_it_leaves_the_old_or_the_new(home, tmp_path, where, calls, seen):
     out = tmp_path / "out"
     exported(home, out)
-    (out / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "notes.json"):
+        (out / name).write_text("mine")
     rebuilt(home, "t005")
     killed(home, out, where, calls)
     found = json.loads((out / "manifest.json").read_text())["tracks"] if out.exists() else None
     assert found == (40 if seen else None)
     assert exported(home, out)["tracks"] == 39
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "out"]
-    assert (out / "notes.txt").read_text() == "mine"
+    assert {(out / name).read_text() for name in ("notes.txt", "notes.json")} == {"mine"}
+
+
+def test_what_was_replaced_is_gone_also_where_only_that_was_left_to_do(home, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    exported(home, out)
+    rebuilt(home, "t005")
+    with monkeypatch.context() as killed_before:
+        killed_before.setattr("lake.export.folder.Folder.settle", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            exported(home, out)
+    assert (tmp_path / ".out.replaced").exists()
+    assert not exported(home, out)["done"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "out"]
+    assert not (out / "unfinished.json").exists()
+
+
+def _killed(_):
+    raise KeyboardInterrupt
 
 
 def test_parts_of_another_release_are_not_mixed_in(home, tmp_path):

@@ -242,7 +242,7 @@ def test_killed_on_its_way_writers_wait_and_it_is_finished(uri, tmp_path):
         kill_group(process)
     write_sound(tmp_path / "music" / "a.wav", 1)
     told = refused("--lake", uri, "--encoder", "fake", "index", tmp_path / "music")
-    assert "interrupted: finish it first with `tonelake forget`" in told
+    assert "is not finished: wait for it, or finish it with `tonelake forget`" in told
     assert "takedown" in {finding.check for finding in doctor(Settings(lake=uri))}
     run("--lake", uri, "forget", "--receipt", tmp_path / "receipt.json")
     receipt = json.loads((tmp_path / "receipt.json").read_text())

@@ -109,7 +109,10 @@ def test_tracks_are_found_by_uri_link_id_or_isrc(home, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '{"playlists": [{"name": "a", "tracks": [{"pos": 0}]}]}', '{"playlists": [{"tracks": [7]}]}'],
+    [
+        *("{", "[]", '{"playlists": [{"name": "a", "tracks": [{"pos": 0}]}]}', '{"playlists": [{"tracks": [7]}]}'),
+        '{"playlists": [{"tracks": [{"pos": 0, "track_uri": 7}]}]}',
+    ],
 )
 def test_another_format_is_refused_in_a_line(tmp_path, text):
     path = tmp_path / "mpd.slice.0-999.json"
@@ -187,6 +190,9 @@ def test_what_cannot_be_judged_is_refused(home, tmp_path):
     few = write_plays(tmp_path / "few.csv", listeners(4))
     with pytest.raises(UserError, match="five are needed"):
         judge_playlists(PlaylistsRequest(interactions=few), Settings(lake=home.uri))
+    (tmp_path / "none.csv").write_text("user_id,track_id\n")
+    with pytest.raises(UserError, match="0 playlists have two tracks"):
+        judge_playlists(PlaylistsRequest(interactions=str(tmp_path / "none.csv")), Settings(lake=home.uri))
     with pytest.raises(UserError, match="give the folder"):
         judge_playlists(PlaylistsRequest(data=str(tmp_path)), Settings(lake=home.uri))
     status = home.table("runs").to_table(columns=["status"], filter="command = 'playlists'")["status"].to_pylist()

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -180,14 +181,23 @@ def test_bad_input_is_refused_in_a_line(settings, tmp_path):
         recommend(RecommendRequest(file, where="nonsense ="), settings)
     with pytest.raises(UserError, match="cannot search with --where 'nonsense ='"):
         recommend_to_all(RecommendRequest(file, where="nonsense ="), settings, tmp_path / "all.parquet")
-    with pytest.raises(UserError, match="is a folder"):
-        recommend_to_all(RecommendRequest(file), settings, tmp_path)
+    for out in (tmp_path, tmp_path / "all.csv"):
+        with pytest.raises(UserError, match="cannot write"):
+            recommend_to_all(RecommendRequest(file), settings, out)
     for name, text in (("none.csv", None), ("wrong.csv", "song\nt001\n"), ("wrong.parquet", "no parquet")):
         if text:
             (tmp_path / name).write_text(text)
         with pytest.raises(UserError, match=r"cannot read|has no column track_id"):
             recommend(RecommendRequest(str(tmp_path / name)), settings)
     assert not (tmp_path / "all.parquet").exists()
+
+
+def test_what_was_played_is_not_written_over(settings, tmp_path):
+    file = tmp_path / "plays.parquet"
+    pq.write_table(pa.table({"track_id": IDS[:3]}), file)
+    with pytest.raises(UserError, match="a file of its own"):
+        recommend_to_all(RecommendRequest(str(file)), settings, file)
+    assert pq.read_table(file).column_names == ["track_id"]
 
 
 def test_killed_it_leaves_no_half_file(home, tmp_path):
