@@ -40,7 +40,7 @@ def _render(folder: Path) -> Path:
 def _tonelake(*arguments: str, quiet: bool = False) -> str:
     if not quiet:
         print(f"\n$ tonelake {shlex.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "flows.cli", *arguments]
+    command = [sys.executable, "-m", "flows.cli.main", *arguments]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE if quiet else None, text=True)
     return output.stdout
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyarrow.csv import write_csv
 from pyarrow.parquet import write_table
 
-from flows.context import say
+from flows.cli.context import say
 from flows.outfile import writing
 from flows.progress import track
 from flows.query import held

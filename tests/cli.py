@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-COMMAND = [sys.executable, "-m", "flows.cli"]
+COMMAND = [sys.executable, "-m", "flows.cli.main"]
 ROOT = Path(__file__).parents[1]
 
 

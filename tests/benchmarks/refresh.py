@@ -37,7 +37,7 @@ FOLDER_FILES = 1000
 RUN = f"""{PEAK}
 import sys
 sys.argv = ["tonelake", *sys.argv[1:]]
-from flows.cli import app
+from flows.cli.main import app
 try: app()
 except SystemExit as end: assert not end.code, end.code
 print(peak())

@@ -208,7 +208,7 @@ def test_readers_import_neither_ray_nor_prefect(command, indexed):
     argument = {"search": ["banjo"], "tags": [track], "status": []}[command]
     code = (
         "import sys; sys.argv = ['tonelake', *sys.argv[1:]]\n"
-        "from flows.cli import app\n"
+        "from flows.cli.main import app\n"
         "try: app()\n"
         "except SystemExit: pass\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'ray', 'prefect'}))"

@@ -22,7 +22,7 @@ from tests.flows.released import IDS, TABLE, lake_at, python, rebuilt, released,
 KILLED = """
 import sys
 import flows.similar
-from flows.cli import app
+from flows.cli.main import app
 flows.similar.BLOCK_ROWS = 7
 add = flows.similar.File.add
 def stopping(self, block, *part):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.context import Context, count, print_json, show_list
+from flows.cli.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 
 app = typer.Typer()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.context import print_json
+from flows.cli.context import print_json
 
 app = typer.Typer()
 

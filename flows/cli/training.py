@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.context import Context, print_json, show_list
+from flows.cli.context import Context, print_json, show_list
 from schemas.training import Cell, TrainRequest
 
 app = typer.Typer()

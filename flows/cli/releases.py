@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.context import print_json, say, show_list
+from flows.cli.context import print_json, say, show_list
 from schemas.errors import UserError
 from schemas.releases import Check, Release
 from schemas.settings import Settings

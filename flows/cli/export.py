@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.context import print_json, say, show_list
+from flows.cli.context import print_json, say, show_list
 
 app = typer.Typer()
 

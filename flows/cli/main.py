@@ -11,18 +11,18 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows import (
-    cli_benchmarks,
-    cli_care,
-    cli_duplicates,
-    cli_export,
-    cli_forget,
-    cli_recommend,
-    cli_refresh,
-    cli_releases,
-    cli_training,
+from flows.cli import (
+    benchmarks,
+    care,
+    duplicates,
+    export,
+    forget,
+    recommend,
+    refresh,
+    releases,
+    training,
 )
-from flows.context import Context, count, print_json, show_list
+from flows.cli.context import Context, count, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
 
@@ -32,15 +32,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cli_benchmarks.app)
-app.add_typer(cli_releases.app)
-app.add_typer(cli_training.app)
-app.add_typer(cli_refresh.app)
-app.add_typer(cli_care.app)
-app.add_typer(cli_forget.app)
-app.add_typer(cli_export.app)
-app.add_typer(cli_recommend.app)
-app.add_typer(cli_duplicates.app)
+app.add_typer(benchmarks.app)
+app.add_typer(releases.app)
+app.add_typer(training.app)
+app.add_typer(refresh.app)
+app.add_typer(care.app)
+app.add_typer(forget.app)
+app.add_typer(export.app)
+app.add_typer(recommend.app)
+app.add_typer(duplicates.app)
 
 
 def main() -> None:

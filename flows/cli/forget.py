@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.context import print_json, say
+from flows.cli.context import print_json, say
 from flows.outfile import writing
 from schemas.errors import UserError
 

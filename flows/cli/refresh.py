@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.context import Context, print_json, show_list
+from flows.cli.context import Context, print_json, show_list
 from schemas.settings import Settings
 
 app = typer.Typer()
