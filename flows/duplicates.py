@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from pyarrow.csv import write_csv
 from pyarrow.parquet import write_table
 
-from flows.cli.context import say
 from flows.outfile import writing
-from flows.progress import track
+from flows.progress import Watch, track
 from flows.query import held
 from lake.columns import alike, is_among, place_in
 from lake.connect import Lake
@@ -183,7 +182,7 @@ def _fingerprints(
     if not missing:
         return known
     taken = {}
-    with Lease(lake, FINGERPRINTS, new_run_id(), say) as lease:
+    with Lease(lake, FINGERPRINTS, new_run_id(), Watch().say) as lease:
         try:
             for one in track(_taken(missing, settings), f"hearing {len(missing):,} files", len(missing)):
                 if one.fingerprint is None:
