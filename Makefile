@@ -41,7 +41,7 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000
 	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --encoder musicnn-conse \
-		--text-projection none --share 0.3 --epochs 40 --out $(HEAD)/model
+		--text-projection none --synonyms --share 0.3 --epochs 40 --out $(HEAD)/model
 	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEAD)/model \
 		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 
