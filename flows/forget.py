@@ -1,6 +1,6 @@
 """A takedown: tracks leave every table, version, release, index and export, and are refused from then on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from lake import facts, releases, takedowns, tidy
 from lake.connect import Lake
 from lake.exports import exports
 from lake.lease import SWEEP, Lease
+from lake.releases import Say
 from lake.runs import RunRecord, new_run_id
 from lake.scrub import Scrub
 from lake.sql import among
@@ -19,7 +20,6 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.takedowns import Rebuilt, Receipt
 
-Say = Callable[[str], None]
 NEEDED = frozenset({takedowns.TABLE, "moves"})  # they hold ids alone, by which a refused track is known
 
 

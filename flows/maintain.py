@@ -1,6 +1,5 @@
 """Care of a lake and of those beside it: few fragments, whole indexes, no old versions, nothing left lying about."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,13 +10,12 @@ from lake import releases, tidy
 from lake.connect import Lake
 from lake.index import compact, to_compact, update_indexes, wanted_indexes
 from lake.lease import SWEEP, Lease, dead, unreleased
+from lake.releases import Say
 from lake.runs import RunRecord, new_run_id
 from lake.takedowns import require_finished
 from schemas.care import Care, Finding
 from schemas.errors import UserError
 from schemas.settings import Settings
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.gate.catalogue import codes
 from flows.interactions import read_interactions
 from flows.pool import Pool
 from flows.progress import track
 from flows.query import held, text_tower
+from lake.columns import codes
 from lake.connect import Lake
 from lake.lease import Lease
 from lake.playlists import TrackNames, read_slice, slices

@@ -6,17 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.gate.catalogue import codes
-from flows.progress import track
-from lake.columns import is_among, place_in
+from flows.progress import track_many
+from lake.columns import codes, is_among, place_in
 from lake.connect import Lake
 from lake.search import Filter, nearest_rows
-from lake.vectors import BATCH_ROWS, matrix
+from lake.vectors import BATCH_ROWS, batches_of, matrix
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table
 from workers.metrics.neighbours import unit_rows
-
-_BATCHES_UNTOLD = 16  # a second or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +46,11 @@ class Pool:
         first = order[np.unique(content[order], return_index=True)[1]]
         shown = about.select(["track_id", "title", "artist"]).take(pa.array(first))
         rows = np.empty((len(shown), spec.head.dim), np.float32)
-        batches = table.to_batches(columns=["track_id", "vector"], batch_size=BATCH_ROWS)
-        if count > _BATCHES_UNTOLD * BATCH_ROWS:
-            batches = track(batches, f"reading {spec.name}", -(-count // BATCH_ROWS))
-        for batch in batches:
-            place = pc.index_in(batch["track_id"], shown["track_id"].combine_chunks())
-            kept = pc.is_valid(place)
-            vectors = pa.chunked_array([batch["vector"].filter(kept)])
-            rows[place.drop_null().to_numpy()] = unit_rows(matrix(vectors))
+        ids = shown["track_id"].combine_chunks()
+        batches = batches_of(lake, embeddings_table(spec), ["vector"], ids)
+        for batch in track_many(batches, f"reading {spec.name}", -(-count // BATCH_ROWS)):
+            vectors = pa.chunked_array([batch["vector"]])
+            rows[pc.index_in(batch["track_id"], ids).to_numpy()] = unit_rows(matrix(vectors))
         return cls(shown, rows, passes[first], about["track_id"], content)
 
     def items(self, track_ids: pa.ChunkedArray) -> np.ndarray:

@@ -14,6 +14,7 @@ from rich.progress import track as rich_track
 
 LINE_SECONDS = 10.0
 TOLD_AT_MOST = 5
+BATCHES_UNTOLD = 16
 
 
 Work = TypeVar("Work")
@@ -25,6 +26,11 @@ def track(work: Iterable[Work], what: str, total: int | None = None) -> Iterator
     if not console.is_terminal:
         print(f"{what} ...", file=sys.stderr, flush=True)
     yield from rich_track(work, what, total=total, console=console, disable=not console.is_terminal, transient=True)
+
+
+def track_many(batches: Iterable[Work], what: str, total: int) -> Iterable[Work]:
+    """The same for what a second or two passes by: fewer than seventeen batches are gone through without a word."""
+    return track(batches, what, total) if total > BATCHES_UNTOLD else batches
 
 
 class Watch:

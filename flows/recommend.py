@@ -12,16 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.gate.catalogue import codes
 from flows.interactions import read_interactions
 from flows.outfile import writing
 from flows.pool import Pool
 from flows.progress import track
 from flows.query import held
-from lake.columns import is_among, place_in
+from lake.columns import codes, is_among, place_in
 from lake.connect import Lake
 from lake.search import Filter, nearest_rows
-from lake.sql import among_each
+from lake.sql import rows_among
 from lake.vectors import matrix
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -160,8 +159,7 @@ def _nothing(request: RecommendRequest, lake: Lake) -> str:
 
 def _rows_of(lake: Lake, spec: EncoderSpec, track_ids: pa.Array) -> pa.Table:
     table = lake.table(embeddings_table(spec))
-    chosen = among_each("track_id", track_ids.to_pylist())
-    return pa.concat_tables([table.to_table(columns=_COLUMNS, filter=one) for one in chosen]).sort_by("track_id")
+    return rows_among(table, "track_id", track_ids.to_pylist(), _COLUMNS).sort_by("track_id")
 
 
 def _asked(lake: Lake, spec: EncoderSpec, request: RecommendRequest, known: pa.Table, found: Interests) -> pa.Table:

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from flows.progress import track
-from lake.columns import any_unlike, is_among, place_in, with_column
+from lake.columns import any_unlike, is_among, place_in, strings, with_column
 from lake.connect import Lake
 from lake.moves import Candidates, candidates, identified, matched
 from lake.registry import Difference, active_counts, continued, differences
@@ -66,14 +65,14 @@ def survey(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, ...], s
     tracks, own = identified(lake, listing)
     tracks = admitted(tracks, require_finished(lake))
     found = _of_sources(differences(lake, tracks, settings.shard_tracks), listing)
-    some = candidates(lake, specs, found, _strings(own.values()))
+    some = candidates(lake, specs, found, strings(own.values()))
     hashes = _hashes(pa.concat_tables([some.touched, some.new]), settings.s3)
     moves = matched(some, found.missing, hashes)
-    still = pc.invert(is_among(found.missing["track_id"], _strings(moves.values())))
+    still = pc.invert(is_among(found.missing["track_id"], strings(moves.values())))
     gone = found.missing.filter(pc.and_(pc.equal(found.missing["state"], "active"), still))
     _require_few_lost(lake, found, gone, accepted, settings.lost_share)
     moved = _moved(lake, found, moves)
-    stayed = pc.invert(is_among(found.new["track_id"], _strings(moves)))
+    stayed = pc.invert(is_among(found.new["track_id"], strings(moves)))
     rows = pa.concat_tables([found.new.filter(stayed), moved, found.differing]).sort_by("track_id")
     same = _same(some, hashes, moved, moves)
     counts = {"listed": len(listing.tracks), "skipped": listing.skipped, **_counts(found, same, moves)}
@@ -86,7 +85,7 @@ def survey(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, ...], s
 
 def _of_sources(found: Difference, listing: Listing) -> Difference:
     """Active tracks of sources that are not remembered are not missing: nobody looked for them."""
-    looked_for = is_among(found.missing["source"], _strings(listing.found))
+    looked_for = is_among(found.missing["source"], strings(listing.found))
     held = pc.or_(looked_for, pc.not_equal(found.missing["state"], "active"))
     return Difference(found.new, found.differing, found.before, found.missing.filter(held))
 
@@ -153,9 +152,9 @@ def _hash(row: dict[str, str], s3: S3Settings) -> str | None:
 
 def _moved(lake: Lake, found: Difference, moves: dict[str, str]) -> pa.Table:
     """Registry rows of missing tracks that were found in a new place, sorted by that place's id."""
-    places = _strings(moves)
+    places = strings(moves)
     rows = found.new.filter(is_among(found.new["track_id"], places))
-    kept = _strings(moves.values()).take(place_in(rows["track_id"], places))
+    kept = strings(moves.values()).take(place_in(rows["track_id"], places))
     return continued(lake, with_column(rows, "track_id", kept))
 
 
@@ -166,10 +165,6 @@ def _same(some: Candidates, hashes: dict[str, str], moved: pa.Table, moves: dict
     both = [table.select(["track_id", "source_version"]) for table in (some.touched, moved)]
     rows = [row | {"content_sha256": contents.get(row["track_id"])} for row in pa.concat_tables(both).to_pylist()]
     return pa.Table.from_pylist([row for row in rows if (row["track_id"], row["content_sha256"]) in known], _SAME)
-
-
-def _strings(values: Iterable[str]) -> pa.ChunkedArray:
-    return pa.chunked_array([list(values)], pa.string())
 
 
 def _left(lake: Lake, gone: pa.Table) -> pa.Table:

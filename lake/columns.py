@@ -1,5 +1,8 @@
 """Whole columns compared and filled in: what joins of a million tracks are made of."""
 
+from collections.abc import Iterable
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +38,25 @@ def with_column(rows: pa.Table, name: str, values: Column | pa.Scalar) -> pa.Tab
     if isinstance(values, pa.Scalar):
         values = pa.repeat(values, len(rows))
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)
+
+
+def completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`rows` in the form of a schema; columns that they lack are null."""
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows.select(schema.names).cast(schema)
+
+
+def strings(values: Iterable[str | None]) -> Column:
+    """A column of them."""
+    return pa.chunked_array([pa.array(list(values), pa.string())])
+
+
+def codes(column: Column) -> np.ndarray:
+    """A number for each distinct value [N], -1 for null."""
+    indices = pc.dictionary_encode(column).combine_chunks().indices
+    return indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def place_in(keys: Column, others: Column) -> Column:

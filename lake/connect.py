@@ -29,6 +29,11 @@ def require_reachable(s3: S3Settings) -> None:
         raise UserError(f"no S3 store answers at {s3.endpoint_url} ({error}); check AWS_ENDPOINT_URL") from error
 
 
+def file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
+    """The one that a local path or an s3:// address is on."""
+    return fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """Opens and creates the tables of one lake; holds no state but its address, and what it is pinned to."""
@@ -57,9 +62,7 @@ class Lake:
 
     def files(self) -> fsspec.AbstractFileSystem:
         """The file system that the lake is on."""
-        if self.uri.startswith("s3://"):
-            return fsspec.filesystem("s3", **self.s3.fsspec_options())
-        return fsspec.filesystem("file")
+        return file_system(self.uri, self.s3)
 
     def names(self) -> set[str]:
         """Names of the tables there are."""

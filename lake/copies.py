@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import alike, filled, is_among, place_in, with_column
+from lake.columns import alike, completed, filled, is_among, place_in, with_column
 from lake.connect import Lake
-from lake.sql import among, among_each, quoted
+from lake.sql import among, quoted, rows_among
 from schemas.embeddings import NAMED_COLUMNS, outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table, windows_table
@@ -67,12 +67,8 @@ def _with_twins(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> tuple[pa.Tab
     scanned = table.to_batches(columns=columns, filter=ours, batch_size=SCAN_ROWS)
     found = [batch.filter(pc.is_in(batch["source_version"], versions)) for batch in scanned]  # not all rows in memory
     rows = pa.Table.from_batches(found) if found else none.select(columns)
-    registry, wanted = lake.table("tracks"), [*columns, "size", *NAMED_COLUMNS]
-    known = [
-        registry.to_table(columns=wanted, filter=f"state = 'active' AND {chosen}")
-        for chosen in among_each("track_id", rows["track_id"].to_pylist())
-    ]
-    twins = pa.concat_tables([none.select(wanted), *known])
+    ids, wanted = rows["track_id"].to_pylist(), [*columns, "size", *NAMED_COLUMNS]
+    twins = rows_among(lake.table("tracks"), "track_id", ids, wanted, "state = 'active'")
     twins = twins.filter(alike(twins, rows))
     place = pc.index_in(files, _files(twins), skip_nulls=True)
     return tracks.filter(pc.is_valid(place)), twins.take(pc.drop_null(place))
@@ -89,13 +85,11 @@ def _copied(lake: Lake, spec: EncoderSpec, ours: pa.Table, twins: pa.Table) -> p
         spoken = pc.is_valid(twins[name])
         copies = with_column(copies, name, pc.if_else(spoken, pa.scalar(None, schema.field(name).type), copies[name]))
     copies = with_column(filled(copies, ours, NAMED_COLUMNS), "track_id", ours["track_id"])
-    for field in schema:
-        if field.name not in copies.column_names:
-            copies = copies.append_column(field, pa.nulls(len(copies), field.type))
+    copies = completed(copies, schema)
     whole = pc.is_valid(rows["track_id"])
     if spec.stores_features:  # a twin without them is not complete: this track is heard
         whole = pc.and_(whole, pc.is_valid(copies["features"]))
-    return copies.select(schema.names).filter(whole).cast(schema)
+    return copies.filter(whole)
 
 
 def _rows_of(lake: Lake, name: str, tracks: pa.Table) -> pa.Table:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from lake.connect import Lake
 from lake.lease import Lease
-from lake.sql import among_each
+from lake.sql import rows_among
 from schemas.embeddings import AUDIO_FACTS
 
 TABLE = "audio_facts"
@@ -35,8 +35,6 @@ def keep_fingerprints(lake: Lake, lease: Lease, taken: Mapping[str, bytes]) -> N
 def _column(lake: Lake, name: str, contents: Sequence[str]) -> dict:
     if TABLE not in lake.names():
         return {}
-    found = {}
-    for chosen in among_each("content_sha256", contents):
-        rows = lake.table(TABLE).to_table(columns=["content_sha256", name], filter=f"{name} IS NOT NULL AND {chosen}")
-        found.update(zip(rows["content_sha256"].to_pylist(), rows[name].to_pylist(), strict=True))
-    return found
+    columns, told = ["content_sha256", name], f"{name} IS NOT NULL"
+    rows = rows_among(lake.table(TABLE), "content_sha256", contents, columns, told)
+    return dict(zip(rows["content_sha256"].to_pylist(), rows[name].to_pylist(), strict=True))

@@ -7,11 +7,11 @@ from itertools import count
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import is_among, place_in, with_column
+from lake.columns import is_among, place_in, strings, with_column
 from lake.connect import Lake
 from lake.registry import Difference
 from lake.sources import Listing
-from lake.sql import among, among_each
+from lake.sql import among, rows_among
 from schemas.encoders import EncoderSpec
 from schemas.sources import MOVES
 from schemas.tables import embeddings_table, vanished_table
@@ -50,7 +50,7 @@ def identified(lake: Lake, listing: Listing) -> tuple[pa.Table, dict[str, str]]:
     taken = pc.and_not(held, moved)
     names = tracks["track_id"].filter(taken)
     own = _free_ids(names.to_pylist(), set(moves["track_id"].to_pylist()))
-    given = pa.chunked_array([list(own.values())], pa.string()).take(place_in(tracks["track_id"], names))
+    given = strings(own.values()).take(place_in(tracks["track_id"], names))
     return with_column(tracks, "track_id", pc.coalesce(given, ids)).sort_by("track_id"), own
 
 
@@ -59,7 +59,7 @@ def _elsewhere(lake: Lake, ids: pa.ChunkedArray, listing: Listing) -> pa.Chunked
     if not len(ids) or "tracks" not in lake.names():
         return ids.slice(0, 0)
     known = lake.table("tracks").to_table(columns=["track_id", "source"], filter=among("track_id", ids.to_pylist()))
-    sources = pa.chunked_array([list(listing.found)], pa.string())
+    sources = strings(listing.found)
     return known["track_id"].filter(pc.invert(is_among(known["source"], sources)))
 
 
@@ -129,11 +129,7 @@ def _contents(lake: Lake, specs: list[EncoderSpec], ids: list[str]) -> pa.Table:
     names = lake.names()
     columns = ["track_id", "content_sha256"]
     tables = [name for spec in specs for name in (embeddings_table(spec), vanished_table(spec)) if name in names]
-    found = [
-        lake.table(name).to_table(columns=columns, filter=chosen)
-        for name in tables
-        for chosen in among_each("track_id", ids)
-    ]
+    found = [rows_among(lake.table(name), "track_id", ids, columns) for name in tables]
     empty = pa.schema({name: pa.string() for name in columns}).empty_table()
     return pa.concat_tables([empty, *(one.cast(empty.schema) for one in found)]).group_by(columns).aggregate([])
 

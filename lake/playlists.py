@@ -9,13 +9,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import place_in
+from lake.columns import place_in, strings
 from lake.connect import Lake
 from schemas.errors import UserError
 
@@ -49,8 +48,8 @@ def read_slice(path: Path) -> Slice:
         playlists = json.loads(path.read_text(encoding="utf-8"))["playlists"]
         tracks = [sorted(one["tracks"], key=lambda track: track["pos"]) for one in playlists]
         titles = [str(one.get("name") or "") for one in playlists]
-        uris = _strings([track["track_uri"] for one in tracks for track in one])
-        isrcs = _strings([track.get("isrc") for one in tracks for track in one])
+        uris = strings([track["track_uri"] for one in tracks for track in one])
+        isrcs = strings([track.get("isrc") for one in tracks for track in one])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"no {error} in a playlist" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise UserError(f"cannot read {path}: {what}; the format is that of the Million Playlist Dataset") from error
@@ -81,7 +80,3 @@ class TrackNames:
 def _plain(isrcs: pa.ChunkedArray) -> pa.ChunkedArray:
     """ISRCs are written with hyphens and without."""
     return pc.utf8_upper(pc.replace_substring(isrcs, "-", ""))
-
-
-def _strings(values: list[Any]) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(values, pa.string())])

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
-from lake.connect import require_reachable
+from lake.connect import file_system, require_reachable
 from lake.manifest import MANIFEST_SUFFIXES, FileInfos, read_manifest
 from schemas.audio import AUDIO_SUFFIXES
 from schemas.errors import UserError
@@ -124,8 +124,7 @@ def _add(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
 def _file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     if uri.startswith("s3://"):
         require_reachable(s3)
-        return fsspec.filesystem("s3", **s3.fsspec_options())
-    return fsspec.filesystem("file")
+    return file_system(uri, s3)
 
 
 def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[str]) -> Iterator[dict[str, Any]]:

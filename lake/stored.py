@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import alike, filled, is_among, place_in
+from lake.columns import alike, completed, filled, is_among, place_in
 from lake.connect import Lake
 from lake.copies import to_be_heard
 from lake.sql import among
@@ -46,10 +46,7 @@ def kept_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.
         found = _named(found.filter(pc.equal(found["tags_version"], spec.tags_version)), tracks)
         if len(found):
             found = found.append_column("outcome", pa.repeat("embedded", len(found)))
-            unsaid = [field for field in schema if field.name not in found.column_names]
-            for field in unsaid:
-                found = found.append_column(field, pa.nulls(len(found), field.type))
-            yield found.select(schema.names).cast(schema)
+            yield completed(found, schema)
 
 
 def unheard(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table:

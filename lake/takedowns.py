@@ -3,15 +3,16 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import is_among, with_column
+from lake.columns import is_among, strings, with_column
 from lake.connect import Lake
 from lake.releases import at, is_kept, releases
-from lake.sql import among, among_each, quoted
+from lake.sql import among, quoted, rows_among
 from lake.versions import versions
 from schemas.errors import UserError
 from schemas.tables import embeddings_table, vanished_table
@@ -35,11 +36,7 @@ def refused(lake: Lake) -> Refused:
     if TABLE not in lake.names():
         return Refused(frozenset(), frozenset(), None)
     rows = lake.table(TABLE).to_table(columns=["key", "run_id", "done_at"]).to_pylist()
-    kinds = (
-        frozenset(row["key"].removeprefix(kind) for row in rows if row["key"].startswith(kind))
-        for kind in (_TRACK, _CONTENT)
-    )
-    return Refused(*kinds, next((row["run_id"] for row in rows if row["done_at"] is None), None))
+    return Refused(*_kinds(rows), next((row["run_id"] for row in rows if row["done_at"] is None), None))
 
 
 def require_finished(*lakes: Lake) -> Refused:
@@ -53,7 +50,7 @@ def require_finished(*lakes: Lake) -> Refused:
 
 def admitted(tracks: pa.Table, those: Refused) -> pa.Table:
     """Registry rows without those of tracks that were taken down."""
-    return tracks.filter(pc.invert(is_among(tracks["track_id"], _strings(those.tracks)))) if those.tracks else tracks
+    return tracks.filter(pc.invert(is_among(tracks["track_id"], strings(those.tracks)))) if those.tracks else tracks
 
 
 def turned_away(outcomes: pa.Table, those: Refused) -> pa.Table:
@@ -61,7 +58,7 @@ def turned_away(outcomes: pa.Table, those: Refused) -> pa.Table:
     if not those.contents:
         return outcomes
     doomed = pc.and_(
-        pc.equal(outcomes["outcome"], "embedded"), is_among(outcomes["content_sha256"], _strings(those.contents))
+        pc.equal(outcomes["outcome"], "embedded"), is_among(outcomes["content_sha256"], strings(those.contents))
     )
     said = {"outcome": "quarantined", "reason": TAKEN_DOWN, "message": "a takedown refuses this content"}
     for name, value in said.items():
@@ -73,7 +70,7 @@ def write_down(lake: Lake, tracks: Iterable[str], contents: Iterable[str], run_i
     """They are refused from now on; the takedown is unfinished until `finish`."""
     names = [f"{_TRACK}{one}" for one in tracks] + [f"{_CONTENT}{one}" for one in contents]
     table = lake.ensure(TABLE, TAKEDOWNS)
-    known = [one for chosen in among_each("key", names) for one in table.to_table(filter=chosen).to_pylist()]
+    known = rows_among(table, "key", names).to_pylist()
     reasons = dict.fromkeys(names, reason) | ({} if reason else {one["key"]: one["reason"] for one in known})
     told = {"run_id": run_id, "begun_at": datetime.now(UTC), "done_at": None}
     rows = [{"key": name, "reason": reasons[name]} | told for name in names]
@@ -90,11 +87,16 @@ def finish(lake: Lake, run_id: str) -> None:
 def of_run(lake: Lake, run_id: str) -> tuple[list[str], list[str], str | None]:
     """Tracks, contents and reason of one takedown."""
     rows = lake.table(TABLE).to_table(filter=f"run_id = {quoted(run_id)}").to_pylist()
-    tracks, contents = (
-        sorted(row["key"].removeprefix(kind) for row in rows if row["key"].startswith(kind))
-        for kind in (_TRACK, _CONTENT)
-    )
+    tracks, contents = map(sorted, _kinds(rows))
     return tracks, contents, rows[0]["reason"]
+
+
+def _kinds(rows: list[dict[str, Any]]) -> tuple[frozenset[str], ...]:
+    """The tracks and the contents that rows of the book name."""
+    keys = [row["key"] for row in rows]
+    return tuple(
+        frozenset(key.removeprefix(kind) for key in keys if key.startswith(kind)) for kind in (_TRACK, _CONTENT)
+    )
 
 
 def pairs(lake: Lake, column: str, values: Collection[str]) -> set[tuple[str, str]]:
@@ -104,9 +106,8 @@ def pairs(lake: Lake, column: str, values: Collection[str]) -> set[tuple[str, st
     """
     found: set[tuple[str, str]] = set()
     for table in _tables(lake) if values else ():
-        for chosen in among_each(column, sorted(values)):
-            rows = table.to_table(columns=["track_id", "content_sha256"], filter=chosen)
-            found.update(zip(rows["track_id"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True))
+        rows = rows_among(table, column, sorted(values), ["track_id", "content_sha256"])
+        found.update(zip(rows["track_id"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True))
     return found
 
 
@@ -128,7 +129,3 @@ def _tables(lake: Lake) -> Iterator[lance.LanceDataset]:
         yield lake.table(name)
         kept = {one.snapshot for one in releases(lake) if one.snapshot.table == name and is_kept(lake, one)}
         yield from (at(lake, snapshot).table(name) for snapshot in kept)
-
-
-def _strings(values: Iterable[str]) -> pa.ChunkedArray:
-    return pa.chunked_array([list(values)], pa.string())

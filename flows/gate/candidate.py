@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from flows.progress import track
+from flows.progress import track_many
 from lake.columns import alike, place_in
 from lake.connect import Lake
 from lake.releases import at
@@ -13,8 +13,6 @@ from lake.vectors import BATCH_ROWS, batches_of, matrix
 from schemas.encoders import EncoderSpec
 from schemas.releases import Snapshot
 from workers.metrics.neighbours import unit_rows
-
-_BATCHES_UNTOLD = 16  # a second or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +31,7 @@ class Version:
         """Those columns of those tracks, in the order of `track_ids`, all of which there are."""
         count = -(-self.snapshot.tracks // BATCH_ROWS)
         batches = batches_of(self.lake, self.snapshot.table, columns, track_ids)
-        if count > _BATCHES_UNTOLD:
-            batches = track(batches, f"reading {self.snapshot.encoder}", count)
-        found = pa.Table.from_batches(list(batches))
+        found = pa.Table.from_batches(list(track_many(batches, f"reading {self.snapshot.encoder}", count)))
         return found.take(place_in(track_ids, found["track_id"]))
 
     def vectors(self, track_ids: pa.Array) -> np.ndarray:

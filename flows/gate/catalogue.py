@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from flows.gate.candidate import Version, heard_alike
 from flows.gate.limits import Limits, judged, not_judged
 from flows.progress import track
+from lake.columns import codes
 from schemas.encoders import TaggerSpec
 from schemas.releases import Check
 from workers.metrics.neighbours import near_identical, nearest, overlap, rate_changes, same_group_recall
@@ -63,12 +64,6 @@ def _sample(before: Version | None, after: Version, limits: Limits) -> Sample:
     artist = after.rows(["artist"], ids)["artist"] if len(ids) else pa.chunked_array([[]], pa.string())
     queries = _drawn(random, len(ids), limits.count("sample", "queries"))
     return Sample(ids, codes(heard["content_sha256"]), codes(pc.utf8_lower(pc.utf8_trim_whitespace(artist))), queries)
-
-
-def codes(column: pa.ChunkedArray) -> np.ndarray:
-    """A number for each distinct value [N], -1 for null."""
-    indices = pc.dictionary_encode(column).combine_chunks().indices
-    return indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _drawn(random: np.random.Generator, count: int, most: int) -> np.ndarray:

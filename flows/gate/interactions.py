@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.gate.candidate import Version, heard_alike
-from flows.gate.catalogue import codes
 from flows.gate.limits import Limits, judged, not_judged
 from flows.progress import track
+from lake.columns import codes
 from schemas.releases import Check
 from workers.metrics.recommending import Histories, last_out, ndcg, recall, target_ranks
 from workers.protocols.measure import compare_values

@@ -19,7 +19,7 @@ from typing import Any
 
 import fsspec
 
-from lake.connect import require_reachable
+from lake.connect import file_system, require_reachable
 from schemas.errors import UserError
 from schemas.settings import S3Settings
 
@@ -60,7 +60,7 @@ class Folder:
     @cached_property
     def files(self) -> fsspec.AbstractFileSystem:
         """The file system that it is on."""
-        return fsspec.filesystem("file") if self.is_local else fsspec.filesystem("s3", **self.s3.fsspec_options())
+        return file_system(self.uri, self.s3)
 
     @property
     def stage(self) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake.connect import Lake, require_reachable
+from lake.connect import Lake, file_system, require_reachable
 from lake.export.formats import KEY
 from lake.export.rows import Rows
 from lake.releases import at
@@ -58,8 +58,7 @@ class File:
     @cached_property
     def files(self) -> fsspec.AbstractFileSystem:
         """The file system that it is on."""
-        remote = self.uri.startswith("s3://")
-        return fsspec.filesystem("s3", **self.s3.fsspec_options()) if remote else fsspec.filesystem("file")
+        return file_system(self.uri, self.s3)
 
     @property
     def stage(self) -> Path:

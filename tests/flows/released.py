@@ -7,7 +7,8 @@ from lake.connect import Lake
 from lake.export import formats, rows
 from lake.lease import Lease
 from lake.registry import register
-from lake.releases import draft, live, publish, snapshot
+from lake.releases import draft, live, publish, release, snapshot, succeed
+from lake.sql import among
 from lake.versions import remember
 from lake.write import Committer
 from schemas.settings import S3Settings, Settings
@@ -58,8 +59,7 @@ def small(monkeypatch):
 
 def rebuilt(home, *ids):
     """Release 1 without these tracks, as a takedown leaves it: the same number of another snapshot."""
+    before = release(home, 1).snapshot.lance_version
     table = home.table(TABLE)
-    table.delete(f"track_id IN ({', '.join(map(repr, ids))})")
-    taken = {"lance_version": str(table.version), "tracks": str(table.count_rows())}
-    home.table("releases").update(taken, where="number = 1")
-    table.tags.update("release-1", table.version)
+    table.delete(among("track_id", ids))
+    succeed(home, TABLE, before, table)
