@@ -95,7 +95,8 @@ def embed_clips(
     files = lake.files()
     files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
     files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    own = settings.model_copy(update={"lake": lake.uri})
+    allowed = (*settings.allow_outside, str(chosen.data))  # the manifest lies in the lake, its clips do not
+    own = settings.model_copy(update={"lake": lake.uri, "allow_outside": allowed})
     (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step, main=main)
     return report
 

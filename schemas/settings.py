@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     soundfonts: Path | None = None  # a folder with soundfonts, or the packages that hold them, for those offline
     allow_unproven: bool = False
     accept: Annotated[frozenset[str], NoDecode] = frozenset()
+    # Places outside a manifest's own folder that its lines may name: folders, s3:// prefixes, file:// and what follows.
+    # Separated by commas; "/" and "s3://" allow all of either kind, "file://" all file:// uris, in manifests or not.
+    allow_outside: Annotated[tuple[str, ...], NoDecode] = ()
     keep_windows: bool = True
     commit_rows: int = 4096
     commit_seconds: float = 60.0
@@ -106,6 +109,18 @@ class Settings(BaseSettings):
     def _named(cls, value: str) -> str:
         if not value.replace(",", " ").strip():
             raise ValueError("no encoder is named; `tonelake encoders` lists them")
+        return value
+
+    @field_validator("allow_outside", mode="before")
+    @classmethod
+    def _places(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("allow_outside")
+    @classmethod
+    def _are_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := next((one for one in value if not one.startswith(("/", "s3://", "file://"))), None):
+            raise ValueError(f"{wrong!r} is no place: give absolute folders, s3:// prefixes or file:// uris")
         return value
 
     @field_validator("accept", mode="before")
