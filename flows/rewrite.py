@@ -11,6 +11,7 @@ from lake.versions import choose
 from schemas.errors import UserError
 from schemas.exports import SIMILAR, Export, Rewritten
 from schemas.settings import Settings
+from schemas.shown import redacted
 from schemas.tables import embeddings_table
 
 
@@ -27,7 +28,7 @@ def again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> Rewritt
     try:
         state, message = _again(lake, settings, recorded, say)
     except (UserError, OSError, BotoCoreError) as error:
-        return Rewritten(recorded.uri, "out of reach", str(error))
+        return Rewritten(recorded.uri, "out of reach", redacted(str(error)))
     if state in ("gone", "removed"):
         drop(lake, recorded.uri)
     return Rewritten(recorded.uri, state, message)

@@ -6,7 +6,7 @@ A manifest is data that a stranger may have written: it must not make tonelake r
 import os
 import posixpath
 
-from schemas.errors import NotAllowed
+from schemas.errors import NotAllowed, require_no_keys
 from schemas.tracks import local_path
 
 
@@ -24,6 +24,7 @@ class Bounds:
         """NotAllowed, which begins with `line`, where it names a place outside; `uri` is `named`, made absolute."""
         if "\0" in named:
             raise NotAllowed(f"{line} names a file with a NUL in its name; correct the line")
+        require_no_keys(named)
         scheme = named.split("://")[0] if "://" in named else ""
         if scheme not in ("", "s3", "file"):
             raise NotAllowed(f"{line} names {named}: tonelake reads files and s3:// only; fetch it and name the copy")
@@ -56,7 +57,9 @@ def require_allowed_source(source: str, allowed: tuple[str, ...]) -> None:
     """NotAllowed for a source that is named by file:// where that is off."""
     if source.startswith("file://") and not _is_below(os.path.realpath(local_path(source)), _file_uris(allowed)):
         path = local_path(source)
-        raise NotAllowed(f"{source}: file:// is off; give the path {path}, or set TONELAKE_ALLOW_OUTSIDE=file://{path}")
+        raise NotAllowed(
+            f"{source}: file:// is off; give the path {path}, or set TONELAKE_ALLOW_OUTSIDE=file://{path}"
+        )
 
 
 def _file_uris(allowed: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from lake.connect import Lake
 from schemas.encoders import EncoderSpec
 from schemas.runs import RUNS
+from schemas.shown import redacted
 
 
 def new_run_id() -> str:
@@ -31,7 +32,7 @@ class RunRecord:
             "encoder": spec.name if spec else None,
             "embedding_version": spec.embedding_version if spec else None,
             "sources": parameters.get("sources"),
-            "parameters": json.dumps(parameters),
+            "parameters": redacted(json.dumps(parameters)),
             "status": "running",
             "host": socket.gethostname(),
             "started_at": datetime.now(UTC),
@@ -48,7 +49,7 @@ class RunRecord:
 
     def done(self, counts: dict[str, Any]) -> None:
         """The run reached its end with these counts."""
-        self._row |= {"status": "done", "counts": json.dumps(counts), "finished_at": datetime.now(UTC)}
+        self._row |= {"status": "done", "counts": redacted(json.dumps(counts)), "finished_at": datetime.now(UTC)}
         self._write()
 
     def _write(self) -> None:

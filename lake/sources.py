@@ -20,7 +20,7 @@ from lake.bounds import require_allowed_source
 from lake.connect import require_reachable
 from lake.manifest import MANIFEST_SUFFIXES, FileInfos, read_manifest
 from schemas.audio import AUDIO_SUFFIXES
-from schemas.errors import UserError
+from schemas.errors import UserError, require_no_keys
 from schemas.settings import S3Settings
 from schemas.tracks import TRACKS, local_path, source_version, track_id
 
@@ -87,7 +87,8 @@ def require_source(source: str, s3: S3Settings, allowed: tuple[str, ...]) -> str
 
 
 def source_name(source: str) -> str:
-    """How a source is named everywhere: absolute, without a slash at its end."""
+    """How a source is named everywhere: absolute, without a slash at its end; UserError where keys stand in it."""
+    require_no_keys(source)
     return source.rstrip("/") if source.startswith("s3://") else _absolute(source)
 
 

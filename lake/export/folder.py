@@ -20,7 +20,7 @@ from typing import Any
 import fsspec
 
 from lake.connect import require_reachable
-from schemas.errors import UserError
+from schemas.errors import UserError, require_no_keys
 from schemas.settings import S3Settings
 
 MANIFEST = "manifest.json"
@@ -42,6 +42,7 @@ class Folder:
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "Folder":
         """Nothing is read or made yet; UserError where no export can be there."""
+        require_no_keys(uri)
         if "://" not in uri:
             uri = os.path.abspath(os.path.expanduser(uri))
             if os.path.isfile(uri) or os.path.ismount(uri):

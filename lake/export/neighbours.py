@@ -22,7 +22,7 @@ from lake.export.formats import KEY
 from lake.export.rows import Rows
 from lake.releases import at
 from lake.vectors import matrix
-from schemas.errors import UserError
+from schemas.errors import UserError, require_no_keys
 from schemas.releases import Snapshot
 from schemas.settings import S3Settings
 
@@ -45,6 +45,7 @@ class File:
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "File":
         """Nothing is read or made yet; UserError where no file can be there."""
+        require_no_keys(uri)
         if uri.startswith("s3://"):
             require_reachable(s3)
         elif "://" in uri:

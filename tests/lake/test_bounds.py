@@ -1,13 +1,14 @@
 """What a manifest may name: a stranger's lines do not make tonelake read what its reader never named."""
 
 import json
+from functools import partial
 
 import pytest
 import s3fs
 
 from flows.sources import add
 from lake.sources import list_sources
-from schemas.errors import NotAllowed
+from schemas.errors import NotAllowed, UserError
 from schemas.settings import S3Settings, Settings
 from tests.cli import refused
 
@@ -52,7 +53,7 @@ def outside(places):
 
 def test_a_place_outside_is_refused_by_its_line_and_read_where_it_is_allowed(places):
     for uri, allowed in outside(places).items():
-        with pytest.raises(NotAllowed, match="m.jsonl: line 2 names .*TONELAKE_ALLOW_OUTSIDE="):
+        with pytest.raises(NotAllowed, match=r"m\.jsonl: line 2 names .*TONELAKE_ALLOW_OUTSIDE="):
             listed(places, uri)
         if uri.endswith(".wav") and "jazz/a.wav" not in uri:
             assert len(listed(places, uri, f"/nowhere, {allowed}")) == 2
@@ -65,7 +66,7 @@ def test_the_setting_that_a_refusal_names_allows_the_line(places):
     with pytest.raises(NotAllowed) as refused:
         listed(places, "../private/b.wav")
     allowed = str(refused.value).split("TONELAKE_ALLOW_OUTSIDE=")[1].split(",")[0]
-    assert listed(places, "../private/b.wav", allowed)[1] == f"{places}/private/b.wav"
+    assert f"{places}/private/b.wav" in listed(places, "../private/b.wav", allowed)
 
 
 def test_an_absolute_path_below_the_manifests_folder_needs_no_leave(places):
@@ -115,10 +116,14 @@ def test_the_command_says_it_in_a_line_and_registers_nothing(places):
     assert not (places / "lake").exists()
 
 
-@pytest.mark.parametrize("command", [("index",), ("sources", "add")])
-@pytest.mark.parametrize(("source", "said"), [("file:///", "file:// is off"), ("http://127.0.0.1/m", "cannot read")])
-def test_a_source_is_no_address(places, command, source, said):
-    assert said in refused("--lake", places / "lake", "--encoder", "fake", *command, source)
+def test_a_source_is_no_address(places):
+    for source, said in (("file:///", "file:// is off"), ("http://127.0.0.1/m", "cannot read")):
+        for read in (
+            partial(list_sources, s3=S3Settings()),
+            partial(add, settings=Settings(lake=str(places / "lake"))),
+        ):
+            with pytest.raises(UserError, match=said):
+                read([source])
     assert not (places / "lake").exists()
 
 
