@@ -29,6 +29,13 @@ def require_reachable(s3: S3Settings) -> None:
         raise UserError(f"no S3 store answers at {s3.endpoint_url} ({error}); check AWS_ENDPOINT_URL") from error
 
 
+def one_part(name: str) -> str:
+    """A name that a lake's table gives, for a path below the lake; UserError where it leads elsewhere."""
+    if not name or "/" in name or name in (".", ".."):
+        raise UserError(f"the lake names {name!r}, which is no place in it: tonelake never wrote that; leave it")
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """Opens and creates the tables of one lake; holds no state but its address, and what it is pinned to."""
@@ -85,7 +92,7 @@ class Lake:
 
     def uri_of(self, name: str) -> str:
         """Where the table `name` lies; plain LanceDB finds it there by that name."""
-        return f"{self.uri}/{name}.lance"
+        return f"{self.uri}/{one_part(name)}.lance"
 
     def pinned(self, name: str, version: int) -> "Lake":
         """The same lake for readers, with one table as it was at a Lance version."""

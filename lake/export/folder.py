@@ -73,6 +73,11 @@ class Folder:
         found, plan = self._json(f"{self.uri}/{MANIFEST}"), self._json(f"{self.uri}/{UNFINISHED}")
         return None if found is None or (plan and not fits(found, plan)) else found
 
+    def plan(self) -> dict[str, Any] | None:
+        """What an export here, whole or not, is of; UserError where what is there is none of tonelake's."""
+        places = (f"{self.uri}/{MANIFEST}", f"{self.uri}/{UNFINISHED}", f"{self.stage}/{UNFINISHED}")
+        return next(filter(None, map(self._json, places)), None)
+
     def names(self) -> list[str]:
         """Files in the folder, as paths below it."""
         try:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from platformdirs import user_cache_path
 
 from lake.connect import Lake, require_reachable
 from lake.export.formats import KEY
@@ -64,9 +64,9 @@ class File:
 
     @property
     def stage(self) -> Path:
-        """Where the parts are: of a file in a store in this machine's folder for passing files."""
+        """Where the parts are: of a file in a store in this user's own cache, where nobody else can put links."""
         if self.uri.startswith("s3://"):
-            return Path(tempfile.gettempdir(), f"tonelake-{hashlib.sha256(self.uri.encode()).hexdigest()[:16]}")
+            return user_cache_path("tonelake") / f"similar-{hashlib.sha256(self.uri.encode()).hexdigest()[:16]}"
         path = Path(self.uri)
         return path.with_name(f".{path.name}.unfinished")
 
