@@ -95,8 +95,8 @@ def embed_clips(
     files = lake.files()
     files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
     files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    allowed = (*settings.allow_outside, str(chosen.data))  # the manifest lies in the lake, its clips do not
-    own = settings.model_copy(update={"lake": lake.uri, "allow_outside": allowed})
+    # The manifest is ours and its clips are not beside it: below the folder that was named, links followed.
+    own = settings.model_copy(update={"lake": lake.uri, "allow_outside": ("/",)})
     (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step, main=main)
     return report
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from lake.benchmarks import mtat
+from lake.benchmarks.annotations import loader
 from lake.benchmarks.pickles import unpickled
 from lake.benchmarks.registry import BENCHMARKS
+from schemas.benchmarks import Clip
 from schemas.errors import UserError
 from tests.lake.benchmarks.layouts import put
 
@@ -229,3 +231,9 @@ def test_rendered_labels_are_genres_and_tags_without_instrumental(loaded):
     solos = loaded("rendered-instruments")
     assert {clip.labels for clip in solos.values()} == {("harp",)}
     assert solos["seed-7/00000-harp.wav"].split == "test"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "audio/../../private.wav"])
+def test_annotations_that_name_a_file_outside_their_folder_are_refused(tmp_path, path):
+    with pytest.raises(UserError, match="name a file outside"):
+        loader(lambda _: [Clip("a", path, "test", ("jazz",))], "its site")(tmp_path)
