@@ -103,10 +103,9 @@ def fused(
     data = ray.data.from_arrow(_blocks(tracks, _cpus(settings))).map_batches(
         stage,
         fn_constructor_args=(specs, settings),
-        batch_size=None,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=gpus or _cpus(settings)),
-        **({"num_gpus": 1} if gpus else {"num_cpus": 1}),
+        **_held_by_one(gpus),
         **SURVIVE,
     )
     for block in _batches(data):
@@ -128,10 +127,9 @@ def split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int) ->
     data = data.map_batches(
         EncodeStage,
         fn_constructor_args=(spec, settings),
-        batch_size=None,
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=gpus or 1),
-        **({"num_gpus": 1} if gpus else {"num_cpus": 1}),
+        **_held_by_one(gpus),
         **SURVIVE,
     )
     return ((spec, batch) for batch in _batches(data))
@@ -244,6 +242,11 @@ def _answer(task: ray.ObjectRef, track: pa.Table, specs: Specs) -> pa.Table | No
         if isinstance(error, UserError):  # Ray adds the task's own class to its error's
             raise UserError(str(error.cause)) from error
         return _alike(pending_row(track.to_pylist()[0], f"{type(error).__name__}: {error}"), specs)
+
+
+def _held_by_one(gpus: int) -> dict[str, int | None]:
+    """What an actor holds; and whole blocks as its batches, which Ray refuses to guess beside GPUs."""
+    return {"num_gpus": 1, "batch_size": MAX_BLOCK_TRACKS} if gpus else {"num_cpus": 1, "batch_size": None}
 
 
 def _blocks(tracks: pa.Table, cpus: int) -> list[pa.Table]:
