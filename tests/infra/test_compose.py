@@ -126,6 +126,10 @@ def test_waits_are_for_services_that_say_when_they_are_ready(model):
     healthy = {other for _, other, condition in waits if condition == "service_healthy"}
     assert not [other for other in healthy if "healthcheck" not in model["services"][other]]
     assert model["services"]["deployments"]["restart"] == "on-failure"  # or it would never have completed
+    worker = model["services"]["prefect-worker"]
+    asks = re.search(r"127\.0\.0\.1:(\d+)", json.dumps(worker["healthcheck"]["test"]))
+    assert asks[1] == worker["environment"]["PREFECT_WORKER_WEBSERVER_PORT"]
+    assert "--with-healthcheck" in " ".join(words(worker))
 
 
 def test_what_it_mounts_is_there(model):
