@@ -56,6 +56,15 @@ class RunRecord:
         self._lake.upsert("runs", RUNS, pa.Table.from_pylist([self._row], schema=RUNS))
 
 
+def last_finished(lake: Lake) -> dict[tuple[str, str], datetime]:
+    """When the last run of each command ended, by (command, "done" or "failed")."""
+    if "runs" not in lake.names():
+        return {}
+    rows = lake.table("runs").to_table(columns=["command", "status", "finished_at"], filter="finished_at IS NOT NULL")
+    latest = rows.group_by(["command", "status"]).aggregate([("finished_at", "max")]).to_pylist()
+    return {(row["command"], row["status"]): row["finished_at_max"] for row in latest}
+
+
 def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
     """Counts of the last finished run of a version, the basis of estimates: alone, for a minute or more.
 

@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     price_core_hour: float = Field(0.0, ge=0)  # in `currency`; 0: not told
     price_gpu_hour: float = Field(0.0, ge=0)
     currency: str = "USD"
-    cpus: int | None = None  # of a Ray started here; None: all cores
+    cpus: int | None = Field(None, ge=1)  # to compute on, which an autoscaling cluster grows to; None: all there are
+    gpus: int | None = Field(None, ge=0)
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL", repr=False)
     s3: S3Settings = Field(default_factory=S3Settings)

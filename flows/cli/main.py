@@ -111,8 +111,18 @@ def index(
 
 
 @app.command()
-def status(context: typer.Context) -> None:
+def status(
+    context: typer.Context,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print it in Prometheus's text format.")] = False,
+) -> None:
     """Coverage of every encoder version in the lake, with table sizes."""
+    if prometheus:
+        from flows.metrics import exposition
+
+        if context.obj.json:
+            raise UserError("status answers in one form: give --json or --prometheus, not both")
+        print(exposition(context.obj.settings), end="")
+        return
     from flows.query import status as read_status
 
     found = read_status(context.obj.settings)

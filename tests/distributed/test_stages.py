@@ -28,6 +28,8 @@ from workers.stages import embed, fused, split, start_ray
 @pytest.fixture(scope="module")
 def settings():
     settings = Settings(cpus=2)
+    by_name = {"num_cpus": 2, "num_gpus": 1}  # a GPU that no encoder here looks for
+    ray.init(address="local", **by_name, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     start_ray(settings)
     yield settings
     ray.shutdown()
@@ -49,8 +51,10 @@ def by_track(batches) -> dict[str, dict]:
     return found
 
 
-def test_fused_equals_split(tracks, settings):
-    one, other = by_track(fused(tracks, (SPEC,), settings)), by_track(split(tracks, SPEC, settings, gpus=0))
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_fused_equals_split(tracks, settings, gpus):
+    one = by_track(fused(tracks, (SPEC,), settings, gpus=gpus))
+    other = by_track(split(tracks, SPEC, settings, gpus=gpus))
     assert one.keys() == other.keys() == set(tracks["track_id"].to_pylist())
     for track, row in one.items():
         same = other[track]
@@ -139,7 +143,7 @@ def test_a_store_that_does_not_answer_leaves_tracks_pending(tracks, monkeypatch)
 
 @pytest.mark.usefixtures("settings")
 def test_blocks_put_the_longest_first_and_lose_none(tracks):
-    blocks = stages._blocks(tracks)
+    blocks = stages._blocks(tracks, cpus=2)
     sizes = [stages._seconds(block)[0] for block in blocks]
     assert sizes == sorted(sizes, reverse=True)
     assert sum(map(len, blocks)) == len(tracks)
