@@ -100,7 +100,7 @@ def _outcomes(
         from workers.stages import held
 
         for job in jobs:
-            job.tally.held = held(tuple(other.spec for other in jobs))
+            job.tally.held = held(tuple(other.spec for other in jobs), settings)
 
 
 def _stored(job: Job, tracks: pa.Table, settings: Settings, watch: Watch) -> Iterator[pa.Table]:

@@ -33,7 +33,7 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
     entry = runnable(settings.encoder, settings)
     spec = entry.spec.limited(request.windows)
     lake = Lake.at(settings.lake, settings.s3)
-    listing = list_sources(list(request.sources), settings.s3)
+    listing = list_sources(list(request.sources), settings.s3, settings.allow_outside)
     found, new, audio_seconds, asked = Coverage(), 0, 0.0, 0
     tracks, _ = identified(lake, listing)
     for shard in shards(tracks, settings.shard_tracks):

@@ -168,7 +168,7 @@ def _is_of(released: Release | None, spec: EncoderSpec) -> bool:
 
 def _listing(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings) -> Listing:
     if not request.retry:
-        return list_sources(list(request.sources), settings.s3)
+        return list_sources(list(request.sources), settings.s3, settings.allow_outside)
     ids = {track for spec in specs for track in quarantined_tracks(lake, spec)["track_id"].to_pylist()}
     tracks = active_tracks(lake)
     tracks = tracks.filter(pc.is_in(tracks["track_id"], pa.array(sorted(ids), pa.string())))

@@ -45,7 +45,7 @@ def training_lake(manifest: str, settings: Settings) -> Lake:
 
 def clips_of(manifest: str, settings: Settings) -> list[Clip]:
     """What a training can use of a manifest; UserError where that is not enough."""
-    return labelled_clips(list_sources([manifest], settings.s3).tracks)
+    return labelled_clips(list_sources([manifest], settings.s3, settings.allow_outside).tracks)
 
 
 def features_of(manifest: str, encoder: str, settings: Settings) -> Material:
@@ -65,7 +65,7 @@ def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
     from workers.joint.audio import decoded
     from workers.stages import each
 
-    tracks = list_sources([manifest], settings.s3).tracks
+    tracks = list_sources([manifest], settings.s3, settings.allow_outside).tracks
     clips = labelled_clips(tracks)
     folder.mkdir(parents=True, exist_ok=True)
     versions = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))

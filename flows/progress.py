@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import track as rich_track
 
+from schemas.shown import printable, redacted
+
 LINE_SECONDS = 10.0
 TOLD_AT_MOST = 5
 BATCHES_UNTOLD = 16
@@ -65,6 +67,7 @@ class Watch:
 
     def say(self, text: str) -> None:
         """A line for the person, now."""
+        text = printable(redacted(text))
         if self._console.is_terminal:
             self._bar.console.print(text, highlight=False, markup=False)
         else:

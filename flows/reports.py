@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from flows.bill import Bill
 from schemas.encoders import EncoderSpec
+from schemas.errors import require_no_keys
 from schemas.runs import Coverage
 
 
@@ -15,6 +16,10 @@ class IndexRequest:
     windows: int | None = None
     limit: int | None = None
     retry: bool = False
+
+    def __post_init__(self) -> None:
+        for source in self.sources:  # before Prefect writes them down
+            require_no_keys(source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from lake.versions import choose
 from schemas.errors import UserError
 from schemas.exports import SIMILAR, Export, Rewritten
 from schemas.settings import Settings
+from schemas.shown import redacted
 from schemas.tables import embeddings_table
 
 
@@ -27,7 +28,7 @@ def again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> Rewritt
     try:
         state, message = _again(lake, settings, recorded, say)
     except (UserError, OSError, BotoCoreError) as error:
-        return Rewritten(recorded.uri, "out of reach", str(error))
+        return Rewritten(recorded.uri, "out of reach", redacted(str(error)))
     if state in ("gone", "removed"):
         drop(lake, recorded.uri)
     return Rewritten(recorded.uri, state, message)
@@ -37,6 +38,7 @@ def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[
     place = File.at(recorded.uri, settings.s3) if recorded.format == SIMILAR else Folder.at(recorded.uri, settings.s3)
     if not place.is_begun():
         return "gone", "no export is there any more: its owner deleted it, or moved it where nobody is told of"
+    _require_own(lake, place, settings)
     needed = [release(lake, number) for number in (recorded.release, recorded.since) if number]
     retired = [one.title for one in needed if not is_there(lake, one.snapshot)]
     if retired or not (recorded.release or _holds(lake, recorded.embedding_version)):
@@ -50,6 +52,16 @@ def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[
         request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version)
         done = export(request, settings, say, replaces=True)
     return ("written anew", f"{done['tracks']:,} tracks") if done["done"] else ("unchanged", "it holds the same still")
+
+
+def _require_own(lake: Lake, place: Folder | File, settings: Settings) -> None:
+    """UserError where the book is a copy, or a stranger's, and what is there is another lake's: not ours to touch.
+
+    A lake that was moved has exports of the place where it was.
+    """
+    other = (place.plan() or {}).get("lake", lake.uri)
+    if other != lake.uri and "tracks" in Lake.at(other, settings.s3).names():
+        raise UserError(f"what is there is an export of the lake {other}")
 
 
 def _holds(lake: Lake, embedding_version: str) -> bool:

@@ -18,7 +18,7 @@ from schemas.settings import Settings
 def add(sources: list[str], settings: Settings) -> list[str]:
     """Remembers them; returns those that were not known. UserError where one is not there."""
     lake = Lake.at(settings.lake, settings.s3)
-    names = dict.fromkeys(require_source(source, settings.s3) for source in sources)
+    names = dict.fromkeys(require_source(source, settings.s3, settings.allow_outside) for source in sources)
     return remember_sources(lake, names, listed=False)
 
 

@@ -95,7 +95,8 @@ def embed_clips(
     files = lake.files()
     files.makedirs(f"{lake.uri}/manifests", exist_ok=True)
     files.pipe_file(manifest, "".join(json.dumps(line) + "\n" for line in lines).encode())
-    own = settings.model_copy(update={"lake": lake.uri})
+    # The manifest is ours and its clips are not beside it: below the folder that was named, links followed.
+    own = settings.model_copy(update={"lake": lake.uri, "allow_outside": ("/",)})
     (report,) = index_catalogue(IndexRequest((manifest,), chunks), own, watch, step, main=main)
     return report
 

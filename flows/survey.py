@@ -20,7 +20,7 @@ from lake.remembered import remembered
 from lake.sources import Listing, joined, list_source, source_name
 from lake.takedowns import admitted, require_finished
 from schemas.encoders import EncoderSpec
-from schemas.errors import UserError
+from schemas.errors import NotAllowed, UserError
 from schemas.settings import S3Settings, Settings
 from schemas.tracks import DESCRIPTION_COLUMNS, MISSING, TRACKS
 from workers.audio.fetch import fetch
@@ -100,7 +100,9 @@ def _listed(lake: Lake, accepted: frozenset[str], settings: Settings) -> Listing
     for source in sources:
         try:
             with console.status(f"listing {source}"):  # silent but on a terminal
-                listings.append(list_source(source, settings.s3))
+                listings.append(list_source(source, settings.s3, settings.allow_outside))
+        except NotAllowed:  # no loss: a person decides what may be read
+            raise
         except UserError as error:
             if source not in accepted:
                 raise UserError(f"{error}. Nothing was changed; {_accept(source)}") from error

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.reports import IndexReport
+from schemas.shown import printable
 
 CHANGES = ("new", "changed", "touched", "moved", "returned", "vanished", "described")  # that a refresh counts
 _BILLED = ("core_seconds", "gpu_seconds")
@@ -28,7 +29,7 @@ def show(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     for row in rows:
         table.add_row(*[Text(_cell(value)) for value in row])  # a title may hold what rich takes for markup
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(title, style="bold", highlight=False, markup=False)
+    console.print(printable(title), style="bold", highlight=False, markup=False)
     console.print(table)
 
 
@@ -71,4 +72,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else str(value if value is not None else "")
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value if value is not None else ""))

@@ -34,6 +34,13 @@ def file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     return fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
 
 
+def one_part(name: str) -> str:
+    """A name that a lake's table gives, for a path below the lake; UserError where it leads elsewhere."""
+    if not name or "/" in name or name in (".", ".."):
+        raise UserError(f"the lake names {name!r}, which is no place in it: tonelake never wrote that; leave it")
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """Opens and creates the tables of one lake; holds no state but its address, and what it is pinned to."""
@@ -88,7 +95,7 @@ class Lake:
 
     def uri_of(self, name: str) -> str:
         """Where the table `name` lies; plain LanceDB finds it there by that name."""
-        return f"{self.uri}/{name}.lance"
+        return f"{self.uri}/{one_part(name)}.lance"
 
     def pinned(self, name: str, version: int) -> "Lake":
         """The same lake for readers, with one table as it was at a Lance version."""

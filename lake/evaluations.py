@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.connect import Lake
+from lake.connect import Lake, one_part
 from lake.lease import Lease
 from lake.sql import quoted
 from schemas.evaluations import EVALUATIONS, Evaluation
@@ -16,7 +16,7 @@ TABLE = "evaluations"
 
 def corpus_lake(lake: Lake, corpus: str) -> Lake:
     """The lake beside the catalogue's tables that holds the clips of a corpus: they never show in the catalogue."""
-    return Lake(f"{lake.uri}/benchmarks/{corpus}", lake.s3)
+    return Lake(f"{lake.uri}/benchmarks/{one_part(corpus)}", lake.s3)
 
 
 def is_known(lake: Lake, evaluation_id: str) -> bool:
@@ -103,4 +103,4 @@ def _rows(lake: Lake, where: str | None) -> list[dict[str, Any]]:
 
 
 def _items_path(lake: Lake, evaluation_id: str) -> str:
-    return f"{lake.uri}/{TABLE}/{evaluation_id}.parquet"
+    return f"{lake.uri}/{TABLE}/{one_part(evaluation_id)}.parquet"

@@ -11,6 +11,7 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
+from lake.bounds import Bounds
 from schemas.errors import UserError
 from schemas.tracks import MISSING, local_path, source_version, track_id
 
@@ -22,18 +23,22 @@ _KNOWN = {"uri", "track_id", "genres", "year", *_TEXT}
 
 
 def read_manifest(
-    uri: str, files: fsspec.AbstractFileSystem, file_system: Callable[[str], fsspec.AbstractFileSystem]
+    uri: str,
+    files: fsspec.AbstractFileSystem,
+    file_system: Callable[[str], fsspec.AbstractFileSystem],
+    allowed: tuple[str, ...],
 ) -> Iterator[dict[str, Any]]:
     """Rows of the registry for the lines of a manifest, as they are read.
 
     Relative uris start at the manifest's folder. A file that is named but not there is a row too: it will be
-    quarantined as unreadable, never dropped. UserError where the manifest is broken or names a track_id twice.
+    quarantined as unreadable, never dropped. UserError where the manifest is broken or names a track_id twice;
+    NotAllowed where it names a file neither below its folder nor in a place of `allowed`.
     """
-    folder, seen = posixpath.dirname(uri), set()
+    bounds, seen = Bounds(uri, allowed), set()
     infos = FileInfos(file_system)
     for number, line in enumerate(_full_lines(uri, files), start=1):
         try:
-            row = _row(uri, folder, number, line)
+            row = _row(uri, bounds, number, line)
         except (TypeError, AttributeError) as error:
             raise UserError(f"{uri}: line {number} has a value of the wrong kind: {error}") from error
         if row["track_id"] in seen:
@@ -68,13 +73,12 @@ def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
         yield from csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
 
 
-def _row(manifest: str, folder: str, number: int, line: dict[str, Any]) -> dict[str, Any]:
-    name = local_path(line.get("uri") or "")
-    if not name:
+def _row(manifest: str, bounds: Bounds, number: int, line: dict[str, Any]) -> dict[str, Any]:
+    named = line.get("uri") or ""
+    if not named:
         raise UserError(f"{manifest}: line {number} has no uri; every line needs the column uri")
-    uri = name if "://" in name or name.startswith("/") else posixpath.normpath(posixpath.join(folder, name))
-    if uri.startswith("s3:/") and not uri.startswith("s3://"):  # normpath folds the slashes
-        uri = uri.replace("s3:/", "s3://", 1)
+    uri = _absolute(posixpath.dirname(manifest), local_path(named))
+    bounds.require(f"{manifest}: line {number}", named, uri)
     given = "" if line.get("track_id") is None else str(line["track_id"])
     return {
         "track_id": given or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
@@ -84,6 +88,15 @@ def _row(manifest: str, folder: str, number: int, line: dict[str, Any]) -> dict[
         "extra": _extra(line),
         **{column: str(line[column]) if line.get(column) else None for column in _TEXT},
     }
+
+
+def _absolute(folder: str, name: str) -> str:
+    if "://" in name or name.startswith("/"):
+        return name
+    uri = posixpath.normpath(posixpath.join(folder, name))
+    if uri.startswith("s3:/") and not uri.startswith("s3://"):  # normpath folds the slashes
+        uri = uri.replace("s3:/", "s3://", 1)
+    return uri
 
 
 def _genres(value: object) -> list[str] | None:

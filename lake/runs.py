@@ -11,6 +11,7 @@ import pyarrow as pa
 from lake.connect import Lake
 from schemas.encoders import EncoderSpec
 from schemas.runs import RUNS
+from schemas.shown import redacted
 
 
 def new_run_id() -> str:
@@ -31,7 +32,7 @@ class RunRecord:
             "encoder": spec.name if spec else None,
             "embedding_version": spec.embedding_version if spec else None,
             "sources": parameters.get("sources"),
-            "parameters": json.dumps(parameters),
+            "parameters": redacted(json.dumps(parameters)),
             "status": "running",
             "host": socket.gethostname(),
             "started_at": datetime.now(UTC),
@@ -48,11 +49,20 @@ class RunRecord:
 
     def done(self, counts: dict[str, Any]) -> None:
         """The run reached its end with these counts."""
-        self._row |= {"status": "done", "counts": json.dumps(counts), "finished_at": datetime.now(UTC)}
+        self._row |= {"status": "done", "counts": redacted(json.dumps(counts)), "finished_at": datetime.now(UTC)}
         self._write()
 
     def _write(self) -> None:
         self._lake.upsert("runs", RUNS, pa.Table.from_pylist([self._row], schema=RUNS))
+
+
+def last_finished(lake: Lake) -> dict[tuple[str, str], datetime]:
+    """When the last run of each command ended, by (command, "done" or "failed")."""
+    if "runs" not in lake.names():
+        return {}
+    rows = lake.table("runs").to_table(columns=["command", "status", "finished_at"], filter="finished_at IS NOT NULL")
+    latest = rows.group_by(["command", "status"]).aggregate([("finished_at", "max")]).to_pylist()
+    return {(row["command"], row["status"]): row["finished_at_max"] for row in latest}
 
 
 def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lake.connect import Lake
-from lake.sql import among, quoted
+from lake.sql import among, condition, quoted
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.tables import embeddings_table
@@ -29,7 +29,7 @@ class Filter:
 
     def sql(self) -> str | None:
         """All conditions, joined."""
-        parts = [f"({self.where})"] if self.where else []
+        parts = [condition(self.where)] if self.where else []
         parts += [f"array_has(tag_names, {quoted(self.tag)})"] if self.tag else []
         parts += [f"NOT ({among('track_id', self.without)})"] if self.without else []
         return " AND ".join(parts) or None
@@ -68,7 +68,7 @@ def nearest_rows(
         asked = {"columns": [*columns, "_distance"], "nearest": nearest, "prefilter": True}
     try:
         return _open(lake, spec).to_table(filter=chosen.sql(), **asked)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:  # the last for what its parser has yet to learn
         if chosen.where:
             raise UserError(f"cannot search with --where {chosen.where!r}: {_first_line(error)}") from error
         raise

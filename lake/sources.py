@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
+from lake.bounds import require_allowed_source
 from lake.connect import file_system, require_reachable
 from lake.manifest import MANIFEST_SUFFIXES, FileInfos, read_manifest
 from schemas.audio import AUDIO_SUFFIXES
-from schemas.errors import UserError
+from schemas.errors import UserError, require_no_keys
 from schemas.settings import S3Settings
 from schemas.tracks import TRACKS, local_path, source_version, track_id
 
@@ -40,21 +41,25 @@ class Listing:
     found: dict[str, int]
 
 
-def list_sources(sources: list[str], s3: S3Settings) -> Listing:
-    """Everything the sources hold. A track named twice is one row; UserError where a source cannot be read."""
-    found = joined([list_source(source, s3) for source in sources])
+def list_sources(sources: list[str], s3: S3Settings, allowed: tuple[str, ...] = ()) -> Listing:
+    """Everything the sources hold. A track named twice is one row; UserError where a source cannot be read.
+
+    `allowed` are the places outside a manifest's folder that its lines may name: see `Settings.allow_outside`.
+    """
+    found = joined([list_source(source, s3, allowed) for source in sources])
     if not len(found.tracks):
         raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {found.skipped} others")
     return found
 
 
-def list_source(source: str, s3: S3Settings) -> Listing:
-    """What one source holds, perhaps nothing; UserError where it cannot be read."""
+def list_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> Listing:
+    """What one source holds, perhaps nothing; UserError where it cannot be read, or names what is not allowed."""
+    require_allowed_source(source, allowed)
     root, now = source_name(source), datetime.now(UTC)
     files = _file_system(root, s3)
     skipped: Counter[str] = Counter()
     if root.endswith(MANIFEST_SUFFIXES):
-        rows = read_manifest(root, files, lambda uri: _file_system(uri, s3))
+        rows = read_manifest(root, files, lambda uri: _file_system(uri, s3), allowed)
     else:
         rows = _list_audio(root, files, skipped)
     about = {"source": root, "state": "active", "last_seen": now, "added_at": now}
@@ -72,8 +77,9 @@ def joined(listings: list[Listing]) -> Listing:
     return Listing(tracks, sum(one.skipped for one in listings), counts)
 
 
-def require_source(source: str, s3: S3Settings) -> str:
-    """The source's name; UserError where there is no such thing."""
+def require_source(source: str, s3: S3Settings, allowed: tuple[str, ...]) -> str:
+    """The source's name; UserError where there is no such thing, or where file:// is off."""
+    require_allowed_source(source, allowed)
     root = source_name(source)
     if not root.startswith("s3://") and not _file_system(root, s3).exists(root):
         raise UserError(f"no such source: {root}")
@@ -81,7 +87,8 @@ def require_source(source: str, s3: S3Settings) -> str:
 
 
 def source_name(source: str) -> str:
-    """How a source is named everywhere: absolute, without a slash at its end."""
+    """How a source is named everywhere: absolute, without a slash at its end; UserError where keys stand in it."""
+    require_no_keys(source)
     return source.rstrip("/") if source.startswith("s3://") else _absolute(source)
 
 

@@ -1,9 +1,14 @@
-"""Literals for Lance's SQL filters, and rows chosen by any number of them."""
+"""Literals and conditions for Lance's SQL filters, and rows chosen by any number of them."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import lance
 import pyarrow as pa
+
+from schemas.errors import UserError
+
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`""")
 
 
 def quoted(text: str) -> str:
@@ -33,3 +38,18 @@ def rows_among(
     chosen = list(among_each(column, values)) or ["false"]
     filters = [f"({also}) AND {one}" for one in chosen] if also else chosen
     return pa.concat_tables([table.to_table(columns=columns, filter=one) for one in filters])
+
+
+def condition(where: str) -> str:
+    """A person's filter in brackets, to be joined with others; UserError where it would end before them.
+
+    Lance reads as much as makes sense: of "true) OR (true" and of "true) --" whatever follows would be no condition.
+    """
+    depth, bare = 0, _QUOTED.sub("", where)
+    for character in bare:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0:
+            break
+    if depth or any(mark in bare for mark in ("'", '"', "`", "--", "/*", ";")):
+        raise UserError(f"the filter {where!r} is not one condition: close brackets and quotes, leave out comments")
+    return f"({where})"

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from schemas.audio import WindowSpec
+from schemas.errors import UserError
 
+_NAME = re.compile(r"[A-Za-z0-9_.+-]+")  # it is a part of paths, and may come from a stranger's lake or model
 HALF = "-bfloat16"  # ends the name of an encoder in mixed precision
 
 
@@ -67,6 +70,11 @@ class EncoderSpec:
     prompt: str = "{}"
     base: str = ""
     folder: str = ""
+
+    def __post_init__(self) -> None:
+        for name in filter(None, (self.name, self.base)):
+            if not _NAME.fullmatch(name):
+                raise UserError(f"{name!r} is no name of an encoder: letters, digits and _.+- name its tables")
 
     @property
     def address(self) -> str:

@@ -1,4 +1,4 @@
-"""Settings, read from the environment once and passed on. The only module that reads it."""
+"""Settings, read from the environment once and passed on. The only module that reads it for its meaning."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,18 +8,24 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.audio import ACCEPTABLE
+from schemas.shown import carries_keys
 
 
 class S3Settings(BaseSettings):
     """The usual AWS_* variables; one object gives Lance, s3fs and pyarrow the same endpoint, keys and retries."""
 
-    model_config = SettingsConfigDict(env_prefix="AWS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="AWS_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     endpoint_url: str | None = None
-    access_key_id: str | None = None
+    access_key_id: str | None = Field(None, repr=False)
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
     region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _without_keys(cls, value: str | None) -> str | None:
+        return _plain_address(value)
 
     @property
     def _region(self) -> str | None:
@@ -59,7 +65,7 @@ class S3Settings(BaseSettings):
 class Settings(BaseSettings):
     """TONELAKE_* variables; the command line's global options win over them."""
 
-    model_config = SettingsConfigDict(env_prefix="TONELAKE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TONELAKE_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     lake: str = "./lake-data"
     encoder: str = "musicnn"
@@ -67,6 +73,9 @@ class Settings(BaseSettings):
     soundfonts: Path | None = None  # a folder with soundfonts, or the packages that hold them, for those offline
     allow_unproven: bool = False
     accept: Annotated[frozenset[str], NoDecode] = frozenset()
+    # Places outside a manifest's own folder that its lines may name, separated by commas: folders, s3:// prefixes and
+    # file:// uris. "/" and "s3://" allow all of either kind, "file://" all such uris, as sources too.
+    allow_outside: Annotated[tuple[str, ...], NoDecode] = ()
     keep_windows: bool = True
     commit_rows: int = 4096
     commit_seconds: float = 60.0
@@ -77,9 +86,10 @@ class Settings(BaseSettings):
     price_core_hour: float = Field(0.0, ge=0)  # in `currency`; 0: not told
     price_gpu_hour: float = Field(0.0, ge=0)
     currency: str = "USD"
-    cpus: int | None = None  # of a Ray started here; None: all cores
+    cpus: int | None = Field(None, ge=1)  # to compute on, which an autoscaling cluster grows to; None: all there are
+    gpus: int | None = Field(None, ge=0)
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
-    prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL")
+    prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL", repr=False)
     s3: S3Settings = Field(default_factory=S3Settings)
 
     @classmethod
@@ -101,11 +111,28 @@ class Settings(BaseSettings):
         """These settings with one encoder each."""
         return [self.model_copy(update={"encoder": name}) for name in self.encoders]
 
+    @field_validator("lake")
+    @classmethod
+    def _without_keys(cls, value: str) -> str:
+        return _plain_address(value) or ""
+
     @field_validator("encoder")
     @classmethod
     def _named(cls, value: str) -> str:
         if not value.replace(",", " ").strip():
             raise ValueError("no encoder is named; `tonelake encoders` lists them")
+        return value
+
+    @field_validator("allow_outside", mode="before")
+    @classmethod
+    def _places(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("allow_outside")
+    @classmethod
+    def _are_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := next((one for one in value if not one.startswith(("/", "s3://", "file://"))), None):
+            raise ValueError(f"{wrong!r} is no place: give absolute folders, s3:// prefixes or file:// uris")
         return value
 
     @field_validator("accept", mode="before")
@@ -119,6 +146,12 @@ class Settings(BaseSettings):
         if unknown := value - ACCEPTABLE:
             raise ValueError(f"not to be accepted: {', '.join(sorted(unknown))}; these are: {', '.join(ACCEPTABLE)}")
         return value
+
+
+def _plain_address(value: str | None) -> str | None:
+    if carries_keys(value or ""):
+        raise ValueError("keys stand in the address: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead")
+    return value
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -85,7 +85,7 @@ def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = Fuse
 
 
 def _first_pass(tracks: pa.Table, specs: Specs, settings: Settings, stage: type) -> Iterator[Outcomes]:
-    gpus = _gpus_for(specs)
+    gpus = _gpus_for(specs, settings)
     if not gpus or len(specs) > 1:  # several encoders share one decoding, so they share its process
         yield from fused(tracks, specs, settings, stage, gpus)
         return
@@ -100,11 +100,11 @@ def fused(
     tracks: pa.Table, specs: Specs, settings: Settings, stage: type = FusedStage, gpus: int = 0
 ) -> Iterator[Outcomes]:
     """One actor a core, or a GPU; an actor that dies comes back, its block is tried once more and then left out."""
-    data = ray.data.from_arrow(_blocks(tracks)).map_batches(
+    data = ray.data.from_arrow(_blocks(tracks, _cpus(settings))).map_batches(
         stage,
         fn_constructor_args=(specs, settings),
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=gpus or _cpus()),
+        compute=ray.data.ActorPoolStrategy(size=gpus or _cpus(settings)),
         **_held_by_one(gpus),
         **SURVIVE,
     )
@@ -114,8 +114,8 @@ def fused(
 
 def split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int) -> Iterator[Outcomes]:
     """Decoding on the CPUs, one encoder a GPU; without GPUs one core encodes and the others decode."""
-    decoders = max(1, _cpus() - (0 if gpus else 1))
-    data = ray.data.from_arrow(_blocks(tracks)).map_batches(
+    decoders = max(1, _cpus(settings) - (0 if gpus else 1))
+    data = ray.data.from_arrow(_blocks(tracks, _cpus(settings))).map_batches(
         DecodeStage,
         fn_constructor_args=(spec, settings),
         batch_size=None,
@@ -142,10 +142,12 @@ def alone(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = Fuse
     Two crashes by itself quarantine a track. Any other failure of Ray's leaves it pending.
     """
     crashed: list[pa.Table] = []
-    task = _alone.options(num_gpus=1) if _gpus_for(specs) else _alone  # the device that its neighbours were heard on
+    on_gpu = _gpus_for(specs, settings) > 0  # the device that its neighbours were heard on
+    task = _alone.options(num_gpus=1) if on_gpu else _alone
     rows = [tracks.slice(row, 1) for row in range(len(tracks))]
-    for start in range(0, len(rows), _cpus()):
-        group = rows[start : start + _cpus()]
+    cpus = _cpus(settings)
+    for start in range(0, len(rows), cpus):
+        group = rows[start : start + cpus]
         for row, running in [(row, task.remote(stage, specs, settings, row)) for row in group]:
             answer = _answer(running, row, specs)
             if answer is None:
@@ -247,11 +249,11 @@ def _held_by_one(gpus: int) -> dict[str, int | None]:
     return {"num_gpus": 1, "batch_size": MAX_BLOCK_TRACKS} if gpus else {"num_cpus": 1, "batch_size": None}
 
 
-def _blocks(tracks: pa.Table) -> list[pa.Table]:
+def _blocks(tracks: pa.Table, cpus: int) -> list[pa.Table]:
     """Longest tracks first, so that no core is left with one at the end; fewer tracks a block where tracks are few."""
     order = np.argsort(_seconds(tracks))[::-1]
     tracks = tracks.take(pa.array(order))
-    rows = min(MAX_BLOCK_TRACKS, max(1, len(tracks) // (BLOCKS_PER_CORE * _cpus())))
+    rows = min(MAX_BLOCK_TRACKS, max(1, len(tracks) // (BLOCKS_PER_CORE * cpus)))
     return [tracks.slice(start, rows) for start in range(0, len(tracks), rows)]
 
 
@@ -264,15 +266,18 @@ def _seconds(tracks: pa.Table) -> list[float]:
     return [estimated_seconds(uri, size) for uri, size in pairs]
 
 
-def held(specs: Specs) -> tuple[int, int]:
+def held(specs: Specs, settings: Settings) -> tuple[int, int]:
     """Cores and GPUs of the cluster that embedding with these encoders holds."""
-    return _cpus(), _gpus_for(specs)
+    return _cpus(settings), _gpus_for(specs, settings)
 
 
-def _cpus() -> int:
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+def _cpus(settings: Settings) -> int:
+    """Those that are asked for, which makes an autoscaling cluster grow; else those of the cluster as it is."""
+    return settings.cpus or max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
-def _gpus_for(specs: Specs) -> int:
-    """The cluster's GPUs, where one of the encoders computes on them."""
-    return int(ray.cluster_resources().get("GPU", 0)) if any(entry_of(spec).on_gpu for spec in specs) else 0
+def _gpus_for(specs: Specs, settings: Settings) -> int:
+    """GPUs, as `_cpus`, where one of the encoders computes on them."""
+    if not any(entry_of(spec).on_gpu for spec in specs):
+        return 0
+    return int(ray.cluster_resources().get("GPU", 0)) if settings.gpus is None else settings.gpus

@@ -13,6 +13,7 @@ from schemas.audio import AudioFacts, WindowSpec
 from schemas.embeddings import TAG_SCORE_FLOOR
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
+from schemas.shown import redacted
 from workers.audio.fetch import Fetched, fetch
 from workers.audio.metadata import FileTags, file_tags
 from workers.audio.recording import Recording
@@ -161,7 +162,7 @@ def _unembedded(track: Row, outcome: str, reason: str | None, message: str) -> R
         "track_id": track["track_id"],
         "outcome": outcome,
         "reason": reason,
-        "message": message[:500],
+        "message": redacted(message)[:500],
         "source_version": track["source_version"],
     }
 

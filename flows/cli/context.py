@@ -1,12 +1,14 @@
 """What every command has: the global options, and how it answers people and programs."""
 
 import json
+import logging
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import UserError
 from schemas.settings import Settings
+from schemas.shown import printable, redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,20 @@ class Context:
     json: bool
 
 
+class _Redacting(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(redacted(super().format(record)))
+
+
+def log_to_stderr(level: int) -> None:
+    """Whatever is logged, by us or by others, without secrets."""
+    logging.basicConfig(stream=sys.stderr, level=level)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Redacting(logging.BASIC_FORMAT))
+    for name in ("botocore", "aiobotocore"):  # they spell out every request, with its keys and signatures
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
@@ -25,7 +41,7 @@ def print_json(document: Any) -> None:
 
 def say(text: str) -> None:
     """A line for the person, beside the answer."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(redacted(text)), file=sys.stderr, flush=True)
 
 
 def show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None:

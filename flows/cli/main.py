@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import traceback
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +23,10 @@ from flows.cli import (
     releases,
     training,
 )
-from flows.cli.context import Context, count, print_json, show_list
+from flows.cli.context import Context, count, log_to_stderr, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import Settings
+from schemas.shown import printable, redacted
 
 app = typer.Typer(
     help="A music catalogue in; a searchable, versioned lake of embeddings and tags out.",
@@ -54,7 +56,7 @@ def main() -> None:
         _fail(f"{error}; check the path and its permissions", 2)
     except Exception as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
-            raise
+            _fail(traceback.format_exc(), 1)
         first = str(error).splitlines()[0] if str(error) else ""
         _fail(f"{type(error).__name__}: {first} (tonelake -v shows where)", 1)
 
@@ -77,7 +79,7 @@ def options(
     if show_version:
         print(version("tonelake"))
         raise typer.Exit
-    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if verbose else logging.WARNING)
+    log_to_stderr(logging.DEBUG if verbose else logging.WARNING)
     try:
         settings = Settings.given(lake=lake, encoder=encoder, allow_unproven=allow_unproven)
     except ValidationError as error:
@@ -109,8 +111,18 @@ def index(
 
 
 @app.command()
-def status(context: typer.Context) -> None:
+def status(
+    context: typer.Context,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print it in Prometheus's text format.")] = False,
+) -> None:
     """Coverage of every encoder version in the lake, with table sizes."""
+    if prometheus:
+        from flows.metrics import exposition
+
+        if context.obj.json:
+            raise UserError("status answers in one form: give --json or --prometheus, not both")
+        print(exposition(context.obj.settings), end="")
+        return
     from flows.query import status as read_status
 
     found = read_status(context.obj.settings)
@@ -264,7 +276,7 @@ def _names(tags: list[dict[str, Any]]) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"tonelake: {message}", file=sys.stderr)
+    print(f"tonelake: {printable(redacted(message))}", file=sys.stderr)
     sys.exit(code)
 
 

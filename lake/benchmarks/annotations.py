@@ -42,6 +42,8 @@ def _checked(read: Callable[[Path], list[Clip]], source: str, data: Path) -> lis
         raise UserError(f"the annotations below {data} name clip {twice} {count} times; get them again from {source}")
     if strange := {clip.split for clip in clips} - set(SPLITS):
         raise UserError(f"the annotations below {data} name a split {strange.pop()!r}; get them again from {source}")
+    if outside := next((one.path for one in clips if one.path.startswith("/") or ".." in one.path.split("/")), None):
+        raise UserError(f"the annotations below {data} name a file outside, {outside!r}; get them again from {source}")
     return clips
 
 

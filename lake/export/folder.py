@@ -20,7 +20,7 @@ from typing import Any
 import fsspec
 
 from lake.connect import file_system, require_reachable
-from schemas.errors import UserError
+from schemas.errors import UserError, require_no_keys
 from schemas.settings import S3Settings
 
 MANIFEST = "manifest.json"
@@ -42,6 +42,7 @@ class Folder:
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "Folder":
         """Nothing is read or made yet; UserError where no export can be there."""
+        require_no_keys(uri)
         if "://" not in uri:
             uri = os.path.abspath(os.path.expanduser(uri))
             if os.path.isfile(uri) or os.path.ismount(uri):
@@ -71,6 +72,11 @@ class Folder:
         """That of a whole export; None where there is none."""
         found, plan = self._json(f"{self.uri}/{MANIFEST}"), self._json(f"{self.uri}/{UNFINISHED}")
         return None if found is None or (plan and not fits(found, plan)) else found
+
+    def plan(self) -> dict[str, Any] | None:
+        """What an export here, whole or not, is of; UserError where what is there is none of tonelake's."""
+        places = (f"{self.uri}/{MANIFEST}", f"{self.uri}/{UNFINISHED}", f"{self.stage}/{UNFINISHED}")
+        return next(filter(None, map(self._json, places)), None)
 
     def names(self) -> list[str]:
         """Files in the folder, as paths below it."""

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from platformdirs import user_cache_path
 
 from lake.connect import Lake, file_system, require_reachable
 from lake.export.formats import KEY
 from lake.export.rows import Rows
 from lake.releases import at
 from lake.vectors import matrix
-from schemas.errors import UserError
+from schemas.errors import UserError, require_no_keys
 from schemas.releases import Snapshot
 from schemas.settings import S3Settings
 
@@ -45,6 +45,7 @@ class File:
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "File":
         """Nothing is read or made yet; UserError where no file can be there."""
+        require_no_keys(uri)
         if uri.startswith("s3://"):
             require_reachable(s3)
         elif "://" in uri:
@@ -62,9 +63,9 @@ class File:
 
     @property
     def stage(self) -> Path:
-        """Where the parts are: of a file in a store in this machine's folder for passing files."""
+        """Where the parts are: of a file in a store in this user's own cache, where nobody else can put links."""
         if self.uri.startswith("s3://"):
-            return Path(tempfile.gettempdir(), f"tonelake-{hashlib.sha256(self.uri.encode()).hexdigest()[:16]}")
+            return user_cache_path("tonelake") / f"similar-{hashlib.sha256(self.uri.encode()).hexdigest()[:16]}"
         path = Path(self.uri)
         return path.with_name(f".{path.name}.unfinished")
 

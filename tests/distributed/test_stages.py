@@ -139,7 +139,7 @@ def test_a_store_that_does_not_answer_leaves_tracks_pending(tracks, monkeypatch)
 
 @pytest.mark.usefixtures("settings")
 def test_blocks_put_the_longest_first_and_lose_none(tracks):
-    blocks = stages._blocks(tracks)
+    blocks = stages._blocks(tracks, cpus=2)
     sizes = [stages._seconds(block)[0] for block in blocks]
     assert sizes == sorted(sizes, reverse=True)
     assert sum(map(len, blocks)) == len(tracks)

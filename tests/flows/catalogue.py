@@ -32,7 +32,7 @@ def here(decoded, monkeypatch):
 
     monkeypatch.setattr(stages, "embed", embed)
     monkeypatch.setattr(stages, "start_ray", lambda _: None)
-    monkeypatch.setattr(stages, "held", lambda _: (1, 0))
+    monkeypatch.setattr(stages, "held", lambda *_: (1, 0))
 
 
 def write_sound(path: Path, seed: int) -> None:

@@ -135,8 +135,8 @@ def test_flows_are_deployed_as_declared():
         assert done.returncode == 0, done.stdout + done.stderr
     deployed = {deployment.name: deployment for deployment in asyncio.run(deployments())}
     times = {"nightly": "0 3 * * *", "nightly-refresh": "0 1 * * *", "weekly": "0 5 * * 0"}
-    assert deployed.keys() == {*times, "nightly-export"}
-    assert deployed["nightly-export"].schedules == []
+    assert deployed.keys() == {*times, "nightly-export", "on-request", "gated"}
+    assert [deployed[name].schedules for name in ("nightly-export", "on-request", "gated")] == [[], [], []]
     for name, cron in times.items():
         one = deployed[name]
         assert one.global_concurrency_limit.limit == 1

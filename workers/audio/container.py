@@ -10,16 +10,23 @@ from workers.audio.verdicts import Notes, Rejected
 # Containers whose header states the length. Of the others FFmpeg only guesses it, from the bit rate.
 _STATED_LENGTH = {"wav", "w64", "aiff", "flac", "ogg", "asf", "wv", "caf", "ape", "tta", "matroska,webm"}
 _MP3_LENGTH_MARKS = (b"Xing", b"Info", b"VBRI")
+# A playlist or script is "audio" to FFmpeg as well: it must open no other file and no connection for one.
+_ONLY_THIS_FILE = {"protocol_whitelist": ""}
 
 
 def open_container(file: BinaryIO, notes: Notes) -> av.container.InputContainer:
     """Opens with FFmpeg; Rejected as unrecognised where it knows no such format."""
-    file.seek(0)
     try:
-        return av.open(file, metadata_errors="replace")
+        return opened(file)
     except av.error.FFmpegError as error:
         notes.add("unrecognised", f"FFmpeg: {error.strerror}")
         raise Rejected("unrecognised", "nothing to decode") from error
+
+
+def opened(file: BinaryIO) -> av.container.InputContainer:
+    """The file's container; FFmpegError where it is none, or one that refers to other files."""
+    file.seek(0)
+    return av.open(file, metadata_errors="replace", options=_ONLY_THIS_FILE)
 
 
 def declared_seconds(file: BinaryIO, notes: Notes) -> float | None:

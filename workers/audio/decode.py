@@ -12,7 +12,7 @@ import av
 import numpy as np
 import soundfile
 
-from workers.audio.container import open_container
+from workers.audio.container import open_container, opened
 from workers.audio.verdicts import Notes
 
 CHUNK_SAMPLES = 1 << 17
@@ -127,8 +127,7 @@ def _decode_sndfile(file: BinaryIO, start: int) -> Iterator[Chunk]:
 
 def demuxed_samples(file: BinaryIO) -> int:
     """Samples that the packets hold, whatever the header states; nothing is decoded."""
-    file.seek(0)
-    with av.open(file, metadata_errors="replace") as container:
+    with opened(file) as container:
         stream = container.streams.audio[0]
         samples = stream.time_base * stream.codec_context.sample_rate
         return int(sum(packet.duration or 0 for packet in container.demux(stream)) * samples)

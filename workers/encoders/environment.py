@@ -28,6 +28,7 @@ import numpy as np
 
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.shown import without_secrets
 from workers.encoders.protocol import Encoder
 from workers.weights import pip, unreachable, weights_folder
 
@@ -100,7 +101,7 @@ class Isolated:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _SERVE, str(theirs.fileno())],
-                env=_CHILD | os.environ | {"PYTHONPATH": path},
+                env=_CHILD | without_secrets() | {"PYTHONPATH": path},  # others' packages run in it
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # ours is for answers

@@ -1,10 +1,12 @@
 """OMAR-RQ: a conformer that guesses masked audio codes at 25 steps a second; heard by the package omar-rq."""
 
+import re
 from functools import partial
 from pathlib import Path
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from schemas.errors import UserError
 from workers.encoders.entry import Entry
 from workers.encoders.environment import Environment, Isolated
 from workers.encoders.net_encoder import NetEncoder
@@ -13,6 +15,7 @@ from workers.weights import HubSource, weights_folder
 # Where the authors' configuration of the tagging probe takes embeddings (MTG/omar-rq at 00fa1c54,
 # cfg/downstream/tagging.gin: embedding_layer 6, mean over time), and their README's example.
 LAYER = 6
+_IMPORTS = re.compile(r"[^\w#]*(import|include|from)\b")
 
 PACKAGES = Environment(
     "omar-rq",
@@ -51,6 +54,12 @@ SPEC = EncoderSpec(
 )
 
 
+def require_plain_gin(config: Path) -> None:
+    """UserError for a gin file that imports or includes: one that imports calls whatever it likes (tried)."""
+    if found := next(filter(_IMPORTS.match, config.read_text().splitlines()), None):
+        raise UserError(f"{config} is more than settings ({found.strip()!r}), so it is not read: remove its folder")
+
+
 class OmarRq(NetEncoder):
     """An Encoder, where omar-rq can be imported."""
 
@@ -58,6 +67,7 @@ class OmarRq(NetEncoder):
         from importlib import import_module
 
         package, folder = import_module("omar_rq.get_model"), weights_folder(WEIGHTS, models)
+        require_plain_gin(folder / "config.gin")
         package.hf_hub_download = lambda repo_id, filename: folder / filename  # noqa: ARG005, the package's names
         net = package.get_model(model_id=WEIGHTS.repository)
         net.net.layers = net.net.layers[: LAYER + 1]  # those behind it would be computed for nothing

@@ -46,15 +46,17 @@ _MODULES = (
 ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
 
 
-def encoder_entry(name: str) -> Entry:
+def encoder_entry(name: str, above: tuple[Path, ...] = ()) -> Entry:
     """The entry of that name, which may end in -bfloat16, or of a trained encoder's folder; UserError says which
-    there are.
+    there are. `above` are the folders whose base it is.
     """
     entry = ENCODERS.get(name.removesuffix(HALF))
     if entry is None and ("/" in name or Path(name).is_dir()):
         folder = Path(name).expanduser().absolute()
+        if folder in above:
+            raise UserError(f"{folder} is trained on itself, says its model.json: train it again")
         trained = read_trained(folder)
-        return trained_entry(folder, trained, encoder_entry(trained.base) if trained.base else None)
+        return trained_entry(folder, trained, encoder_entry(trained.base, (*above, folder)) if trained.base else None)
     if entry is None:
         named = ", ".join(sorted(ENCODERS))
         raise UserError(f"no encoder is named {name!r}; there are {named}, or a folder that `tonelake train` wrote")

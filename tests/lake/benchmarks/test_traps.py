@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from lake.benchmarks import mtat
+from lake.benchmarks.annotations import loader
 from lake.benchmarks.pickles import unpickled
 from lake.benchmarks.registry import BENCHMARKS
+from schemas.benchmarks import Clip
 from schemas.errors import UserError
 from tests.lake.benchmarks.layouts import put
 
@@ -159,6 +161,32 @@ def test_pickles_of_python_2_and_of_arrays_are_read(tmp_path):
     read = unpickled(tmp_path, "arrays.pkl")
     assert read["rows"].tolist() == [0, 1, 2]
     assert (read["one"], read["names"]) == (2.5, ("a", {1}))
+    for kept in (np.arange(6, dtype=">f4").reshape(2, 3).T, np.array(["é", "ab"]), np.zeros((0, 2), bool)):
+        put(tmp_path, "array.pkl", pickle.dumps(kept))
+        assert unpickled(tmp_path, "array.pkl").tolist() == kept.tolist()
+
+
+class _Beyond:
+    """A dtype of 8 bytes whose field lies a gigabyte after them: reading it ends the process, or worse."""
+
+    def __reduce__(self):
+        fields = {"a": (np.dtype("i8"), 1 << 30)}
+        return np.dtype, ("V8",), (3, "|", None, ("a",), fields, 8, 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (pickle.dumps([_Beyond()]), "array of 'V8', which is not plain data"),
+        (pickle.dumps(np.array([print], dtype=object)), "not plain data"),
+        (pickle.dumps(np.arange(5))[:-30] + b".", "is not a pickle of plain data"),
+        (b"cbuiltins\nbytes\n(I999999999999\ntR.", "asks for builtins.bytes"),
+    ],
+)
+def test_pickles_that_would_reach_into_memory_are_refused(tmp_path, content, said):
+    put(tmp_path, "harmful.pkl", content)
+    with pytest.raises(ValueError, match=said):
+        unpickled(tmp_path, "harmful.pkl")
 
 
 def test_emotify_published_hears_another_file_under_another_id(loaded):
@@ -203,3 +231,9 @@ def test_rendered_labels_are_genres_and_tags_without_instrumental(loaded):
     solos = loaded("rendered-instruments")
     assert {clip.labels for clip in solos.values()} == {("harp",)}
     assert solos["seed-7/00000-harp.wav"].split == "test"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "audio/../../private.wav"])
+def test_annotations_that_name_a_file_outside_their_folder_are_refused(tmp_path, path):
+    with pytest.raises(UserError, match="name a file outside"):
+        loader(lambda _: [Clip("a", path, "test", ("jazz",))], "its site")(tmp_path)

@@ -118,3 +118,21 @@ def test_ffmpeg_alone_would_hear_noise_in_a_garbled_flac():
 def test_the_same_bytes_are_the_same_windows(suffix):
     data = ffmpeg(SECONDS, suffix)
     np.testing.assert_array_equal(heard(data)[0], heard(data)[0])
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ffconcat version 1.0\nfile 'private.wav'\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nprivate.wav\n#EXT-X-ENDLIST\n",
+    ],
+    ids=["list of files", "session that is sent by the network", "playlist"],
+)
+def test_a_file_that_refers_to_others_has_nothing_of_theirs(script, tmp_path, monkeypatch):
+    """FFmpeg plays such scripts, whatever they are called: a stranger's would have this machine's files embedded."""
+    soundfile.write(tmp_path / "private.wav", np.random.default_rng(0).normal(0, 0.1, 32_000), 16_000)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Rejected) as caught:
+        heard(script.encode())
+    assert caught.value.reason == "unrecognised"

@@ -90,3 +90,12 @@ def test_a_dead_store_is_not_the_tracks_fault(monkeypatch):
     monkeypatch.setattr(fetching, "_locate", lambda uri, _: (Dead(), uri))
     with pytest.raises(ConnectionError), fetch("s3://bucket/a.wav", S3Settings()):
         pass
+
+
+def test_a_pipe_or_a_device_is_no_track_and_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")  # whoever opens it waits for a writer, for ever
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    for name in ("pipe.wav", "zero.wav"):
+        with pytest.raises(Rejected) as caught:
+            read(tmp_path / name)
+        assert caught.value.reason == "empty"

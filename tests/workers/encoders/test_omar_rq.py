@@ -5,10 +5,11 @@ import io
 import numpy as np
 import pytest
 
+from schemas.errors import UserError
 from tests.conformance.environments import inside
 from tests.conformance.golden import signal
-from tests.conformance.small_omar_rq import DIM, build
-from workers.encoders.omar_rq import LAYER, PACKAGES, WEIGHTS
+from tests.conformance.small_omar_rq import CONFIG, DIM, build
+from workers.encoders.omar_rq import LAYER, PACKAGES, WEIGHTS, require_plain_gin
 from workers.encoders.registry import ENCODERS
 
 _DIRECT = """
@@ -51,3 +52,17 @@ def test_the_package_hears_the_whole_window(heard):
 def test_the_package_has_the_transformers_that_it_pins(heard):
     _, direct = heard
     assert str(direct["transformers"]) == "4.57.6"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from __gin__ import dynamic_registration", "import subprocess", "  include '/tmp/more.gin'", "\ufeffimport os"],
+)
+def test_a_configuration_that_would_call_functions_is_refused(line, tmp_path):
+    """With these a gin file runs what it likes: `build_module.net = @subprocess.check_output()`."""
+    config = tmp_path / "config.gin"
+    config.write_text(f"# from the hub\n{CONFIG}")
+    require_plain_gin(config)
+    config.write_text(f"{CONFIG}\n{line}\n")
+    with pytest.raises(UserError, match="is more than settings"):
+        require_plain_gin(config)

@@ -1,0 +1,155 @@
+"""The KubeRay files: pods by Kubernetes's own schema, and everything that one part names is there in another."""
+
+import re
+import shlex
+
+import kubernetes_validate
+import pytest
+import typer
+import yaml
+
+from flows.cli.main import app
+from tests.infra.files import INFRA, ROOT, SECRET, documents, stages, unknown
+from workers.encoders.registry import ENCODERS
+
+KUBERNETES = "1.34"
+SPOT = {"cloud.google.com/gke-spot", "eks.amazonaws.com/capacityType", "kubernetes.azure.com/scalesetpriority"}
+# KubeRay's fields, by its API reference; a schema of its own comes with the operator only.
+GROUP = {"rayStartParams", "template"}
+WORKERS = GROUP | {"groupName", "replicas", "minReplicas", "maxReplicas"}
+CLUSTER = {"rayVersion", "authOptions", "enableInTreeAutoscaling", "autoscalerOptions"}
+CLUSTER |= {"headGroupSpec", "workerGroupSpecs"}
+JOB = {"clusterSelector", "submissionMode", "entrypoint", "runtimeEnvYAML", "submitterPodTemplate"}
+
+account, settings, cluster = documents("kuberay/cluster.yaml")
+(job,) = documents("kuberay/backfill.yaml")
+head = cluster["spec"]["headGroupSpec"]
+groups = {group["groupName"]: group for group in cluster["spec"]["workerGroupSpecs"]}
+templates = {"head": head["template"], "job": job["spec"]["submitterPodTemplate"]}
+templates |= {name: group["template"] for name, group in groups.items()}
+
+
+def container(template):
+    (only,) = template["spec"]["containers"]
+    return only
+
+
+def limit(name, resource):
+    return int(container(templates[name])["resources"]["limits"].get(resource, 0))
+
+
+def variables(name):
+    return {one["name"]: one["value"] for one in container(templates[name]).get("env", ())}
+
+
+@pytest.mark.parametrize("document", [account, settings], ids=lambda one: one["kind"])
+def test_plain_objects_fit_kubernetes_schema(document):
+    kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("name", templates)
+def test_pods_fit_kubernetes_schema(name):
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"} | templates[name].get("metadata", {})}
+    kubernetes_validate.validate(pod | {"spec": templates[name]["spec"]}, KUBERNETES, strict=True)
+
+
+def test_the_schema_can_refuse():
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**account, "serviceAccount": "x"}, KUBERNETES, strict=True)
+
+
+def test_the_fields_are_kuberays():
+    assert {one["apiVersion"] for one in (cluster, job)} == {"ray.io/v1"}
+    assert (cluster["kind"], job["kind"]) == ("RayCluster", "RayJob")
+    assert set(cluster["spec"]) <= CLUSTER
+    assert set(job["spec"]) <= JOB
+    assert set(head) == GROUP
+    assert {frozenset(group) for group in groups.values()} == {frozenset(WORKERS)}
+    for group in (head, *groups.values()):
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+    for group in groups.values():
+        assert 0 <= group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+    assert job["spec"]["clusterSelector"] == {"ray.io/cluster": cluster["metadata"]["name"]}
+
+
+def test_ray_is_the_version_that_the_image_installs():
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line)
+    assert cluster["spec"]["rayVersion"] == pins["ray"]
+
+
+def test_what_pods_refer_to_is_there():
+    secret = re.search(r"kubectl create secret generic (\S+)", (INFRA / "kuberay/cluster.yaml").read_text())
+    for template in templates.values():
+        spec, only = template["spec"], container(template)
+        assert spec["serviceAccountName"] == account["metadata"]["name"]
+        assert only["image"] in {f"tonelake:{stage}" for stage in stages()}
+        assert {one["name"] for one in only.get("volumeMounts", ())} <= {
+            one["name"] for one in spec.get("volumes", ())
+        }
+        for source in only.get("envFrom", ()):
+            assert source in (
+                {"configMapRef": {"name": settings["metadata"]["name"]}},
+                {"secretRef": {"name": secret[1]}},
+            )
+
+
+def test_no_secret_stands_in_a_file_and_every_variable_is_read():
+    names = [*settings["data"], *(name for template in templates for name in variables(template))]
+    names += yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"]
+    assert not [name for name in names if SECRET.search(name)]
+    assert not unknown(set(names))
+
+
+@pytest.mark.parametrize("name", templates)
+def test_pods_are_bounded_and_not_root(name):
+    assert templates[name]["spec"]["securityContext"]["runAsNonRoot"] is True
+    resources = container(templates[name])["resources"]
+    assert {"cpu", "memory"} <= set(resources["limits"])
+    assert set(resources["requests"]) == set(resources["limits"])
+
+
+@pytest.mark.parametrize("name", ["head", "flows"])
+def test_what_must_not_go_away_computes_nothing_and_is_not_on_spot(name):
+    group = head if name == "head" else groups[name]
+    assert group["rayStartParams"]["num-cpus"] == "0"
+    assert not limit(name, "nvidia.com/gpu")
+    spec = templates[name]["spec"]
+    assert not spec.get("nodeSelector")
+    assert not spec.get("tolerations")
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_spot_groups_grow_from_nothing_tolerate_their_taints_and_end_in_time(name):
+    assert cluster["spec"]["enableInTreeAutoscaling"] is True
+    assert groups[name]["minReplicas"] == 0 < groups[name]["maxReplicas"]
+    spec = templates[name]["spec"]
+    (spot,) = SPOT & set(spec["nodeSelector"])
+    assert spot in {one["key"] for one in spec["tolerations"]}
+    assert ("nvidia.com/gpu" in {one["key"] for one in spec["tolerations"]}) is (limit(name, "nvidia.com/gpu") > 0)
+    stop = shlex.split(container(templates[name])["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert stop[:2] == ["ray", "stop"]
+    assert int(stop[-1]) < spec["terminationGracePeriodSeconds"] < 30
+
+
+def test_runs_ask_for_no_more_than_the_groups_can_grow_to():
+    most = {name: group["maxReplicas"] for name, group in groups.items()}
+    asked = yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"]
+    assert int(asked["TONELAKE_GPUS"]) == most["gpu"] * limit("gpu", "nvidia.com/gpu")
+    assert int(asked["TONELAKE_CPUS"]) == most["gpu"] * limit("gpu", "cpu")
+    assert int(variables("flows")["TONELAKE_CPUS"]) == most["cpu"] * limit("cpu", "cpu")
+
+
+def test_commands_start_ray_as_kuberay_would_and_the_job_is_ours():
+    assert cluster["metadata"]["annotations"]["ray.io/overwrite-container-cmd"] == "true"
+    for name in ("head", *groups):
+        (script,) = container(templates[name])["args"]
+        assert "$KUBERAY_GEN_RAY_START_CMD" in script
+    program, *arguments = shlex.split(job["spec"]["entrypoint"])
+    command = typer.main.get_command(app)
+    context = command.make_context(program, arguments)
+    name, one, rest = command.resolve_command(context, context._protected_args + context.args)
+    one.make_context(name, rest, parent=context)
+    assert name == "index"
+    entry = ENCODERS[context.params["encoder"]]
+    assert entry.on_gpu
+    assert not entry.unproven
