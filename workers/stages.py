@@ -5,6 +5,7 @@ decoding on the CPUs, the encoder on the GPUs. Several encoders share a process 
 first pass did not answer (a crashed worker loses its block) is done again, each track in a process of its own.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -17,8 +18,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # both are read when Ray is imported
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # all are read when Ray is imported
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # what it says of workers that died goes to standard output
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +83,7 @@ def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = Fuse
             unanswered.difference_update(batch["track_id"].to_pylist())
         yield spec, batch
     rest = tracks.filter(pa.array([track in unanswered for track in tracks["track_id"].to_pylist()]))
+    gc.collect()  # an actor that died stands in a cycle of Ray Data's, and keeps its core and its GPU until then
     yield from alone(rest, specs, settings, stage)
 
 

@@ -6,8 +6,10 @@ import ray
 
 from lake.sources import list_sources
 from schemas.settings import Settings
+from tests.distributed import poison
+from workers import stages
 from workers.encoders.fake import SPEC
-from workers.stages import fused, split, start_ray
+from workers.stages import embed, fused, split, start_ray
 
 
 @pytest.fixture
@@ -29,3 +31,14 @@ def test_beside_a_gpu_every_track_is_answered_once_and_alike(rendered, settings)
         answers.append({row["track_id"]: row["vector"] for row in rows})
     for track, vector in answers[0].items():
         np.testing.assert_array_equal(vector, answers[1][track])
+
+
+def test_a_file_that_kills_its_worker_does_not_keep_the_only_gpu(rendered, tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(stages, "_gpus_for", lambda *_: 1)
+    monkeypatch.setattr(stages, "SPLIT_MAX_SECONDS", 0)  # decoded and encoded beside the GPU, as long tracks are
+    ray.cloudpickle.register_pickle_by_value(poison)
+    tracks = poison.poisoned_tracks(tmp_path, rendered)
+    answered = [row for _, batch in embed(tracks, (SPEC,), settings, poison.PoisonStage) for row in batch.to_pylist()]
+    found = {row["track_id"]: row for row in answered}
+    assert len(found) == len(answered)
+    poison.assert_quarantined_alone(found, tracks)

@@ -1,7 +1,5 @@
 """The stages on a real Ray: every track is answered once, whatever its neighbours do to the worker."""
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +15,9 @@ from schemas.settings import Settings
 from tests.audio_files import BROKEN
 from tests.cli import environment, run
 from tests.conformance.seeded import put
+from tests.distributed import poison
+from tests.distributed.poison import OncePoisonStage, PoisonStage, poisoned_tracks
 from workers import stages
-from workers.blocks import FusedStage
 from workers.encoders.fake import SPEC
 from workers.encoders.ttmr_pp import SPEC as TTMR_PP_SPEC
 from workers.encoders.ttmr_pp import TTMR_PP
@@ -78,49 +77,22 @@ def test_broken_files_are_rows_with_reasons(tracks, settings):
     assert reasons == {name: BROKEN[name][1] for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac")}
 
 
-class PoisonStage(FusedStage):
-    """Dies on one file as a decoder's segmentation fault would."""
-
-    def __call__(self, block: pa.Table) -> pa.Table:
-        for uri in block["uri"].to_pylist():
-            if uri.endswith("poison.wav"):
-                os.kill(os.getpid(), signal.SIGSEGV)
-        return super().__call__(block)
-
-
-class OncePoisonStage(FusedStage):
-    """Dies on a file only beside others, as a kill for memory would."""
-
-    def __call__(self, block: pa.Table) -> pa.Table:
-        if len(block) > 1 and any(uri.endswith("poison.wav") for uri in block["uri"].to_pylist()):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(block)
-
-
 @pytest.fixture
 def poisoned(rendered, tmp_path, monkeypatch):
     """Forty sound tracks and one that kills its worker, ten a block."""
-    files = sorted(path for path in rendered.iterdir() if path.suffix != ".csv")
-    for number in range(40):
-        os.link(files[number % len(files)], tmp_path / f"{number:02}{files[number % len(files)].suffix}")
-    os.link(files[0], tmp_path / "poison.wav")
     monkeypatch.setattr(stages, "MAX_BLOCK_TRACKS", 10)
     monkeypatch.setattr(stages, "BLOCKS_PER_CORE", 2)
-    return list_sources([str(tmp_path)], Settings().s3).tracks
+    return poisoned_tracks(tmp_path, rendered)
 
 
 def test_a_poison_file_is_quarantined_alone(poisoned, settings):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.cloudpickle.register_pickle_by_value(poison)
     found = by_track(embed(poisoned, (SPEC,), settings, PoisonStage))
-    assert len(found) == 41
-    (culprit,) = [row for row in found.values() if row["outcome"] != "embedded"]
-    assert (culprit["outcome"], culprit["reason"]) == ("quarantined", "decoder_crashed")
-    uris = dict(zip(poisoned["track_id"].to_pylist(), poisoned["uri"].to_pylist(), strict=True))
-    assert uris[culprit["track_id"]].endswith("poison.wav")
+    poison.assert_quarantined_alone(found, poisoned)
 
 
 def test_a_crash_that_does_not_come_again_quarantines_nothing(poisoned, settings):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.cloudpickle.register_pickle_by_value(poison)
     found = by_track(embed(poisoned, (SPEC,), settings, OncePoisonStage))
     assert {row["outcome"] for row in found.values()} == {"embedded"}
     assert len(found) == 41
