@@ -23,9 +23,14 @@ def many(folder: Path, rendered: Path, count: int) -> Path:
     return folder
 
 
+def home_of(lake: str) -> Lake:
+    """The lake as the environment reaches it."""
+    return Lake.at(lake, S3Settings())
+
+
 def rows(lake: str) -> list[str]:
     """track_ids of the embeddings table as plain Lance sees it; none while there is no table."""
-    home = Lake.at(lake, S3Settings())
+    home = home_of(lake)
     names = [name for name in home.names() if name.startswith("embeddings__")]
     return home.table(names[0]).to_table(columns=["track_id"])["track_id"].to_pylist() if names else []
 
@@ -51,7 +56,11 @@ def drained(process: Process) -> Process:
 
 def exact(lake: str, music: Path, count: int) -> None:
     """The same command finishes: every track embedded, each row once, as plain Lance counts them."""
-    report = answer(lake, "index", music)
-    assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (count, count, 0, 0)
+    counted(answer(lake, "index", music), count)
     ids = rows(lake)
     assert len(ids) == len(set(ids)) == count
+
+
+def counted(report: dict[str, int], count: int) -> None:
+    """A report of a run that embedded every track."""
+    assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (count, count, 0, 0)

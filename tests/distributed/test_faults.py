@@ -7,10 +7,11 @@ from pathlib import Path
 import lance
 import pytest
 
-from tests.cli import kill_group, start
-from tests.distributed.faulty import drained, exact, many, rows, wait_for_rows
+from lake.releases import as_released, live, releases
+from tests.cli import answer, kill_group, run, start
+from tests.distributed.faulty import drained, exact, home_of, many, rows, wait_for_rows
 
-TRACKS = 600
+TRACKS = 300
 OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
 
 
@@ -65,3 +66,21 @@ def test_lance_alone_reads_what_a_killed_run_left(music, tmp_path):
     kill_group(process)
     for path in Path(lake).glob("*.lance"):
         lance.dataset(str(path)).to_table()
+
+
+def test_promotes_during_an_index(music, lake):
+    """Each release holds whole rows of one moment, and the run's own end is live last."""
+    answer(lake, "index", *sorted(music.iterdir())[:8])
+    first = live(home_of(lake)).snapshot.embedding_version
+    process = drained(start("--lake", lake, "--encoder", "fake", "index", music, **OFTEN))
+    for committed in (24, 120):
+        wait_for_rows(lake, process, committed)
+        run("--lake", lake, "promote", first, "--force", "--reason", "in the middle of a run")
+    assert process.poll() is None, "the run ended before it was disturbed"
+    assert process.wait(timeout=200) == 0
+    exact(lake, music, TRACKS)
+    published = releases(home_of(lake))
+    assert [one.number for one in published] == [1, 2, 3, 4]
+    sizes = [as_released(home_of(lake), one)[0].table(one.snapshot.table).count_rows() for one in published]
+    assert sizes == [one.snapshot.tracks for one in published] == sorted(sizes)
+    assert (sizes[0], sizes[-1]) == (8, TRACKS)
