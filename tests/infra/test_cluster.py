@@ -1,11 +1,17 @@
-"""What `make cluster` does, held to account: about two minutes, so `-m "not slow"` leaves it out."""
+"""What `make cluster` does, held to account: minutes, so `-m "not slow"` leaves it out."""
+
+import signal
+import subprocess
+import sys
 
 import pytest
 
+from schemas.errors import UserError
 from tests.infra.cluster import PIECES, Counts, run
+from tests.infra.files import ROOT
 from tests.infra.topology import processes_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first test waits for all of it
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +24,6 @@ def outcome(folder):
     return run(folder, False, print)
 
 
-@pytest.mark.timeout(600)  # the fixture's work
 def test_every_deployment_that_was_run_completed(outcome):
     runs = ("index/on-request", "refresh/nightly-refresh", "evaluate/nightly")
     assert outcome.states == dict.fromkeys(runs, "Completed")
@@ -55,3 +60,23 @@ def test_a_plain_shell_finds_tracks(outcome):
 def test_nothing_of_it_is_left_running(outcome, folder):
     assert outcome.running > 10  # which the same search found while it stood
     assert not processes_of(folder)
+
+
+def test_ctrl_c_ends_all_that_stands(tmp_path):
+    command = [sys.executable, "-m", "tests.infra.cluster", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines = iter(process.stdout.readline, "")
+    assert any("Ray, first node" in line for line in lines)
+    assert len(processes_of(tmp_path)) > 3
+    process.send_signal(signal.SIGINT)
+    assert "stopped; the logs are in" in process.communicate(timeout=120)[0]
+    assert process.returncode == 130
+    assert not processes_of(tmp_path)
+    assert (tmp_path / "prefect-server.log").stat().st_size > 0
+
+
+def test_a_folder_of_someone_elses_is_left_alone(tmp_path):
+    (tmp_path / "song.wav").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"name a folder that is empty or new"):
+        run(tmp_path, False, print)
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
