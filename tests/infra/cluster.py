@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lance
 import pyarrow as pa
@@ -60,8 +59,8 @@ class Outcome:
     indexed: Counts
     refreshed: Counts
     figures: dict[tuple[str, str], float]
-    status: dict[str, Any]
-    found: list[dict[str, Any]]
+    status: str
+    found: str
 
 
 def shown(found: Cluster, say: Say) -> Outcome:
@@ -93,18 +92,17 @@ def shown(found: Cluster, say: Say) -> Outcome:
     figures = scored(found)
     say("  " + ", ".join(f"{protocol} {metric} {value:.3f}" for (protocol, metric), value in figures.items()))
     say("\nFrom a plain shell:")
-    typed(found, say, "tonelake", "status")
-    typed(found, say, "tonelake", "search", "flute", "-k", "3")
-    status = json.loads(found.run("tonelake", "--json", "status"))
-    answer = json.loads(found.run("tonelake", "--json", "search", "flute", "-k", "3"))
+    status = typed(found, say, "tonelake", "status")
+    answer = typed(found, say, "tonelake", "search", "flute", "-k", "3")
     running = len(processes_of(found.work))
     return Outcome(states, blocks, nodes, running, indexed, refreshed, figures, status, answer)
 
 
-def typed(found: Cluster, say: Say, program: str, *arguments: str) -> None:
+def typed(found: Cluster, say: Say, program: str, *arguments: str) -> str:
     """A command as a person types it, and what it printed."""
     say(f"$ {shlex.join([program, *arguments])}")
-    say(found.run(program, *arguments).rstrip())
+    say(printed := found.run(program, *arguments).rstrip())
+    return printed
 
 
 def deployed(found: Cluster, say: Say, name: str, **parameters: object) -> str:

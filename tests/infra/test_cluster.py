@@ -1,5 +1,6 @@
 """What `make cluster` does, held to account: minutes, so `-m "not slow"` leaves it out."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from tests.infra.cluster import PIECES, Counts, run
 from tests.infra.files import ROOT
 from tests.infra.topology import processes_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first test waits for all of it
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first test waits for all of it
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +38,8 @@ def test_both_ray_nodes_computed(outcome):
 def test_every_track_is_accounted_for_in_the_store(outcome):
     assert outcome.indexed == Counts(PIECES + 1, PIECES, 1, 0, PIECES)
     assert outcome.refreshed == Counts(PIECES + 2, PIECES + 1, 1, 0, PIECES + 1)
-    (told,) = outcome.status["encoders"]
-    assert [told[name] for name in ("expected", "embedded", "quarantined", "pending")] == [
-        PIECES + 2,
-        PIECES + 1,
-        1,
-        0,
-    ]
+    told = dict(re.findall(r"(expected|embedded|quarantined|pending) *│ *(\d+)", outcome.status))
+    assert told == {"expected": f"{PIECES + 2}", "embedded": f"{PIECES + 1}", "quarantined": "1", "pending": "0"}
 
 
 def test_scores_are_in_the_lake_and_hear_high_from_low(outcome):
@@ -52,9 +48,9 @@ def test_scores_are_in_the_lake_and_hear_high_from_low(outcome):
 
 
 def test_a_plain_shell_finds_tracks(outcome):
-    assert len(outcome.found) == 3
-    assert all(row["uri"].startswith("s3://") for row in outcome.found)
-    assert "flute" in outcome.found[0]["uri"]
+    first, *others = re.findall(r"^│ \d.*", outcome.found, flags=re.MULTILINE)
+    assert "flute" in first
+    assert len(others) == 2
 
 
 def test_nothing_of_it_is_left_running(outcome, folder):
