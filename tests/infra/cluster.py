@@ -30,6 +30,7 @@ from workers.render.catalogue import render_catalogue
 
 MUSIC = f"s3://{BUCKET}/music"
 PIECES, SECONDS = 24, 10
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 BROKEN = b"no audio at all, though its name says so"
 
 
@@ -172,7 +173,7 @@ def main() -> None:
     asked.add_argument("folder", type=Path, nargs="?", default=Path("cluster-data"))
     asked.add_argument("--keep", action="store_true", help="leave it standing until Ctrl-C")
     given = asked.parse_args()
-    for one in (signal.SIGINT, signal.SIGTERM):
+    for one in STOPS:
         signal.signal(one, _stop_once)
     try:
         run(given.folder.absolute(), given.keep, partial(print, flush=True))
@@ -219,7 +220,7 @@ def _keep(found: Cluster, say: Say) -> None:
 
 def _stop_once(*_: object) -> None:
     """The first signal ends the work; a second one must not end the ending."""
-    for one in (signal.SIGINT, signal.SIGTERM):
+    for one in STOPS:
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 

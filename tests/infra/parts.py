@@ -16,7 +16,7 @@ import psutil
 from tests.infra.files import ROOT
 
 READY_SECONDS = 120.0
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 5.0  # nothing here is worth a longer one: Ray alone would drain for thirty
 TOLD_LINES = 15
 
 
