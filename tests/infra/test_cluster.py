@@ -69,6 +69,7 @@ def test_ctrl_c_ends_all_that_stands(tmp_path):
     assert process.returncode == 130
     assert not processes_of(tmp_path)
     assert (tmp_path / "prefect-server.log").stat().st_size > 0
+    assert (tmp_path / "ray" / "raylet.out").is_file()
 
 
 def test_a_folder_of_someone_elses_is_left_alone(tmp_path):

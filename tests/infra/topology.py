@@ -146,9 +146,11 @@ def _ray_head(start: Start, found: Cluster, folder: str) -> Part:
 def _ray_folder(work: Path) -> Iterator[str]:
     """A folder whose name is as short as the paths of Unix's sockets must be; Ray's logs in it are kept in `work`."""
     with tempfile.TemporaryDirectory(prefix="tl", dir="/tmp", ignore_cleanup_errors=True) as short:
-        yield short
-        for logs in Path(short).glob("session_2*/logs"):
-            shutil.copytree(logs, work / "ray", dirs_exist_ok=True, ignore_dangling_symlinks=True)
+        try:
+            yield short
+        finally:
+            for logs in Path(short).glob("session_2*/logs"):
+                shutil.copytree(logs, work / "ray", dirs_exist_ok=True, ignore_dangling_symlinks=True)
 
 
 def _ray_node(start: Start, name: str, folder: str, agent: str, *how: str) -> Part:
