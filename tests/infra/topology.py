@@ -72,6 +72,7 @@ def cluster(work: Path, encoder: str, say: Say) -> Iterator[Cluster]:
     """Starts every part and ends them all, whatever happens; their logs stay in the folder `work`, one a part."""
     work.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        stack.callback(_sweep, work)
         began = time.monotonic()
         store = stack.enter_context(Seaweed(work / "seaweed"))
         told(say, "SeaweedFS (S3)", store.endpoint, time.monotonic() - began)
@@ -176,6 +177,15 @@ def _prefect_worker(start: Start, health: str) -> Part:
     own = {"PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1", "PREFECT_WORKER_WEBSERVER_PORT": port}
     own["PREFECT_WORKER_QUERY_SECONDS"] = "2"  # by default a run waits for up to ten
     return start("prefect-worker", "prefect", "worker", "start", "--pool", POOL, "--with-healthcheck", **own)
+
+
+def _sweep(work: Path) -> None:
+    """What Ray began while its node was ending has no parent left to be found by."""
+    left = processes_of(work)
+    for one in left:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(left, timeout=10)
 
 
 def processes_of(work: Path) -> list[psutil.Process]:
