@@ -180,7 +180,7 @@ def _prefect_worker(start: Start, health: str) -> Part:
 
 
 def _sweep(work: Path) -> None:
-    """What Ray began while its node was ending has no parent left to be found by."""
+    """What a signal caught between its start and our knowing of it, or Ray began while its node was ending."""
     left = processes_of(work)
     for one in left:
         with suppress(psutil.NoSuchProcess):
