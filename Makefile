@@ -5,7 +5,9 @@ DEMO ?= demo-data
 
 HEAD ?= default-head
 
-.PHONY: help demo test lint bench train-default clean
+CLUSTER ?= cluster-data
+
+.PHONY: help demo cluster test lint bench train-default clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +21,9 @@ help: ## what there is
 
 demo: .venv/ready ## build a small catalogue, index it, search it
 	$(BIN)/python -m flows.demo $(DEMO)
+
+cluster: .venv/ready ## a store, Prefect and two Ray nodes as processes: index, refresh, evaluate; KEEP=1 to play on
+	$(BIN)/python -m tests.infra.cluster $(CLUSTER) $(if $(KEEP),--keep)
 
 test: .venv/ready ## every test
 	$(BIN)/python -m pytest
@@ -46,4 +51,4 @@ train-default: .venv/ready ## compose the corpus, train the default encoder's he
 		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 
 clean: ## remove what make made
-	rm -rf .venv $(DEMO)
+	rm -rf .venv $(DEMO) $(CLUSTER)

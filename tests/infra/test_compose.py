@@ -141,6 +141,15 @@ def test_what_it_mounts_is_there(model):
                 assert (INFRA / mount["source"]).exists()
 
 
+def test_what_a_flow_renders_and_fetches_is_there_for_the_ray_nodes(model):
+    (variables,) = (
+        dict(one.split("=") for one in rest.split()) for word, rest in dockerfile() if word == "ENV" and "XDG" in rest
+    )
+    for name in ("prefect-worker", "ray-worker"):
+        shared = {mount["target"] for mount in model["services"][name]["volumes"] if mount["source"] == "models"}
+        assert {variables["TONELAKE_MODELS"], variables["XDG_CACHE_HOME"]} == shared
+
+
 def test_nothing_is_open_to_the_network(model):
     ports = [port for one in model["services"].values() for port in one.get("ports", ())]
     assert len(ports) == 3
