@@ -18,15 +18,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-from botocore.exceptions import BotoCoreError
-
-from lake.connect import Lake
+from lake.connect import OUT_OF_REACH, Lake
 from schemas.errors import UserError
 
 SWEEP = "sweep"
 HEARTBEAT_SECONDS = 5.0
 SILENCE_SECONDS = 60.0
-_OUT_OF_REACH = (OSError, BotoCoreError)  # s3fs lets the second through where nothing answers
 
 
 class LeaseLost(UserError):
@@ -95,7 +92,8 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        with suppress(*_OUT_OF_REACH):  # what ended the run is to be told: this process is gone soon, and so its lease
+        with suppress(*OUT_OF_REACH):  # what ended the run is to be told: this process is gone soon, and so its lease
+            self._lake.require_answer()
             if self._highest() == self.number:
                 self._write(replace(self._holder, released=True))
 
@@ -153,7 +151,7 @@ class Lease:
             holder = replace(holder, beat=holder.beat + 1)
             try:
                 self._write(holder)
-            except _OUT_OF_REACH:  # the next beat tries again; a minute of them is what others wait for
+            except OUT_OF_REACH:  # the next beat tries again; a minute of them is what others wait for
                 continue
 
     def _path(self, number: int) -> str:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -18,8 +19,8 @@ _NOT_SIGNED = {"expect", "connection"}  # between the proxy and each of its ends
 class FaultProxy:
     """Shares of requests that are refused, cut in the middle of their body, or answered slowly; one fault a request.
 
-    The n-th request of the same seed meets the same fate. `lose` matches "METHOD /path" of requests that reach the
-    store, which does what they ask, but whose answer is a 500: each of `losses` once.
+    The n-th request of the same seed meets the same fate. `once` names the fate of the first request of each
+    "METHOD /path" that matches: "lost" is one that reaches the store, which does what is asked, but answers with 500.
     """
 
     store: str
@@ -28,12 +29,11 @@ class FaultProxy:
     cut: float = 0.0
     slow: float = 0.0
     pause: float = 0.3  # seconds, in the middle of a slow body
-    lose: str = ""
-    losses: int = 0
+    once: Mapping[str, str] = field(default_factory=dict)
     did: Counter[str] = field(default_factory=Counter)
 
     def __enter__(self) -> "FaultProxy":
-        self._lock, self._requests = threading.Lock(), 0
+        self._lock, self._requests, self._met = threading.Lock(), 0, set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -48,24 +48,20 @@ class FaultProxy:
         """What becomes of the next request; "" for what a store does on a good day."""
         with self._lock:
             self._requests += 1
-            if self.losses and self.lose and re.search(self.lose, request):
-                self.losses -= 1
-                fate = "lost"
-            else:
-                roll = random.Random(f"{self.seed} {self._requests}").random()
-                shares = [("refused", self.refused), ("cut", self.cut), ("slow", self.slow)]
-                fate = next((name for name, _ in _upto(shares, roll)), "")
+            fate = next((fate for pattern, fate in self.once.items() if re.search(pattern, request)), "")
+            if not fate or request in self._met:
+                fate = self._rolled(random.Random(f"{self.seed} {self._requests}").random())
+            self._met.add(request)
             self.did[fate or "passed"] += 1
             return fate
 
-
-def _upto(shares: list[tuple[str, float]], roll: float) -> list[tuple[str, float]]:
-    found, reached = [], 0.0
-    for name, share in shares:
-        reached += share
-        if roll < reached:
-            found.append((name, share))
-    return found
+    def _rolled(self, roll: float) -> str:
+        reached = 0.0
+        for name in ("refused", "cut", "slow"):
+            reached += getattr(self, name)
+            if roll < reached:
+                return name
+        return ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -76,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         fate = self.proxy.fate(f"{self.command} {self.path}")
         body = self._body(cut=fate == "cut")
         if body is None:
-            return
+            return None
         if fate == "refused":
             return self._answer(random.Random(len(self.path)).choice([500, 503]), {}, REFUSED)
         status, headers, answer = self._asked(body)
