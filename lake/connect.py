@@ -49,6 +49,11 @@ def one_part(name: str) -> str:
     return name
 
 
+def what_to_check(error: PermissionError) -> str:
+    """What a person does about a refusal; of keys that were signed by a wrong clock a store says so."""
+    return "set this machine's clock" if "request time" in str(error) else "check its permissions and keys"
+
+
 class Damaged(UserError):
     """A version of a table is there and cannot be read."""
 
@@ -99,7 +104,7 @@ class Lake:
                 raise UserError(f"there is no bucket for {self.uri}: make it, or check --lake") from error
             return set()
         except PermissionError as error:
-            raise UserError(f"cannot read the lake {self.uri}: {error}; check its permissions and keys") from error
+            raise UserError(f"cannot read the lake {self.uri}: {error}; {what_to_check(error)}") from error
         stems = (posixpath.splitext(posixpath.basename(entry.rstrip("/"))) for entry in entries)
         return {name for name, suffix in stems if suffix == ".lance"}
 

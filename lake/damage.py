@@ -54,7 +54,7 @@ def left_of(lake: Lake, name: str) -> Left | None:
     for version, path in sorted(_manifests(lake, name).items(), reverse=True):
         try:
             return Left(broken, version, lake.pinned(name, version).table(name).count_rows())
-        except Damaged:
+        except (Damaged, ValueError):  # of zeros Lance says that it is another version
             broken[version] = path
     return Left(broken, 0, 0)
 
