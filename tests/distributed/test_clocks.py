@@ -24,10 +24,11 @@ def clock(days: int) -> dict[str, str]:
     return {"LD_PRELOAD": str(CLOCK), "FAKETIME": f"{days:+d}d", **right}
 
 
-def last_answer(lake: str, *arguments: object, **settings: str):
-    """The JSON document of a command; Ray, whose clock stands apart from itself here, may write lines before it."""
-    done = run("--lake", lake, "--encoder", "fake", "--json", *arguments, **settings)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def asked(lake: str, *arguments: object, **settings: str):
+    """The JSON document of a command, between lines of Ray: under a false clock its workers may die as they end."""
+    lines = run("--lake", lake, "--encoder", "fake", "--json", *arguments, **settings).stdout.splitlines()
+    (document,) = [line for line in lines if line.startswith(("{", "["))]
+    return json.loads(document)
 
 
 @pytest.mark.parametrize(("first", "then"), [(30, 0), (-30, 0)])
@@ -36,12 +37,12 @@ def test_whose_clock_is_wrong_does_not_matter(rendered, tmp_path, first, then):
     music.mkdir()
     linked(rendered, music, 6)
     wrong, right = clock(first), clock(then)
-    assert last_answer(lake, "index", music, **wrong)["embedded"] == 6
+    assert asked(lake, "index", music, **wrong)["embedded"] == 6
     (copied,) = music.glob("0000.*")
     for number in range(6, TRACKS_HELD):  # identical to one that is there: known by content, not heard again
         (music / f"{number:04}{copied.suffix}").hardlink_to(copied)
     for clocks in (right, wrong):
-        (report,) = last_answer(lake, "refresh", **clocks)["encoders"]
+        (report,) = asked(lake, "refresh", **clocks)["encoders"]
         assert (report["expected"], report["embedded"], report["pending"]) == (TRACKS_HELD, TRACKS_HELD, 0)
     held = rows(lake)
     assert len(held) == len(set(held)) == TRACKS_HELD
@@ -53,7 +54,7 @@ def test_whose_clock_is_wrong_does_not_matter(rendered, tmp_path, first, then):
     for one in published:
         assert len(answer(lake, "search", "calm", "-k", "30", "--release", one.number)) == one.snapshot.tracks
     for clocks in (wrong, right):
-        assert last_answer(lake, "doctor", **clocks) == []
+        assert asked(lake, "doctor", **clocks) == []
     assert rows(lake) == held
 
 
