@@ -26,7 +26,7 @@ cluster: .venv/ready ## a store, Prefect and two Ray nodes as processes: index, 
 	$(BIN)/python -m tests.infra.cluster $(CLUSTER) $(if $(KEEP),--keep)
 
 test: .venv/ready ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/ready ## ruff, and who may import whom
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flows.progress import track
 from lake.checks import check_lake
-from lake.connect import Lake
+from lake.connect import Damaged, Lake
 from lake.tidy import is_table, lakes
 from lake.vectors import BATCH_ROWS
 from schemas.care import Finding
@@ -34,5 +34,12 @@ def _all(found: list[Lake], settings: Settings) -> Iterator[Finding | None]:
 def _pieces(lake: Lake) -> int:
     """About how many pieces of work `check_lake` tells of: most are batches of vectors."""
     names = [name for name in lake.names() if is_table(lake, name)]
-    held = [lake.table(name).count_rows() for name in names if name.startswith(("embeddings__", "features__"))]
+    held = [_rows(lake, name) for name in names if name.startswith(("embeddings__", "features__"))]
     return _PIECES_OF_A_TABLE * len(names) + sum(rows // BATCH_ROWS + 1 for rows in held)
+
+
+def _rows(lake: Lake, name: str) -> int:
+    try:
+        return lake.table(name).count_rows()
+    except Damaged:  # one of the things that `check_lake` is about to tell
+        return 0

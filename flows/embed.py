@@ -67,6 +67,7 @@ def embed_pending(jobs: list[Job], plans: list[Plan], settings: Settings, watch:
     except BaseException:
         watch.say("stopping: committing what was computed; the same command finishes the rest")
         for job in jobs:
+            job.committer.lake.require_answer()
             job.committer.flush()
         raise
     for job in jobs:

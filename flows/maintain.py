@@ -8,6 +8,7 @@ from flows.doctor import examine
 from flows.index import Step
 from lake import releases, tidy
 from lake.connect import Lake
+from lake.damage import damaged, may_mend, mend
 from lake.index import compact, to_compact, update_indexes, wanted_indexes
 from lake.lease import SWEEP, Lease, dead, unreleased
 from lake.releases import Say
@@ -36,17 +37,18 @@ def maintain(request: MaintainRequest, settings: Settings, say: Say, step: Step 
     lake.required_names()
     if request.dry_run:
         return [care for one in tidy.lakes(lake) for care in _planned(one, request)]
-    require_finished(lake)
     run_id = new_run_id()
-    with (
-        Lease(lake, tidy.MAINTAIN, run_id, say),
-        RunRecord(lake, run_id, "maintain", None, asdict(request)) as record,
-    ):
-        done = step(_retired)(lake, settings, run_id, say)
-        for one in tidy.lakes(lake):
-            work = _Work(one, run_id, request, settings, say)
+    with ExitStack() as held:
+        held.enter_context(Lease(lake, tidy.MAINTAIN, run_id, say))
+        works = [_Work(one, run_id, request, settings, say) for one in tidy.lakes(lake)]
+        # The book of runs may be one of them.
+        restored = [care for work in works if request.mend for care in step(work.restore)()]
+        require_finished(lake)
+        record = held.enter_context(RunRecord(lake, run_id, "maintain", None, asdict(request)))
+        done = restored + step(_retired)(lake, settings, run_id, say)
+        for work in works:
             done.append(step(work.sweep)())
-            done += [step(work.tend)(name) for name in sorted(one.names()) if tidy.is_table(one, name)]
+            done += [step(work.tend)(name) for name in sorted(work.lake.names()) if tidy.is_table(work.lake, name)]
         record.done(_counts(done))
     return done
 
@@ -73,6 +75,15 @@ class _Work:
     settings: Settings
     say: Say
     refused: dict[str, str] = field(default_factory=dict)
+
+    def restore(self) -> list[Care]:
+        """The newest version of a damaged table that can be read becomes the newest of all."""
+        lake = self.lake
+        found = [(name, left) for name, left in damaged(lake) if may_mend(name, left)]
+        with ExitStack() as held:
+            if found and (refusal := self._refusal(held, [SWEEP, *tidy.writers(lake)])):
+                return [Care(lake.uri, "", (), 0, 0, refusal)]
+            return [Care(lake.uri, name, (mend(lake, name, left),), 0, 0) for name, left in found]
 
     def tend(self, name: str) -> Care:
         """One table, under the leases of those who write it."""

@@ -7,7 +7,7 @@ import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake import evaluations, releases, takedowns, tidy
+from lake import damage, evaluations, releases, takedowns, tidy
 from lake.checked_rows import check_version
 from lake.connect import Lake
 from lake.index import VECTOR_INDEX_ROWS, unindexed, wanted_indexes
@@ -51,13 +51,23 @@ def _tables(lake: Lake) -> Iterator[Finding | None]:
             if files := tidy.files_of(lake, name):  # some stores keep empty folders
                 yield say("table", count=len(files), what="a run was killed while it made it", run=MAINTAIN)
             continue
+        if left := damage.left_of(lake, name):
+            broken.add(name)
+            again = MEND if damage.may_mend(name, left) else _from_backup(lake, name)
+            yield say("version", count=len(left.broken), what=str(left), run=again)
+            continue
         if missing := _missing_files(lake.table(name)):
             broken.add(name)
             what = f"files of its newest version are gone, such as {missing[0]}"
-            again = f"put them back from a backup, or remove {lake.uri_of(name)} and run: tonelake index SOURCE"
-            yield say("files", count=len(missing), what=what, run=again)
+            yield say("files", count=len(missing), what=what, run=_from_backup(lake, name))
         yield None
     return broken
+
+
+def _from_backup(lake: Lake, name: str) -> str:
+    if name == takedowns.TABLE:
+        return "put them back from a backup: without them tracks that were taken down would come back"
+    return f"put them back from a backup, or remove {lake.uri_of(name)} and run: tonelake index SOURCE"
 
 
 def _missing_files(table: lance.LanceDataset) -> list[str]:

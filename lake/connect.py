@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import fsspec
 import lance
 import pyarrow as pa
+from botocore.exceptions import BotoCoreError
 
 from schemas.errors import UserError
 from schemas.settings import S3Settings
 from schemas.tables import key_of
 
+OUT_OF_REACH = (OSError, BotoCoreError, UserError)  # a disk or a store that fails; s3fs lets the second through
 STORAGE_VERSION = "2.1"  # of Lance's files: readers are upgraded before writers, never by surprise
 
 
@@ -26,7 +28,8 @@ def require_reachable(s3: S3Settings) -> None:
         port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
         socket.create_connection((endpoint.hostname or "", port), timeout=5).close()
     except (OSError, ValueError) as error:
-        raise UserError(f"no S3 store answers at {s3.endpoint_url} ({error}); check AWS_ENDPOINT_URL") from error
+        told = f"no S3 store answers at {s3.endpoint_url} ({error})"
+        raise UserError(f"{told}: check AWS_ENDPOINT_URL, and run the same command when it is back") from error
 
 
 def file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
@@ -34,11 +37,25 @@ def file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     return fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
 
 
+def _damage(uri: str, version: int | None) -> str:
+    which = f"version {version}" if version else "the newest version"
+    return f"the table {uri} is damaged: {which} cannot be read; `tonelake doctor` says what is left and what mends it"
+
+
 def one_part(name: str) -> str:
     """A name that a lake's table gives, for a path below the lake; UserError where it leads elsewhere."""
     if not name or "/" in name or name in (".", ".."):
         raise UserError(f"the lake names {name!r}, which is no place in it: tonelake never wrote that; leave it")
     return name
+
+
+def what_to_check(error: PermissionError) -> str:
+    """What a person does about a refusal; of keys that were signed by a wrong clock a store says so."""
+    return "set this machine's clock" if "request time" in str(error) else "check its permissions and keys"
+
+
+class Damaged(UserError):
+    """A version of a table is there and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,11 @@ class Lake:
         """Lance's storage options."""
         return self.s3.lance_options() if self.uri.startswith("s3://") else None
 
+    def require_answer(self) -> None:
+        """UserError at once where the lake's store is away: before one waits for it a second time."""
+        if self.uri.startswith("s3://"):
+            require_reachable(self.s3)
+
     def files(self) -> fsspec.AbstractFileSystem:
         """The file system that the lake is on."""
         return file_system(self.uri, self.s3)
@@ -82,7 +104,7 @@ class Lake:
                 raise UserError(f"there is no bucket for {self.uri}: make it, or check --lake") from error
             return set()
         except PermissionError as error:
-            raise UserError(f"cannot read the lake {self.uri}: {error}; check its permissions and keys") from error
+            raise UserError(f"cannot read the lake {self.uri}: {error}; {what_to_check(error)}") from error
         stems = (posixpath.splitext(posixpath.basename(entry.rstrip("/"))) for entry in entries)
         return {name for name, suffix in stems if suffix == ".lance"}
 
@@ -102,8 +124,23 @@ class Lake:
         return replace(self, pins=(*self.pins, (name, version)))
 
     def table(self, name: str) -> lance.LanceDataset:
-        """Opens a table that exists."""
-        return lance.dataset(self.uri_of(name), version=dict(self.pins).get(name), storage_options=self.options)
+        """Opens a table that exists; Damaged where its newest version, or the one it is pinned to, cannot be read."""
+        uri, version = self.uri_of(name), dict(self.pins).get(name)
+        try:
+            table = lance.dataset(uri, version=version, storage_options=self.options)
+        except ValueError as error:
+            if "not found" in str(error):
+                raise
+            if "Generic S3 error" in str(error):  # the same class, but the store's fault and not the table's
+                raise OSError(str(error)) from error
+            raise Damaged(_damage(uri, version)) from error
+        except BaseException as error:
+            if type(error).__name__ == "PanicException":  # Lance trusts the lengths that a manifest tells
+                raise Damaged(_damage(uri, version)) from error
+            raise
+        if not table.schema.names:  # what Lance makes of a file of zeros, as power cuts leave them: an empty table
+            raise Damaged(_damage(uri, version))
+        return table
 
     def ensure(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
         """Opens a table, made empty first where there is none."""

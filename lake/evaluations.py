@@ -1,6 +1,6 @@
 """The book of evaluations: a row a figure, and each evaluation's items in Parquet beside the table."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +27,7 @@ def is_known(lake: Lake, evaluation_id: str) -> bool:
 def confirm(lake: Lake, evaluation_id: str, lease: Lease) -> None:
     """Writes down that an evaluation is still what would be found: of two answers to one question it is the newest."""
     rows = pa.Table.from_pylist(
-        [row | {"confirmed_at": datetime.now(UTC)} for row in evaluation_rows(lake, evaluation_id)], schema=EVALUATIONS
+        [row | {"confirmed_at": _next(lake)} for row in evaluation_rows(lake, evaluation_id)], schema=EVALUATIONS
     )
     _merge(lake, rows, lease)
 
@@ -38,9 +38,14 @@ def write(lake: Lake, evaluation: Evaluation, items: pa.Table, lease: Lease) -> 
     files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
     with files.open(path, "wb") as file:
         pq.write_table(items, file, compression="zstd")
-    now = datetime.now(UTC)
-    about = {"at": now, "confirmed_at": now}
+    about = {"at": datetime.now(UTC), "confirmed_at": _next(lake)}
     _merge(lake, pa.Table.from_pylist([row | about for row in evaluation.rows()], schema=EVALUATIONS), lease)
+
+
+def _next(lake: Lake) -> datetime:
+    """Now, but later than all that is there: the last answer is the newest, whose clock ever was ahead."""
+    told = [row["confirmed_at"] for row in _rows(lake, None)]
+    return max([datetime.now(UTC), *(one + timedelta(microseconds=1) for one in told)])
 
 
 def read_items(lake: Lake, evaluation_id: str) -> pa.Table:

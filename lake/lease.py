@@ -15,9 +15,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-from lake.connect import Lake
+from lake.connect import OUT_OF_REACH, Lake
 from schemas.errors import UserError
 
 SWEEP = "sweep"
@@ -91,8 +92,10 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        if self._highest() == self.number:
-            self._write(replace(self._holder, released=True))
+        with suppress(*OUT_OF_REACH):  # what ended the run is to be told: this process is gone soon, and so its lease
+            self._lake.require_answer()
+            if self._highest() == self.number:
+                self._write(replace(self._holder, released=True))
 
     def check(self) -> None:
         """Raises LeaseLost when a higher number has been taken."""
@@ -148,7 +151,7 @@ class Lease:
             holder = replace(holder, beat=holder.beat + 1)
             try:
                 self._write(holder)
-            except OSError:  # the next beat tries again; a minute of them is what others wait for
+            except OUT_OF_REACH:  # the next beat tries again; a minute of them is what others wait for
                 continue
 
     def _path(self, number: int) -> str:
@@ -187,9 +190,10 @@ class Lease:
             else:
                 self._files.pipe_file(path, text, mode="create")
         except OSError:  # a store may word its refusal in its own way
-            if self._files.exists(path):
-                return False
-            raise
+            if not self._files.exists(path):
+                raise
+            # A put whose answer was lost is put again, and refused then because of itself.
+            return not self._local and self._read(number) == self._holder
         return True
 
 

@@ -49,13 +49,20 @@ def read_manifest(
 
 def _full_lines(uri: str, files: fsspec.AbstractFileSystem) -> Iterator[dict[str, Any]]:
     """Every line that says something; UserError where the manifest cannot be read."""
+    number = 0
     try:
         with files.open(uri, "rb") as file:
-            yield from (line for line in _lines(uri, file) if any(line.values()))
+            for line in _lines(uri, file):
+                if any(line.values()):
+                    number += 1
+                    yield line
     except FileNotFoundError as error:
         raise UserError(f"no such manifest: {uri}") from error
     except (ValueError, csv.Error) as error:
-        raise UserError(f"cannot read the manifest {uri}: {error}") from error
+        where = "" if uri.endswith(".parquet") else f", line {number + 1}"
+        raise UserError(
+            f"cannot read the manifest {uri}{where}: {error}; was it cut? Nothing of it was taken"
+        ) from error
 
 
 def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
@@ -70,7 +77,10 @@ def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
                     raise ValueError(f"expected an object a line, found {line.strip()[:60]}")
                 yield row
     else:
-        yield from csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+        for row in csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True):
+            if None in row.values():  # a line that was cut would name another file, or none
+                raise ValueError(f"{sum(value is not None for value in row.values())} of {len(row)} columns are there")
+            yield row
 
 
 def _row(manifest: str, bounds: Bounds, number: int, line: dict[str, Any]) -> dict[str, Any]:

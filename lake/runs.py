@@ -3,12 +3,13 @@
 import json
 import secrets
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from lake.connect import Lake
+from lake.connect import OUT_OF_REACH, Lake
 from schemas.encoders import EncoderSpec
 from schemas.runs import RUNS
 from schemas.shown import redacted
@@ -45,7 +46,9 @@ class RunRecord:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
             self._row |= {"status": "failed", "finished_at": datetime.now(UTC)}
-            self._write()
+            with suppress(*OUT_OF_REACH):  # what ended the run is to be told; `maintain` marks what stayed "running"
+                self._lake.require_answer()
+                self._write()
 
     def done(self, counts: dict[str, Any]) -> None:
         """The run reached its end with these counts."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
 from lake.bounds import require_allowed_source
-from lake.connect import file_system, require_reachable
+from lake.connect import file_system, require_reachable, what_to_check
 from lake.manifest import MANIFEST_SUFFIXES, FileInfos, read_manifest
 from schemas.audio import AUDIO_SUFFIXES
 from schemas.errors import UserError, require_no_keys
@@ -151,7 +151,7 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[st
                 continue
             yield _row(root, uri, info)
     except PermissionError as error:
-        raise UserError(f"cannot read the source {root}: {error}; check its permissions and keys") from error
+        raise UserError(f"cannot read the source {root}: {error}; {what_to_check(error)}") from error
     except FileNotFoundError as error:
         raise UserError(f"no such source: {root} ({error})") from error
     except BotoCoreError as error:

@@ -15,7 +15,7 @@ import lance
 import pyarrow as pa
 
 from lake import evaluations
-from lake.connect import Lake
+from lake.connect import Damaged, Lake
 from lake.lease import SWEEP, leases
 from lake.versions import versions
 from schemas.runs import RUNS
@@ -144,7 +144,10 @@ def _wasted(lake: Lake) -> Iterator[tuple[str, Waste, Callable[[], object]]]:
                 waste = Waste("files of a table never made", len(found), sum(found.values()))
                 yield name, waste, partial(files.rm, lake.uri_of(name), recursive=True)
         elif name in LEASED or name.startswith(_LEASED_KINDS):
-            table = lake.table(name)
+            try:
+                table = lake.table(name)
+            except Damaged:  # what its newest version names is no waste
+                continue
             if (waste := orphans(table)).files:
                 yield name, waste, partial(table.cleanup_old_versions, _NO_VERSION, **_UNNAMED)
     for what, found in (("unfinished files", _staged(lake)), ("items of no evaluation", _lost_items(lake))):
@@ -174,7 +177,10 @@ def _staged(lake: Lake) -> dict[str, int]:
 
 def _lost_items(lake: Lake) -> dict[str, int]:
     """Item files of an evaluation whose rows were never written, with their sizes."""
-    known = evaluations.ids(lake)
+    try:
+        known = evaluations.ids(lake)
+    except Damaged:
+        return {}
     return {path: size for name, (path, size) in evaluations.item_files(lake).items() if name not in known}
 
 

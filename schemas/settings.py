@@ -21,6 +21,9 @@ class S3Settings(BaseSettings):
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
     region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    # Seconds for which a request to a store that fails is tried again. Lance asks up to 18 times for what it reads, so
+    # that a store that is away for good is told of after a minute where a write meets it, after 18 where a read does.
+    patience: int = Field(60, ge=1, validation_alias="TONELAKE_STORE_PATIENCE")
 
     @field_validator("endpoint_url")
     @classmethod
@@ -40,7 +43,8 @@ class S3Settings(BaseSettings):
             "token": _plain(self.session_token),
             "client_kwargs": {"endpoint_url": self.endpoint_url, "region_name": self._region},
             "config_kwargs": {
-                "retries": {"max_attempts": 12, "mode": "standard"},
+                # They wait .5, 1, 2, 4, 8, 10, 10, ... seconds on average.
+                "retries": {"max_attempts": 5 + self.patience // 10, "mode": "standard"},
                 "connect_timeout": 5,
                 "read_timeout": 30,
             },
@@ -48,7 +52,10 @@ class S3Settings(BaseSettings):
         }
 
     def lance_options(self) -> dict[str, str]:
-        """Storage options for Lance. Its default retries do not survive an outage of 5 s (measured); these do."""
+        """Storage options for Lance. Its default retries do not survive an outage of 5 s (measured); these do.
+
+        The time alone bounds them: its waits are random and stay short, so that twelve of them may pass in a second.
+        """
         options = {
             "aws_endpoint": self.endpoint_url,
             "aws_region": self._region,
@@ -56,8 +63,8 @@ class S3Settings(BaseSettings):
             "aws_secret_access_key": _plain(self.secret_access_key),
             "aws_session_token": _plain(self.session_token),
             "allow_http": "true" if (self.endpoint_url or "").startswith("http://") else None,
-            "client_max_retries": "12",
-            "client_retry_timeout": "120",
+            "client_max_retries": "10000",
+            "client_retry_timeout": str(self.patience),
         }
         return {name: value for name, value in options.items() if value}
 

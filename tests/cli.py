@@ -25,7 +25,7 @@ def run(*arguments: object, code: int = 0, **settings: str) -> subprocess.Comple
         text=True,
         env=environment(**settings),
         check=False,
-        timeout=280,
+        timeout=580,
     )
     assert result.returncode == code, f"exit {result.returncode}\n{result.stdout}\n{result.stderr}"
     assert "Traceback" not in result.stderr

@@ -17,7 +17,7 @@ def maintain(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
     mend: Annotated[
-        bool, typer.Option("--mend", help="Drop the rows that doctor finds wrong, to be embedded again.")
+        bool, typer.Option("--mend", help="Drop what doctor finds wrong, rows and damaged versions, to be made again.")
     ] = False,
 ) -> None:
     """Compact tables, refresh indexes, drop old versions, remove what killed runs left."""

@@ -7,7 +7,7 @@ import traceback
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from flows.cli import (
     care,
     duplicates,
     export,
+    faults,
     forget,
     recommend,
     refresh,
@@ -25,7 +26,7 @@ from flows.cli import (
 )
 from flows.cli.context import Context, count, log_to_stderr, print_json, show_list
 from schemas.errors import UserError
-from schemas.settings import Settings
+from schemas.settings import S3Settings, Settings
 from schemas.shown import printable, redacted
 
 app = typer.Typer(
@@ -52,13 +53,20 @@ def main() -> None:
         app()
     except UserError as error:
         _fail(str(error), 2)
-    except (PermissionError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
-        _fail(f"{error}; check the path and its permissions", 2)
     except Exception as error:
-        if logging.getLogger().isEnabledFor(logging.DEBUG):
-            _fail(traceback.format_exc(), 1)
-        first = str(error).splitlines()[0] if str(error) else ""
-        _fail(f"{type(error).__name__}: {first} (tonelake -v shows where)", 1)
+        _explain(error)
+
+
+def _explain(error: Exception) -> NoReturn:
+    """Faults of disks, stores and paths are a person's to mend: 2. All else is ours: 1, and -v shows where."""
+    if fault := faults.told(error, S3Settings().endpoint_url):
+        _fail(fault, 2)
+    if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError, FileNotFoundError)):
+        _fail(f"{error}; check the path and its permissions", 2)
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        _fail(traceback.format_exc(), 1)
+    first = str(error).splitlines()[0] if str(error) else ""
+    _fail(f"{type(error).__name__}: {first} (tonelake -v shows where)", 1)
 
 
 @app.callback(invoke_without_command=True)
@@ -275,7 +283,7 @@ def _names(tags: list[dict[str, Any]]) -> str:
     return ", ".join(tag["name"] for tag in tags[:4])
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"tonelake: {printable(redacted(message))}", file=sys.stderr)
     sys.exit(code)
 

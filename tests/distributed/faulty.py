@@ -14,7 +14,7 @@ from tests.cli import answer
 Process = subprocess.Popen[str]
 
 
-def many(folder: Path, rendered: Path, count: int) -> Path:
+def linked(rendered: Path, folder: Path, count: int) -> Path:
     """A folder of `count` tracks of 20 s, links to a few rendered files."""
     files = sorted(path for path in rendered.iterdir() if path.suffix != ".csv")
     for number in range(count):
@@ -54,13 +54,24 @@ def drained(process: Process) -> Process:
     return process
 
 
-def exact(lake: str, music: Path, count: int) -> None:
-    """The same command finishes: every track embedded, each row once, as plain Lance counts them."""
-    counted(answer(lake, "index", music), count)
+def exact(lake: str, music: Path, count: int, **settings: str) -> dict[str, int]:
+    """The same command finishes, and every track is there once, as plain Lance counts them; gives back the report."""
+    report = answer(lake, "index", music, **settings)
+    counted(report, count)
     ids = rows(lake)
     assert len(ids) == len(set(ids)) == count
+    return report
 
 
 def counted(report: dict[str, int], count: int) -> None:
     """A report of a run that embedded every track."""
     assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (count, count, 0, 0)
+
+
+def last_line(errors: str) -> str:
+    """What a command says as its last word, of one line and no traceback."""
+    assert "Traceback" not in errors, errors
+    lines = errors.strip().splitlines()
+    assert lines[-1].startswith("tonelake: "), errors
+    assert sum(line.startswith("tonelake: ") for line in lines) == 1, errors
+    return lines[-1]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lake.sources import list_sources
 from schemas.settings import Settings
-from tests.distributed.faulty import many
+from tests.distributed.faulty import linked
 from workers.blocks import FusedStage
 
 SOUND = 40
@@ -36,7 +36,7 @@ class OncePoisonStage(FusedStage):
 
 def poisoned_tracks(folder: Path, rendered: Path) -> pa.Table:
     """Registry rows of forty sound tracks and one that kills its worker."""
-    os.link(next(rendered.glob("*.wav")), many(folder, rendered, SOUND) / "poison.wav")
+    os.link(next(rendered.glob("*.wav")), linked(rendered, folder, SOUND) / "poison.wav")
     return list_sources([str(folder)], Settings().s3).tracks
 
 

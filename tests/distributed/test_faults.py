@@ -9,7 +9,7 @@ import pytest
 
 from lake.releases import as_released, live, releases
 from tests.cli import answer, kill_group, run, start
-from tests.distributed.faulty import drained, exact, home_of, many, rows, wait_for_rows
+from tests.distributed.faulty import drained, exact, home_of, linked, rows, wait_for_rows
 
 TRACKS = 300
 OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
@@ -18,7 +18,7 @@ OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
 @pytest.fixture(scope="module")
 def music(rendered, tmp_path_factory):
     """Enough tracks to be caught in the middle."""
-    return many(tmp_path_factory.mktemp("faults"), rendered, TRACKS)
+    return linked(rendered, tmp_path_factory.mktemp("faults"), TRACKS)
 
 
 @pytest.fixture(params=["local", "s3"])

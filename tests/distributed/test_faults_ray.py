@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.cli import start
-from tests.distributed.faulty import Process, counted, many, rows, wait_for_rows
+from tests.distributed.faulty import Process, counted, linked, rows, wait_for_rows
 
 TRACKS = 300
 OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
@@ -16,7 +16,7 @@ OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
 
 @pytest.fixture(scope="module")
 def music(rendered, tmp_path_factory):
-    return many(tmp_path_factory.mktemp("workers"), rendered, TRACKS)
+    return linked(rendered, tmp_path_factory.mktemp("workers"), TRACKS)
 
 
 def kill_a_worker(process: Process) -> bool:
