@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,10 @@ def refused(*arguments: object, **settings: str) -> str:
 
 
 def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
-    """Starts a command in a process group of its own, so that all of it can be killed at once."""
+    """Starts a command in a process group of its own, so that all of it can be killed at once.
+
+    It hears Ctrl-C even where the tests run in the background of a shell, which lets its children ignore that.
+    """
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -55,6 +59,7 @@ def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
         text=True,
         env=environment(**settings),
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
