@@ -35,11 +35,11 @@ def told(error: BaseException, endpoint: str | None) -> str | None:
 
 def _is_away(error: BaseException) -> bool:
     """Nothing came back, or an answer that tells of the store's own trouble."""
-    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
 
     if isinstance(error, ClientError):
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
-    return isinstance(error, (ConnectionError, HTTPClientError))
+    return isinstance(error, (ConnectionError, HTTPClientError, IncompleteReadError))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
