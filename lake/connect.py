@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import fsspec
 import lance
@@ -29,6 +30,8 @@ def require_reachable(s3: S3Settings) -> None:
     if not s3.endpoint_url:
         return
     endpoint = urlsplit(s3.endpoint_url)
+    if endpoint.scheme in getproxies() and not proxy_bypass(endpoint.netloc):
+        return  # only the proxy can tell
     try:
         port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
         socket.create_connection((endpoint.hostname or "", port), timeout=5).close()
