@@ -52,7 +52,9 @@ def carries_keys(address: str) -> bool:
 
 def without_secrets() -> dict[str, str]:
     """The environment for a program that needs no secret of ours."""
-    return {name: value for name, value in os.environ.items() if not _NAMED.fullmatch(name)}
+    return {
+        name: value for name, value in os.environ.items() if not _NAMED.fullmatch(name) and not carries_keys(value)
+    }
 
 
 def _values() -> list[str]:

@@ -4,6 +4,7 @@ import lance
 import pytest
 
 from flows.doctor import doctor
+from flows.forget import ForgetRequest, forget
 from flows.maintain import MaintainRequest, maintain
 from lake.connect import Damaged, Lake
 from lake.damage import left_of, mend
@@ -100,6 +101,19 @@ def test_numbers_of_lost_versions_are_not_used_again_and_what_was_put_aside_stay
         mend(home, TABLE, left_of(home, TABLE))
         assert home.table(TABLE).version > lost
     assert len(home.files().find(f"{home.uri}/_damaged")) == 2
+
+
+def test_a_takedown_does_not_end_where_a_version_cannot_be_looked_into(tmp_path):
+    home = lake_at(tmp_path / "lake")
+    spoil(home, 1)
+    settings, asked = Settings(lake=home.uri), ForgetRequest((IDS[0],))
+    with pytest.raises(Damaged, match="tonelake doctor"):
+        forget(asked, settings, print)
+    with pytest.raises(UserError, match=r"is not finished: .*tonelake forget"):
+        maintain(MaintainRequest(14, mend=True), settings, print)
+    assert forget(asked, settings, print).is_clean
+    assert IDS[0] not in home.table(TABLE).to_table()["track_id"].to_pylist()
+    assert doctor(settings) == []
 
 
 def test_a_version_that_the_store_withholds_is_not_called_damaged(monkeypatch):

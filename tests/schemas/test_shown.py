@@ -57,13 +57,14 @@ def test_secrets_are_taken_out_and_nothing_else(text, shown):
 
 
 @pytest.mark.usefixtures("secrets")
-def test_errors_and_rows_hide_them_wherever_they_go():
+def test_errors_and_rows_hide_them_wherever_they_go(monkeypatch):
     error = UserError(f"cannot read with {SECRET}")
     assert str(pickle.loads(pickle.dumps(error))) == "cannot read with ***"
     assert TOKEN not in pending_row({"track_id": "1", "source_version": ""}, f"OSError: {TOKEN}")["message"]
     told = repr(Settings(prefect_api_url="http://me:pass@h/api", s3=S3Settings(access_key_id="testkey")))
     assert not any(secret in told for secret in (SECRET, TOKEN, "pass@", "testkey"))
-    assert not {SECRET, TOKEN, "pnu_0123456789"} & set(without_secrets().values())
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", address := "postgresql://me:pass@h/prefect")
+    assert not {SECRET, TOKEN, "pnu_0123456789", address} & set(without_secrets().values())
 
 
 @pytest.mark.usefixtures("secrets")
