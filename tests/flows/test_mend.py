@@ -56,6 +56,8 @@ def test_an_older_version_that_is_live_is_found_and_mended(tmp_path, how):
     spoil(home, live(home).snapshot.lance_version, how)
     with pytest.raises(Damaged, match=r"an older version cannot be read; `tonelake doctor`"):
         maintain(MaintainRequest(14), Settings(lake=home.uri), print)
+    with pytest.raises(Damaged, match="version 2 cannot be read"):
+        found(home, 1)
     assert mended(home)
     assert is_kept(home, live(home))
     assert found(home, 1) <= {*IDS, *MORE}
