@@ -7,8 +7,10 @@ from pathlib import Path
 import lance
 import pytest
 
+from flows.promote import PromoteRequest, promote
 from lake.releases import as_released, live, releases
-from tests.cli import answer, kill_group, run, start
+from schemas.settings import Settings
+from tests.cli import answer, kill_group, start
 from tests.distributed.faulty import drained, exact, home_of, linked, rows, wait_for_rows
 
 TRACKS = 300
@@ -75,7 +77,7 @@ def test_promotes_during_an_index(music, lake):
     process = drained(start("--lake", lake, "--encoder", "fake", "index", music, **OFTEN))
     for committed in (24, 120):
         wait_for_rows(lake, process, committed)
-        run("--lake", lake, "promote", first, "--force", "--reason", "in the middle of a run")
+        promote(PromoteRequest(first, reason="in the middle of a run"), Settings(lake=lake), print)  # at once
     assert process.poll() is None, "the run ended before it was disturbed"
     assert process.wait(timeout=200) == 0
     exact(lake, music, TRACKS)
