@@ -22,7 +22,7 @@ def caused(error, cause):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(28, "No space left on device", "/tmp/x"), r"the disk is full \(.*'/tmp/x'\)"),
+        (OSError(28, "No space left on device", "/x"), r"the disk is full \(.*'/x'\)"),
         (caused(PermissionError("Access Denied"), client_error("AccessDenied", 403)), "refuses these keys"),
         (OSError("LanceError(IO): The operation lacked the necessary privileges to complete"), "refuses these keys"),
         (OSError("Server returned non-2xx status code: 403 Forbidden: "), "refuses these keys"),
