@@ -9,6 +9,7 @@ from lake.evaluations import latest
 from schemas.errors import UserError
 from schemas.evaluations import LOWER_IS_BETTER
 from schemas.settings import Settings
+from schemas.shown import printable
 from workers.protocols.registry import PROTOCOLS
 
 Row = dict[str, Any]
@@ -83,7 +84,8 @@ def show_figures(rows: list[Row]) -> None:
         if row["dropped"]:
             told = ", ".join(row["dropped"][:8]) + (" ..." if len(row["dropped"]) > 8 else "")
             what = "queries" if row["protocol"].endswith("retrieval") else "classes"
-            print(f"{row['benchmark']}, {row['protocol']}: no figure counts {len(row['dropped'])} {what}: {told}")
+            line = f"{row['benchmark']}, {row['protocol']}: no figure counts {len(row['dropped'])} {what}: {told}"
+            print(printable(line))
 
 
 def figures_markdown(rows: list[Row]) -> str:

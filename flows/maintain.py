@@ -77,13 +77,17 @@ class _Work:
     refused: dict[str, str] = field(default_factory=dict)
 
     def restore(self) -> list[Care]:
-        """The newest version of a damaged table that can be read becomes the newest of all."""
+        """Of damaged tables the versions that cannot be read are put aside."""
         lake = self.lake
-        found = [(name, left) for name, left in damaged(lake) if may_mend(name, left)]
+        if not any(may_mend(name, left) for name, left in damaged(lake)):
+            return []
         with ExitStack() as held:
-            if found and (refusal := self._refusal(held, [SWEEP, *tidy.writers(lake)])):
+            if refusal := self._refusal(held, [SWEEP, *tidy.writers(lake)]):
                 return [Care(lake.uri, "", (), 0, 0, refusal)]
-            return [Care(lake.uri, name, (mend(lake, name, left),), 0, 0) for name, left in found]
+            found = damaged(lake)  # again: while a lease was waited for, a person may have put a file back
+            return [
+                Care(lake.uri, name, (mend(lake, name, left),), 0, 0) for name, left in found if may_mend(name, left)
+            ]
 
     def tend(self, name: str) -> Care:
         """One table, under the leases of those who write it."""

@@ -2,9 +2,12 @@
 
 import posixpath
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import fsspec
 import lance
@@ -17,6 +20,9 @@ from schemas.tables import key_of
 
 OUT_OF_REACH = (OSError, BotoCoreError, UserError)  # a disk or a store that fails; s3fs lets the second through
 STORAGE_VERSION = "2.1"  # of Lance's files: readers are upgraded before writers, never by surprise
+# Lance's words for a version that the store or the disk withholds; the class of its error is that of a damaged one.
+_WITHHELD = ("Generic S3 error", "necessary privileges", "valid authentication", "(os error")
+_CORRUPT = ("corrupt file", "Invalid format", "decode Protobuf", "range was invalid")
 
 
 def require_reachable(s3: S3Settings) -> None:
@@ -24,6 +30,8 @@ def require_reachable(s3: S3Settings) -> None:
     if not s3.endpoint_url:
         return
     endpoint = urlsplit(s3.endpoint_url)
+    if endpoint.scheme in getproxies() and not proxy_bypass(endpoint.netloc):
+        return  # only the proxy can tell
     try:
         port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
         socket.create_connection((endpoint.hostname or "", port), timeout=5).close()
@@ -37,9 +45,19 @@ def file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     return fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
 
 
-def _damage(uri: str, version: int | None) -> str:
-    which = f"version {version}" if version else "the newest version"
+def _damage(uri: str, which: str) -> str:
     return f"the table {uri} is damaged: {which} cannot be read; `tonelake doctor` says what is left and what mends it"
+
+
+@contextmanager
+def every_version(table: lance.LanceDataset) -> Iterator[None]:
+    """Damaged where what Lance does inside, which reads every version of the table, meets one that cannot be read."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if any(word in str(error) for word in _CORRUPT):
+            raise Damaged(_damage(table.uri, "an older version")) from error
+        raise
 
 
 def one_part(name: str) -> str:
@@ -126,20 +144,21 @@ class Lake:
     def table(self, name: str) -> lance.LanceDataset:
         """Opens a table that exists; Damaged where its newest version, or the one it is pinned to, cannot be read."""
         uri, version = self.uri_of(name), dict(self.pins).get(name)
+        which = f"version {version}" if version else "the newest version"
         try:
             table = lance.dataset(uri, version=version, storage_options=self.options)
         except ValueError as error:
-            if "not found" in str(error):
+            if "not found" in str(error) and "Version not found" not in str(error):  # so it says of a file of zeros
                 raise
-            if "Generic S3 error" in str(error):  # the same class, but the store's fault and not the table's
+            if any(word in str(error) for word in _WITHHELD):
                 raise OSError(str(error)) from error
-            raise Damaged(_damage(uri, version)) from error
+            raise Damaged(_damage(uri, which)) from error
         except BaseException as error:
             if type(error).__name__ == "PanicException":  # Lance trusts the lengths that a manifest tells
-                raise Damaged(_damage(uri, version)) from error
+                raise Damaged(_damage(uri, which)) from error
             raise
         if not table.schema.names:  # what Lance makes of a file of zeros, as power cuts leave them: an empty table
-            raise Damaged(_damage(uri, version))
+            raise Damaged(_damage(uri, which))
         return table
 
     def ensure(self, name: str, schema: pa.Schema) -> lance.LanceDataset:

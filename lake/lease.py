@@ -183,18 +183,34 @@ class Lease:
 
     def _create(self, number: int) -> bool:
         path, text = self._path(number), json.dumps(asdict(self._holder)).encode()
+        if self._local:
+            return _made(path, text)
         try:
-            if self._local:  # fsspec's own "create" looks first and writes then; "x" is one step
-                with open(path, "xb") as file:
-                    file.write(text)
-            else:
-                self._files.pipe_file(path, text, mode="create")
+            self._files.pipe_file(path, text, mode="create")
         except OSError:  # a store may word its refusal in its own way
             if not self._files.exists(path):
                 raise
             # A put whose answer was lost is put again, and refused then because of itself.
-            return not self._local and self._read(number) == self._holder
+            return self._read(number) == self._holder
         return True
+
+
+def _made(path: str, text: bytes) -> bool:
+    """Makes a local file, or says False: fsspec's own "create" looks first and writes then; "x" is one step.
+
+    On a full disk the file goes again: its next comer would take it for that of a holder who is just starting.
+    """
+    try:
+        with open(path, "xb") as file:
+            try:
+                file.write(text)
+                file.flush()
+            except OSError:
+                os.unlink(path)
+                raise
+    except FileExistsError:
+        return False
+    return True
 
 
 def leases(lake: Lake) -> list[str]:

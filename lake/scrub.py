@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from lance.file import LanceFileReader
 from lance.fragment import write_fragments
 
-from lake.connect import STORAGE_VERSION, Lake
+from lake.connect import STORAGE_VERSION, Lake, every_version
 from lake.index import update_indexes
 from lake.sql import among
 from schemas.takedowns import Scrubbed
@@ -47,7 +47,7 @@ class Scrub:
         `succeed` is called with each of these that held some, and with the table as what replaces it. Killed on its
         way the table is whole, but an older version may be its newest: call it again.
         """
-        before = [version["version"] for version in self._table().versions()]
+        before = self._versions()
         held = {version: [*map(self._paths, self._holding(version))] for version in before}
         doomed = {version for version in before if held[version] or self._is_stale(version)}
         if not doomed:
@@ -62,18 +62,22 @@ class Scrub:
             succeed(head, table)
         self._end()
         files = sorted({path for fragments in held.values() for paths in fragments for path in paths})
-        return Scrubbed(self.lake.uri, self.name, rows, tuple(files), len(before), len(self._table().versions()))
+        return Scrubbed(self.lake.uri, self.name, rows, tuple(files), len(before), len(self._versions()))
 
     def left(self) -> tuple[int, int]:
         """How many versions there are, and how many such rows the files of all of them hold."""
         self._rows.clear()
-        known = [version["version"] for version in self._table().versions()]
+        known = self._versions()
         for version in known:
             self._holding(version)
         return len(known), sum(self._rows.values())
 
     def _table(self, version: int | None = None) -> lance.LanceDataset:
         return (self.lake.pinned(self.name, version) if version else self.lake).table(self.name)
+
+    def _versions(self) -> list[int]:
+        with every_version(table := self._table()):
+            return [version["version"] for version in table.versions()]
 
     def _holding(self, version: int) -> list[lance.LanceFragment]:
         """Fragments of a version whose files hold such a row, be it deleted there or not."""

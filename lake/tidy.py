@@ -15,7 +15,7 @@ import lance
 import pyarrow as pa
 
 from lake import evaluations
-from lake.connect import Damaged, Lake
+from lake.connect import Damaged, Lake, every_version
 from lake.lease import SWEEP, leases
 from lake.versions import versions
 from schemas.runs import RUNS
@@ -99,19 +99,22 @@ def size(lake: Lake, name: str) -> int:
 
 def old_versions(table: lance.LanceDataset, days: float) -> Waste:
     """What `drop_old_versions` would remove."""
-    plan = table.explain_cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False).stats
+    with every_version(table):
+        plan = table.explain_cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False).stats
     return Waste("old versions", plan.old_versions, plan.bytes_removed)
 
 
 def drop_old_versions(table: lance.LanceDataset, days: float) -> Waste:
     """Removes versions older than that, and files that only they name; tagged versions and the newest stay."""
-    done = table.cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False)
+    with every_version(table):
+        done = table.cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False)
     return Waste("old versions", done.old_versions, done.bytes_removed)
 
 
 def orphans(table: lance.LanceDataset) -> Waste:
     """Files that no version names: of a run that was killed, or of one that is writing right now."""
-    return _orphans(table.explain_cleanup_old_versions(_NO_VERSION, **_UNNAMED).stats)
+    with every_version(table):
+        return _orphans(table.explain_cleanup_old_versions(_NO_VERSION, **_UNNAMED).stats)
 
 
 def wasted(lake: Lake) -> list[tuple[str, Waste]]:
@@ -145,10 +148,10 @@ def _wasted(lake: Lake) -> Iterator[tuple[str, Waste, Callable[[], object]]]:
                 yield name, waste, partial(files.rm, lake.uri_of(name), recursive=True)
         elif name in LEASED or name.startswith(_LEASED_KINDS):
             try:
-                table = lake.table(name)
-            except Damaged:  # what its newest version names is no waste
+                waste = orphans(table := lake.table(name))
+            except Damaged:  # what the version names that cannot be read is no waste
                 continue
-            if (waste := orphans(table)).files:
+            if waste.files:
                 yield name, waste, partial(table.cleanup_old_versions, _NO_VERSION, **_UNNAMED)
     for what, found in (("unfinished files", _staged(lake)), ("items of no evaluation", _lost_items(lake))):
         if found:

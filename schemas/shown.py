@@ -3,14 +3,16 @@
 import json
 import os
 import re
+from urllib.parse import quote
 
 HIDDEN = "***"
 SHORTEST = 6  # of a value that is hidden wherever it stands: shorter ones are words, too
 
 _NAMED = re.compile(
-    r".*(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|AUTH_STRING)", re.IGNORECASE
+    r".*(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|(ACCESS|SECRET|PRIVATE)_KEY|ACCESS_KEY_ID|AUTH_STRING)", re.IGNORECASE
 )
-_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+# A user, or a user and a password, in which people leave slashes as they are: of AWS's secrets every second has one.
+_IN_ADDRESS = re.compile(r"""(?<=://)(?:[^/\s'"]+@|[^/\s'":@]+:(?!\d+/)[^\s'"]+@)""")
 _TOLD = re.compile(
     r"""(?xi)
     ( authorization ['"]? \s* [:=] \s* b?['"]? ) [^'"\r\n]+
@@ -21,6 +23,7 @@ _TOLD = re.compile(
 # Titles and names come from strangers: an escape in one may write the clipboard, another turns the text around.
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _OBEYED = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}")
+_ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS}
 
 
 def redacted(text: str) -> str:
@@ -37,6 +40,11 @@ def printable(text: str) -> str:
     return text.translate(_OBEYED)
 
 
+def escaped(document: str) -> str:
+    """JSON without the control characters that it may hold, each as JSON's own escape: it says the same."""
+    return document.translate(_ESCAPES)
+
+
 def carries_keys(address: str) -> bool:
     """Whether a user or a password stands in an address."""
     return _IN_ADDRESS.search(address) is not None
@@ -44,10 +52,15 @@ def carries_keys(address: str) -> bool:
 
 def without_secrets() -> dict[str, str]:
     """The environment for a program that needs no secret of ours."""
-    return {name: value for name, value in os.environ.items() if not _NAMED.fullmatch(name)}
+    return {
+        name: value for name, value in os.environ.items() if not _NAMED.fullmatch(name) and not carries_keys(value)
+    }
 
 
 def _values() -> list[str]:
-    """As they are and as JSON writes them, the longest first: one may be a part of another."""
+    """As they are and as JSON and addresses write them, the longest first: one may be a part of another."""
     held = [value for name, value in os.environ.items() if _NAMED.fullmatch(name) and len(value) >= SHORTEST]
-    return sorted({*held, *(json.dumps(value)[1:-1] for value in held)}, key=len, reverse=True)
+    written = {
+        form for value in held for form in (value, json.dumps(value)[1:-1], quote(value), quote(value, safe=""))
+    }
+    return sorted(written, key=len, reverse=True)

@@ -280,7 +280,10 @@ def _cpus(settings: Settings) -> int:
 
 
 def _gpus_for(specs: Specs, settings: Settings) -> int:
-    """GPUs, as `_cpus`, where one of the encoders computes on them."""
+    """GPUs, as `_cpus`, where one of the encoders computes on them; UserError where none will ever come."""
     if not any(entry_of(spec).on_gpu for spec in specs):
         return 0
-    return int(ray.cluster_resources().get("GPU", 0)) if settings.gpus is None else settings.gpus
+    there, asked = int(ray.cluster_resources().get("GPU", 0)), settings.gpus
+    if asked and asked > there and not settings.ray_address:
+        raise UserError(f"TONELAKE_GPUS is {asked} and this machine has {there}: unset it, or set RAY_ADDRESS")
+    return there if asked is None else asked

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from schemas.shown import printable, redacted
+from schemas.shown import escaped, printable, redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ def log_to_stderr(level: int) -> None:
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
-    print()
+    print(escaped(json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)))
 
 
 def say(text: str) -> None:

@@ -11,6 +11,7 @@ import typer
 from flows.cli.context import print_json, say
 from flows.outfile import writing
 from schemas.errors import UserError
+from schemas.shown import printable
 
 app = typer.Typer()
 
@@ -50,7 +51,7 @@ def forget(
         left = f"{done.rows_left} rows and {len(done.files_left)} files are left"
         print(f"looked again into {done.versions_examined} versions: {left}")
         for one in done.exports:
-            print(f"{one.uri}: {one.state}, {one.message}")
+            print(printable(f"{one.uri}: {one.state}, {one.message}"))
         print(f"receipt: {path}")
     raise typer.Exit(0 if done.is_clean else 1)
 

@@ -145,7 +145,8 @@ def status(
     rows = [[name, size["rows"], size["bytes"]] for tables in sizes for name, size in tables.items()]
     show(found["lake"], ["table", "rows", "bytes"], rows)
     if released := found["live"]:
-        print(f"live: release {released['release']}, {released['encoder']} {released['embedding_version']}")
+        told = f"live: release {released['release']}, {released['encoder']} {released['embedding_version']}"
+        print(printable(told))
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """One writer a table: taken once, replaced when dead or silent, fenced when replaced. Real processes, real signals."""
 
+import errno
+import io
 import os
 import signal
 import subprocess
@@ -107,3 +109,19 @@ def test_one_of_many_comers_gets_it(home):
     for number, (_, errors) in enumerate(outputs):
         assert number in held or "UserError: run holder" in errors
     assert held
+
+
+def test_a_full_disk_is_told_and_leaves_no_holder(tmp_path, monkeypatch):
+    """Its empty file was taken for a holder's, over and over."""
+
+    class Full(io.FileIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    home = Lake.at(str(tmp_path / "lake"), S3Settings())
+    with monkeypatch.context() as full:
+        full.setattr(lake.lease, "open", Full, raising=False)
+        with pytest.raises(OSError, match="No space left"):
+            Lease(home, "table", "run", print).__enter__()
+    with Lease(home, "table", "run", print) as lease:
+        assert lease.number == 1

@@ -1,10 +1,12 @@
 """Secrets are nowhere: not in output, errors or logs, not in the lake; and no stranger's title moves the terminal."""
 
+import json
 import logging
 import pickle
 
 import pytest
 
+from flows.cli.context import print_json
 from flows.tables import show
 from lake.connect import Lake
 from lake.export.folder import Folder
@@ -43,6 +45,10 @@ def secrets(monkeypatch):
         ),
         ("key AKIAIOSFODNN7EXAMPLE of", "key *** of"),
         ("pnu_0123456789", "***"),
+        ("sent wJalrXUtnFEMI%2FK7MDENG%2BbPxRfi%5CCYEXAMPLEKEY", "sent ***"),
+        ("s3://AKIDEXAMPLE:a/b/c+d@bucket/music and x@y", "s3://***@bucket/music and x@y"),
+        ("http://me:p@ss@host/api", "http://***@host/api"),
+        ("http://host:4200/a@b s3://bucket/a:b@c", "http://host:4200/a@b s3://bucket/a:b@c"),
         ("s3://bucket/a@b and me@host.org: unexpected token x", "s3://bucket/a@b and me@host.org: unexpected token x"),
     ],
 )
@@ -51,13 +57,14 @@ def test_secrets_are_taken_out_and_nothing_else(text, shown):
 
 
 @pytest.mark.usefixtures("secrets")
-def test_errors_and_rows_hide_them_wherever_they_go():
+def test_errors_and_rows_hide_them_wherever_they_go(monkeypatch):
     error = UserError(f"cannot read with {SECRET}")
     assert str(pickle.loads(pickle.dumps(error))) == "cannot read with ***"
     assert TOKEN not in pending_row({"track_id": "1", "source_version": ""}, f"OSError: {TOKEN}")["message"]
     told = repr(Settings(prefect_api_url="http://me:pass@h/api", s3=S3Settings(access_key_id="testkey")))
     assert not any(secret in told for secret in (SECRET, TOKEN, "pass@", "testkey"))
-    assert not {SECRET, TOKEN, "pnu_0123456789"} & set(without_secrets().values())
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", address := "postgresql://me:pass@h/prefect")
+    assert not {SECRET, TOKEN, "pnu_0123456789", address} & set(without_secrets().values())
 
 
 @pytest.mark.usefixtures("secrets")
@@ -119,4 +126,9 @@ def test_a_strangers_title_is_text_to_the_terminal(capsys):
     title = "\x1b]52;c;cm0gLXJm\x07 \x9b2J \u202egnp.exe\x7f"
     show(title, ["title"], [[title]])
     assert not set(capsys.readouterr().out) & set("\x1b\x07\x9b\u202e\x7f")
+    print_json({title: "Été"})
+    written = capsys.readouterr().out
+    assert not set(written) & set("\x1b\x07\x9b\u202e\x7f")
+    assert "Été" in written
+    assert json.loads(written) == {title: "Été"}
     assert printable("Été\t2:\n日本 ♯") == "Été\t2:\n日本 ♯"

@@ -181,6 +181,10 @@ class _Beyond:
         (pickle.dumps(np.array([print], dtype=object)), "not plain data"),
         (pickle.dumps(np.arange(5))[:-30] + b".", "is not a pickle of plain data"),
         (b"cbuiltins\nbytes\n(I999999999999\ntR.", "asks for builtins.bytes"),
+        (
+            b"cnumpy\nndarray\n((I1\ntVO\nC\x08AAAAAAAAtR.",
+            "is not a pickle of plain data",
+        ),  # at that address
     ],
 )
 def test_pickles_that_would_reach_into_memory_are_refused(tmp_path, content, said):
