@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import track as rich_track
 
-from schemas.shown import printable, redacted
+from schemas.shown import for_person
 
 LINE_SECONDS = 10.0
 TOLD_AT_MOST = 5
@@ -67,7 +67,7 @@ class Watch:
 
     def say(self, text: str) -> None:
         """A line for the person, now."""
-        text = printable(redacted(text))
+        text = for_person(text)
         if self._console.is_terminal:
             self._bar.console.print(text, highlight=False, markup=False)
         else:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lake.connect import Lake, one_part
@@ -26,10 +27,9 @@ def is_known(lake: Lake, evaluation_id: str) -> bool:
 
 def confirm(lake: Lake, evaluation_id: str, lease: Lease) -> None:
     """Writes down that an evaluation is still what would be found: of two answers to one question it is the newest."""
-    rows = pa.Table.from_pylist(
-        [row | {"confirmed_at": _next(lake)} for row in evaluation_rows(lake, evaluation_id)], schema=EVALUATIONS
-    )
-    _merge(lake, rows, lease)
+    about = {"confirmed_at": _next(lake)}
+    rows = [row | about for row in evaluation_rows(lake, evaluation_id)]
+    _merge(lake, pa.Table.from_pylist(rows, schema=EVALUATIONS), lease)
 
 
 def write(lake: Lake, evaluation: Evaluation, items: pa.Table, lease: Lease) -> None:
@@ -44,8 +44,11 @@ def write(lake: Lake, evaluation: Evaluation, items: pa.Table, lease: Lease) -> 
 
 def _next(lake: Lake) -> datetime:
     """Now, but later than all that is there: the last answer is the newest, whose clock ever was ahead."""
-    told = [row["confirmed_at"] for row in _rows(lake, None)]
-    return max([datetime.now(UTC), *(one + timedelta(microseconds=1) for one in told)])
+    now = datetime.now(UTC)
+    if TABLE not in lake.names():
+        return now
+    newest = pc.max(lake.table(TABLE).to_table(columns=["confirmed_at"])["confirmed_at"]).as_py()
+    return max(now, newest + timedelta(microseconds=1)) if newest else now
 
 
 def read_items(lake: Lake, evaluation_id: str) -> pa.Table:

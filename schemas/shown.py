@@ -40,6 +40,11 @@ def printable(text: str) -> str:
     return text.translate(_OBEYED)
 
 
+def for_person(text: str) -> str:
+    """What a person may read: the text without either."""
+    return printable(redacted(text))
+
+
 def escaped(document: str) -> str:
     """JSON without the control characters that it may hold, each as JSON's own escape: it says the same."""
     return document.translate(_ESCAPES)

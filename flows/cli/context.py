@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from schemas.shown import escaped, printable, redacted
+from schemas.shown import escaped, for_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Context:
 
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return printable(redacted(super().format(record)))
+        return for_person(super().format(record))
 
 
 def log_to_stderr(level: int) -> None:
@@ -40,7 +40,7 @@ def print_json(document: Any) -> None:
 
 def say(text: str) -> None:
     """A line for the person, beside the answer."""
-    print(printable(redacted(text)), file=sys.stderr, flush=True)
+    print(for_person(text), file=sys.stderr, flush=True)
 
 
 def show_list(context: Context, title: str, rows: list[dict[str, Any]]) -> None:

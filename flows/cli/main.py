@@ -27,7 +27,7 @@ from flows.cli import (
 from flows.cli.context import Context, count, log_to_stderr, print_json, show_list
 from schemas.errors import UserError
 from schemas.settings import S3Settings, Settings
-from schemas.shown import printable, redacted
+from schemas.shown import for_person, printable
 
 app = typer.Typer(
     help="A music catalogue in; a searchable, versioned lake of embeddings and tags out.",
@@ -285,7 +285,7 @@ def _names(tags: list[dict[str, Any]]) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"tonelake: {printable(redacted(message))}", file=sys.stderr)
+    print(f"tonelake: {for_person(message)}", file=sys.stderr)
     sys.exit(code)
 
 

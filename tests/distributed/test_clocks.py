@@ -18,8 +18,6 @@ CLOCK = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.
 
 def clock(days: int) -> dict[str, str]:
     """A process whose clock is wrong; that of its disk, and what counts seconds, stay right, as on a real machine."""
-    if not days:
-        return {}
     right = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
     return {"LD_PRELOAD": str(CLOCK), "FAKETIME": f"{days:+d}d", **right}
 
@@ -31,12 +29,12 @@ def asked(lake: str, *arguments: object, **settings: str):
     return json.loads(document)
 
 
-@pytest.mark.parametrize(("first", "then"), [(30, 0), (-30, 0)])
-def test_whose_clock_is_wrong_does_not_matter(rendered, tmp_path, first, then):
+@pytest.mark.parametrize("days", [30, -30])
+def test_whose_clock_is_wrong_does_not_matter(rendered, tmp_path, days):
     lake, music = str(tmp_path / "lake"), tmp_path / "music"
     music.mkdir()
     linked(rendered, music, 6)
-    wrong, right = clock(first), clock(then)
+    wrong, right = clock(days), {}
     assert asked(lake, "index", music, **wrong)["embedded"] == 6
     (copied,) = music.glob("0000.*")
     for number in range(6, TRACKS_HELD):  # identical to one that is there: known by content, not heard again

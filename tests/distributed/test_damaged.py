@@ -16,7 +16,6 @@ from tests.cli import answer, refused, run
 from tests.distributed.faulty import exact, linked, rows
 
 TRACKS_HELD = 24
-COMMANDS = [["index"], ["status"], ["search", "calm"], ["maintain"], ["refresh"]]
 DAMAGES = {
     "half": lambda text: text[: len(text) // 2],
     "empty": lambda _: b"",

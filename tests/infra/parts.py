@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
+from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
 
@@ -88,12 +88,17 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
+def asked(request: str | Request, seconds: float) -> HTTPResponse:
+    """The answer of a server of this machine, past any proxy."""
+    return build_opener(ProxyHandler({})).open(request, timeout=seconds)
+
+
 def answers(url: str) -> bool:
     """Whether a server says 200 there; asked as the health checks of compose.yaml ask, without a key."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+        with asked(url, 5) as answer:
             return answer.status == 200
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False
 
 

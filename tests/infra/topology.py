@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 import psutil
 
 from tests.infra.files import ROOT
-from tests.infra.parts import NotReady, Part, answers, started
+from tests.infra.parts import NotReady, Part, answers, asked, started
 from tests.seaweed import BUCKET, Seaweed, free_ports
 
 LAKE = f"s3://{BUCKET}/catalogue"
@@ -63,7 +63,7 @@ class Cluster:
         """The JSON that Prefect or Ray answers."""
         headers = {"Authorization": f"Bearer {self.exports['RAY_AUTH_TOKEN']}", "Content-Type": "application/json"}
         request = Request(url, None if body is None else json.dumps(body).encode(), headers)
-        with build_opener(ProxyHandler({})).open(request, timeout=30) as answer:
+        with asked(request, 30) as answer:
             return json.load(answer)
 
 
