@@ -1,0 +1,44 @@
+"""Identities that must not move by themselves: the versions of every encoder, and the ids of evaluations.
+
+A test that fails here says that every lake would be embedded, or every benchmark judged, again. Write the file anew
+only with a change that means to move numbers: python -m tests.conformance.test_pinned_versions
+"""
+
+import json
+from pathlib import Path
+
+from schemas.evaluations import EvaluationKey
+from workers.encoders.registry import ENCODERS, encoder_entry
+from workers.protocols.registry import PROTOCOLS
+
+PINNED = Path(__file__).parents[1] / "data" / "pinned_versions.json"
+
+
+def encoder_versions() -> dict[str, list[str]]:
+    """[feature_version, embedding_version, tags_version] of every encoder, of all its windows and of at most three."""
+    names = [*ENCODERS, *(f"{name}-bfloat16" for name, entry in ENCODERS.items() if entry.on_gpu)]
+    specs = {name: encoder_entry(name).spec for name in names}
+    specs |= {f"{name}, 3 windows": spec.limited(3) for name, spec in specs.items()}
+    return {name: [spec.feature_version, spec.embedding_version, spec.tags_version] for name, spec in specs.items()}
+
+
+def evaluation_ids() -> dict[str, str]:
+    """The id of a sample evaluation under each protocol."""
+    version = ENCODERS["musicnn"].spec.embedding_version
+    sample = ("gtzan", "gtzan", "1.0", "0" * 16)
+    return {
+        name: EvaluationKey(*sample, protocol, version, "1" * 16, 1).evaluation_id
+        for name, protocol in PROTOCOLS.items()
+    }
+
+
+def identities() -> dict[str, dict[str, object]]:
+    return {"encoders": dict(encoder_versions()), "evaluations": dict(evaluation_ids())}
+
+
+def test_no_version_moved_by_itself():
+    assert identities() == json.loads(PINNED.read_text())
+
+
+if __name__ == "__main__":
+    PINNED.write_text(json.dumps(identities(), indent=1, sort_keys=True) + "\n")
