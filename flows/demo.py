@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from workers.render.catalogue import pieces, render_catalogue
+from workers.synthetic_music.demo.catalogue import pieces, render_catalogue
 
 SEARCHES = ("flute", "techno beat", "acoustic guitar", "string quartet", "saxophone")
 

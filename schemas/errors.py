@@ -1,6 +1,6 @@
 """The errors that a person can act on; the command line prints them as one line and exits with 2."""
 
-from schemas.shown import carries_keys, redacted
+from schemas.redaction import carries_keys, redacted
 
 
 class UserError(Exception):

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.audio import ACCEPTABLE
-from schemas.shown import carries_keys
+from schemas.redaction import carries_keys
 
 
 class S3Settings(BaseSettings):

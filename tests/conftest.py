@@ -14,7 +14,7 @@ os.environ.update(
 )
 
 from tests.seaweed import BUCKET, Seaweed
-from workers.render.catalogue import render_catalogue
+from workers.synthetic_music.demo.catalogue import render_catalogue
 
 
 @pytest.fixture(scope="session")

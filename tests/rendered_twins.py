@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from tests.audio_files import RATE, ffmpeg, sndfile
-from workers.render.songs import Song
-from workers.render.styles import Style
-from workers.render.synthesis import synthesise
+from workers.synthetic_music.demo.styles import Style
+from workers.synthetic_music.demo.synthesis import synthesise
+from workers.synthetic_music.score.songs import Song
 
 OTHERS = ("piano", "violin", "trumpet", "synth lead")
 QUIETER = 10 ** (-12 / 20)

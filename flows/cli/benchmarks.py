@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.context import Context, count, print_json, show_list
+from flows.cli.output import Context, count, print_json, show_list
 from schemas.errors import UserError
 
 app = typer.Typer()
@@ -20,7 +20,7 @@ Data = Annotated[str | None, typer.Option(help="Folder that the benchmark was un
 def list_benchmarks(context: typer.Context) -> None:
     """The benchmarks there are; `check` says whether a folder holds one."""
     if context.invoked_subcommand is None:
-        from flows.benchmarks import described
+        from flows.evaluation.benchmarks import described
 
         show_list(context.obj, "benchmarks", described(in_full=context.obj.json))
         if not context.obj.json:
@@ -30,13 +30,13 @@ def list_benchmarks(context: typer.Context) -> None:
 @benchmarks.command()
 def check(context: typer.Context, name: str, data: Data = None) -> None:
     """Which files of a benchmark are missing or broken; exit 1 where some are."""
-    from flows.benchmarks import check as check_files
+    from flows.evaluation.benchmarks import check as check_files
 
     found = check_files(name, data)
     if context.obj.json:
         print_json(found)
     else:
-        from flows.tables import show
+        from flows.console.tables import show
 
         print(f"{found['benchmark']} {found['revision']} in {found['data']}: {found['clips']:,} clips")
         print("\n".join(f"known fault: {fault}" for fault in found["faults"]))
@@ -59,8 +59,8 @@ def evaluate(
     inputs: Annotated[str, typer.Option(help="What probes are trained on: vectors or features.")] = "vectors",
 ) -> None:
     """Judge encoder versions on benchmarks; what has not changed is not computed again."""
-    from flows.evaluate import EvaluateRequest
-    from flows.leaderboard import show_figures
+    from flows.evaluation.evaluate import EvaluateRequest
+    from flows.evaluation.leaderboard import show_figures
 
     if inputs not in ("vectors", "features"):
         raise UserError(f"--inputs takes vectors or features, not {inputs!r}")
@@ -76,8 +76,8 @@ def leaderboard(
     benchmark: Annotated[str | None, typer.Option(help="Only this one, with every published figure of it.")] = None,
 ) -> None:
     """Encoders beside each other and beside published figures, by benchmark and protocol."""
-    from flows.leaderboard import leaderboard as read_leaderboard
-    from flows.leaderboard import show_leaderboard
+    from flows.evaluation.leaderboard import leaderboard as read_leaderboard
+    from flows.evaluation.leaderboard import show_leaderboard
 
     rows = read_leaderboard(context.obj.settings, benchmark)
     print_json(rows) if context.obj.json else show_leaderboard(rows)
@@ -90,7 +90,7 @@ def report(
     benchmark: Annotated[list[str] | None, typer.Option(help="Only these; give it again for each.")] = None,
 ) -> None:
     """A page with tables, pictures and sounds of everything that was judged."""
-    from flows.report.page import write_report
+    from flows.evaluation.report.page import write_report
 
     page = write_report(context.obj.settings, out, tuple(benchmark or ()))
     print_json({"page": str(page)}) if context.obj.json else print(f"open {page}")
@@ -100,12 +100,12 @@ def _run(request: Any, context: Context) -> list[dict[str, Any]]:
     """As `tonelake index`: recorded by Prefect where PREFECT_API_URL names a server."""
     settings = context.settings
     if settings.prefect_api_url:
-        from flows.recorded import evaluate as recorded_evaluate
+        from flows.deployments import evaluate as recorded_evaluate
 
         named = {"lake": settings.lake, "allow_unproven": settings.allow_unproven}
         encoders = list(request.encoders or settings.encoders)
         recorded_evaluate = recorded_evaluate.with_options(retries=0)  # a person sees what is wrong, and may retry
         return recorded_evaluate(**asdict(request) | named | {"encoders": encoders})
-    from flows.evaluate import evaluate as evaluate_here
+    from flows.evaluation.evaluate import evaluate as evaluate_here
 
     return evaluate_here(request, settings)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.context import print_json
+from flows.cli.output import print_json
 
 app = typer.Typer()
 
@@ -21,8 +21,8 @@ def duplicates(
     release: Annotated[int | None, typer.Option(min=1, help="Look into this release; else what is live.")] = None,
 ) -> None:
     """Tracks that are the same: equal bytes, with --near other encodes too. Deletes nothing."""
-    from flows.duplicates import DuplicatesRequest, check_out, write
-    from flows.duplicates import duplicates as find
+    from flows.search.duplicates import DuplicatesRequest, check_out, write
+    from flows.search.duplicates import duplicates as find
 
     request = DuplicatesRequest(near, cosine, seconds, release)
     if out is not None:
@@ -33,7 +33,7 @@ def duplicates(
     if context.obj.json:
         print_json(asdict(found))
         return
-    from flows.tables import show
+    from flows.console.tables import show
 
     shown = [[value for name, value in row.items() if name != "content_sha256"] for row in found.rows]
     columns = [name for name in found.rows[0] if name != "content_sha256"] if found.rows else ["nothing"]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.context import print_json, say, show_list
+from flows.cli.output import print_json, say, show_list
 
 app = typer.Typer()
 
@@ -20,8 +20,8 @@ def export(
     replace: Annotated[bool, typer.Option("--replace", help="In place of another export that is there.")] = False,
 ) -> None:
     """Write vectors, tags and metadata of a release as files, with a manifest."""
-    from flows.export import ExportRequest
-    from flows.export import export as run
+    from flows.export.export import ExportRequest
+    from flows.export.export import export as run
 
     request = ExportRequest(folder, release, since, form, embedding_version)
     done = run(request, context.obj.settings, say, replaces=replace)
@@ -37,8 +37,8 @@ def export(
 @app.command()
 def exports(context: typer.Context) -> None:
     """Every export that the lake knows of, and where it lies."""
-    from lake.connect import Lake
-    from lake.exports import exports as read_exports
+    from lake.export.log import exports as read_exports
+    from lake.storage.lake import Lake
 
     settings = context.obj.settings
     lake = Lake.at(settings.lake, settings.s3)
@@ -59,8 +59,8 @@ def similar(
     replace: Annotated[bool, typer.Option("--replace", help="In place of other neighbours that are there.")] = False,
 ) -> None:
     """Write the k nearest other tracks of every track: exact, in blocks on Ray."""
-    from flows.similar import Neighbours
-    from flows.similar import similar as run
+    from flows.export.neighbours import Neighbours
+    from flows.export.neighbours import similar as run
 
     done = run(Neighbours(out, k, release, embedding_version), context.obj.settings, say, replaces=replace)
     if context.obj.json:

@@ -12,22 +12,14 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from flows.cli import (
-    benchmarks,
-    care,
-    duplicates,
-    export,
-    faults,
-    forget,
-    recommend,
-    refresh,
-    releases,
-    training,
-)
-from flows.cli.context import Context, count, log_to_stderr, print_json, show_list
+from flows.cli import benchmarks, duplicates, export, recommend, refresh, releases, training
+from flows.cli import error_messages as faults
+from flows.cli import operations as care
+from flows.cli import takedown as forget
+from flows.cli.output import Context, count, log_to_stderr, print_json, show_list
 from schemas.errors import UserError
+from schemas.redaction import for_person, printable
 from schemas.settings import S3Settings, Settings
-from schemas.shown import for_person, printable
 
 app = typer.Typer(
     help="A music catalogue in; a searchable, versioned lake of embeddings and tags out.",
@@ -105,11 +97,11 @@ def index(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
 ) -> None:
     """Embed and tag what a source holds and the lake does not yet."""
-    from flows.reports import IndexRequest
+    from flows.ingest.report import IndexRequest
 
     request = IndexRequest(tuple(sources), count(windows, "--windows"), limit)
     if dry_run:
-        from flows.estimate import estimate
+        from flows.ingest.dry_run import estimate
 
         _show_counts(context.obj, [estimate(request, one) for one in context.obj.settings.each_encoder()])
         return
@@ -125,19 +117,19 @@ def status(
 ) -> None:
     """Coverage of every encoder version in the lake, with table sizes."""
     if prometheus:
-        from flows.metrics import exposition
+        from flows.operations.prometheus import exposition
 
         if context.obj.json:
             raise UserError("status answers in one form: give --json or --prometheus, not both")
         print(exposition(context.obj.settings), end="")
         return
-    from flows.query import status as read_status
+    from flows.search.search import status as read_status
 
     found = read_status(context.obj.settings)
     if context.obj.json:
         print_json(found)
         return
-    from flows.tables import coverage_rows, show
+    from flows.console.tables import coverage_rows, show
 
     for counts in found["encoders"]:
         show(f"{counts['encoder']} {counts['embedding_version']}", ["tracks", ""], coverage_rows(counts))
@@ -162,14 +154,14 @@ def search(
     release: Annotated[int | None, typer.Option(min=1, help="Search in this release; else in what is live.")] = None,
 ) -> None:
     """Find tracks in words, by sound or by filter."""
-    from flows.query import find
+    from flows.search.search import find
 
     query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
     found = find(context.obj.settings, **query, k=k, embedding_version=embedding_version, number=release)
     if context.obj.json:
         print_json(found)
         return
-    from flows.tables import show
+    from flows.console.tables import show
 
     rows = [
         [
@@ -199,13 +191,13 @@ def tags(
     if vocabulary is None:
         if track is None or labelled or out:
             raise UserError("tags of what? Give TRACK_ID or FILE; --labelled and --out go with --vocabulary FILE")
-        from flows.query import tags as read_tags
+        from flows.search.search import tags as read_tags
 
         show_list(context.obj, f"tags of {track}", read_tags(settings, track, embedding_version, release))
         return
     if (track is None) == (out is None):
         raise UserError("--vocabulary needs TRACK_ID or FILE, or --out FILE.parquet for every track")
-    from flows.vocabulary import tags_in_words, write_tags
+    from flows.search.custom_tags import tags_in_words, write_tags
 
     asked = (vocabulary, track, labelled, embedding_version, release)
     words, lake, spec, vector = tags_in_words(settings, *asked)
@@ -221,12 +213,12 @@ def quarantine(
     retry: Annotated[bool, typer.Option("--retry", help="Try them again first.")] = False,
 ) -> None:
     """Tracks that could not be embedded, and why."""
-    from flows.query import quarantine as read_quarantine
-    from flows.query import quarantined_windows
+    from flows.search.search import quarantine as read_quarantine
+    from flows.search.search import quarantined_windows
 
     unfinished = 0
     if retry:
-        from flows.reports import IndexRequest
+        from flows.ingest.report import IndexRequest
 
         for one in context.obj.settings.each_encoder():
             for windows in quarantined_windows(one):
@@ -250,12 +242,12 @@ def _run(request: Any, settings: Settings) -> list[dict[str, Any]]:
     Without one its temporary server would have to start first, 12 s that tell nobody anything (measured).
     """
     if settings.prefect_api_url:
-        from flows.recorded import index as recorded_index
+        from flows.deployments import index as recorded_index
 
         named = {name: getattr(settings, name) for name in ("lake", "encoder", "allow_unproven")}
         return recorded_index(**asdict(request) | named)
-    from flows.index import index_catalogue
-    from flows.progress import Watch
+    from flows.console.progress import Watch
+    from flows.ingest.index import index_catalogue
 
     return [asdict(report) for report in index_catalogue(request, settings, Watch())]
 
@@ -265,7 +257,7 @@ def _show_counts(context: Context, reports: list[dict[str, Any]]) -> None:
     if context.json:
         print_json(reports[0] if len(reports) == 1 else reports)
         return
-    from flows.tables import BILL, bill_line, coverage_rows, show
+    from flows.console.tables import BILL, bill_line, coverage_rows, show
 
     told = {"encoder", "embedding_version", "expected", "embedded", "quarantined", "pending", "reasons", "run_id"}
     told |= BILL

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.context import print_json, say, show_list
-from schemas.recommending import DIVERSITY, PlaylistsRequest, RecommendRequest
+from flows.cli.output import print_json, say, show_list
+from schemas.recommend import DIVERSITY, PlaylistsRequest, RecommendRequest
 
 app = typer.Typer()
 
@@ -31,8 +31,8 @@ def recommend(
     out: Annotated[Path | None, typer.Option(help="Parquet file for all users of the history.")] = None,
 ) -> None:
     """Tracks for a listener, from each of their interests its share, and why."""
-    from flows.recommend import recommend as recommend_to_one
-    from flows.recommend import recommend_to_all
+    from flows.recommend.recommend import recommend as recommend_to_one
+    from flows.recommend.recommend import recommend_to_all
 
     request = RecommendRequest(history, k, where, interests, diversity, embedding_version, release)
     if out is not None:
@@ -46,7 +46,7 @@ def recommend(
 
 
 def _show(found: dict[str, Any]) -> None:
-    from flows.tables import show
+    from flows.console.tables import show
 
     history = found["history"]
     named = history["for_example"] + ["..."] * (history["not_held"] > len(history["for_example"]))
@@ -84,14 +84,14 @@ def playlists(
     release: Release = None,
 ) -> None:
     """Judge how well the lake continues playlists, beside popularity and the mean vector."""
-    from flows.playlists import judge_playlists
+    from flows.recommend.playlist_continuation import judge_playlists
 
     request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
     found = judge_playlists(request, context.obj.settings, say)
     if context.obj.json:
         print_json(found)
         return
-    from flows.tables import show
+    from flows.console.tables import show
 
     told = found["coverage"]
     print(

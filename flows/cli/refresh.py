@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.context import Context, print_json, show_list
+from flows.cli.output import Context, print_json, show_list
 from schemas.settings import Settings
 
 app = typer.Typer()
@@ -21,11 +21,11 @@ def refresh(
     ] = None,
 ) -> None:
     """Bring the lake up to date with its remembered sources; embed only what is new or changed."""
-    from flows.refresh import RefreshRequest, would_refresh
+    from flows.ingest.refresh import RefreshRequest, would_refresh
 
     settings, request = context.obj.settings, RefreshRequest(tuple(accept_loss or ()))
     if dry_run:
-        from flows.progress import Watch
+        from flows.console.progress import Watch
 
         _show(context.obj, would_refresh(request, settings, Watch().say))
         return
@@ -40,8 +40,8 @@ def add(
     sources: Annotated[list[str], typer.Argument(help="Folders, files, s3:// prefixes or manifests.")],
 ) -> None:
     """Remember sources; `tonelake index SOURCE` does so too."""
-    from flows.sources import add as remember
-    from flows.sources import listed
+    from flows.ingest.sources import add as remember
+    from flows.ingest.sources import listed
 
     remember(sources, context.obj.settings)
     show_list(context.obj, "sources", listed(context.obj.settings))
@@ -50,7 +50,7 @@ def add(
 @sources.command("list")
 def show(context: typer.Context) -> None:
     """The sources that are remembered."""
-    from flows.sources import listed
+    from flows.ingest.sources import listed
 
     show_list(context.obj, "sources", listed(context.obj.settings))
 
@@ -58,7 +58,7 @@ def show(context: typer.Context) -> None:
 @sources.command("remove")
 def remove(context: typer.Context, source: Annotated[str, typer.Argument()]) -> None:
     """Forget a source and take its tracks out of search; their vectors are kept."""
-    from flows.sources import remove as forget
+    from flows.ingest.sources import remove as forget
 
     number = forget(source, context.obj.settings)
     if context.obj.json:
@@ -74,13 +74,13 @@ def remove(context: typer.Context, source: Annotated[str, typer.Argument()]) -> 
 def _run(request: Any, settings: Settings) -> dict[str, Any]:
     """Recorded by Prefect where PREFECT_API_URL names a server."""
     if settings.prefect_api_url:
-        from flows.recorded import refresh as recorded_refresh
+        from flows.deployments import refresh as recorded_refresh
 
         named = {name: getattr(settings, name) for name in ("lake", "allow_unproven")}
         chosen = {"encoder": settings.encoder} if "encoder" in settings.model_fields_set else {}
         return recorded_refresh(accept_loss=list(request.accept_loss), **named, **chosen)
-    from flows.progress import Watch
-    from flows.refresh import refresh
+    from flows.console.progress import Watch
+    from flows.ingest.refresh import refresh
 
     return refresh(request, settings, Watch())
 
@@ -89,8 +89,8 @@ def _show(context: Context, report: dict[str, Any]) -> None:
     if context.json:
         print_json(report)
         return
-    from flows.tables import CHANGES, bill_line, coverage_rows
-    from flows.tables import show as show_table
+    from flows.console.tables import CHANGES, bill_line, coverage_rows
+    from flows.console.tables import show as show_table
 
     rows = [[name, report[name]] for name in CHANGES]
     show_table(f"{report['listed']:,} tracks in {len(report['sources'])} sources", ["tracks", ""], rows)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.context import print_json, say, show_list
+from flows.cli.output import print_json, say, show_list
 from schemas.errors import UserError
 from schemas.releases import Check, Release
 from schemas.settings import Settings
@@ -16,8 +16,8 @@ app = typer.Typer()
 @app.command()
 def releases(context: typer.Context) -> None:
     """What was published, and what is live: the last one."""
-    from lake.connect import Lake
-    from lake.releases import releases as read_releases
+    from lake.releases.releases import releases as read_releases
+    from lake.storage.lake import Lake
 
     settings = context.obj.settings
     lake = Lake.at(settings.lake, settings.s3)
@@ -41,8 +41,8 @@ def promote(
     reason: Annotated[str | None, typer.Option(help="Why it is forced; kept with the release.")] = None,
 ) -> None:
     """Judge a version against what is live, and make it live where no check fails."""
-    from flows.gate.shown import check_line
-    from flows.promote import PromoteRequest
+    from flows.releases.gate.table import check_line
+    from flows.releases.promote import PromoteRequest
 
     if force != bool(reason and reason.strip()):
         raise UserError("--force and --reason TEXT go together: the reason is kept with the release")
@@ -69,7 +69,7 @@ def rollback(
     number: Annotated[int | None, typer.Argument(min=1, help="Publish this one again; else the one before.")] = None,
 ) -> None:
     """Make an earlier release live again."""
-    from flows.promote import rollback as run
+    from flows.releases.promote import rollback as run
 
     published = run(number, context.obj.settings, say)
     if context.obj.json:
@@ -81,10 +81,10 @@ def rollback(
 def _promoted(request: Any, settings: Settings) -> Any:
     """As `tonelake index`: recorded by Prefect where PREFECT_API_URL names a server."""
     if settings.prefect_api_url:
-        from flows.recorded import promote as recorded_promote
+        from flows.deployments import promote as recorded_promote
 
         return recorded_promote(**asdict(request), lake=settings.lake)
-    from flows.promote import promote as promote_here
+    from flows.releases.promote import promote as promote_here
 
     return promote_here(request, settings, say)
 

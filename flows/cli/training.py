@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.context import Context, print_json, show_list
+from flows.cli.output import Context, print_json, show_list
 from schemas.training import Cell, TrainRequest
 
 app = typer.Typer()
@@ -49,7 +49,7 @@ def train(
 
 
 def _trained(request: TrainRequest, context: Context) -> None:
-    from flows.train import train as run
+    from flows.training.train import train as run
 
     trained = run(request, context.settings)
     rows = [
@@ -80,7 +80,7 @@ def build(
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another corpus.")] = 0,
 ) -> None:
     """Compose and render labelled clips; run it again to go on where it was stopped."""
-    from flows.corpus import build as build_corpus
+    from flows.training.corpus import build as build_corpus
 
     counts = build_corpus(out.expanduser(), clips, seconds, seed, context.obj.settings)
     show_list(context.obj, "corpus", counts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fsspec
 
-from lake.manifest import FileInfos
+from lake.sources.manifest import FileInfos
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 from schemas.errors import UserError
 

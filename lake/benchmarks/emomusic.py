@@ -5,8 +5,8 @@ songs_info.csv and static_annotations.csv beside clips_45seconds/2.mp3.
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader, table
-from lake.benchmarks.splits import share
+from lake.benchmarks.readers.annotations import loader, table
+from lake.benchmarks.readers.splits import share
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 SONGS = "songs_info.csv"

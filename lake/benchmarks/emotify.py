@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sklearn.model_selection import train_test_split
 
-from lake.benchmarks.annotations import loader, table
+from lake.benchmarks.readers.annotations import loader, table
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 EMOTIONS = (

@@ -7,7 +7,7 @@ import csv
 import io
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader
+from lake.benchmarks.readers.annotations import loader
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 TRACKS = "fma_metadata/tracks.csv"

@@ -6,8 +6,8 @@ several rows: their tags and captions come together.
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader, table
-from lake.benchmarks.splits import drawn_split
+from lake.benchmarks.readers.annotations import loader, table
+from lake.benchmarks.readers.splits import drawn_split
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 from schemas.errors import UserError
 

@@ -5,7 +5,7 @@ Lists {train,valid,test}_filtered.txt beside `genres/`, as genres.tar.gz unpacks
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import lines, loader
+from lake.benchmarks.readers.annotations import lines, loader
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
 REVISION = "07e85575"

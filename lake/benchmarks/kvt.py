@@ -5,8 +5,8 @@ kpop_split/{train,valid,test}_{files,labels}.pkl beside audio/58a6768d530a69823b
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader
-from lake.benchmarks.pickles import unpickled
+from lake.benchmarks.readers.annotations import loader
+from lake.benchmarks.readers.pickles import unpickled
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
 LISTS = "kpop_split"

@@ -8,8 +8,8 @@ import ast
 from functools import partial
 from pathlib import Path
 
-from lake.benchmarks.annotations import array, lines, loader, parsed, text
-from lake.benchmarks.pickles import unpickled
+from lake.benchmarks.readers.annotations import array, lines, loader, parsed, text
+from lake.benchmarks.readers.pickles import unpickled
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
 CHOI, ECALS, LASTFM, AUDIO = "MSD_split_for_tagging", "ecals_annotation", "lastfm_annotation", "audio"

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lake.benchmarks.annotations import array, loader, parsed
+from lake.benchmarks.readers.annotations import array, loader, parsed
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
 CODIFIED = "codified_magnatagatune.json"

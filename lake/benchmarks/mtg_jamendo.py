@@ -8,7 +8,7 @@ import io
 from functools import partial
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader, text
+from lake.benchmarks.readers.annotations import loader, text
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 REVISION = "1b4fa8c3"

@@ -5,7 +5,7 @@ musiccaps-public.csv beside audio/<ytid>.wav, the ten seconds from start_s on, w
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader, table
+from lake.benchmarks.readers.annotations import loader, table
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 CAPTIONS = "musiccaps-public.csv"

@@ -5,8 +5,8 @@ openmic-2018/ as openmic-2018-v1.0.0.tgz unpacks: labels, metadata, partitions/ 
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import lines, loader, table
-from lake.benchmarks.splits import share
+from lake.benchmarks.readers.annotations import lines, loader, table
+from lake.benchmarks.readers.splits import share
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 ROOT = "openmic-2018"

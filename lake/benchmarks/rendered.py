@@ -1,11 +1,11 @@
 """Pieces that tonelake composes and renders itself: labels that are true by construction, and no download.
 
-Catalogues of `workers.render.catalogue` in the folders seed-0, seed-1, ..., each with its manifest.csv.
+Catalogues of `workers.synthetic_music.demo.catalogue` in the folders seed-0, seed-1, ..., each with its manifest.csv.
 """
 
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader, table
+from lake.benchmarks.readers.annotations import loader, table
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 CORPUS = "rendered"

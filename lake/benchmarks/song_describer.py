@@ -6,7 +6,7 @@ song_describer.csv beside audio/34/1004034.2min.mp3, as audio.zip unpacks.
 from functools import partial
 from pathlib import Path
 
-from lake.benchmarks.annotations import loader, table
+from lake.benchmarks.readers.annotations import loader, table
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 CAPTIONS = "song_describer.csv"

@@ -19,7 +19,7 @@ from typing import Any
 
 import fsspec
 
-from lake.connect import file_system, require_reachable
+from lake.storage.lake import file_system, require_reachable
 from schemas.errors import UserError, require_no_keys
 from schemas.settings import S3Settings
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from lance.fragment import write_fragments
 
-from lake.connect import STORAGE_VERSION
 from lake.export.folder import Folder
 from lake.export.rows import BATCH_ROWS, Rows
-from lake.vectors import matrix
+from lake.storage.lake import STORAGE_VERSION
+from lake.storage.vectors import matrix
 from schemas.errors import UserError
 
 GROUP_BYTES = 64 << 20

@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from platformdirs import user_cache_path
 
-from lake.connect import Lake, file_system, require_reachable
 from lake.export.formats import KEY
 from lake.export.rows import Rows
-from lake.releases import at
-from lake.vectors import matrix
+from lake.releases.releases import at
+from lake.storage.lake import Lake, file_system, require_reachable
+from lake.storage.vectors import matrix
 from schemas.errors import UserError, require_no_keys
 from schemas.releases import Snapshot
 from schemas.settings import S3Settings

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.columns import is_among, place_in
-from lake.connect import Lake
-from lake.releases import at
-from lake.sql import among
-from lake.takedowns import refused
+from lake.releases.releases import at
+from lake.storage.arrow import is_among, place_in
+from lake.storage.filters import among
+from lake.storage.lake import Lake
+from lake.takedowns.takedowns import refused
 from schemas.releases import Snapshot
 
 BATCH_ROWS = 8192

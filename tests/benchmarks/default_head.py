@@ -17,24 +17,24 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.index import index_catalogue
-from flows.material import features_of
-from flows.progress import Watch
-from flows.reports import IndexRequest
-from flows.subjects import data_folder, subject
-from lake.connect import Lake
-from lake.corpus import manifest_clips
-from lake.sources import list_sources
-from lake.vectors import track_vectors
+from flows.console.progress import Watch
+from flows.evaluation.benchmark_data import data_folder, subject
+from flows.ingest.index import index_catalogue
+from flows.ingest.report import IndexRequest
+from flows.training.dataset import features_of
+from lake.benchmarks.labelled_manifest import manifest_clips
+from lake.sources.listing import list_sources
+from lake.storage.lake import Lake
+from lake.storage.vectors import track_vectors
 from schemas.benchmarks import Clip
 from schemas.settings import Settings
 from tests.benchmarks.recordings import recordings
-from workers.corpus.pieces import HELD_OUT
-from workers.encoders.entry import Entry
+from workers.encoders.base.registration import Entry
 from workers.encoders.registry import encoder_entry
-from workers.protocols.asking import sentence_retrieval, tag_retrieval, zero_shot
-from workers.protocols.items import Items
-from workers.protocols.measure import compare, figures
+from workers.evaluation.predictions import Items
+from workers.evaluation.scoring import compare, figures
+from workers.evaluation.zero_shot_retrieval import sentence_retrieval, tag_retrieval, zero_shot
+from workers.synthetic_music.corpus.pieces import HELD_OUT
 
 BASE = "musicnn-conse"
 Asked = Callable[[np.ndarray, object, str], Items]

@@ -14,8 +14,8 @@ from workers.audio.fingerprint import bit_error_rate, fingerprint
 from workers.audio.verdicts import Notes
 from workers.metrics.neighbours import unit_rows
 from workers.metrics.pairs import ByLength, mutual
-from workers.render.catalogue import kinds
-from workers.render.songs import Song
+from workers.synthetic_music.demo.catalogue import kinds
+from workers.synthetic_music.score.songs import Song
 
 SECONDS, SHIFT = 20, 6.0
 

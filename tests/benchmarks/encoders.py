@@ -20,9 +20,9 @@ from rich.table import Column, Table
 from schemas.settings import Settings
 from tests.conformance.golden import load, signal
 from tests.conformance.small import SMALL
-from workers.encoders.protocol import Encoder
+from workers.encoders.base.inference import batch_size, best_device
+from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import ENCODERS
-from workers.on_device import batch_size, best_device
 
 
 def main() -> None:

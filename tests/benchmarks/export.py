@@ -14,7 +14,7 @@ from tests.memory import run
 
 OURS = """
 import shutil, sys, time
-from flows.export import ExportRequest, export
+from flows.export.export import ExportRequest, export
 from schemas.settings import Settings
 for _ in range(2):
     shutil.rmtree(sys.argv[2], ignore_errors=True)

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from flows.demo import _tonelake
-from lake.connect import Lake
+from lake.storage.lake import Lake
 from schemas.settings import S3Settings
-from workers.render.catalogue import render_catalogue
+from workers.synthetic_music.demo.catalogue import render_catalogue
 
 LISTENERS, STRAY = 2000, 0.1
 

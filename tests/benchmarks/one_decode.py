@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.settings import Settings
-from workers.encoders.protocol import Encoder
+from workers.embedding.track import embed_track
+from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import encoder_entry
-from workers.render.catalogue import render_catalogue
-from workers.track import embed_track
+from workers.synthetic_music.demo.catalogue import render_catalogue
 
 
 def main() -> None:

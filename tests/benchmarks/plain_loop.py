@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from schemas.settings import Settings
+from workers.embedding.track import embed_track
 from workers.encoders.registry import ENCODERS, load_encoder
-from workers.track import embed_track
 
 SAMPLE = 24
 

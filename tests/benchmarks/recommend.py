@@ -20,15 +20,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.pool import Pool
-from flows.query import held
-from flows.recommend import recommend, recommend_to_all
-from lake.connect import STORAGE_VERSION, Lake
-from lake.index import tend
-from lake.search import search
-from lake.versions import remember
+from flows.recommend.candidates import Pool
+from flows.recommend.recommend import recommend, recommend_to_all
+from flows.search.search import held
+from lake.catalogue.encoders import remember
+from lake.embeddings.indexes import tend
+from lake.embeddings.search import search
+from lake.storage.lake import STORAGE_VERSION, Lake
 from schemas.embeddings import embeddings_schema
-from schemas.recommending import RecommendRequest
+from schemas.recommend import RecommendRequest
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
 from tests.lake.rows import listing

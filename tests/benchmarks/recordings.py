@@ -14,8 +14,8 @@ from typing import IO
 
 import mutagen
 
-from workers.corpus.soundfonts import POOL, check, files_of
-from workers.weights import download
+from workers.synthetic_music.corpus.soundfonts import POOL, check, files_of
+from workers.weights.cache import download
 
 PACKAGES = (
     (

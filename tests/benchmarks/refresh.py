@@ -21,11 +21,11 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from lake.connect import STORAGE_VERSION, Lake
-from lake.index import tend
-from lake.remembered import remember_sources
-from lake.sources import list_source
-from lake.versions import remember
+from lake.catalogue.encoders import remember
+from lake.catalogue.sources import remember_sources
+from lake.embeddings.indexes import tend
+from lake.sources.listing import list_source
+from lake.storage.lake import STORAGE_VERSION, Lake
 from schemas.embeddings import embeddings_schema
 from schemas.settings import S3Settings
 from schemas.tables import embeddings_table

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.similar import BLOCK_ROWS, Neighbours, similar
-from lake.connect import STORAGE_VERSION, Lake
-from lake.releases import draft, publish, snapshot
-from lake.versions import remember
+from flows.export.neighbours import BLOCK_ROWS, Neighbours, similar
+from lake.catalogue.encoders import remember
+from lake.releases.releases import draft, publish, snapshot
+from lake.storage.lake import STORAGE_VERSION, Lake
 from schemas.embeddings import embeddings_schema
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.settings import S3Settings, Settings

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.cli import COMMAND, ROOT, environment
-from workers.render.catalogue import render_catalogue
+from workers.synthetic_music.demo.catalogue import render_catalogue
 
 IMPORTS = ("lance", "torch", "tokenizers")
 PROBE = """

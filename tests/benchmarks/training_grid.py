@@ -21,17 +21,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from flows.material import Material, TextVectors, features_of, training_data
-from flows.progress import track
+from flows.console.progress import track
+from flows.training.dataset import Material, TextVectors, features_of, training_data
 from schemas.settings import Settings
 from schemas.training import REPRESENTATIONS, TEXTS, Cell
-from workers.encoders.joint_net import joint_of
-from workers.encoders.joint_texts import JointTexts, TagsInTexts
-from workers.joint.proof import proven
+from workers.encoders.joint.net import joint_of
+from workers.encoders.joint.text_tower import JointTexts, TagsInTexts
+from workers.evaluation.predictions import Items, from_table
+from workers.evaluation.scoring import measure
+from workers.joint.held_out_evaluation import proven
 from workers.joint.train import train_here
 from workers.metrics.bootstrap import interval, resamples
-from workers.protocols.items import Items, from_table
-from workers.protocols.measure import measure
 
 RESAMPLES = 300
 COLUMNS = (

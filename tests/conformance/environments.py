@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.conformance.models import models_with
-from workers.encoders.environment import Environment
+from workers.encoders.base.isolated import Environment
 
 _SHAPES = "\nimport json\nprint(json.dumps({name: list(value.shape) for name, value in net.state_dict().items()}))"
 

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.settings import Settings
 from tests.conformance.small import spec_and_models
-from workers.encoders.protocol import Encoder
+from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import ENCODERS
 
 FOLDER = Path(__file__).parents[1] / "data"

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.weights import Source, weights_folder
+from workers.weights.cache import Source, weights_folder
 
 
 def models_with(*sources: Source) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.weights import Source, write_manifest
+from workers.weights.cache import Source, write_manifest
 
 
 def put(source: Source, models: Path, files: Mapping[str, bytes]) -> None:

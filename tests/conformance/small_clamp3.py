@@ -15,8 +15,8 @@ from schemas.encoders import EncoderSpec
 from tests.conformance import small_muq, small_ssl
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import bert_shapes, linear
-from workers.encoders.clamp3 import CLAMP3, MERT_95M, SPEC
-from workers.encoders.muq_mulan import XLM_R_TOKENIZER
+from workers.encoders.clamp3.encoder import CLAMP3, MERT_95M, SPEC
+from workers.encoders.muq.mulan import XLM_R_TOKENIZER
 
 TEXT_DIM, JOINT, ROWS, LAYERS = 24, 20, 128, 2
 

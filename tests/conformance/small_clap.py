@@ -16,8 +16,8 @@ from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import TEXT_DIM, TEXT_LAYERS, Shapes, bert_shapes, linear, norm
 from tests.conformance.small_ttmr_pp import roberta_tokenizer
-from workers.encoders.clap import ENTRIES, MODELS
-from workers.encoders.ttmr import HEADS
+from workers.encoders.clap.encoder import ENTRIES, MODELS
+from workers.encoders.ttmr.encoder import HEADS
 
 WORDS, PLACES, JOINT, PATCHES, DEPTHS, SPAN = 260, 514, 12, 8, (2, 1), 8
 AUDIO_DIM = PATCHES * 2 ** (len(DEPTHS) - 1)

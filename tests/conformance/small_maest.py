@@ -15,7 +15,7 @@ from safetensors.torch import save
 from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import Shapes, linear, norm
-from workers.encoders.maest import MAEST, SPEC, STYLES
+from workers.encoders.spectrogram_transformers.maest import MAEST, SPEC, STYLES
 
 Tensors = dict[str, torch.Tensor]
 

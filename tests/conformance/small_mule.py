@@ -14,7 +14,7 @@ from transformers.audio_utils import mel_filter_bank
 from schemas.encoders import EncoderSpec
 from tests.conformance.environments import linked, shapes
 from tests.conformance.seeded import put, seeded
-from workers.encoders.mule import PACKAGES, SPEC, WEIGHTS
+from workers.encoders.isolated.mule import PACKAGES, SPEC, WEIGHTS
 
 DIM, N_FFT = 24, 512  # its own 2,048 bins would take most of the time
 CONFIG = {

@@ -20,7 +20,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import LETTERS, Shapes, bert_shapes, linear, norm
-from workers.encoders import muq, muq_mulan
+from workers.encoders.muq import encoder as muq
+from workers.encoders.muq import mulan as muq_mulan
 
 HEADS, MORE_HEADS = 16, 8  # of the released configs
 BANDS, KERNEL, PLACES, TEXT_PLACES = 128, 31, 128, 514

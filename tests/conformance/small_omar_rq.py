@@ -16,7 +16,7 @@ import torch
 from schemas.encoders import EncoderSpec
 from tests.conformance.environments import linked, shapes
 from tests.conformance.seeded import put, seeded
-from workers.encoders.omar_rq import PACKAGES, SPEC, WEIGHTS
+from workers.encoders.isolated.omar_rq import PACKAGES, SPEC, WEIGHTS
 
 DIM, DEPTH, HEADS = 16, 9, 2
 CONFIG = f"""\

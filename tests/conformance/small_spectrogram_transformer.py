@@ -15,8 +15,8 @@ from safetensors.torch import save
 from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import Shapes, linear, norm
-from workers.encoders.audioset_tags import AUDIOSET_TAGS
-from workers.encoders.spectrogram_transformer import AST, SPEC
+from workers.encoders.spectrogram_transformers.audioset_tags import AUDIOSET_TAGS
+from workers.encoders.spectrogram_transformers.encoder import AST, SPEC
 
 Tensors = dict[str, torch.Tensor]
 

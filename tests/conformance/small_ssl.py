@@ -23,12 +23,12 @@ from safetensors.numpy import save as safetensors
 from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import Shapes, linear, norm
-from workers.encoders.encodec import ENCODEC
-from workers.encoders.mert import MERT
+from workers.encoders.pretrained_audio.encodec import ENCODEC
+from workers.encoders.pretrained_audio.mert import MERT
+from workers.encoders.pretrained_audio.wav2vec2 import WAV2VEC2
+from workers.encoders.pretrained_audio.whisper import WHISPER
 from workers.encoders.registry import ENCODERS
-from workers.encoders.wav2vec2 import WAV2VEC2
-from workers.encoders.whisper import WHISPER
-from workers.weights import Source
+from workers.weights.cache import Source
 
 DIM, LAYERS, HEADS, INNER, CHANNELS = 32, 2, 4, 48, 16
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)

@@ -19,8 +19,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
-from workers.encoders.ttmr import BERT_TOKENIZER, GLOVE, HEADS, MODELS
-from workers.weights import UrlSource
+from workers.encoders.ttmr.encoder import BERT_TOKENIZER, GLOVE, HEADS, MODELS
+from workers.weights.cache import UrlSource
 
 FRAME, BANDS, CHANNELS, DIM, LAYERS, PLACES, JOINT = 1024, 32, 8, 32, 2, 80, 16
 TEXT_DIM, TEXT_LAYERS, TEXT_PLACES = 2 * HEADS, 2, 512

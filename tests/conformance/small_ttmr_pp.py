@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from schemas.encoders import EncoderSpec
 from tests.conformance.seeded import put, seeded
 from tests.conformance.small_ttmr import TEXT_DIM, TEXT_PLACES, Shapes, bert_shapes, linear, norm, projector, saved
-from workers.encoders.ttmr_pp import ROBERTA_TOKENIZER, SPEC, TTMR_PP
+from workers.encoders.ttmr.plus_plus import ROBERTA_TOKENIZER, SPEC, TTMR_PP
 
 WIDTH, BLOCKS, DIM, JOINT = 8, (1, 2, 1, 1), 24, 16
 

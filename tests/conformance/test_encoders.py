@@ -96,7 +96,7 @@ def test_an_empty_batch(encoder, windows):
 
 def test_batch_size_does_not_show(encoder, windows, monkeypatch):
     alone = np.concatenate([encoder.embed_windows(window[None]) for window in windows])
-    monkeypatch.setattr("workers.on_device.batch_size", lambda _: len(windows))  # as on a GPU
+    monkeypatch.setattr("workers.encoders.base.inference.batch_size", lambda _: len(windows))  # as on a GPU
     together = encoder.embed_windows(windows)
     monkeypatch.undo()
     assert away(together, alone) <= TOLERANCE
@@ -115,7 +115,7 @@ def test_mixed_precision_is_another_version_nearby(entry, prepared, encoder, win
     there = nearby.embed_windows(windows)
     assert there.dtype == np.float32
     assert 0 < away(there, encoder.embed_windows(windows)) < 0.05
-    monkeypatch.setattr("workers.on_device.batch_size", lambda _: len(windows))
+    monkeypatch.setattr("workers.encoders.base.inference.batch_size", lambda _: len(windows))
     assert away(nearby.embed_windows(windows), there) < 0.001
 
 

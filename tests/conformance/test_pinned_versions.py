@@ -9,7 +9,7 @@ from pathlib import Path
 
 from schemas.evaluations import EvaluationKey
 from workers.encoders.registry import ENCODERS, encoder_entry
-from workers.protocols.registry import PROTOCOLS
+from workers.evaluation.protocols import PROTOCOLS
 
 PINNED = Path(__file__).parents[1] / "data" / "pinned_versions.json"
 

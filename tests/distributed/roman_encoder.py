@@ -9,8 +9,8 @@ import numpy as np
 
 from schemas.encoders import EncoderSpec, HeadSpec
 from workers.encoders import fake
-from workers.encoders.entry import Entry
-from workers.encoders.environment import Environment, Isolated
+from workers.encoders.base.isolated import Environment, Isolated
+from workers.encoders.base.registration import Entry
 
 PACKAGES = Environment("roman", ("roman==5.2",))
 SPEC = replace(

@@ -6,11 +6,11 @@ from pathlib import Path
 import libfaketime
 import pytest
 
-from lake.connect import Lake
-from lake.releases import releases
+from lake.releases.releases import releases
+from lake.storage.lake import Lake
 from schemas.settings import S3Settings
 from tests.cli import answer, refused, run
-from tests.distributed.faulty import linked, rows
+from tests.distributed.interrupted_runs import linked, rows
 
 TRACKS_HELD = 24
 CLOCK = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lake.sources import list_sources
+from lake.sources.listing import list_sources
 from schemas.settings import S3Settings
 from tests.cli import refused, run
-from tests.distributed.faulty import exact, rows
+from tests.distributed.interrupted_runs import exact, rows
 
 
 @pytest.mark.parametrize(("suffix", "cut"), [(".csv", 8), (".csv", 24), (".jsonl", 8), (".parquet", 8)])

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.cli import answer, run
-from tests.distributed.faulty import exact, last_line, linked, rows
+from tests.distributed.interrupted_runs import exact, last_line, linked, rows
 
 TRACKS_HELD = 160
 OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}

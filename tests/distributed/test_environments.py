@@ -8,14 +8,14 @@ import pyarrow as pa
 import pytest
 import ray
 
-from lake.sources import list_sources
+from lake.sources.listing import list_sources
 from schemas.settings import Settings
 from tests.conformance.environments import linked
 from tests.distributed.roman_encoder import ENTRY, PACKAGES, SPEC
-from workers.blocks import DecodeStage, EncodeStage, FusedStage
+from workers.distributed.cluster import embed, start_ray
+from workers.embedding.stages import DecodeStage, EncodeStage, FusedStage
 from workers.encoders import fake, registry
-from workers.encoders.environment import Isolated
-from workers.stages import embed, start_ray
+from workers.encoders.base.isolated import Isolated
 
 
 class RomanStage(FusedStage):

@@ -8,12 +8,12 @@ from pathlib import Path
 import lance
 import pytest
 
-from flows.promote import PromoteRequest, promote
-from lake.releases import as_released, live, releases
+from flows.releases.promote import PromoteRequest, promote
+from lake.releases.releases import as_released, live, releases
 from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.cli import answer, kill_group, start
-from tests.distributed.faulty import drained, exact, home_of, linked, rows, wait_for_rows
+from tests.distributed.interrupted_runs import drained, exact, home_of, linked, rows, wait_for_rows
 
 TRACKS = 300
 OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}

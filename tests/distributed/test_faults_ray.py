@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.cli import start
-from tests.distributed.faulty import Process, counted, linked, wait_for_rows
+from tests.distributed.interrupted_runs import Process, counted, linked, wait_for_rows
 
 TRACKS = 300
 OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}

@@ -7,12 +7,12 @@ import time
 import pyarrow as pa
 import pytest
 
-from lake.connect import Lake
-from lake.lease import Lease
+from lake.storage.lake import Lake
+from lake.storage.lease import Lease
 from schemas.settings import S3Settings
 from schemas.tracks import TRACKS
 from tests.cli import answer, start
-from tests.distributed.faulty import drained, exact, last_line, linked, rows, wait_for_rows
+from tests.distributed.interrupted_runs import drained, exact, last_line, linked, rows, wait_for_rows
 from tests.fault_proxy import FaultProxy
 from tests.seaweed import BUCKET, Seaweed
 

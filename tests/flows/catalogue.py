@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.index import index_catalogue
-from flows.progress import Watch
-from flows.refresh import RefreshRequest, refresh
-from flows.reports import IndexRequest
-from lake.connect import Lake
+from flows.console.progress import Watch
+from flows.ingest.index import index_catalogue
+from flows.ingest.refresh import RefreshRequest, refresh
+from flows.ingest.report import IndexRequest
+from lake.storage.lake import Lake
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table, vanished_table
 from tests.audio_files import sndfile
-from workers import stages
-from workers.blocks import FusedStage
+from workers.distributed import cluster as stages
+from workers.embedding.outcomes import unpacked
+from workers.embedding.stages import FusedStage
 from workers.encoders.fake import SPEC
-from workers.outcomes import unpacked
 
 NAMES = [f"{letter}.wav" for letter in "abcdefghij"]
 

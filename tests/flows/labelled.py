@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.evaluate import EvaluateRequest, evaluate
+from flows.evaluation.evaluate import EvaluateRequest, evaluate
 from schemas.settings import Settings
 from tests.audio_files import sndfile
 

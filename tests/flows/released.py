@@ -3,14 +3,14 @@
 import subprocess
 import sys
 
-from lake.connect import Lake
+from lake.catalogue.encoders import remember
+from lake.catalogue.tracks import register
+from lake.embeddings.committer import Committer
 from lake.export import formats, rows
-from lake.lease import Lease
-from lake.registry import register
-from lake.releases import draft, live, publish, release, snapshot, succeed
-from lake.sql import among
-from lake.versions import remember
-from lake.write import Committer
+from lake.releases.releases import draft, live, publish, release, snapshot, succeed
+from lake.storage.filters import among
+from lake.storage.lake import Lake
+from lake.storage.lease import Lease
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
 from tests.cli import environment

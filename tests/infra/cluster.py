@@ -26,7 +26,7 @@ from tests.infra.files import ROOT
 from tests.infra.parts import NotReady, tail
 from tests.infra.topology import FLOW_SECONDS, LAKE, Cluster, Say, cluster, processes_of, told
 from tests.seaweed import BUCKET
-from workers.render.catalogue import render_catalogue
+from workers.synthetic_music.demo.catalogue import render_catalogue
 
 MUSIC = f"s3://{BUCKET}/music"
 PIECES, SECONDS = 24, 10

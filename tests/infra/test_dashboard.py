@@ -10,7 +10,7 @@ import ray
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from flows.metrics import exposition
+from flows.operations.prometheus import exposition
 from schemas.settings import Settings
 from tests.flows.released import released
 from tests.infra.files import COMPOSE, INFRA

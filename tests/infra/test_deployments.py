@@ -1,4 +1,4 @@
-"""prefect.yaml without a server: entrypoints, parameters, schedules, pools. test_recorded.py deploys it for real."""
+"""prefect.yaml without a server: entrypoints, parameters, schedules, pools. tests/flows/ deploys it."""
 
 import inspect
 import re
@@ -8,7 +8,7 @@ from prefect import Flow
 from prefect._internal.schemas.validators import validate_cron_string
 from prefect.flows import load_flow_from_entrypoint
 
-from flows import recorded
+from flows import deployments as recorded
 from tests.infra.files import COMPOSE, INFRA, ROOT, documents
 
 (FILE,) = documents("prefect.yaml")

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from lake.connect import Lake
-from lake.lease import Lease
-from lake.registry import register
-from lake.runs import RunRecord
-from lake.versions import remember
-from lake.write import Committer
+from lake.catalogue.encoders import remember
+from lake.catalogue.runs import RunRecord
+from lake.catalogue.tracks import register
+from lake.embeddings.committer import Committer
+from lake.storage.lake import Lake
+from lake.storage.lease import Lease
 from schemas.audio import WindowSpec
 from schemas.embeddings import outcome_schema
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec

@@ -7,8 +7,8 @@ import numpy as np
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
-from workers.encoders.entry import Entry
-from workers.encoders.net_encoder import unit
+from workers.encoders.base.registration import Entry
+from workers.encoders.base.torch_encoder import unit
 
 _DIM = 32
 _SEED = 20_230_604

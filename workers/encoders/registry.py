@@ -10,32 +10,22 @@ from typing import Any
 from schemas.encoders import HALF, EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.encoders import (
-    clamp3,
-    clap,
-    crnn,
-    encodec,
-    fake,
-    fcn,
-    harmonic_cnn,
-    maest,
-    mert,
-    mule,
-    muq,
-    muq_mulan,
-    musicnn,
-    omar_rq,
-    sample_cnn,
-    short_chunk,
-    spectrogram_transformer,
-    ttmr,
-    ttmr_pp,
-    wav2vec2,
-    whisper,
-)
-from workers.encoders.entry import Entry
-from workers.encoders.protocol import Encoder
-from workers.encoders.trained import read_trained, trained_entry
+from workers.encoders import fake
+from workers.encoders.base.interface import Encoder
+from workers.encoders.base.registration import Entry
+from workers.encoders.clamp3 import encoder as clamp3
+from workers.encoders.clap import encoder as clap
+from workers.encoders.isolated import mule, omar_rq
+from workers.encoders.joint.encoder import read_trained, trained_entry
+from workers.encoders.muq import encoder as muq
+from workers.encoders.muq import mulan as muq_mulan
+from workers.encoders.musicnn import encoder as musicnn
+from workers.encoders.pretrained_audio import encodec, mert, wav2vec2, whisper
+from workers.encoders.spectrogram_transformers import encoder as spectrogram_transformer
+from workers.encoders.spectrogram_transformers import maest
+from workers.encoders.tagging_cnns import crnn, fcn, harmonic_cnn, sample_cnn, short_chunk
+from workers.encoders.ttmr import encoder as ttmr
+from workers.encoders.ttmr import plus_plus as ttmr_pp
 
 _MODULES = (
     *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),

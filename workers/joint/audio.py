@@ -10,8 +10,8 @@ from schemas.settings import Settings
 from workers.audio.fetch import fetch
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import read_windows
-from workers.encoders.protocol import Encoder
-from workers.encoders.ttmr_net import SAMPLE_RATE, WINDOW
+from workers.encoders.base.interface import Encoder
+from workers.encoders.ttmr.net import SAMPLE_RATE, WINDOW
 
 _WHOLE = WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW)
 

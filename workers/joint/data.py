@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.benchmarks import Clip
-from workers.encoders.ttmr_net import WINDOW
+from workers.encoders.ttmr.net import WINDOW
 
 
 @dataclass(frozen=True, slots=True)

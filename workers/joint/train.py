@@ -14,11 +14,11 @@ import torch
 
 from schemas.errors import UserError
 from schemas.training import Cell
-from workers.encoders.joint_net import Centred, FeatureTower, Joint, Shapes
+from workers.encoders.joint.net import Centred, FeatureTower, Joint, Shapes
 from workers.joint.data import TrainingData
-from workers.joint.fit import State, Trainer
+from workers.joint.process_group import World
 from workers.joint.texts import Texts
-from workers.joint.world import World
+from workers.joint.trainer import State, Trainer
 from workers.text import glove, minilm
 from workers.text.minilm import MiniLMNet
 

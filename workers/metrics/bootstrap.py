@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-METRIC_VERSION = 1  # of workers.metrics and workers.protocols; raised when a change in them moves a number
+METRIC_VERSION = 1  # of workers.metrics and workers.evaluation; raised when a change in them moves a number
 
 
 @dataclass(frozen=True, slots=True)

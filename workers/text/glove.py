@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from workers.text.glove_weights import GLOVE_6B_50D, VECTORS_FILE, WORDS_FILE
-from workers.weights import weights_folder
+from workers.weights.cache import weights_folder
 
 DIM = 50
 

