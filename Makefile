@@ -28,10 +28,11 @@ cluster: .venv/ready ## a store, Prefect and two Ray nodes as processes: index, 
 test: .venv/ready ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: .venv/ready ## ruff, and who may import whom
+lint: .venv/ready ## ruff, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.throughput
@@ -40,6 +41,8 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.refresh
 	$(BIN)/python -m tests.benchmarks.similar
 	$(BIN)/python -m tests.benchmarks.export
+	$(BIN)/python -m tests.benchmarks.committer
+	$(BIN)/python -m tests.benchmarks.committer --s3
 	$(BIN)/python -m tests.benchmarks.recommend
 	$(BIN)/python -m tests.benchmarks.duplicates 6
 

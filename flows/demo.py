@@ -1,4 +1,4 @@
-"""`make demo`: builds a small catalogue, indexes it and searches it, with the commands one would type oneself."""
+"""`make demo`: render a small catalogue, index it and search it by typed commands."""
 
 import json
 import shlex
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from workers.synthetic_music.demo.catalogue import pieces, render_catalogue
+from workers.synthetic_music.demo.catalogue import compose_pieces, render_catalogue
 
 SEARCHES = ("flute", "techno beat", "acoustic guitar", "string quartet", "saxophone")
 
 
 def main(folder: Path) -> None:
-    """Renders into `folder`/music, indexes into `folder`/lake, prints what was found and what to type next."""
+    """Render into `folder`/music, index into `folder`/lake, print the searches and their results."""
     started = time.monotonic()
     manifest = _render(folder / "music")
     lake = f"--lake={folder / 'lake'}"
@@ -23,8 +23,8 @@ def main(folder: Path) -> None:
     _tonelake(lake, "status")
     for words in SEARCHES:
         _tonelake(lake, "search", words, "-k", "3")
-    first = json.loads(_tonelake(lake, "--json", "search", SEARCHES[0], "-k", "1", quiet=True))[0]
-    _tonelake(lake, "search", "--like", first["track_id"], "-k", "3")
+    hit = json.loads(_tonelake(lake, "--json", "search", SEARCHES[0], "-k", "1", quiet=True))[0]
+    _tonelake(lake, "search", "--like", hit["track_id"], "-k", "3")
     _tonelake(lake, "search", "slow strings", "--where", "array_has(genres, 'classical') AND year >= 1990", "-k", "3")
     print(f"\nDone in {time.monotonic() - started:.0f} s. Now your own music:\n")
     print("    .venv/bin/tonelake index ~/Music")
@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
 
 def _render(folder: Path) -> Path:
     console = Console(stderr=True)
-    console.print(f"rendering {len(pieces())} short pieces into {folder} ...")
+    console.print(f"rendering {len(compose_pieces())} short pieces into {folder} ...")
     return render_catalogue(folder)
 
 

@@ -1,11 +1,14 @@
-"""The flows as Prefect records them: deployed by name, or run by the command line where PREFECT_API_URL is set."""
+"""The jobs as Prefect flows.
+
+infra/prefect.yaml deploys them by name; the command line runs them if PREFECT_API_URL is set.
+"""
 
 import os
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-# Read when Prefect is imported. A task that fails is on Prefect's page; here one line says what to do.
+# Prefect reads these when it is imported. Its page shows a failed task; the console shows one line of advice.
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -15,30 +18,29 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows.console.progress import Watch
-from flows.console.tables import changes_markdown, coverage_markdown
+from flows.console.progress import ProgressReporter
 from flows.evaluation.evaluate import EvaluateRequest
 from flows.evaluation.evaluate import evaluate as evaluate_benchmarks
+from flows.evaluation.figures import EvaluatedFigure
 from flows.evaluation.leaderboard import figures_markdown
-from flows.export.export import ExportRequest
-from flows.export.export import export as export_release
+from flows.export.export import ExportRequest, write_export
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest
 from flows.ingest.refresh import refresh as refresh_lake
-from flows.ingest.report import IndexReport, IndexRequest
-from flows.operations.maintain import MaintainRequest, maintained_markdown
+from flows.ingest.report import IndexReport, IndexRequest, changes_markdown, coverage_markdown
+from flows.operations.maintain import MaintainRequest, maintenance_markdown
 from flows.operations.maintain import maintain as maintain_lake
 from flows.releases.gate.table import gate_markdown
 from flows.releases.promote import PromoteRequest, Promotion
 from flows.releases.promote import promote as promote_version
 from schemas.settings import Settings
 
-# The lake is the record: Prefect keeps no copies of tables, and hashes none to look for one.
-recorded_step = partial(task, cache_policy=NO_CACHE, persist_result=False)
+# Results are in the lake: Prefect neither stores tables nor hashes them to look for a cached result.
+prefect_task = partial(task, cache_policy=NO_CACHE, persist_result=False)
 
 
-class ArtifactWatch(Watch):
-    """A watch that Prefect's page shows too."""
+class ArtifactProgressReporter(ProgressReporter):
+    """A progress reporter whose progress is also on Prefect's page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,17 +56,20 @@ def index(
     sources: list[str],
     lake: str | None = None,
     encoder: str | None = None,
-    windows: int | None = None,
+    max_windows: int | None = None,
     limit: int | None = None,
     retry: bool = False,
-    allow_unproven: bool = False,
+    allow_unpinned: bool = False,
 ) -> list[dict[str, Any]]:
-    """`tonelake index` as a flow: settings from the environment, but for a lake and encoders that are named here."""
-    settings = Settings.given(lake=lake, encoder=encoder, allow_unproven=allow_unproven)
-    request = IndexRequest(tuple(sources), windows, limit, retry)
-    reports = index_catalogue(request, settings, ArtifactWatch(), recorded_step)
+    """Run `tonelake index` as a flow.
+
+    The environment gives the settings, except for a lake and encoders that are named here.
+    """
+    settings = Settings.from_options(lake=lake, encoder=encoder, allow_unpinned=allow_unpinned)
+    request = IndexRequest(tuple(sources), max_windows, limit, retry)
+    reports = index_catalogue(request, settings, ArtifactProgressReporter(), prefect_task)
     text = "\n\n".join(map(coverage_markdown, reports))
-    create_markdown_artifact(text, key="index-coverage", description="coverage and bill")
+    create_markdown_artifact(text, key="index-coverage", description="coverage and cost")
     return [asdict(report) for report in reports]
 
 
@@ -73,13 +78,13 @@ def refresh(
     lake: str | None = None,
     encoder: str | None = None,
     accept_loss: list[str] | None = None,
-    allow_unproven: bool = False,
+    allow_unpinned: bool = False,
 ) -> dict[str, Any]:
-    """`tonelake refresh` as a flow. Without an encoder every version that the lake holds is kept current."""
-    settings = Settings.given(lake=lake, encoder=encoder, allow_unproven=allow_unproven)
-    report = refresh_lake(RefreshRequest(tuple(accept_loss or ())), settings, ArtifactWatch(), recorded_step)
+    """Run `tonelake refresh` as a flow; without an encoder, for every version in the lake."""
+    settings = Settings.from_options(lake=lake, encoder=encoder, allow_unpinned=allow_unpinned)
+    report = refresh_lake(RefreshRequest(tuple(accept_loss or ())), settings, ArtifactProgressReporter(), prefect_task)
     text = [changes_markdown(report), *(coverage_markdown(IndexReport(**counts)) for counts in report["encoders"])]
-    create_markdown_artifact("\n\n".join(text), key="refresh-coverage", description="what changed, coverage and bill")
+    create_markdown_artifact("\n\n".join(text), key="refresh-coverage", description="changes, coverage and cost")
     return report
 
 
@@ -90,17 +95,25 @@ def evaluate(
     lake: str | None = None,
     encoders: list[str] | None = None,
     protocols: list[str] | None = None,
-    chunks: int | None = None,
+    max_windows: int | None = None,
     prompt: str | None = None,
     inputs: str = "vectors",
-    allow_unproven: bool = False,
-) -> list[dict[str, Any]]:
-    """`tonelake evaluate` as a flow. A retry finds what was judged already, and computes only the rest."""
-    settings = Settings.given(lake=lake, allow_unproven=allow_unproven)
-    asked = (tuple(benchmarks), data, tuple(encoders or ()), tuple(protocols or ()), chunks, prompt, inputs)
-    rows = evaluate_benchmarks(EvaluateRequest(*asked), settings, ArtifactWatch, recorded_step)
-    create_markdown_artifact(figures_markdown(rows), key="evaluate-figures", description="figures and coverage")
-    return rows
+    allow_unpinned: bool = False,
+) -> list[EvaluatedFigure]:
+    """Run `tonelake evaluate` as a flow; a retry reuses the finished evaluations."""
+    settings = Settings.from_options(lake=lake, allow_unpinned=allow_unpinned)
+    request = EvaluateRequest(
+        benchmarks=tuple(benchmarks),
+        data=data,
+        encoders=tuple(encoders or ()),
+        protocols=tuple(protocols or ()),
+        max_windows=max_windows,
+        prompt=prompt,
+        inputs=inputs,
+    )
+    figures = evaluate_benchmarks(request, settings, ArtifactProgressReporter, prefect_task)
+    create_markdown_artifact(figures_markdown(figures), key="evaluate-figures", description="figures and coverage")
+    return figures
 
 
 @flow(name="promote", persist_result=False)
@@ -111,23 +124,27 @@ def promote(
     reason: str | None = None,
     lake: str | None = None,
 ) -> Promotion:
-    """`tonelake promote` as a flow; a `reason` forces. The gate's table is an artifact, refused or not."""
+    """Run `tonelake promote` as a flow; a `reason` forces the release.
+
+    The gate's table becomes an artifact, whether the version is published or refused.
+    """
     request = PromoteRequest(version, gate, interactions, reason)
-    done = recorded_step(promote_version)(request, Settings.given(lake=lake), Watch().say)
-    create_markdown_artifact(
-        gate_markdown(done.title, done.checks), key="promote-gate", description="the gate's table"
-    )
-    return done
+    promotion = prefect_task(promote_version)(request, Settings.from_options(lake=lake), ProgressReporter().log)
+    text = gate_markdown(promotion.title, promotion.checks)
+    create_markdown_artifact(text, key="promote-gate", description="the gate's table")
+    return promotion
 
 
 @flow(name="maintain", persist_result=False)
-def maintain(lake: str | None = None, retention_days: float | None = None, mend: bool = False) -> list[dict[str, Any]]:
-    """`tonelake maintain` as a flow: by default it keeps the versions of as many days as the settings say."""
-    settings = Settings.given(lake=lake)
+def maintain(
+    lake: str | None = None, retention_days: float | None = None, repair: bool = False
+) -> list[dict[str, Any]]:
+    """Run `tonelake maintain` as a flow; `retention_days` is by default that of the settings."""
+    settings = Settings.from_options(lake=lake)
     days = settings.retention_days if retention_days is None else retention_days
-    done = maintain_lake(MaintainRequest(days, mend=mend), settings, Watch().say, recorded_step)
-    create_markdown_artifact(maintained_markdown(done), key="maintain-tables", description="what was done")
-    return [care.row() for care in done]
+    results = maintain_lake(MaintainRequest(days, repair=repair), settings, ProgressReporter().log, prefect_task)
+    create_markdown_artifact(maintenance_markdown(results), key="maintain-tables", description="what was done")
+    return [result.row() for result in results]
 
 
 @flow(name="export", persist_result=False, retries=2, retry_delay_seconds=60)
@@ -139,12 +156,14 @@ def export(
     replace: bool = True,
     lake: str | None = None,
 ) -> dict[str, Any]:
-    """`tonelake export` as a flow: by default what is live, in place of what it wrote there before.
+    """Run `tonelake export` as a flow; by default, export the live release.
 
-    A retry goes on with the files that are whole.
+    It replaces an earlier export in the folder. A retry keeps the files that are complete.
     """
     request = ExportRequest(folder, release, since, format)
-    done = recorded_step(export_release)(request, Settings.given(lake=lake), Watch().say, replaces=replace)
-    told = f"{done['tracks']:,} tracks of release {done['release']} as {format} in {done['folder']}"
-    create_markdown_artifact(told, key="export-manifest", description="what was exported, and where it lies")
-    return done
+    result = prefect_task(write_export)(
+        request, Settings.from_options(lake=lake), ProgressReporter().log, replaces=replace
+    )
+    text = f"{result['tracks']:,} tracks of release {result['release']} as {format} in {result['folder']}"
+    create_markdown_artifact(text, key="export-manifest", description="what was exported, and where it is")
+    return result

@@ -1,4 +1,4 @@
-"""How audio is cut into windows, and what can be wrong with a file."""
+"""Audio files: their windows, their verdicts, and the facts that decoding gives."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ VERDICTS: dict[str, bool] = {
     "too_long": True,  # over 6 h
     "silent": True,  # peak under -80 dB full scale
     "decoder_crashed": True,  # the worker died twice on this file alone
-    "taken_down": True,  # `tonelake forget --content` refuses these bytes
+    "taken_down": True,  # `tonelake takedown --content` refuses these bytes
     "corrupt_packets": False,  # some packets could not be decoded
     "demux_error": False,  # the container broke off; libsndfile read on where it could
     "rate_change": False,  # the sample rate changes within the stream
@@ -26,27 +26,27 @@ VERDICTS: dict[str, bool] = {
     "clipped": False,  # over 0.1 % of the samples at or beyond full scale
 }
 
-# Fatal verdicts that leave something to hear, so that TONELAKE_ACCEPT may turn them into warnings.
+# Fatal verdicts that leave audio to embed: TONELAKE_ACCEPT can turn them into warnings.
 ACCEPTABLE = frozenset({"truncated", "flac_strict", "nonfinite", "too_short", "too_long", "silent"})
 
-# Files below a folder or prefix that are taken for audio: formats whose usual suffix says so and that FFmpeg reads.
+# Suffixes of the files that are listed below a folder or prefix: audio formats that FFmpeg reads.
 AUDIO_SUFFIXES = tuple(
     ".aac .ac3 .aif .aiff .alac .amr .ape .au .caf .dsf .flac .m4a .m4b .mka .mp1 .mp2 .mp3 .mpc .oga .ogg .opus "
     ".ra .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
 )
 
-# Usual bytes a second of audio by suffix, for estimates before anything is read.
+# Typical bytes a second of audio by suffix, for estimates before any file is read.
 _BYTES_A_SECOND = {".wav": 176_400, ".wave": 176_400, ".aif": 176_400, ".aiff": 176_400, ".flac": 100_000}
 _BYTES_A_SECOND_LOSSY = 24_000
 
-MOST_BIT_ERRORS = 0.35  # of two fingerprints of one recording, by the paper that fingerprints are from
+MAX_BIT_ERROR_RATE = 0.35  # of two fingerprints of one recording, by the paper that describes fingerprints
 
 MIN_SECONDS = 1.0
 MAX_SECONDS = 6 * 3600.0
 
 
-def estimated_seconds(uri: str, size: int | None) -> float:
-    """Roughly how much audio a file of `size` bytes holds, in seconds."""
+def estimate_seconds(uri: str, size: int | None) -> float:
+    """Estimate the seconds of audio in a file of `size` bytes."""
     suffix = uri[uri.rfind(".") :].lower()
     return (size or 0) / _BYTES_A_SECOND.get(suffix, _BYTES_A_SECOND_LOSSY)
 
@@ -55,9 +55,9 @@ def estimated_seconds(uri: str, size: int | None) -> float:
 class WindowSpec:
     """Windows of `window` samples every `hop` samples at `sample_rate`, from mono audio.
 
-    Window i starts at sample i * hop. The last window is kept when at least half of it is audio, or when it is
-    the only one; what is missing is filled by repeating its audio. `limit` keeps at most that many windows,
-    spread evenly over all of them (None: every window).
+    Window i starts at sample i * hop. The last window is kept if at least half of it is audio, or if it is the only
+    one; its missing samples are filled by repeating its audio. `limit` keeps at most that many windows, spread evenly
+    over all of them (None: every window).
     """
 
     sample_rate: int
@@ -67,30 +67,34 @@ class WindowSpec:
     mono: str = "mean"
     resampler: str = "soxr_hq"
 
-    def count(self, samples: int) -> int:
-        """Number of windows in `samples` samples of audio, before `limit`."""
+    def count_windows(self, samples: int) -> int:
+        """Return the number of windows in `samples` samples of audio, before `limit`."""
         if samples <= 0:
             return 0
         full = max(0, (samples - self.window) // self.hop + 1)
         tail = samples - full * self.hop
         return full + 1 if tail >= self.window / 2 or full == 0 else full
 
-    def chosen(self, samples: int) -> list[int]:
-        """Indices of the windows to embed, ascending, without repeats."""
-        total = self.count(samples)
+    def select_indices(self, samples: int) -> list[int]:
+        """Return the indices of the windows to embed, ascending, without repeats."""
+        total = self.count_windows(samples)
         if self.limit is None or total <= self.limit:
             return list(range(total))
-        return np.linspace(0, total - 1, self.limit).round().astype(int).tolist()
+        indices: list[int] = np.linspace(0, total - 1, self.limit).round().astype(int).tolist()
+        return indices
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """What decoding a file told: `peak` is linear full scale, `loudness` the RMS level in dB full scale."""
+    """Facts about an audio file, measured while it was decoded.
+
+    `peak` is linear, 1.0 is full scale. `rms_dbfs` is the RMS level of the whole file in dB full scale.
+    """
 
     duration_s: float
     codec: str
     sample_rate: int
     channels: int
     peak: float
-    loudness: float
+    rms_dbfs: float
     verdicts: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A benchmark as data: its declaration, its clips, and the published figures that it can be compared with."""
+"""A benchmark as data: its declaration, its clips, and published figures to compare with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 SPLITS = ("train", "valid", "test")
 
-# What a clip's labels are. "captions" alone have no labels: such a benchmark judges sentence retrieval only.
+# The kind of a clip's labels. "captions" have no labels: such a benchmark evaluates sentence retrieval only.
 Task = Literal["multilabel", "multiclass", "regression", "captions"]
 
 
@@ -15,9 +15,9 @@ Task = Literal["multilabel", "multiclass", "regression", "captions"]
 class Clip:
     """One clip of a benchmark.
 
-    `path` is of its audio, relative to the data folder, as the official archive unpacks it. `labels` are the tags it
-    has (exactly one where the task is multiclass); `targets` the numbers to be predicted, in the order of the
-    benchmark's `targets`. `other_names` are pairs of a label and what else it is called.
+    `path` is the path of its audio, relative to the data folder, as the official archive unpacks it. `labels` are its
+    tags (exactly one if the task is multiclass). `targets` are the numbers to predict, in the order of the benchmark's
+    `targets`. `other_names` are pairs of a label and its synonyms.
     """
 
     clip_id: str  # unique within the corpus, the same in every split and label set of it
@@ -35,7 +35,7 @@ class Clip:
 class SourceFile:
     """An annotation file that `load` reads, relative to the data folder.
 
-    `sha256` is of the bytes at the declared revision, None where upstream offers no bytes that could be pinned.
+    `sha256` is the hash of the bytes at the declared revision; None if upstream offers no bytes that can be pinned.
     """
 
     path: str
@@ -46,9 +46,9 @@ class SourceFile:
 class Benchmark:
     """A data set with one way to split it and one set of labels.
 
-    Benchmarks of one `corpus` share clip ids and audio, and so the lake that their vectors are kept in. `load` reads
-    the official layout below the data folder and returns every clip of every split, those with known faults left
-    out. It raises UserError, one line that says what is missing or broken and where to get it.
+    Benchmarks of one `corpus` share clip ids and audio, and therefore the lake with their vectors. `load` reads the
+    official layout below the data folder and returns every clip of every split, without those that have known faults.
+    It raises UserError, one line that names what is missing or broken and where to get it.
     """
 
     name: str
@@ -62,13 +62,16 @@ class Benchmark:
     citation: str
     files: tuple[SourceFile, ...]
     load: Callable[[Path], list[Clip]]
-    faults: tuple[str, ...] = ()  # known ones, and what is done about each
-    targets: tuple[str, ...] = ()  # names of the numbers, where the task is regression
+    faults: tuple[str, ...] = ()  # known faults, and how each is handled
+    targets: tuple[str, ...] = ()  # names of the numbers, if the task is regression
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A figure from a paper or a repository: shown beside ours, never computed here. `value` as ours: 0.5, not 50."""
+    """A figure from a paper or a repository, shown beside ours.
+
+    `value` is on our scale: 0.5, not 50.
+    """
 
     benchmark: str
     system: str

@@ -1,11 +1,11 @@
-"""Columns of the tables that hold what an encoder computed, and of the batches that carry it from the workers."""
+"""Columns of an encoder's tables, and of the batches that workers return."""
 
 import pyarrow as pa
 
 from schemas.encoders import EncoderSpec
 from schemas.tables import half_vector, key, vector
 
-NAMED_COLUMNS = ["title", "artist", "album", "genres", "year"]  # what the registry and an embedded row both say
+SYNCED_COLUMNS = ("title", "artist", "album", "genres", "year")  # copied from the registry to the embeddings table
 TAG_SCORE_FLOOR = 0.05  # tags scored lower are not stored
 
 _UTC = pa.timestamp("us", tz="UTC")
@@ -35,7 +35,7 @@ AUDIO_FACTS = pa.schema(
         pa.field("sample_rate", pa.int32()),
         pa.field("channels", pa.int32()),
         pa.field("peak", pa.float32()),
-        pa.field("loudness", pa.float32()),  # RMS, dB full scale
+        pa.field("rms_dbfs", pa.float32()),  # level of the whole file, dB full scale
         pa.field("verdicts", _STRINGS),
         pa.field("fingerprint", pa.binary()),
     ]
@@ -57,7 +57,10 @@ QUARANTINE = pa.schema(
 
 
 def embeddings_schema(spec: EncoderSpec) -> pa.Schema:
-    """One row a track; `vector` is the only vector column, so that any LanceDB client can search the table."""
+    """Return the schema of the embeddings: one row a track.
+
+    `vector` is the only vector column, so that any LanceDB client can search the table.
+    """
     return pa.schema(
         [
             key("track_id"),
@@ -70,7 +73,7 @@ def embeddings_schema(spec: EncoderSpec) -> pa.Schema:
 
 
 def features_schema(spec: EncoderSpec) -> pa.Schema:
-    """The backbone's pooled features of a track: what a new head or tagger is computed from."""
+    """Return the schema of the backbone's pooled features, from which new heads are computed."""
     return pa.schema(
         [
             key("track_id"),
@@ -81,7 +84,7 @@ def features_schema(spec: EncoderSpec) -> pa.Schema:
 
 
 def windows_schema(spec: EncoderSpec) -> pa.Schema:
-    """One vector a window of a track, in order."""
+    """Return the schema of the window vectors: one list a track, in order."""
     return pa.schema(
         [
             key("track_id"),
@@ -92,10 +95,10 @@ def windows_schema(spec: EncoderSpec) -> pa.Schema:
 
 
 def outcome_schema(spec: EncoderSpec) -> pa.Schema:
-    """What a worker says of each track it was given.
+    """Return the schema of a worker's result for each track.
 
-    `outcome` is "embedded" (every other column but `reason` is filled), "quarantined" (`reason` is a verdict) or
-    "pending" (`message` says what stood in the way; the track is tried again by the next run).
+    `outcome` is "embedded" (every other column except `reason` is filled), "quarantined" (`reason` is a verdict) or
+    "pending" (`message` is the error; the next run tries the track again).
     """
     return pa.schema(
         [
@@ -111,6 +114,6 @@ def outcome_schema(spec: EncoderSpec) -> pa.Schema:
             pa.field("sample_rate", pa.int32()),
             pa.field("channels", pa.int32()),
             pa.field("peak", pa.float32()),
-            pa.field("loudness", pa.float32()),
+            pa.field("rms_dbfs", pa.float32()),
         ]
     )

@@ -1,4 +1,4 @@
-"""What an encoder computes, as data: its spec, and the versions derived from it."""
+"""Encoders as data: their specs, and the versions derived from these."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ from typing import Any
 from schemas.audio import WindowSpec
 from schemas.errors import UserError
 
-_NAME = re.compile(r"[A-Za-z0-9_.+-]+")  # it is a part of paths, and may come from a stranger's lake or model
-HALF = "-bfloat16"  # ends the name of an encoder in mixed precision
+_NAME = re.compile(r"[A-Za-z0-9_.+-]+")  # a name is part of paths, and may come from a stranger's lake or model
+BFLOAT16_SUFFIX = "-bfloat16"  # of the name of an encoder in mixed precision
 
 
 @dataclass(frozen=True, slots=True)
 class BackboneSpec:
-    """The part that needs audio: windows -> pooled features of `dim` float32 numbers a track."""
+    """The part that needs audio: windows -> pooled features, float32 [dim] a track."""
 
     weights_sha256: str
     windows: WindowSpec
@@ -28,10 +28,10 @@ class BackboneSpec:
 
 @dataclass(frozen=True, slots=True)
 class HeadSpec:
-    """The part that needs only features: features -> the unit vector of `dim` numbers that is searched.
+    """The part that needs only features: features -> the searched unit vector, float32 [dim].
 
-    `kind` "identity" means that the normalised features are the vector. `parameters` holds what else moves
-    numbers (a share, a vocabulary), as name and value pairs.
+    `kind` "identity" means that the normalised features are the vector. `parameters` are (name, value) pairs of
+    everything else that changes the numbers, like a weight or a vocabulary.
     """
 
     kind: str
@@ -44,7 +44,10 @@ class HeadSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaggerSpec:
-    """Features -> a score in 0..1 for each name in `vocabulary`; names at or over `threshold` are tag_names."""
+    """Features -> a score in 0..1 for each name in `vocabulary`.
+
+    Names with a score of at least `threshold` become tag_names.
+    """
 
     vocabulary: tuple[str, ...]
     threshold: float
@@ -55,10 +58,10 @@ class TaggerSpec:
 class EncoderSpec:
     """A backbone, a head and perhaps a tagger.
 
-    `name`, `licence`, `citation` and `prompt` move no stored number and no version. `prompt` is how a bare tag is put
-    to the text tower, with {} where the tag stands; evaluations by another prompt are other evaluations. `base` names
-    the encoder whose backbone, and so whose stored features, this one shares; `folder` holds what was trained here.
-    Both move no number either.
+    `name`, `licence`, `citation`, `prompt`, `base` and `folder` change no stored number and no version. `prompt` is
+    the text given to the text tower for a tag, with {} in place of the tag; evaluations with another prompt are other
+    evaluations. `base` names the encoder whose backbone, and therefore whose stored features, this one shares.
+    `folder` is the folder of a model that was trained here.
     """
 
     name: str
@@ -74,17 +77,17 @@ class EncoderSpec:
     def __post_init__(self) -> None:
         for name in filter(None, (self.name, self.base)):
             if not _NAME.fullmatch(name):
-                raise UserError(f"{name!r} is no name of an encoder: letters, digits and _.+- name its tables")
+                raise UserError(f"{name!r} is not a valid encoder name: use letters, digits and _.+-")
 
     @property
-    def address(self) -> str:
-        """What the registry finds it by: a trained encoder's folder, else its name."""
+    def folder_or_name(self) -> str:
+        """The key of the encoder registry: a trained encoder's folder, else its name."""
         return self.folder or self.name
 
     @property
     def model(self) -> str:
         """The name without the precision."""
-        return self.name.removesuffix(HALF)
+        return self.name.removesuffix(BFLOAT16_SUFFIX)
 
     @property
     def feature_version(self) -> str:
@@ -100,25 +103,25 @@ class EncoderSpec:
 
     @property
     def stores_features(self) -> bool:
-        """Features are kept apart unless the vector is the features."""
+        """Whether there is a table of features: not if the vector is the features."""
         return self.head.kind != "identity"
 
-    def limited(self, windows: int | None) -> "EncoderSpec":
-        """The same encoder over at most `windows` windows a track: another version, because numbers move."""
-        spec = replace(self.backbone.windows, limit=windows)
-        return replace(self, backbone=replace(self.backbone, windows=spec))
+    def with_max_windows(self, max_windows: int | None) -> "EncoderSpec":
+        """Return the same encoder over at most that many windows a track. Its version differs."""
+        windows = replace(self.backbone.windows, limit=max_windows)
+        return replace(self, backbone=replace(self.backbone, windows=windows))
 
-    def in_half(self) -> "EncoderSpec":
-        """The same encoder in mixed precision, bfloat16 where that is safe: another version, because numbers move."""
-        return replace(self, name=self.name + HALF, backbone=replace(self.backbone, dtype="bfloat16"))
+    def with_bfloat16(self) -> "EncoderSpec":
+        """Return the same encoder in mixed precision, bfloat16 where that is safe. Its version differs."""
+        return replace(self, name=self.name + BFLOAT16_SUFFIX, backbone=replace(self.backbone, dtype="bfloat16"))
 
     def to_json(self) -> str:
-        """Everything, for the lake's `encoders` table."""
+        """Return the whole spec as JSON, for the lake's `encoders` table."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "EncoderSpec":
-        """The spec that `to_json` wrote: equal to it, versions included."""
+        """Return the spec that `to_json` wrote, with the same versions."""
         spec = json.loads(text)
         backbone = spec.pop("backbone")
         windows = WindowSpec(**backbone.pop("windows"))
@@ -133,6 +136,6 @@ class EncoderSpec:
 
 
 def _version(numeric: dict[str, Any]) -> str:
-    """First 12 hex digits of sha256 over canonical JSON: derived, never typed."""
+    """Return the first 12 hex digits of the sha256 of canonical JSON."""
     canonical = json.dumps(numeric, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

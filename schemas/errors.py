@@ -1,20 +1,25 @@
-"""The errors that a person can act on; the command line prints them as one line and exits with 2."""
+"""Errors that a user can act on. The command line prints them as one line and exits with 2."""
 
-from schemas.redaction import carries_keys, redacted
+from schemas.redaction import contains_credentials, redact
 
 
 class UserError(Exception):
-    """Says in one line what is wrong and what to do next; secrets in it are hidden, whoever prints or keeps it."""
+    """An error in one line: what is wrong and what to do next. Secrets in it are hidden."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(redacted(message))
+        super().__init__(redact(message))
 
 
 class NotAllowed(UserError):
-    """Somebody else's data asks for what only a setting allows: nothing is done until a person has decided."""
+    """Untrusted input requests an operation that must be enabled by a setting."""
 
 
-def require_no_keys(address: str) -> None:
-    """UserError for an address with a user or a password in it: addresses are kept in lakes and shown to all."""
-    if carries_keys(address):
-        raise UserError(f"{address} carries keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave them out")
+def require_no_credentials(address: str) -> None:
+    """Raise UserError if an address contains a user or a password.
+
+    Addresses are stored in lakes and shown to everybody.
+    """
+    if contains_credentials(address):
+        raise UserError(
+            f"{address} contains credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave them out"
+        )

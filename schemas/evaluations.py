@@ -1,4 +1,4 @@
-"""What a benchmark run measured: how it was asked, the figures, and the columns of the lake's `evaluations` table."""
+"""Evaluations: protocols, figures and the columns of the table `evaluations`."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ import pyarrow as pa
 from schemas.benchmarks import Clip
 from schemas.tables import key
 
-COMPLETE = 0.99  # a score over fewer of a split's clips is marked partial
+COMPLETE_COVERAGE = 0.99  # a score over a smaller part of a split's clips is marked partial
 
-# Metrics of which less is better; ranks count from 1.
+# Metrics for which less is better; ranks count from 1.
 LOWER_IS_BETTER = ("median_rank", "ece")
 
 
@@ -20,8 +20,8 @@ LOWER_IS_BETTER = ("median_rank", "ece")
 class ProbeSpec:
     """One way to train a probe on frozen vectors; `hidden` None is a linear probe.
 
-    `schedule` is "cosine" over all epochs, or "plateau": a tenth of the learning rate when the validation figure has
-    not improved for three epochs. Training stops after `patience` epochs without improvement of `judged_by`.
+    `schedule` is "cosine" over all epochs, or "plateau": the learning rate drops to a tenth when the validation figure
+    did not improve for three epochs. Training stops after `patience` epochs without improvement of `judged_by`.
     """
 
     hidden: int | None
@@ -36,11 +36,11 @@ class ProbeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How vectors are judged. Everything here is part of an evaluation's identity.
+    """How vectors are evaluated. Everything here is part of an evaluation's identity.
 
-    `splits` are those whose clips it needs. `prompt` holds a {} for the tag. `inputs` of a probe are the vectors that
-    are searched, or the backbone's features. Of `probes` the one that is best on the validation split is scored on
-    the test split. `main_metric` None is the benchmark's own.
+    `splits` are the splits whose clips it needs. `prompt` has a {} in place of the tag. `inputs` of a probe are the
+    searched "vectors" or the backbone's "features". The one of `probes` that is best on the validation split is scored
+    on the test split. `main_metric` None is the benchmark's own.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Protocol:
     seed: int = 0
 
     def uses(self, clip: Clip) -> bool:
-        """Whether it needs this clip: sentences are asked among the clips that have some."""
+        """Tell whether it needs this clip; sentence retrieval uses only clips with captions."""
         return clip.split in self.splits and (self.name != "sentence-retrieval" or bool(clip.captions))
 
     def to_json(self) -> str:
-        """Canonical JSON."""
+        """Return canonical JSON."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
 
@@ -73,20 +73,20 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationKey:
-    """All that a figure depends on: where none of it has changed, nothing is computed again."""
+    """All that a figure depends on: if nothing here changed, nothing is computed again."""
 
     benchmark: str
     corpus: str  # the lake that holds the clips' vectors
     revision: str
-    split_hash: str  # of the clips, their labels and all classes
+    split_hash: str  # hash of the clips, their labels and all classes
     protocol: Protocol
     embedding_version: str
-    vectors_hash: str  # of the clips that have vectors, and of their audio
+    vectors_hash: str  # hash of the clips that have vectors, and of their audio
     metric_version: int
 
     @property
     def evaluation_id(self) -> str:
-        """First 16 hex digits of sha256 over canonical JSON."""
+        """The first 16 hex digits of the sha256 of canonical JSON."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -95,8 +95,8 @@ class EvaluationKey:
 class Evaluation:
     """One benchmark under one protocol for one encoder version.
 
-    `coverage` is that of the split that lacks most. `dropped` are classes or queries that no figure counts: without
-    positives, without negatives, or without a clip that has a vector.
+    `coverage` is that of the split that lacks the most clips. `dropped` are the classes or queries that no figure
+    counts: they have no positives, no negatives, or no clip with a vector.
     """
 
     key: EvaluationKey
@@ -110,16 +110,16 @@ class Evaluation:
     resamples: int
     dropped: tuple[str, ...] = ()
     chosen: dict[str, Any] = field(default_factory=dict)  # the probe that was best on the validation split
-    chunks: int | None = None
+    max_windows: int | None = None
 
     @property
     def partial(self) -> bool:
-        """Some of the clips are missing: not to be compared with a whole one."""
-        return self.coverage < COMPLETE
+        """Whether clips are missing, so that it cannot be compared with a complete one."""
+        return self.coverage < COMPLETE_COVERAGE
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a metric, for the table."""
-        ours = {
+        """Return the rows of the table, one a metric."""
+        common = {
             "evaluation_id": self.key.evaluation_id,
             "run_id": self.run_id,
             "benchmark": self.key.benchmark,
@@ -133,7 +133,7 @@ class Evaluation:
             "encoder": self.encoder,
             "corpus": self.key.corpus,
             "embedding_version": self.key.embedding_version,
-            "chunks": self.chunks,
+            "max_windows": self.max_windows,
             "vectors_hash": self.key.vectors_hash,
             "metric_version": self.key.metric_version,
             "coverage": self.coverage,
@@ -144,9 +144,9 @@ class Evaluation:
             "dropped": list(self.dropped),
         }
         return [
-            ours
+            common
             | asdict(figure)
-            | {"key": f"{ours['evaluation_id']}@{figure.metric}", "is_main": figure.metric == self.main_metric}
+            | {"key": f"{self.key.evaluation_id}@{figure.metric}", "is_main": figure.metric == self.main_metric}
             for figure in self.figures
         ]
 
@@ -157,7 +157,7 @@ EVALUATIONS = pa.schema(
         pa.field("evaluation_id", pa.string()),
         pa.field("run_id", pa.string()),
         pa.field("at", pa.timestamp("us", tz="UTC")),
-        pa.field("confirmed_at", pa.timestamp("us", tz="UTC")),  # when it was last found to be still so
+        pa.field("confirmed_at", pa.timestamp("us", tz="UTC")),  # when an evaluation last confirmed it
         pa.field("benchmark", pa.string()),
         pa.field("revision", pa.string()),
         pa.field("split_hash", pa.string()),
@@ -169,7 +169,7 @@ EVALUATIONS = pa.schema(
         pa.field("encoder", pa.string()),
         pa.field("corpus", pa.string()),
         pa.field("embedding_version", pa.string()),
-        pa.field("chunks", pa.int32()),  # at most so many windows a track; null: all
+        pa.field("max_windows", pa.int32()),  # at most so many windows a track; null: all
         pa.field("vectors_hash", pa.string()),
         pa.field("metric", pa.string()),
         pa.field("metric_version", pa.int32()),
@@ -181,7 +181,7 @@ EVALUATIONS = pa.schema(
         pa.field("expected", pa.int64()),
         pa.field("embedded", pa.int64()),
         pa.field("partial", pa.bool_()),
-        pa.field("resamples", pa.int32()),  # of the bootstrap that the interval rests on
+        pa.field("resamples", pa.int32()),  # of the bootstrap that gives the interval
         pa.field("dropped", pa.list_(pa.string())),
     ]
 )

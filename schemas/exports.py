@@ -1,4 +1,4 @@
-"""What left the lake: every export, where it lies and of which release, so that a takedown finds it."""
+"""Exports of a lake: their places and releases, so that a takedown finds them."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,15 +14,15 @@ SIMILAR = "similar"  # the format of a file of nearest neighbours
 EXPORTS = pa.schema(
     [
         key("uri"),
-        pa.field("release", pa.int64()),  # null: of a table that was named, as it was then
+        pa.field("release", pa.int64()),  # null: of a named table, as it was then
         pa.field("since", pa.int64()),  # only what changed since that release
         pa.field("format", pa.string()),
         pa.field("encoder", pa.string()),
         pa.field("embedding_version", pa.string()),
         pa.field("k", pa.int32()),  # of a file of neighbours
-        pa.field("tracks", pa.int64()),  # null: begun, not finished
-        pa.field("host", pa.string()),  # of a local path: where it lies,
-        pa.field("mount", pa.string()),  # and on which mount point there
+        pa.field("tracks", pa.int64()),  # null: started, not finished
+        pa.field("host", pa.string()),  # of a local path: the machine,
+        pa.field("mount", pa.string()),  # and its mount point there
         pa.field("run_id", pa.string()),
         pa.field("at", pa.timestamp("us", tz="UTC")),
     ]
@@ -31,7 +31,7 @@ EXPORTS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A row of `exports`. It is written when the export begins, and again with its `tracks` when it is whole."""
+    """A row of `exports`. It is written when the export starts, and again with `tracks` at its end."""
 
     uri: str
     release: int | None
@@ -47,16 +47,16 @@ class Export:
     mount: str | None = None
 
     def row(self) -> dict[str, Any]:
-        """For the table and for people."""
+        """Return the row, for the table and for output."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
-    """What became of an export that was to be written anew.
+class RebuiltExport:
+    """The result of rebuilding an export.
 
-    `state` is "written anew", "unchanged", "removed" (its release is retired, or nothing is left of it), "gone" (its
-    owner deleted it) or "out of reach".
+    `state` is "written anew", "unchanged", "removed" (its release is retired, or none of its tracks is left), "gone"
+    (its owner deleted it) or "out of reach" (it cannot be reached from here).
     """
 
     uri: str

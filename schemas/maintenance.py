@@ -1,13 +1,14 @@
-"""What `doctor` finds and what `maintain` did."""
+"""Findings of `doctor` and results of `maintain`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`count` rows, files or runs that break the invariant `check`; `run` is the command that mends it.
+    """A broken invariant, `check`: `count` rows, files or runs break it.
 
-    `drop` are SQL filters on the table: `maintain --mend` drops the rows they select.
+    `run` is the command that repairs it. `drop` are SQL filters on the table: `maintain --repair` deletes the rows
+    that they select.
     """
 
     check: str
@@ -19,13 +20,16 @@ class Finding:
     drop: tuple[str, ...] = ()
 
     def row(self) -> dict[str, str | int]:
-        """For people and for JSON."""
+        """Return the row for output."""
         return {name: getattr(self, name) for name in ("check", "lake", "table", "count", "what", "run")}
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
-    """What was done to one table, or would be: `skipped` says who holds it. Bytes are all files of its folder."""
+class MaintenanceResult:
+    """What `maintain` did to one table, or would do.
+
+    `skipped` names the run that holds its lease. The bytes are those of all files in its folder.
+    """
 
     lake: str
     table: str
@@ -35,7 +39,12 @@ class Care:
     skipped: str = ""
 
     def row(self) -> dict[str, str | int]:
-        """For people and for JSON."""
+        """Return the row for output."""
         done = f"skipped: {self.skipped}" if self.skipped else "; ".join(self.done) or "nothing to do"
-        told = {"lake": self.lake, "table": self.table, "done": done}
-        return told | {"bytes_before": self.bytes_before, "bytes_after": self.bytes_after}
+        return {
+            "lake": self.lake,
+            "table": self.table,
+            "done": done,
+            "bytes_before": self.bytes_before,
+            "bytes_after": self.bytes_after,
+        }

@@ -1,14 +1,17 @@
-"""What is asked of `tonelake recommend` and `tonelake playlists`."""
+"""Requests of `tonelake recommend` and `tonelake playlists`."""
 
 from dataclasses import dataclass
 
-# Tracks that all but repeat another give way; up to here the figures of docs/recommend.md do not move.
+# Near repeats of other tracks are left out; up to this value the figures of docs/recommend.md do not change.
 DIVERSITY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class RecommendRequest:
-    """`interests` None: as many as the listening shows. `diversity` from 0, the nearest, to below 1."""
+    """A request for recommendations.
+
+    `interests` None finds their number in the history. `diversity` lies from 0, the nearest tracks, to below 1.
+    """
 
     history: str
     k: int = 20
@@ -16,12 +19,15 @@ class RecommendRequest:
     interests: int | None = None
     diversity: float = DIVERSITY
     embedding_version: str | None = None
-    number: int | None = None
+    release: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlaylistsRequest:
-    """`data` is a folder of the Million Playlist Dataset, `interactions` a file; one of them."""
+    """A request to evaluate playlist continuation.
+
+    Exactly one of `data`, a folder of the Million Playlist Dataset, and `interactions`, a file, is given.
+    """
 
     data: str | None = None
     interactions: str | None = None
@@ -30,4 +36,4 @@ class PlaylistsRequest:
     interests: int | None = None
     diversity: float = DIVERSITY
     embedding_version: str | None = None
-    number: int | None = None
+    release: int | None = None

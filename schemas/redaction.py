@@ -1,4 +1,4 @@
-"""What may be shown and kept: no secret, and nothing that a terminal would obey."""
+"""Redaction: removes secrets and terminal control characters from text."""
 
 import json
 import os
@@ -6,66 +6,77 @@ import re
 from urllib.parse import quote
 
 HIDDEN = "***"
-SHORTEST = 6  # of a value that is hidden wherever it stands: shorter ones are words, too
+MIN_SECRET_LENGTH = 6  # shorter values of secret variables may be ordinary words
 
-_NAMED = re.compile(
+_SECRET_NAMES = re.compile(
     r".*(SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|(ACCESS|SECRET|PRIVATE)_KEY|ACCESS_KEY_ID|AUTH_STRING)", re.IGNORECASE
 )
-# A user, or a user and a password, in which people leave slashes as they are: of AWS's secrets every second has one.
+# A user, or a user and a password, whose slashes people do not escape: every second AWS secret has one.
 _IN_ADDRESS = re.compile(r"""(?<=://)(?:[^/\s'"]+@|[^/\s'":@]+:(?!\d+/)[^\s'"]+@)""")
-_TOLD = re.compile(
+_SIGNATURES = re.compile(
     r"""(?xi)
     ( authorization ['"]? \s* [:=] \s* b?['"]? ) [^'"\r\n]+
     | ( x-amz-(?:security-token|signature|credential) ['"]? \s* [:=] \s* b?['"]? ) [^'"\s&,;]+
     | \b () (?:AKIA|ASIA)[0-9A-Z]{16} \b
     """
 )
-# Titles and names come from strangers: an escape in one may write the clipboard, another turns the text around.
+# Titles and names come from strangers. Escape sequences in them can write the clipboard or reverse the text.
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_OBEYED = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}")
+_CONTROL_MAP = dict.fromkeys(_CONTROLS, "\N{REPLACEMENT CHARACTER}")
 _ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS}
 
 
-def redacted(text: str) -> str:
-    """The text without the secrets of this process's environment, users and passwords in addresses, and signatures."""
+def redact(text: str) -> str:
+    """Return the text with secrets replaced by ***.
+
+    These are the secrets in this process's environment, users and passwords in addresses, and signatures.
+    """
     text = _IN_ADDRESS.sub(f"{HIDDEN}@", text)
-    text = _TOLD.sub(lambda found: f"{found[1] or found[2] or ''}{HIDDEN}", text)
-    for value in _values():
+    text = _SIGNATURES.sub(lambda match: f"{match[1] or match[2] or ''}{HIDDEN}", text)
+    for value in _secret_spellings():
         text = text.replace(value, HIDDEN)
     return text
 
 
-def printable(text: str) -> str:
-    """The text without control characters but line ends and tabs: a mark stands for each."""
-    return text.translate(_OBEYED)
+def replace_controls(text: str) -> str:
+    """Replace control characters, except line ends and tabs, by a replacement character."""
+    return text.translate(_CONTROL_MAP)
 
 
-def for_person(text: str) -> str:
-    """What a person may read: the text without either."""
-    return printable(redacted(text))
+def sanitize(text: str) -> str:
+    """Return text that is safe to print: without secrets and control characters."""
+    return replace_controls(redact(text))
 
 
-def escaped(document: str) -> str:
-    """JSON without the control characters that it may hold, each as JSON's own escape: it says the same."""
+def escape_controls(document: str) -> str:
+    """Replace control characters in a JSON document by JSON escapes; its meaning stays the same."""
     return document.translate(_ESCAPES)
 
 
-def carries_keys(address: str) -> bool:
-    """Whether a user or a password stands in an address."""
+def contains_credentials(address: str) -> bool:
+    """Tell whether an address contains a user or a password."""
     return _IN_ADDRESS.search(address) is not None
 
 
-def without_secrets() -> dict[str, str]:
-    """The environment for a program that needs no secret of ours."""
+def environment_without_secrets() -> dict[str, str]:
+    """Return this process's environment without secrets, for programs that need none."""
     return {
-        name: value for name, value in os.environ.items() if not _NAMED.fullmatch(name) and not carries_keys(value)
+        name: value
+        for name, value in os.environ.items()
+        if not _SECRET_NAMES.fullmatch(name) and not contains_credentials(value)
     }
 
 
-def _values() -> list[str]:
-    """As they are and as JSON and addresses write them, the longest first: one may be a part of another."""
-    held = [value for name, value in os.environ.items() if _NAMED.fullmatch(name) and len(value) >= SHORTEST]
-    written = {
-        form for value in held for form in (value, json.dumps(value)[1:-1], quote(value), quote(value, safe=""))
+def _secret_spellings() -> list[str]:
+    """Return the environment's secrets, plain and as JSON and addresses spell them.
+
+    The longest come first: one may be a part of another.
+    """
+    secrets = [value for name, value in os.environ.items() if _SECRET_NAMES.fullmatch(name)]
+    spellings = {
+        spelling
+        for value in secrets
+        if len(value) >= MIN_SECRET_LENGTH
+        for spelling in (value, json.dumps(value)[1:-1], quote(value), quote(value, safe=""))
     }
-    return sorted(written, key=len, reverse=True)
+    return sorted(spellings, key=len, reverse=True)

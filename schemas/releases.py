@@ -1,4 +1,4 @@
-"""What readers read: published releases, the snapshots they name, and the checks that let them through."""
+"""Published releases, their snapshots, and the checks of the promotion gate."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ RELEASES = pa.schema(
         pa.field("gate", pa.string()),  # JSON: the checks
         pa.field("forced", pa.bool_()),
         pa.field("reason", pa.string()),  # why it was forced
-        pa.field("again", pa.int64()),  # the earlier release that a rollback published again
+        pa.field("republishes", pa.int64()),  # the earlier release that a rollback published again
         pa.field("published_at", pa.timestamp("us", tz="UTC")),
     ]
 )
@@ -28,9 +28,9 @@ RELEASES = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a gate's table. `passed` None: not judged, and `reason` says why.
+    """One row of the gate's table. `passed` None means not judged, and `reason` says why.
 
-    `value` is held against `limit`; `low` and `high` are its 95 % interval where it is a paired difference.
+    `value` is compared with `limit`; `low` and `high` are its 95 % interval if it is a paired difference.
     """
 
     name: str
@@ -59,7 +59,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A snapshot that was published under a number. `again`: the earlier release that a rollback published again."""
+    """A snapshot that was published under a number.
+
+    `republishes` is the number of the earlier release that a rollback published again.
+    """
 
     number: int
     snapshot: Snapshot
@@ -69,11 +72,11 @@ class Release:
     gate: tuple[Check, ...] = ()
     forced: bool = False
     reason: str | None = None
-    again: int | None = None
+    republishes: int | None = None
 
     @property
     def title(self) -> str:
-        """How messages name it."""
+        """The name of the release in messages."""
         return f"release {self.number} ({self.snapshot.encoder} {self.snapshot.embedding_version})"
 
     @property
@@ -82,13 +85,13 @@ class Release:
         return f"release-{self.number}"
 
     def row(self) -> dict[str, Any]:
-        """For the table."""
-        own = {name: getattr(self, name) for name in self.__slots__ if name not in ("snapshot", "gate")}
-        return own | asdict(self.snapshot) | {"gate": json.dumps([asdict(check) for check in self.gate])}
+        """Return the row of the table."""
+        columns = {name: getattr(self, name) for name in self.__slots__ if name not in ("snapshot", "gate")}
+        return columns | asdict(self.snapshot) | {"gate": json.dumps([asdict(check) for check in self.gate])}
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> "Release":
-        """What `row` wrote."""
+    def from_row(cls, row: dict[str, Any]) -> "Release":
+        """Return the release from a row of the table."""
         row = dict(row)
         gate = tuple(Check(**check) for check in json.loads(row.pop("gate")))
         return cls(snapshot=Snapshot(**{name: row.pop(name) for name in Snapshot.__slots__}), gate=gate, **row)

@@ -1,4 +1,4 @@
-"""Runs, the encoders a lake has seen, and the coverage identity."""
+"""The tables `runs` and `encoders`, and coverage counts."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -41,7 +41,10 @@ RUNS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """expected = embedded + quarantined + pending; `reasons` splits quarantined."""
+    """Counts of tracks: expected = embedded + quarantined + pending; `reasons` splits quarantined.
+
+    Raises CoverageError if the counts do not add up.
+    """
 
     expected: int = 0
     embedded: int = 0
@@ -51,12 +54,12 @@ class Coverage:
 
     def __post_init__(self) -> None:
         if self.expected != self.embedded + self.quarantined + self.pending:
-            raise CoverageError(f"coverage identity broken: {self}")
+            raise CoverageError(f"coverage counts do not add up: {self}")
         if self.quarantined != sum(self.reasons.values()):
             raise CoverageError(f"quarantined differs from its reasons: {self}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as a JSON object."""
         return asdict(self)
 
     def __add__(self, other: "Coverage") -> "Coverage":
@@ -70,4 +73,7 @@ class Coverage:
 
 
 class CoverageError(Exception):
-    """Two independent counts of the same tracks disagree: a defect in tonelake or a lake changed by another hand."""
+    """Two independent counts of the same tracks disagree.
+
+    Either tonelake has a defect, or another program changed the lake.
+    """

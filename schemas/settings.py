@@ -1,4 +1,4 @@
-"""Settings, read from the environment once and passed on. The only module that reads it for its meaning."""
+"""Settings from the environment, read once and passed on; no other module reads variables."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,11 +8,11 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.audio import ACCEPTABLE
-from schemas.redaction import carries_keys
+from schemas.redaction import contains_credentials
 
 
 class S3Settings(BaseSettings):
-    """The usual AWS_* variables; one object gives Lance, s3fs and pyarrow the same endpoint, keys and retries."""
+    """The usual AWS_* variables: one endpoint, keys and retries for Lance and s3fs."""
 
     model_config = SettingsConfigDict(env_prefix="AWS_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -21,29 +21,29 @@ class S3Settings(BaseSettings):
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
     region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
-    # Seconds for which a request to a store that fails is tried again. Lance asks up to 18 times for what it reads, so
-    # that a store that is away for good is told of after a minute where a write meets it, after 18 where a read does.
+    # Seconds for which a failed request to the store is retried. Lance repeats a read up to 18 times. So if the store
+    # stays away, a write fails after one minute and a read after 18.
     patience: int = Field(60, ge=1, validation_alias="TONELAKE_STORE_PATIENCE")
 
     @field_validator("endpoint_url")
     @classmethod
-    def _without_keys(cls, value: str | None) -> str | None:
-        return _plain_address(value)
+    def _require_no_credentials(cls, value: str | None) -> str | None:
+        return _require_plain_address(value)
 
     @property
     def _region(self) -> str | None:
-        """Stores other than AWS want one too, and do not mind which; AWS is left to its usual files."""
+        """The region. Stores other than AWS need one, but any will do; for AWS its own files may set it."""
         return self.region or ("us-east-1" if self.endpoint_url else None)
 
     def fsspec_options(self) -> dict[str, Any]:
-        """Keyword arguments for s3fs; what is not set here is left to the usual AWS files and roles."""
+        """Return keyword arguments for s3fs. The usual AWS files and roles supply what is not set here."""
         return {
             "key": self.access_key_id,
             "secret": _plain(self.secret_access_key),
             "token": _plain(self.session_token),
             "client_kwargs": {"endpoint_url": self.endpoint_url, "region_name": self._region},
             "config_kwargs": {
-                # They wait .5, 1, 2, 4, 8, 10, 10, ... seconds on average.
+                # The waits are .5, 1, 2, 4, 8, 10, 10, ... seconds on average.
                 "retries": {"max_attempts": 5 + self.patience // 10, "mode": "standard"},
                 "connect_timeout": 5,
                 "read_timeout": 30,
@@ -52,9 +52,9 @@ class S3Settings(BaseSettings):
         }
 
     def lance_options(self) -> dict[str, str]:
-        """Storage options for Lance. Its default retries do not survive an outage of 5 s (measured); these do.
+        """Return storage options for Lance. Its default retries do not survive an outage of 5 s (measured); these do.
 
-        The time alone bounds them: its waits are random and stay short, so that twelve of them may pass in a second.
+        Only the time limits the retries: the waits are random and short, so that twelve may pass in a second.
         """
         options = {
             "aws_endpoint": self.endpoint_url,
@@ -70,94 +70,97 @@ class S3Settings(BaseSettings):
 
 
 class Settings(BaseSettings):
-    """TONELAKE_* variables; the command line's global options win over them."""
+    """TONELAKE_* variables. The global options of the command line override them."""
 
     model_config = SettingsConfigDict(env_prefix="TONELAKE_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     lake: str = "./lake-data"
     encoder: str = "musicnn"
     models: Path = Field(default_factory=lambda: user_cache_path("tonelake") / "models")
-    soundfonts: Path | None = None  # a folder with soundfonts, or the packages that hold them, for those offline
-    allow_unproven: bool = False
+    soundfonts: Path | None = None  # a folder with soundfonts or the packages that contain them, to work offline
+    # Until 0.3 under its old name too.
+    allow_unpinned: bool = Field(
+        False, validation_alias=AliasChoices("allow_unpinned", "TONELAKE_ALLOW_UNPINNED", "TONELAKE_ALLOW_UNPROVEN")
+    )
     accept: Annotated[frozenset[str], NoDecode] = frozenset()
-    # Places outside a manifest's own folder that its lines may name, separated by commas: folders, s3:// prefixes and
-    # file:// uris. "/" and "s3://" allow all of either kind, "file://" all such uris, as sources too.
+    # Locations outside a manifest's own folder that its lines may name, separated by commas: folders, s3:// prefixes
+    # and file:// uris. "/" and "s3://" allow all of either kind, "file://" all such uris, as sources too.
     allow_outside: Annotated[tuple[str, ...], NoDecode] = ()
     keep_windows: bool = True
     commit_rows: int = 4096
     commit_seconds: float = 60.0
     shard_tracks: int = 1_000_000
-    lost_share: float = 0.2  # of a source's tracks gone at once: more stops a refresh
-    kept_releases: int = Field(10, ge=1)  # the newest, whose files stay; and the newest of each version
-    retention_days: float = Field(14.0, ge=0)  # of versions that are not released
-    price_core_hour: float = Field(0.0, ge=0)  # in `currency`; 0: not told
+    lost_share: float = 0.2  # of a source's tracks missing at once: a larger share stops a refresh
+    kept_releases: int = Field(10, ge=1)  # the newest ones keep their files; so does the newest of each version
+    retention_days: float = Field(14.0, ge=0)  # of versions without a release
+    price_core_hour: float = Field(0.0, ge=0)  # in `currency`; 0: unknown
     price_gpu_hour: float = Field(0.0, ge=0)
     currency: str = "USD"
-    cpus: int | None = Field(None, ge=1)  # to compute on, which an autoscaling cluster grows to; None: all there are
+    cpus: int | None = Field(None, ge=1)  # to compute with, to which an autoscaling cluster grows; None: all
     gpus: int | None = Field(None, ge=0)
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL", repr=False)
     s3: S3Settings = Field(default_factory=S3Settings)
 
     @classmethod
-    def given(cls, **named: Any) -> "Settings":
-        """From the environment, but for what is named here and not empty."""
-        return cls(**{name: value for name, value in named.items() if value})
+    def from_options(cls, **options: Any) -> "Settings":
+        """Return the settings of the environment, overridden by the options that are not empty."""
+        return cls(**{name: value for name, value in options.items() if value})
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """The names or folders in `encoder`, which may hold several separated by commas."""
+        """The names or folders in `encoder`, which may have several separated by commas."""
         return tuple(dict.fromkeys(filter(None, map(str.strip, self.encoder.split(",")))))
 
     @property
-    def names_encoder(self) -> bool:
-        """Whether a person named an encoder, on the command line or in the environment."""
+    def has_explicit_encoder(self) -> bool:
+        """Whether the user named an encoder, on the command line or in the environment."""
         return "encoder" in self.model_fields_set
 
-    def each_encoder(self) -> "list[Settings]":
-        """These settings with one encoder each."""
+    def split_by_encoder(self) -> "list[Settings]":
+        """Return one copy of these settings for each encoder."""
         return [self.model_copy(update={"encoder": name}) for name in self.encoders]
 
     @field_validator("lake")
     @classmethod
-    def _without_keys(cls, value: str) -> str:
-        return _plain_address(value) or ""
+    def _require_no_credentials(cls, value: str) -> str:
+        return _require_plain_address(value) or ""
 
     @field_validator("encoder")
     @classmethod
-    def _named(cls, value: str) -> str:
+    def _require_name(cls, value: str) -> str:
         if not value.replace(",", " ").strip():
             raise ValueError("no encoder is named; `tonelake encoders` lists them")
         return value
 
     @field_validator("allow_outside", mode="before")
     @classmethod
-    def _places(cls, value: object) -> object:
+    def _split_locations(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("allow_outside")
     @classmethod
-    def _are_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := next((one for one in value if not one.startswith(("/", "s3://", "file://"))), None):
-            raise ValueError(f"{wrong!r} is no place: give absolute folders, s3:// prefixes or file:// uris")
+    def _require_locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := next((name for name in value if not name.startswith(("/", "s3://", "file://"))), None):
+            raise ValueError(f"{wrong!r} is not a location: give absolute folders, s3:// prefixes or file:// uris")
         return value
 
     @field_validator("accept", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_verdicts(cls, value: object) -> object:
         return frozenset(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
 
     @field_validator("accept")
     @classmethod
-    def _known(cls, value: frozenset[str]) -> frozenset[str]:
+    def _require_acceptable(cls, value: frozenset[str]) -> frozenset[str]:
         if unknown := value - ACCEPTABLE:
-            raise ValueError(f"not to be accepted: {', '.join(sorted(unknown))}; these are: {', '.join(ACCEPTABLE)}")
+            raise ValueError(f"cannot accept {', '.join(sorted(unknown))}; choose from: {', '.join(ACCEPTABLE)}")
         return value
 
 
-def _plain_address(value: str | None) -> str | None:
-    if carries_keys(value or ""):
-        raise ValueError("keys stand in the address: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead")
+def _require_plain_address(value: str | None) -> str | None:
+    if contains_credentials(value or ""):
+        raise ValueError("the address contains credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead")
     return value
 
 

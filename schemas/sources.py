@@ -1,4 +1,4 @@
-"""What a refresh goes by: the sources that are remembered, and the ids that tracks kept when their files moved."""
+"""Tables that a refresh uses: the registered sources, and the aliases of moved tracks."""
 
 import pyarrow as pa
 
@@ -10,10 +10,10 @@ SOURCES = pa.schema(
     [
         key("source"),  # the absolute folder or file, the s3 prefix or the manifest
         pa.field("added_at", _UTC),
-        pa.field("last_listed_at", _UTC),  # by a refresh, or by the index that brought it
-        pa.field("tracks", pa.int64()),  # that this listing found
+        pa.field("last_listed_at", _UTC),  # by a refresh, or by the `index` that added it
+        pa.field("tracks", pa.int64()),  # in that listing
     ]
 )
 
-# A file's place gives a track its id; a file that moved keeps the id of its first place.
-MOVES = pa.schema([key("path_id"), pa.field("track_id", pa.string())])
+# A track's id is derived from its path. A track whose file moved keeps its first id: new path's id -> that id.
+TRACK_ALIASES = pa.schema([key("path_id"), pa.field("track_id", pa.string())])

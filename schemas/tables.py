@@ -6,22 +6,25 @@ from schemas.encoders import EncoderSpec
 
 
 def key(name: str) -> pa.Field:
-    """A key column: declared to Lance, so that two merges of one key cannot leave two rows."""
+    """Return a key column. Lance knows it as the key, so two merges cannot insert it twice."""
     return pa.field(name, pa.string(), nullable=False, metadata={b"lance-schema:unenforced-primary-key": b"true"})
 
 
-def key_of(schema: pa.Schema) -> str:
-    """The name of its key column."""
-    return next(field.name for field in schema if field.metadata)
+def key_column(schema: pa.Schema) -> str:
+    """Return the name of the key column."""
+    return str(next(field.name for field in schema if field.metadata))
 
 
 def vector(dim: int) -> pa.DataType:
-    """A float32 vector, the type that every reader knows: DuckDB 2.0 refuses tables with float16 columns."""
+    """Return the type of a float32 vector. Every reader knows it; DuckDB 2.0 refuses float16 columns."""
     return pa.list_(pa.float32(), dim)
 
 
 def half_vector(dim: int) -> pa.DataType:
-    """A float16 vector, for the large tables that tonelake itself reads: half the bytes, cosines move by 1e-7."""
+    """Return the type of a float16 vector, for the large tables that only tonelake reads.
+
+    It takes half the bytes, and cosines change by 1e-7.
+    """
     return pa.list_(pa.float16(), dim)
 
 
@@ -30,7 +33,10 @@ def embeddings_table(spec: EncoderSpec) -> str:
 
 
 def vanished_table(spec: EncoderSpec) -> str:
-    """Rows of `embeddings_table` whose tracks are not active: out of every search, there when a track comes back."""
+    """Return the name of the table with embeddings of inactive tracks.
+
+    No search finds them; they are reused if a track comes back.
+    """
     return f"vanished__{spec.name}__{spec.embedding_version}"
 
 

@@ -1,29 +1,32 @@
-"""Takedowns: what a rights owner had removed, and must not come back."""
+"""Takedowns: content that a rights owner had removed, and that must not come back."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from schemas.exports import Rewritten
+from schemas.exports import RebuiltExport
 from schemas.tables import key
 
-TAKEN_DOWN = "taken_down"  # the reason under which refused content is in quarantine
+TAKEN_DOWN = "taken_down"  # the quarantine reason of blocked content
 
 TAKEDOWNS = pa.schema(
     [
-        key("key"),  # track_id: or content_sha256: and the value
+        key("key"),  # "track_id:" or "content_sha256:" and the value
         pa.field("run_id", pa.string()),
         pa.field("reason", pa.string()),
         pa.field("begun_at", pa.timestamp("us", tz="UTC")),
-        pa.field("done_at", pa.timestamp("us", tz="UTC")),  # null: killed on its way
+        pa.field("done_at", pa.timestamp("us", tz="UTC")),  # null: killed before its end
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Scrubbed:
-    """What was removed from one table: rows it had, files that held them (old ones too), versions before and after."""
+class ErasureRecord:
+    """What was erased from one table.
+
+    `files` are all files that contained the rows, also those of old versions. The versions are counted.
+    """
 
     lake: str
     table: str
@@ -34,8 +37,11 @@ class Scrubbed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """A release that held what was removed, and its snapshot without it; `after` None: its files were given up."""
+class RebuiltRelease:
+    """A release that contained removed tracks, and its snapshot without them.
+
+    `before` and `after` are Lance versions; `after` None means that the files of the release were given up.
+    """
 
     release: int
     before: int
@@ -45,10 +51,10 @@ class Rebuilt:
 
 @dataclass(slots=True)
 class Receipt:
-    """The evidence of a takedown: what was removed where, and what was looked at again afterwards. No vector, no name.
+    """The evidence of a takedown: what was removed where, and what was verified afterwards.
 
-    `files_left` are files that held it and are still there, `rows_left` rows found in any version that is left: both
-    must be empty. `exports` says what became of each copy that the lake knows of.
+    It contains no vector and no name. `files_left` are files that contained removed rows and still exist, `rows_left`
+    counts such rows in the versions that are left: both must be empty. `exports` has the result for each known copy.
     """
 
     run_id: str
@@ -56,9 +62,9 @@ class Receipt:
     tracks: tuple[str, ...]
     contents: tuple[str, ...]
     reason: str | None
-    tables: list[Scrubbed] = field(default_factory=list)
-    releases: list[Rebuilt] = field(default_factory=list)
-    exports: list[Rewritten] = field(default_factory=list)
+    tables: list[ErasureRecord] = field(default_factory=list)
+    releases: list[RebuiltRelease] = field(default_factory=list)
+    exports: list[RebuiltExport] = field(default_factory=list)
     versions_examined: int = 0
     files_left: list[str] = field(default_factory=list)
     rows_left: int = 0
@@ -66,10 +72,10 @@ class Receipt:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing that is known to hold it is left."""
-        reached = all(one.state != "out of reach" for one in self.exports)
+        """Whether no known copy is left."""
+        reached = all(export.state != "out of reach" for export in self.exports)
         return reached and not self.rows_left and not self.files_left
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as a JSON object."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""What the lake was asked to hold: a track's identity, its version at the source, and the registry's columns."""
+"""Tracks: their ids, the versions of their files, and the registry's columns."""
 
 import hashlib
 import os
@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from schemas.tables import key
 
-# A source_version that object storage gave: of equal files it is equal. "W/..." is none, nor is size-mtime.
+# A source_version from object storage: equal files have equal ones. "W/..." is not one, nor is size-mtime.
 ETAG = r"^[0-9A-Fa-f]{32,}(-[0-9]+)?$"
-MISSING = "missing"  # the source_version of a file that a manifest names and that is not there
-DESCRIPTION_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", "available_from", "available_to", "extra")
+MISSING = "missing"  # the source_version of a file that a manifest names and that does not exist
+METADATA_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", "available_from", "available_to", "extra")
 
 TRACKS = pa.schema(
     [
@@ -23,7 +23,7 @@ TRACKS = pa.schema(
         pa.field("uri", pa.string()),
         pa.field("source_version", pa.string()),
         pa.field("size", pa.int64()),
-        pa.field("state", pa.string()),  # active, vanished, forgotten
+        pa.field("state", pa.string()),  # active, vanished, removed
         pa.field("last_seen", pa.timestamp("us", tz="UTC")),  # active: written when the row changes
         pa.field("title", pa.string()),
         pa.field("artist", pa.string()),
@@ -40,20 +40,21 @@ TRACKS = pa.schema(
 
 
 def track_id(source: str, path: str) -> str:
-    """First 32 hex digits of sha256(source + "/" + path), in Unicode's NFC: one file system writes é in another way.
+    """Return the first 32 hex digits of sha256(source + "/" + path).
 
-    The source is the absolute folder or s3 prefix, so a file has one id whichever of its folders was given.
+    The name is normalised to Unicode's NFC, because file systems store é differently. The source is the absolute
+    folder or s3 prefix, so that a file has the same id whichever of its parent folders was given.
     """
     name = unicodedata.normalize("NFC", f"{source.rstrip('/')}/{path}")
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def local_path(uri: str) -> str:
-    """The path of a file:// uri, whose bytes may be percent-encoded; any other uri as it is."""
+    """Return the path of a file:// uri, decoded from percent-encoding; any other uri unchanged."""
     return os.fsdecode(unquote_to_bytes(urlsplit(uri).path)) if uri.startswith("file://") else uri
 
 
 def source_version(info: Mapping[str, Any]) -> str:
-    """The version of a file at its source, from fsspec's `info`: the ETag, or size and modification time."""
+    """Return a file's version from fsspec's `info`: its ETag, or size and modification time."""
     etag = info.get("ETag")
     return etag.strip('"') if etag else f"{info['size']}-{info['mtime']:.6f}"

@@ -1,4 +1,4 @@
-"""A training as data: which cell of the grid framework x text tower x text representation, and its numbers."""
+"""A training as data: its configuration, and the record of the trained model, model.json."""
 
 import json
 import math
@@ -17,7 +17,7 @@ PROJECTIONS = ("linear", "none")
 
 MODEL_FILE, WEIGHTS_FILE, PLOT_FILE = "model.json", "model.safetensors", "training.png"
 
-MOST_SEED = 2**63 - 1  # torch takes no larger one
+MAX_SEED = 2**63 - 1  # torch takes no larger seed
 
 _CHOICES = {
     "framework": FRAMEWORKS,
@@ -30,17 +30,22 @@ _RATES = {("audio", "classification"): 1e-3, ("audio", "triplet"): 5e-5, ("audio
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One training, whole: two of equal cells on equal data give equal weights.
+class TrainingConfig:
+    """The whole configuration of a training: equal configurations on equal data give equal weights.
 
-    Source of the defaults: the released code of S. Doh et al., "Toward Universal Text-to-Music Retrieval" (2023),
-    where they fit a light head too: joint size, margin, temperature, schedule, patience. `batch` is that of all
-    workers together. `learning_rate` 0 is the tower's and framework's own. `encoder` gives the features that a tower
-    "features" hears; `text_projection` "none" leaves texts in the text tower's space, without their mean.
-    `own_sentences` takes a clip's sentences, where it has some, for its tags in a row, or for half of the stochastic
-    texts; with `synonyms` each tag of a stochastic text may stand under another of its names. `share` is that of the
-    encoder's own vectors, sums of its tags' texts, in the space of those texts. A frozen BERT reads `text_pool` texts
-    drawn for each clip once, and each epoch one of them; a trained one reads new texts.
+    Source of the defaults: the released code of S. Doh et al., "Toward Universal Text-to-Music Retrieval" (2023), as
+    far as they fit a light head too: joint size, margin, temperature, schedule, patience.
+
+    * `batch` is the batch of all workers together.
+    * `learning_rate` 0 means the default of the tower and framework.
+    * `encoder` computes the features that a tower "features" reads.
+    * `text_projection` "none" leaves texts in the text tower's space, minus their mean.
+    * `own_sentences` replaces the list of a clip's tags, or half of the stochastic texts, by the clip's own sentences
+      if it has some.
+    * `synonyms` lets each tag of a stochastic text appear under another of its names.
+    * `share` is the weight of the encoder's own vectors, sums of the texts of its tags, in the space of those texts.
+    * `text_pool` texts are drawn once for each clip if BERT is frozen, and each epoch uses one of them. A trained BERT
+      reads new texts.
     """
 
     framework: str = "contrastive"
@@ -69,76 +74,78 @@ class Cell:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                asked = name.replace("_", "-")
-                raise UserError(f"--{asked} takes {', '.join(choices)}, not {getattr(self, name)!r}")
+                flag = name.replace("_", "-")
+                raise UserError(f"--{flag} takes {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.finetune_text and (self.text != "bert" or self.framework == "classification"):
-            raise UserError("--finetune-text trains BERT beside the triplet or contrastive framework only")
+            raise UserError("--finetune-text works with --text bert and the triplet or contrastive framework only")
         if self.framework == "classification" and self.text_projection == "none":
             raise UserError("--text-projection none needs a text tower: use the triplet or contrastive framework")
         if self.synonyms and (self.representation != "stochastic" or self.framework == "classification"):
             raise UserError("--synonyms needs --representation stochastic, in the triplet or contrastive framework")
         if not 0 <= self.share < 1:
-            raise UserError(f"--share lies between 0 and 1, not at {self.share}")
+            raise UserError(f"--conse-weight has to be from 0 to below 1, not {self.share}")
         if self.share and (self.text_projection, self.text, self.tower) != ("none", "bert", "features"):
             raise UserError(
-                "--share needs --text bert, --text-projection none and --tower features: one space of texts"
+                "--conse-weight needs --text bert, --text-projection none and --tower features: one space of texts"
             )
         if not 0 <= self.learning_rate < math.inf:
-            raise UserError(f"--learning-rate is a number from 0, not {self.learning_rate}")
-        if not 0 <= self.seed <= MOST_SEED:
-            raise UserError(f"--seed lies between 0 and {MOST_SEED}, not at {self.seed}")
+            raise UserError(f"--learning-rate has to be a finite number from 0, not {self.learning_rate}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UserError(f"--seed has to be from 0 to {MAX_SEED}, not {self.seed}")
         if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
-            raise UserError("--epochs and the other sizes of a training count from 1")
+            raise UserError("--epochs, --batch and the other sizes have to be at least 1")
 
     @property
     def name(self) -> str:
-        """Of the cell in tables: framework-text-representation; a classifier reads no texts."""
+        """The name in tables: framework-text-representation; a classifier reads no texts."""
         if self.framework == "classification":
             return self.framework
-        own = "-own" if self.own_sentences and self.representation != "tag" else ""
-        return f"{self.framework}-{self.text}-{self.representation}{own}{'-synonyms' if self.synonyms else ''}"
+        suffix = "-own" if self.own_sentences and self.representation != "tag" else ""
+        suffix += "-synonyms" if self.synonyms else ""
+        return f"{self.framework}-{self.text}-{self.representation}{suffix}"
 
     @property
-    def rate(self) -> float:
+    def effective_learning_rate(self) -> float:
         return self.learning_rate or _RATES.get((self.tower, self.framework), 1e-3)
 
     def to_json(self) -> dict[str, Any]:
-        """For model.json."""
+        """Return the configuration as a JSON object, as in model.json."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """A cell, the manifest to train it on, the folder for the model; `workers` of Ray Train: a core or a GPU each."""
+    """A request to train on a manifest and to write the model to a folder.
+
+    `workers` are those of Ray Train, each with one core or GPU.
+    """
 
     manifest: str
-    cell: Cell
+    config: TrainingConfig
     out: Path
     workers: int = 1
 
     def __post_init__(self) -> None:
-        if self.cell.batch % self.workers:
-            raise UserError(
-                f"--batch {self.cell.batch} is shared out evenly: take a multiple of --workers {self.workers}"
-            )
+        if self.config.batch % self.workers:
+            raise UserError(f"--batch {self.config.batch} is split evenly: use a multiple of --workers {self.workers}")
 
 
 def encoder_name(folder: str) -> str:
-    """What an encoder in a folder of that name is called in tables."""
+    """Return the name in tables of a trained encoder in a folder of that name."""
     plain = re.sub(r"[^a-z0-9_.-]+", "-", folder.lower()).strip("-.")
     return f"joint-{plain.removeprefix('joint-') or 'model'}"
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What model.json tells of a trained model, the figures of its test split included.
+class TrainedModel:
+    """The record of a trained model, model.json, with the figures of its test split.
 
-    `feature_version` is of the base encoder's backbone; a tower that hears audio itself has no base and "".
-    `vocabulary` are the tags of the training split. `weights_sha256` is of model.safetensors.
+    `feature_version` is that of the base encoder's backbone; a tower that reads audio itself has no base, and both
+    are "". `vocabulary` are the tags of the training split. `weights_sha256` is the hash of model.safetensors.
     """
 
     name: str
-    cell: Cell
+    cell: TrainingConfig
     dim: int
     weights_sha256: str
     base: str
@@ -150,12 +157,12 @@ class Trained:
     figures: dict[str, dict[str, list[float]]]
 
     def to_json(self) -> str:
-        """What `from_json` reads."""
+        """Return the text of model.json."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Trained":
-        """KeyError, TypeError or ValueError where it is another file's text."""
-        told = json.loads(text)
-        told["cell"], told["vocabulary"] = Cell(**told["cell"]), tuple(told["vocabulary"])
-        return cls(**told)
+    def from_json(cls, text: str) -> "TrainedModel":
+        """Parse model.json. Raises KeyError, TypeError or ValueError if the text is not of such a file."""
+        record = json.loads(text)
+        record["cell"], record["vocabulary"] = TrainingConfig(**record["cell"]), tuple(record["vocabulary"])
+        return cls(**record)

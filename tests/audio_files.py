@@ -1,4 +1,4 @@
-"""Audio made on the spot, sound and broken: the files that the tests of decoding and of the pipeline hear."""
+"""Audio files made on the spot, undamaged and broken, for the tests of decoding and of the pipeline."""
 
 import io
 import tempfile
@@ -10,7 +10,7 @@ import soundfile
 
 RATE = 44_100
 
-# Format and codec of FFmpeg by the suffix that files of that kind usually have.
+# Suffix -> FFmpeg's format and codec.
 ENCODINGS = {
     "mp3": ("mp3", "libmp3lame"),
     "m4a": ("mp4", "aac"),
@@ -24,16 +24,19 @@ ENCODINGS = {
 
 
 def tone(seconds: float = 10.0, rate: int = RATE, channels: int = 2) -> np.ndarray:
-    """float32 [channels, n]: a chord with noise, louder on the left, different from second to second."""
+    """Return a chord with noise, float32 [channels, n].
+
+    It is louder on the left and changes from second to second.
+    """
     time = np.arange(int(seconds * rate)) / rate
     noise = np.random.default_rng(0).standard_normal((channels, len(time)))
-    chord = sum(np.sin(2 * np.pi * (220 * place + 30 * np.floor(time)) * time) for place in (1, 2, 3)) / 3
+    chord = sum(np.sin(2 * np.pi * (220 * harmonic + 30 * np.floor(time)) * time) for harmonic in (1, 2, 3)) / 3
     levels = 0.4 / np.arange(1, channels + 1)[:, None]
     return (levels * chord + 0.02 * noise).astype(np.float32)
 
 
 def sndfile(samples: np.ndarray, kind: str = "WAV", subtype: str | None = None, rate: int = RATE) -> bytes:
-    """Written by libsndfile: WAV, FLAC, OGG, AIFF ..."""
+    """Encode with libsndfile: WAV, FLAC, OGG, AIFF and others."""
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", rate, len(samples), format=kind, subtype=subtype) as sound:
         for start in range(0, samples.shape[1], rate):  # libsndfile's Vorbis encoder overflows on one large block
@@ -44,21 +47,21 @@ def sndfile(samples: np.ndarray, kind: str = "WAV", subtype: str | None = None, 
 def ffmpeg(
     samples: np.ndarray, suffix: str, rate: int = RATE, streams: int = 1, bit_rate: int = 128_000, **options: str
 ) -> bytes:
-    """Written by FFmpeg, in one of ENCODINGS; `streams` copies of the audio in one container."""
+    """Encode with FFmpeg, in one of ENCODINGS, with `streams` copies of the audio in one container."""
     container_format, codec = ENCODINGS[suffix]
-    with tempfile.NamedTemporaryFile(suffix=f".{suffix}") as file:  # faststart reads back what it wrote
+    with tempfile.NamedTemporaryFile(suffix=f".{suffix}") as file:  # faststart reads what it wrote
         with av.open(file.name, "w", format=container_format, options=options) as container:
             rate_out = 48_000 if codec == "libopus" else rate
             tracks = [container.add_stream(codec, rate=rate_out, layout="stereo") for _ in range(streams)]
             for track in tracks:
                 track.bit_rate = bit_rate
-                for frame in _frames(samples, rate, track):
+                for frame in encode_frames(samples, rate, track):
                     container.mux(track.encode(frame))
                 container.mux(track.encode(None))
         return file.read()
 
 
-def _frames(samples: np.ndarray, rate: int, track: av.AudioStream) -> list[av.AudioFrame]:
+def encode_frames(samples: np.ndarray, rate: int, track: av.AudioStream) -> list[av.AudioFrame]:
     whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
     whole.sample_rate, whole.pts = rate, 0
     resampler = av.AudioResampler(format=track.format.name, layout="stereo", rate=track.rate)
@@ -74,7 +77,7 @@ def _frames(samples: np.ndarray, rate: int, track: av.AudioStream) -> list[av.Au
 
 
 def video() -> bytes:
-    """A film without sound."""
+    """Return a video file without sound."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         track = container.add_stream("mpeg4", rate=10)
@@ -87,45 +90,45 @@ def video() -> bytes:
 
 
 def garbled(data: bytes, size: int = 65_536) -> bytes:
-    """Noise in the middle of a file."""
+    """Replace the middle of a file by noise."""
     middle = len(data) // 2
     size = min(size, len(data) // 4)
     return data[:middle] + np.random.default_rng(1).bytes(size) + data[middle + size :]
 
 
 def cut_short(data: bytes, share: float = 0.4) -> bytes:
-    """The beginning of a file."""
+    """Return the beginning of a file."""
     return data[: int(len(data) * share)]
 
 
 def endless_wav(data: bytes) -> bytes:
-    """A wav as a pipe writes it: the header does not know the length."""
-    place = data.find(b"data") + 4
-    return data[:4] + b"\xff\xff\xff\xff" + data[8:place] + b"\xff\xff\xff\xff" + data[place + 4 :]
+    """Return a WAV file as a pipe writes it: its header states no length."""
+    size_at = data.find(b"data") + 4
+    return data[:4] + b"\xff\xff\xff\xff" + data[8:size_at] + b"\xff\xff\xff\xff" + data[size_at + 4 :]
 
 
 def short_streaminfo(data: bytes) -> bytes:
-    """A FLAC file whose header states a tenth of its samples."""
+    """Return a FLAC file whose header states a tenth of its samples."""
     stated = int.from_bytes(data[21:26], "big")
     samples = stated & 0xF_FFFF_FFFF
     return data[:21] + ((stated ^ samples) | samples // 10).to_bytes(5, "big") + data[26:]
 
 
-def unstated(data: bytes) -> bytes:
-    """A FLAC file as a pipe writes it: the header states no length."""
+def without_stated_length(data: bytes) -> bytes:
+    """Return a FLAC file as a pipe writes it: its header states no length."""
     return data[:21] + ((int.from_bytes(data[21:26], "big") >> 36) << 36).to_bytes(5, "big") + data[26:]
 
 
 def with_chunk(data: bytes, name: bytes, content: bytes) -> bytes:
-    """A wav with one more chunk before its samples."""
-    place = data.find(b"data")
+    """Return a WAV file with another chunk before its samples."""
+    samples_at = data.find(b"data")
     chunk = name + len(content).to_bytes(4, "little") + content
     size = (int.from_bytes(data[4:8], "little") + len(chunk)).to_bytes(4, "little")
-    return data[:4] + size + data[8:place] + chunk + data[place:]
+    return data[:4] + size + data[8:samples_at] + chunk + data[samples_at:]
 
 
 def with_art(data: bytes, size: int = 5 << 20) -> bytes:
-    """An mp3 after an ID3 tag with a huge picture."""
+    """Return an mp3 after an ID3 tag with a huge picture."""
     picture = b"\0image/jpeg\0\x03\0" + bytes(size)
     frame = b"APIC" + len(picture).to_bytes(4, "big") + b"\0\0" + picture
     length = len(frame)
@@ -135,7 +138,7 @@ def with_art(data: bytes, size: int = 5 << 20) -> bytes:
 
 SECONDS = tone()
 
-# What each file gets: a fatal reason, or () and more warnings for files that are embedded.
+# Files that are quarantined: how to make each, and its fatal verdict.
 BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "html.mp3": (lambda: b"<html>" * 1000, "unrecognised"),
     "random.mp3": (lambda: np.random.default_rng(0).bytes(5_000), "unrecognised"),
@@ -159,7 +162,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "one_sample.wav": (lambda: sndfile(SECONDS[:, :1]), "too_short"),
 }
 
-# Files that are embedded, with their warnings, and how many seconds of their ten are heard at least.
+# Files that are embedded with warnings: how to make each, its warnings, and the seconds that are decoded at least.
 DAMAGED: dict[str, tuple[Callable[[], bytes], tuple[str, ...], float]] = {
     "garbled.mp3": (lambda: garbled(ffmpeg(SECONDS, "mp3"), 2048), ("corrupt_packets",), 8.0),
     "garbled.m4a": (lambda: garbled(ffmpeg(SECONDS, "m4a", movflags="faststart"), 2048), ("corrupt_packets",), 8.0),
@@ -174,6 +177,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], tuple[str, ...], float]] = {
     "clipped.wav": (lambda: sndfile((SECONDS * 10).clip(-1, 1)), ("clipped",), 9.9),
 }
 
+# Files that are embedded without warnings. They last 10 s.
 SOUND: dict[str, Callable[[], bytes]] = {
     **{f"good.{suffix}": lambda suffix=suffix: ffmpeg(SECONDS, suffix) for suffix in ENCODINGS},
     "good.wav": lambda: sndfile(SECONDS),
@@ -188,7 +192,7 @@ SOUND: dict[str, Callable[[], bytes]] = {
     "mono_8k.wav": lambda: sndfile(tone(rate=8_000, channels=1), rate=8_000),
     "192k.flac": lambda: sndfile(tone(rate=192_000), "FLAC", rate=192_000),
     "metadata.wav": lambda: with_chunk(sndfile(SECONDS), b"LIST", b"INFOISFT\x08\0\0\0metadata"),
-    "unstated.flac": lambda: unstated(sndfile(SECONDS, "FLAC")),
+    "unstated.flac": lambda: without_stated_length(sndfile(SECONDS, "FLAC")),
     "endless.wav": lambda: endless_wav(sndfile(SECONDS)),
     "short_streaminfo.flac": lambda: short_streaminfo(sndfile(SECONDS, "FLAC")),
     "cover_art.mp3": lambda: with_art(ffmpeg(SECONDS, "mp3")),

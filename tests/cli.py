@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """The tests' environment with settings of one's own."""
+    """Return the tests' environment with these settings."""
     return os.environ | {"PYTHONPATH": str(ROOT)} | settings
 
 
 def run(*arguments: object, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Runs `tonelake ARGUMENTS` to its end and expects an exit code."""
+    """Run `tonelake ARGUMENTS` to its end and expect an exit code."""
     result = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
@@ -33,13 +33,13 @@ def run(*arguments: object, code: int = 0, **settings: str) -> subprocess.Comple
     return result
 
 
-def answer(lake: object, *arguments: object, encoder: str = "fake", code: int = 0, **settings: str) -> Any:
-    """The JSON document of a command; nothing else may stand on standard output."""
+def run_json(lake: object, *arguments: object, encoder: str = "fake", code: int = 0, **settings: str) -> Any:
+    """Run a command and return its JSON document; nothing else may be on standard output."""
     return json.loads(run("--lake", lake, "--encoder", encoder, "--json", *arguments, code=code, **settings).stdout)
 
 
-def refused(*arguments: object, **settings: str) -> str:
-    """The one line with which a command refuses bad input."""
+def error_line(*arguments: object, **settings: str) -> str:
+    """Run a command that refuses its input, and return its one line of error."""
     result = run(*arguments, code=2, **settings)
     assert result.stdout == ""
     lines = result.stderr.strip().splitlines()
@@ -48,9 +48,9 @@ def refused(*arguments: object, **settings: str) -> str:
 
 
 def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
-    """Starts a command in a process group of its own, so that all of it can be killed at once.
+    """Start a command in a new process group, so that all of it can be killed at once.
 
-    It hears Ctrl-C even where the tests run in the background of a shell, which lets its children ignore that.
+    It reacts to Ctrl-C even if the tests run in the background of a shell, which lets its children ignore that.
     """
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
@@ -64,6 +64,6 @@ def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """kill -9 for the process and everything it started in its group."""
+    """Kill the process and everything that it started in its group, as `kill -9` does."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

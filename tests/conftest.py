@@ -1,4 +1,4 @@
-"""Fixtures of every room: a real S3 server, a place of one's own in it, and a small rendered catalogue."""
+"""Fixtures for all tests: a real S3 server, a separate prefix in it, and a small rendered catalogue."""
 
 import os
 import uuid
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-# Before anything imports Ray or Prefect: tests report nothing to anyone.
-# Two threads on two busy cores wait for each other: one each.
+# Set before anything imports Ray or Prefect: tests send no telemetry.
+# One thread a process: two threads on two busy cores wait for each other.
 os.environ.update(
     OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false"
 )
@@ -19,14 +19,14 @@ from workers.synthetic_music.demo.catalogue import render_catalogue
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
-    """One SeaweedFS for the session; a test that kills servers starts its own."""
+    """One SeaweedFS for the session; tests that kill servers start another."""
     with Seaweed(tmp_path_factory.mktemp("seaweed")) as server:
         yield server
 
 
 @pytest.fixture
 def s3_bucket(s3_server: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An s3:// prefix that no other test writes to, with the AWS_* variables that reach it."""
+    """An s3:// prefix that no other test writes to; the AWS_* variables are set for it."""
     for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/{uuid.uuid4().hex}"
@@ -34,5 +34,5 @@ def s3_bucket(s3_server: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of six pieces of 20 s (two each of wav, flac and ogg) and their manifest.csv; do not write to it."""
+    """A folder of six pieces of 20 s (two wav, two flac, two ogg) and their manifest.csv; do not write to it."""
     return render_catalogue(tmp_path_factory.mktemp("rendered"), count=6, seconds=20).parent

@@ -1,4 +1,4 @@
-"""A proxy before an S3 store that does to requests what networks and stores do, and counts what it did."""
+"""A proxy before an S3 store that injects the faults of networks and stores, and counts them."""
 
 import http.client
 import random
@@ -12,15 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 REFUSED = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>a fault of the proxy</Message></Error>"
-_NOT_SIGNED = {"expect", "connection"}  # between the proxy and each of its ends: not handed on
+_NOT_SIGNED = {"expect", "connection"}  # for one connection only: the proxy does not forward them
 
 
 @dataclass
 class FaultProxy:
-    """Shares of requests that are refused, cut in the middle of their body, or answered slowly; one fault a request.
+    """A proxy that refuses, cuts or delays given shares of the requests; one fault a request.
 
-    The n-th request of the same seed meets the same fate. `once` names the fate of the first request of each
-    "METHOD /path" that matches: "lost" is one that reaches the store, which does what is asked, but answers with 500.
+    With the same seed the n-th request gets the same fault. `once` maps a pattern to the fault of the first request of
+    each "METHOD /path" that it matches. The fault "lost" reaches the store, which executes the request, but is
+    answered with 500.
     """
 
     store: str
@@ -30,7 +31,7 @@ class FaultProxy:
     slow: float = 0.0
     pause: float = 0.3  # seconds, in the middle of a slow body
     once: Mapping[str, str] = field(default_factory=dict)
-    did: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def __enter__(self) -> "FaultProxy":
         self._lock, self._requests, self._met = threading.Lock(), 0, set()
@@ -44,18 +45,18 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def fate(self, request: str) -> str:
-        """What becomes of the next request; "" for what a store does on a good day."""
+    def choose_fault(self, request: str) -> str:
+        """Choose the fault of the next request; "" for none."""
         with self._lock:
             self._requests += 1
-            fate = next((fate for pattern, fate in self.once.items() if re.search(pattern, request)), "")
-            if not fate or request in self._met:
-                fate = self._rolled(random.Random(f"{self.seed} {self._requests}").random())
+            fault = next((fault for pattern, fault in self.once.items() if re.search(pattern, request)), "")
+            if not fault or request in self._met:
+                fault = self._pick_fault(random.Random(f"{self.seed} {self._requests}").random())
             self._met.add(request)
-            self.did[fate or "passed"] += 1
-            return fate
+            self.counts[fault or "passed"] += 1
+            return fault
 
-    def _rolled(self, roll: float) -> str:
+    def _pick_fault(self, roll: float) -> str:
         reached = 0.0
         for name in ("refused", "cut", "slow"):
             reached += getattr(self, name)
@@ -69,21 +70,21 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: FaultProxy
 
     def handle_any(self) -> None:
-        fate = self.proxy.fate(f"{self.command} {self.path}")
-        body = self._body(cut=fate == "cut")
+        fault = self.proxy.choose_fault(f"{self.command} {self.path}")
+        body = self._body(cut=fault == "cut")
         if body is None:
             return None
-        if fate == "refused":
+        if fault == "refused":
             return self._answer(random.Random(len(self.path)).choice([500, 503]), {}, REFUSED)
-        status, headers, answer = self._asked(body)
-        if fate == "lost":
+        status, headers, answer = self._forward(body)
+        if fault == "lost":
             return self._answer(500, {}, REFUSED)
-        return self._answer(status, headers, answer, fate)
+        return self._answer(status, headers, answer, fault)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
 
     def _body(self, *, cut: bool) -> bytes | None:
-        """What the client sends; None where the line is cut in its midst, before the store has heard of it."""
+        """Read the client's body; None if the connection is cut halfway, before the store gets anything."""
         length = int(self.headers.get("Content-Length") or 0)
         if cut and length:
             self.rfile.read(length // 2)
@@ -91,8 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(length)
 
-    def _asked(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """The store's answer. Host and headers reach it as they came: the client has signed them."""
+    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Return the store's answer. Host and headers are forwarded unchanged: the client has signed them."""
         store = http.client.HTTPConnection(urlsplit(self.proxy.store).netloc, timeout=60)
         store.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
@@ -100,30 +101,30 @@ class _Handler(BaseHTTPRequestHandler):
                 store.putheader(name, value)
         store.endheaders(body or None)
         answer = store.getresponse()
-        found = answer.status, dict(answer.getheaders()), answer.read()
+        result = answer.status, dict(answer.getheaders()), answer.read()
         store.close()
-        return found
+        return result
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes, fate: str = "") -> None:
+    def _answer(self, status: int, headers: dict[str, str], body: bytes, fault: str = "") -> None:
         self.send_response_only(status)
-        told = {name.lower(): value for name, value in headers.items()}
-        told.pop("transfer-encoding", None)
+        headers = {name.lower(): value for name, value in headers.items()}
+        headers.pop("transfer-encoding", None)
         if self.command != "HEAD" and status != 204:
-            told["content-length"] = str(len(body))
-        for name, value in told.items():
+            headers["content-length"] = str(len(body))
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
             return
         half = len(body) // 2
         self.wfile.write(body[:half])
-        if fate == "cut":
+        if fault == "cut":
             self.close_connection = True
             return
-        if fate == "slow":
+        if fault == "slow":
             self.wfile.flush()
             time.sleep(self.proxy.pause)
         self.wfile.write(body[half:])
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the counts tell."""
+        """Log nothing: `counts` has it all."""

@@ -1,4 +1,4 @@
-"""Rendered pieces and what is made of them: other encodes of the recording, and recordings that only resemble it."""
+"""Variants of rendered pieces: other encodes of a recording, and similar recordings."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.audio_files import RATE, ffmpeg, sndfile
-from workers.synthetic_music.demo.styles import Style
+from workers.synthetic_music.demo.styles import Line, Style
 from workers.synthetic_music.demo.synthesis import synthesise
 from workers.synthetic_music.score.songs import Song
 
@@ -15,12 +15,12 @@ QUIETER = 10 ** (-12 / 20)
 
 
 def sound(song: Song, seconds: int) -> np.ndarray:
-    """float32 [2, samples] at RATE."""
+    """Render a song, float32 [2, samples] at RATE."""
     return np.ascontiguousarray(synthesise(song.play(seconds), seconds).T)
 
 
 def encodes(samples: np.ndarray) -> Iterator[tuple[str, bytes]]:
-    """Real files of one recording, by name."""
+    """Yield real files of one recording, by name."""
     late = np.concatenate([np.zeros((2, RATE), np.float32), QUIETER * samples], axis=1)
     yield "flac.flac", sndfile(samples, "FLAC")
     yield "mp3 64.mp3", ffmpeg(samples, "mp3", bit_rate=64_000)
@@ -32,24 +32,24 @@ def encodes(samples: np.ndarray) -> Iterator[tuple[str, bytes]]:
 
 
 def others(style: Style, song: Song, seconds: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Recordings that are not this one."""
-    yield "another piece of the style", sound(Song.of(style, song.seed + 1), seconds)
+    """Yield similar recordings that are not this one, by name."""
+    yield "another piece of the style", sound(Song.compose(style, song.seed + 1), seconds)
     pitched = [line for line in style.lines if line.texture != "drums"]
     if len(pitched) > 0 and "rhythm" not in style.tags:
         yield "in another key", sound(replace(song, tonic=(song.tonic + 1) % 12), seconds)
-        played = tuple(_by_another(line, place) for place, line in enumerate(style.lines))
+        played = tuple(_by_another(line, index) for index, line in enumerate(style.lines))
         yield "by other instruments", sound(replace(song, style=replace(style, lines=played)), seconds)
 
 
 def remix(song: Song, seconds: int) -> np.ndarray | None:
-    """The same takes of all players but the first, who plays anew; None of a solo."""
+    """Render the song with other notes of the first player only; None for a solo."""
     parts = song.play(seconds)
     if len(parts) < 2:
         return None
-    anew = replace(song, seed=song.seed + 1).play(seconds)[0]
-    return np.ascontiguousarray(synthesise([anew, *parts[1:]], seconds).T)
+    changed = replace(song, seed=song.seed + 1).play(seconds)[0]
+    return np.ascontiguousarray(synthesise([changed, *parts[1:]], seconds).T)
 
 
-def _by_another(line, place: int):
+def _by_another(line: Line, index: int) -> Line:
     names = [name for name in OTHERS if name != line.instrument]
-    return line if line.texture == "drums" else replace(line, instrument=names[place % len(names)])
+    return line if line.texture == "drums" else replace(line, instrument=names[index % len(names)])

@@ -1,4 +1,4 @@
-"""A real S3 server for the tests: SeaweedFS on free loopback ports, which can be killed and started again."""
+"""A real S3 server for the tests: SeaweedFS on free loopback ports, which can be killed and restarted."""
 
 import json
 import random
@@ -22,7 +22,7 @@ GRPC_OFFSET = 10_000  # SeaweedFS gives each service a second port, this much ab
 
 
 class Seaweed:
-    """One `weed mini`, with its own folder and ports; use it as a context manager, or start() and stop()."""
+    """One `weed mini` with a separate folder and ports, used as a context manager or by start() and stop()."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -31,7 +31,7 @@ class Seaweed:
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        """Starts the server, on the folder it had before, and returns once it has stored an object."""
+        """Start the server on its folder, and return once it has stored an object."""
         if self._process:
             raise RuntimeError("SeaweedFS is already running: stop() or kill() it first")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,20 +45,20 @@ class Seaweed:
             raise
 
     def kill(self) -> None:
-        """What a power cut does: SIGKILL. start() brings the server back with the data it had confirmed."""
+        """Kill the server, like a power cut. start() brings it back with the data that it had confirmed."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Asks the server to end, and kills it after ten seconds."""
+        """Ask the server to end, and kill it after ten seconds."""
         try:
             self._end(signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.kill()
-        for service, port in self.ports.items():  # no option moves these
+        for service, port in self.ports.items():  # no option changes their location
             Path(f"/tmp/seaweedfs-{service}-grpc-{port + GRPC_OFFSET}.sock").unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
-        """The AWS_* variables of a client of this server."""
+        """Return the AWS_* variables for clients of this server."""
         return {
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -67,7 +67,7 @@ class Seaweed:
         }
 
     def filesystem(self, read_timeout: float = 5) -> s3fs.S3FileSystem:
-        """A fresh client, for a test that looks at the stored objects itself."""
+        """Return a new client, for tests that read the stored objects themselves."""
         return s3fs.S3FileSystem(
             key=ACCESS_KEY,
             secret=SECRET_KEY,
@@ -87,7 +87,7 @@ class Seaweed:
     def _command(self) -> list[str]:
         ports = [f"-{service}.port={port}" for service, port in self.ports.items()]
         grpc = [f"-{service}.port.grpc={port + GRPC_OFFSET}" for service, port in self.ports.items()]
-        # Unix sockets have short path limits, and pytest's folders are deep: they are named relative to the folder.
+        # Paths of Unix sockets have to be short, and pytest's folders are deep: these are relative to the folder.
         sockets = ["-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"]
         closed = ["-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         loopback = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
@@ -108,9 +108,9 @@ class Seaweed:
             else:
                 return
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         if self._process:
-            self._process.send_signal(how)
+            self._process.send_signal(signal_number)
             self._process.wait(timeout=10)
             self._process = None
 
@@ -119,34 +119,34 @@ class Seaweed:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now, and free GRPC_OFFSET above too.
+    """Return ports that are free now, and whose ports GRPC_OFFSET above are free too.
 
-    Both lie under the range that systems hand out to clients, so that a server finds them free again after a kill.
+    Both are below the range that systems give to clients, so that they are still free after a kill.
     """
-    held: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     ports: list[int] = []
     try:
         while len(ports) < count:
             port = random.randrange(10_001, 22_000)
             try:
-                held += [_bind(port), _bind(port + GRPC_OFFSET)]
+                sockets += [_bind(port), _bind(port + GRPC_OFFSET)]
             except OSError:
                 continue
             ports.append(port)
     finally:
-        for one in held:
-            one.close()
+        for bound in sockets:
+            bound.close()
     return ports
 
 
 def _bind(port: int) -> socket.socket:
-    one = socket.socket()
+    bound = socket.socket()
     try:
-        one.bind(("127.0.0.1", port))
+        bound.bind(("127.0.0.1", port))
     except OSError:
-        one.close()
+        bound.close()
         raise
-    return one
+    return bound
 
 
 def _identities() -> dict[str, list[dict[str, object]]]:

@@ -1,4 +1,4 @@
-"""The S3 server of the tests is real: it serves s3fs and Lance, and keeps its data over a kill."""
+"""The S3 server of the tests is real: it serves s3fs and Lance, and keeps its data when killed."""
 
 from pathlib import Path
 
@@ -25,17 +25,17 @@ def test_lance_round_trip(s3_bucket):
     table = pa.table({"key": ["a", "b"], "value": [1, 2]})
     lance.write_dataset(table, f"{s3_bucket}/rows.lance", storage_options=options)
     lance.write_dataset(table, f"{s3_bucket}/rows.lance", mode="append", storage_options=options)
-    held = lance.dataset(f"{s3_bucket}/rows.lance", storage_options=options)
-    assert (held.count_rows(), held.version) == (4, 2)
+    stored = lance.dataset(f"{s3_bucket}/rows.lance", storage_options=options)
+    assert (stored.count_rows(), stored.version) == (4, 2)
 
 
-def test_every_test_has_a_prefix_of_its_own(s3_bucket):
+def test_every_test_has_a_separate_prefix(s3_bucket):
     files = s3fs.S3FileSystem(**S3Settings().fsspec_options())
     assert not files.exists(s3_bucket)
 
 
-def test_two_servers_stand_side_by_side_and_a_kill_loses_nothing(tmp_path, s3_server):
-    with Seaweed(tmp_path / "own") as server:
+def test_two_servers_run_at_once_and_a_kill_loses_nothing(tmp_path, s3_server):
+    with Seaweed(tmp_path / "second") as server:
         server.filesystem().pipe_file(f"{BUCKET}/kept", b"before the kill")
         server.kill()
         with pytest.raises(EndpointConnectionError):

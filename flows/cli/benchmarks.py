@@ -1,48 +1,54 @@
-"""Commands that judge: benchmarks, evaluate, leaderboard, report."""
+"""`tonelake benchmarks`, `evaluate`, `leaderboard` and `report`: how good an encoder is."""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.output import Context, count, print_json, show_list
+from flows.cli.options import Context, parse_count
+from flows.cli.output import print_json, print_rows
 from schemas.errors import UserError
 
+if TYPE_CHECKING:
+    from flows.evaluation.evaluate import EvaluateRequest
+    from flows.evaluation.figures import EvaluatedFigure
+
 app = typer.Typer()
-benchmarks = typer.Typer(help="The benchmarks there are; `check` says whether a folder holds one.")
+benchmarks = typer.Typer(help="List the benchmarks; `check` verifies the files of one.")
 app.add_typer(benchmarks, name="benchmarks")
 
-Data = Annotated[str | None, typer.Option(help="Folder that the benchmark was unpacked into, or that holds several.")]
+Data = Annotated[str | None, typer.Option(help="Folder of the unpacked benchmark, or of several.")]
 
 
 @benchmarks.callback(invoke_without_command=True)
 def list_benchmarks(context: typer.Context) -> None:
-    """The benchmarks there are; `check` says whether a folder holds one."""
+    """List the benchmarks; `check` verifies the files of one."""
     if context.invoked_subcommand is None:
-        from flows.evaluation.benchmarks import described
+        from flows.evaluation.benchmarks import describe_benchmarks
 
-        show_list(context.obj, "benchmarks", described(in_full=context.obj.json))
+        print_rows(context.obj, "benchmarks", describe_benchmarks(in_full=context.obj.json))
         if not context.obj.json:
-            print("The mtg-jamendo benchmarks are of split 0; add -split-1 to -split-4 to a name for the others.")
+            print("The mtg-jamendo benchmarks use split 0; add -split-1 to -split-4 to a name for the other splits.")
 
 
 @benchmarks.command()
 def check(context: typer.Context, name: str, data: Data = None) -> None:
-    """Which files of a benchmark are missing or broken; exit 1 where some are."""
-    from flows.evaluation.benchmarks import check as check_files
+    """List the missing and broken files of a benchmark; exit code 1 if any."""
+    from flows.evaluation.benchmarks import check_benchmark
 
-    found = check_files(name, data)
+    result = check_benchmark(name, data)
     if context.obj.json:
-        print_json(found)
+        print_json(result.to_json())
     else:
-        from flows.console.tables import show
+        from flows.console.tables import print_table
 
-        print(f"{found['benchmark']} {found['revision']} in {found['data']}: {found['clips']:,} clips")
-        print("\n".join(f"known fault: {fault}" for fault in found["faults"]))
-        problems = found["problems"]
-        show(f"{len(problems):,} problems", ["file", "what"], [[row["path"], row["what"]] for row in problems])
-    raise typer.Exit(1 if found["problems"] else 0)
+        benchmark = result.benchmark
+        print(f"{benchmark.name} {benchmark.revision} in {result.folder}: {result.clips:,} clips")
+        print("\n".join(f"known fault: {fault}" for fault in benchmark.faults))
+        lines = [[problem.path, problem.message] for problem in result.problems]
+        print_table(f"{len(lines):,} problems", ["file", "what"], lines)
+    raise typer.Exit(1 if result.problems else 0)
 
 
 @app.command()
@@ -52,60 +58,75 @@ def evaluate(
         list[str], typer.Argument(metavar="NAME...", help="Benchmarks; `tonelake benchmarks` lists them.")
     ],
     data: Data = None,
-    encoder: Annotated[list[str] | None, typer.Option(help="Judge these encoders; give it again for each.")] = None,
-    protocol: Annotated[list[str] | None, typer.Option(help="Only these protocols; give it again for each.")] = None,
-    chunks: Annotated[str, typer.Option(help="Windows that a clip is heard by: all, or at most N.")] = "all",
+    encoder: Annotated[
+        list[str] | None, typer.Option(help="Evaluate this encoder; repeat the option for others.")
+    ] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="Run only this protocol; repeat the option for others.")
+    ] = None,
+    max_windows: Annotated[str, typer.Option(help="Windows of a clip to embed: all, or at most N.")] = "all",
     prompt: Annotated[str | None, typer.Option(help="Text around a tag, such as 'music with {}'.")] = None,
     inputs: Annotated[str, typer.Option(help="What probes are trained on: vectors or features.")] = "vectors",
 ) -> None:
-    """Judge encoder versions on benchmarks; what has not changed is not computed again."""
+    """Evaluate encoder versions on benchmarks; reuse earlier results that still hold."""
     from flows.evaluation.evaluate import EvaluateRequest
     from flows.evaluation.leaderboard import show_figures
 
     if inputs not in ("vectors", "features"):
         raise UserError(f"--inputs takes vectors or features, not {inputs!r}")
-    asked = (tuple(names), data, tuple(encoder or ()), tuple(protocol or ()), count(chunks, "--chunks"), prompt)
-    rows = _run(EvaluateRequest(*asked, inputs), context.obj)
-    print_json(rows) if context.obj.json else show_figures(rows)
-    raise typer.Exit(1 if any(row["pending"] for row in rows) else 0)
+    request = EvaluateRequest(
+        benchmarks=tuple(names),
+        data=data,
+        encoders=tuple(encoder or ()),
+        protocols=tuple(protocol or ()),
+        max_windows=parse_count(max_windows, "--max-windows"),
+        prompt=prompt,
+        inputs=inputs,
+    )
+    figures = _run_evaluate(request, context.obj)
+    print_json([figure.to_json() for figure in figures]) if context.obj.json else show_figures(figures)
+    raise typer.Exit(1 if any(figure.pending for figure in figures) else 0)
 
 
 @app.command()
 def leaderboard(
     context: typer.Context,
-    benchmark: Annotated[str | None, typer.Option(help="Only this one, with every published figure of it.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Show only this one, with all of its published figures.")
+    ] = None,
 ) -> None:
-    """Encoders beside each other and beside published figures, by benchmark and protocol."""
-    from flows.evaluation.leaderboard import leaderboard as read_leaderboard
-    from flows.evaluation.leaderboard import show_leaderboard
+    """Compare encoders with each other and with published figures, by benchmark and protocol."""
+    from flows.evaluation.leaderboard import build_leaderboard, show_leaderboard
 
-    rows = read_leaderboard(context.obj.settings, benchmark)
-    print_json(rows) if context.obj.json else show_leaderboard(rows)
+    rows = build_leaderboard(context.obj.settings, benchmark)
+    print_json([row.to_json() for row in rows]) if context.obj.json else show_leaderboard(rows)
 
 
 @app.command()
 def report(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder to write index.html and the pictures into.")],
-    benchmark: Annotated[list[str] | None, typer.Option(help="Only these; give it again for each.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write index.html and its plots to.")],
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="Report only this one; repeat the option for others.")
+    ] = None,
 ) -> None:
-    """A page with tables, pictures and sounds of everything that was judged."""
+    """Write a page with tables, plots and sound examples of all evaluations."""
     from flows.evaluation.report.page import write_report
 
     page = write_report(context.obj.settings, out, tuple(benchmark or ()))
     print_json({"page": str(page)}) if context.obj.json else print(f"open {page}")
 
 
-def _run(request: Any, context: Context) -> list[dict[str, Any]]:
-    """As `tonelake index`: recorded by Prefect where PREFECT_API_URL names a server."""
+def _run_evaluate(request: "EvaluateRequest", context: Context) -> "list[EvaluatedFigure]":
+    """Run the evaluation, as a Prefect flow if PREFECT_API_URL names a server."""
     settings = context.settings
     if settings.prefect_api_url:
-        from flows.deployments import evaluate as recorded_evaluate
+        from flows.deployments import evaluate as evaluate_flow
 
-        named = {"lake": settings.lake, "allow_unproven": settings.allow_unproven}
+        options = {"lake": settings.lake, "allow_unpinned": settings.allow_unpinned}
         encoders = list(request.encoders or settings.encoders)
-        recorded_evaluate = recorded_evaluate.with_options(retries=0)  # a person sees what is wrong, and may retry
-        return recorded_evaluate(**asdict(request) | named | {"encoders": encoders})
-    from flows.evaluation.evaluate import evaluate as evaluate_here
+        evaluate_flow = evaluate_flow.with_options(retries=0)  # the user sees the error, and may retry
+        return evaluate_flow(**asdict(request) | options | {"encoders": encoders})
+    from flows.evaluation.evaluate import evaluate as evaluate_directly
 
-    return evaluate_here(request, settings)
+    return evaluate_directly(request, settings)

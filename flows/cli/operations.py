@@ -1,49 +1,85 @@
-"""`tonelake maintain` and `tonelake doctor`."""
+"""`tonelake status`, `tonelake maintain` and `tonelake doctor`."""
 
 from typing import Annotated
 
 import typer
 
-from flows.cli.output import say, show_list
+from flows.cli.options import DryRun
+from flows.cli.output import log, print_json, print_rows
+from schemas.errors import UserError
+from schemas.redaction import replace_controls
 
 app = typer.Typer()
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print it in Prometheus's text format.")] = False,
+) -> None:
+    """Print the coverage of every encoder version in the lake, and the table sizes."""
+    if prometheus:
+        from flows.operations.prometheus import prometheus_text
+
+        if context.obj.json:
+            raise UserError("status answers in one form: give --json or --prometheus, not both")
+        print(prometheus_text(context.obj.settings), end="")
+        return
+    from flows.operations.status import read_status
+
+    report = read_status(context.obj.settings)
+    if context.obj.json:
+        print_json(report.to_json())
+        return
+    from flows.console.tables import print_table
+    from flows.ingest.report import coverage_rows
+
+    for encoder in report.encoders:
+        title = f"{encoder.encoder} {encoder.embedding_version}"
+        print_table(title, ["tracks", ""], coverage_rows(encoder.coverage.to_json()))
+    sizes = [report.tables, *(encoder.tables for encoder in report.encoders)]
+    rows = [[name, size.rows, size.bytes] for tables in sizes for name, size in tables.items()]
+    print_table(report.lake, ["table", "rows", "bytes"], rows)
+    if live := report.live:
+        line = f"live: release {live.number}, {live.snapshot.encoder} {live.snapshot.embedding_version}"
+        print(replace_controls(line))
 
 
 @app.command()
 def maintain(
     context: typer.Context,
     retention: Annotated[
-        float | None, typer.Option(min=0, help="Keep versions of so many days; else TONELAKE_RETENTION_DAYS.")
+        float | None, typer.Option(min=0, help="Keep table versions of so many days (env: TONELAKE_RETENTION_DAYS)")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
-    mend: Annotated[
-        bool, typer.Option("--mend", help="Drop what doctor finds wrong, rows and damaged versions, to be made again.")
+    dry_run: DryRun = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Drop the wrong rows and damaged versions that doctor finds; rerun index.")
     ] = False,
 ) -> None:
-    """Compact tables, refresh indexes, drop old versions, remove what killed runs left."""
+    """Compact tables, update indexes, drop old versions, remove leftovers of killed runs."""
     settings = context.obj.settings
     days = settings.retention_days if retention is None else retention
     if settings.prefect_api_url and not dry_run:
-        from flows.deployments import maintain as recorded_maintain
+        from flows.deployments import maintain as maintain_flow
 
-        rows = recorded_maintain(lake=settings.lake, retention_days=days, mend=mend)
+        rows = maintain_flow(lake=settings.lake, retention_days=days, repair=repair)
     else:
         from flows.operations.maintain import MaintainRequest
-        from flows.operations.maintain import maintain as run
+        from flows.operations.maintain import maintain as maintain_lake
 
-        done = run(MaintainRequest(days, dry_run, mend), settings, say)
-        rows = [care.row() for care in done]
-    show_list(context.obj, "maintained" if not dry_run else "would do", rows)
+        results = maintain_lake(MaintainRequest(days, dry_run, repair), settings, log)
+        rows = [result.row() for result in results]
+    print_rows(context.obj, "maintained" if not dry_run else "would do", rows)
 
 
 @app.command()
 def doctor(context: typer.Context) -> None:
-    """Check every invariant of the lake; exit code 1 and the command that mends it where one is broken."""
-    from flows.operations.doctor import doctor as examine
+    """Check every invariant of the lake; print what repairs a broken one (exit code 1)."""
+    from flows.operations.doctor import examine_lakes as examine
 
     findings = [finding.row() for finding in examine(context.obj.settings)]
     if findings or context.obj.json:
-        show_list(context.obj, context.obj.settings.lake, findings)
+        print_rows(context.obj, context.obj.settings.lake, findings)
     else:
         print("all is well")
     raise typer.Exit(1 if findings else 0)

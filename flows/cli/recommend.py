@@ -1,72 +1,82 @@
 """`tonelake recommend` and `tonelake playlists`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.output import print_json, say, show_list
+from flows.cli.options import EmbeddingVersion, ReleaseNumber
+from flows.cli.output import log, print_json, print_rows
 from schemas.recommend import DIVERSITY, PlaylistsRequest, RecommendRequest
+
+if TYPE_CHECKING:
+    from flows.recommend.recommend import Recommendations
 
 app = typer.Typer()
 
-Interests = Annotated[int | None, typer.Option(min=1, help="So many interests; else as many as the listening shows.")]
-Diversity = Annotated[
-    float, typer.Option(min=0.0, max=0.9, help="From 0, the nearest, to 0.9, as different as can be.")
+Interests = Annotated[
+    int | None, typer.Option(min=1, help="Number of interests; by default, as many as the history shows.")
 ]
-Version = Annotated[str | None, typer.Option(help="Read this version.")]
-Release = Annotated[int | None, typer.Option(min=1, help="Read this release; else what is live.")]
+Diversity = Annotated[
+    float, typer.Option(min=0.0, max=0.9, help="From 0 (the nearest tracks) to 0.9 (the most different).")
+]
 
 
 @app.command()
 def recommend(
     context: typer.Context,
-    history: Annotated[str, typer.Option(help="What was played: .csv or .parquet with track_id, user_id; or .txt.")],
-    k: Annotated[int, typer.Option("-k", min=1, help="How many tracks, to each user.")] = 20,
+    history: Annotated[str, typer.Option(help="Played tracks: .csv or .parquet with track_id, user_id; or .txt.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of tracks per user.")] = 20,
     where: Annotated[str | None, typer.Option(help="SQL filter, such as 'year >= 1990'.")] = None,
     interests: Interests = None,
     diversity: Diversity = DIVERSITY,
-    embedding_version: Version = None,
-    release: Release = None,
-    out: Annotated[Path | None, typer.Option(help="Parquet file for all users of the history.")] = None,
+    embedding_version: EmbeddingVersion = None,
+    release: ReleaseNumber = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet file to write the tracks of every user to.")] = None,
 ) -> None:
-    """Tracks for a listener, from each of their interests its share, and why."""
+    """Recommend tracks to a listener, a share for each interest, and show why."""
     from flows.recommend.recommend import recommend as recommend_to_one
-    from flows.recommend.recommend import recommend_to_all
+    from flows.recommend.recommend_to_all import recommend_to_all
 
     request = RecommendRequest(history, k, where, interests, diversity, embedding_version, release)
     if out is not None:
-        show_list(context.obj, str(out), [recommend_to_all(request, context.obj.settings, out)])
+        written = recommend_to_all(request, context.obj.settings, out)
+        print_rows(context.obj, str(out), [written.to_json()])
         return
-    found = recommend_to_one(request, context.obj.settings)
+    recommendations = recommend_to_one(request, context.obj.settings)
     if context.obj.json:
-        print_json(found)
+        print_json(recommendations.to_json())
         return
-    _show(found)
+    _print_recommendations(recommendations)
 
 
-def _show(found: dict[str, Any]) -> None:
-    from flows.console.tables import show
+def _print_recommendations(recommendations: "Recommendations") -> None:
+    from flows.console.tables import print_table
 
-    history = found["history"]
-    named = history["for_example"] + ["..."] * (history["not_held"] > len(history["for_example"]))
-    told = f" ({', '.join(named)})" if named else ""
-    print(f"{history['tracks']:,} tracks in the history, {history['not_held']:,} of them not in the lake{told}")
-    show(
-        "interests",
-        ["", "share", "tracks", "around"],
-        [[row["interest"], f"{row['weight']:.0%}", row["tracks"], _name(row["around"])] for row in found["interests"]],
-    )
-    columns = ("rank", "score", "title", "artist", "interest")
-    show(
-        "recommended",
-        [*columns, "because of", "track_id"],
-        [[*(row[name] for name in columns), _name(row["because"]), row["track_id"]] for row in found["recommended"]],
-    )
-
-
-def _name(track: dict[str, Any]) -> str:
-    return " by ".join(filter(None, (track["title"], track["artist"]))) or track["track_id"]
+    history = recommendations.history
+    missing = history.tracks - history.matched
+    examples = [*history.missing_examples, *["..."] * (missing > len(history.missing_examples))]
+    named = f" ({', '.join(examples)})" if examples else ""
+    print(f"{history.tracks:,} tracks in the history, {missing:,} of them not in the lake{named}")
+    interests = [
+        [interest.interest, f"{interest.weight:.0%}", interest.tracks, str(interest.around)]
+        for interest in recommendations.interests
+    ]
+    print_table("interests", ["", "share", "tracks", "around"], interests)
+    rows = [
+        [
+            row.rank,
+            row.score,
+            row.track.title,
+            row.track.artist,
+            row.interest,
+            str(row.nearest_played),
+            row.track.track_id,
+        ]
+        for row in recommendations.recommended
+    ]
+    columns = ["rank", "score", "title", "artist", "interest", "nearest played", "track_id"]
+    print_table("recommended", columns, rows)
 
 
 @app.command()
@@ -74,37 +84,43 @@ def playlists(
     context: typer.Context,
     data: Annotated[str | None, typer.Option(help="Folder of the Million Playlist Dataset, mpd.slice.*.json.")] = None,
     interactions: Annotated[
-        str | None, typer.Option(help="Each user a playlist: .csv or .parquet with user_id, track_id, timestamp.")
+        str | None, typer.Option(help="Each user is a playlist: .csv or .parquet with user_id, track_id, timestamp.")
     ] = None,
-    judged: Annotated[int, typer.Option(min=1, help="Judge at most so many; never more than a fifth.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the judged playlists.")] = 0,
+    judged: Annotated[int, typer.Option(min=1, help="Evaluate at most so many; never more than a fifth.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed that draws the evaluated playlists.")] = 0,
     interests: Interests = None,
     diversity: Diversity = DIVERSITY,
-    embedding_version: Version = None,
-    release: Release = None,
+    embedding_version: EmbeddingVersion = None,
+    release: ReleaseNumber = None,
 ) -> None:
-    """Judge how well the lake continues playlists, beside popularity and the mean vector."""
-    from flows.recommend.playlist_continuation import judge_playlists
+    """Evaluate how well the lake continues playlists, beside popularity and the mean vector."""
+    from flows.recommend.playlist_continuation import evaluate_continuation
 
     request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
-    found = judge_playlists(request, context.obj.settings, say)
+    report = evaluate_continuation(request, context.obj.settings, log)
     if context.obj.json:
-        print_json(found)
+        print_json(report)
         return
-    from flows.console.tables import show
+    from flows.console.tables import print_table
 
-    told = found["coverage"]
+    coverage = report["coverage"]
     print(
-        f"{told['tracks_matched']:,} of {told['tracks']:,} tracks matched; "
-        f"{told['judged']:,} of {told['playlists']:,} playlists judged, "
-        f"{told['counted_for_popularity']:,} counted for popularity; {told['candidates']:,} tracks to choose from"
+        f"{coverage['tracks_matched']:,} of {coverage['tracks']:,} tracks matched; "
+        f"{coverage['judged']:,} of {coverage['playlists']:,} playlists judged, "
+        f"{coverage['counted_for_popularity']:,} counted for popularity; "
+        f"{coverage['candidates']:,} tracks to choose from"
     )
-    show(f"{found['encoder']} {found['embedding_version']} on {found['source']}", *_table(found["figures"], "value"))
-    show("paired differences; of clicks less is better", *_table(found["gains"], "gain"))
+    print_table(
+        f"{report['encoder']} {report['embedding_version']} on {report['source']}", *_table(report["figures"], "value")
+    )
+    print_table("paired differences; of clicks less is better", *_table(report["gains"], "gain"))
 
 
 def _table(rows: list[dict[str, Any]], value: str) -> tuple[list[str], list[list[Any]]]:
-    """A line for each category and method, a column for each metric, with its 95 % interval."""
+    """Return a row for each category and method, and a column for each metric.
+
+    A cell is the value with its 95 % interval.
+    """
     names = [name for name in ("seeds", "method", "over", "playlists") if rows and name in rows[0]]
     lines: dict[tuple[Any, ...], list[Any]] = {}
     for row in rows:

@@ -1,117 +1,124 @@
-"""Commands around what readers see: releases, promote, rollback."""
+"""`tonelake releases`, `promote` and `rollback`: what readers see."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.output import print_json, say, show_list
+from flows.cli.output import log, print_json, print_rows
 from schemas.errors import UserError
 from schemas.releases import Check, Release
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.releases.promote import PromoteRequest, Promotion
 
 app = typer.Typer()
 
 
 @app.command()
 def releases(context: typer.Context) -> None:
-    """What was published, and what is live: the last one."""
-    from lake.releases.releases import releases as read_releases
+    """List the published releases; the last one is live."""
+    from lake.releases.releases import list_releases
     from lake.storage.lake import Lake
 
     settings = context.obj.settings
     lake = Lake.at(settings.lake, settings.s3)
-    lake.required_names()
-    found = read_releases(lake)
+    lake.require_table_names()
+    published = list_releases(lake)
     if context.obj.json:
-        print_json([_document(one) | {"live": one is found[-1]} for one in found])
+        print_json([_to_json(release) | {"live": release is published[-1]} for release in published])
         return
-    show_list(context.obj, f"releases of {lake.uri}", [_line(one, one is found[-1]) for one in found])
+    rows = [_table_row(release, release is published[-1]) for release in published]
+    print_rows(context.obj, f"releases of {lake.uri}", rows)
 
 
 @app.command()
 def promote(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(metavar="VERSION_or_ENCODER", help="Judge this and make it live.")],
-    gate: Annotated[str | None, typer.Option(help="TOML file with limits of your own.")] = None,
+    version: Annotated[str, typer.Argument(metavar="VERSION_or_ENCODER", help="Version to test and to make live.")],
+    gate: Annotated[str | None, typer.Option(help="TOML file with your own limits.")] = None,
     interactions: Annotated[
         str | None, typer.Option(help="Who played what: .csv or .parquet with user_id, track_id, timestamp.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Publish it even where a check fails.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Why it is forced; kept with the release.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Publish it even if a check fails.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why it is forced; stored with the release.")] = None,
 ) -> None:
-    """Judge a version against what is live, and make it live where no check fails."""
-    from flows.releases.gate.table import check_line
+    """Test a version against the live release; make it live if no check fails."""
+    from flows.releases.gate.table import check_row
     from flows.releases.promote import PromoteRequest
 
     if force != bool(reason and reason.strip()):
-        raise UserError("--force and --reason TEXT go together: the reason is kept with the release")
-    done = _promoted(PromoteRequest(version, gate, interactions, reason), context.obj.settings)
+        raise UserError("--force and --reason TEXT go together: the reason is stored with the release")
+    promotion = _run_promote(PromoteRequest(version, gate, interactions, reason), context.obj.settings)
     if context.obj.json:
-        gates = [_check(check) for check in done.checks]
-        told = {"candidate": done.candidate.embedding_version, "encoder": done.candidate.name, "gate": gates}
-        print_json(told | {"published": _document(done.published) if done.published else None})
+        document = {
+            "candidate": promotion.candidate.embedding_version,
+            "encoder": promotion.candidate.name,
+            "gate": [_check_to_json(check) for check in promotion.checks],
+            "published": _to_json(promotion.published) if promotion.published else None,
+        }
+        print_json(document)
     else:
-        show_list(context.obj, done.title, [check_line(check) for check in done.checks])
-        if done.published:
-            forced = f", forced: {done.published.reason}" if done.published.forced else ""
-            print(f"{done.published.title} is live{forced}")
+        print_rows(context.obj, promotion.title, [check_row(check) for check in promotion.checks])
+        if promotion.published:
+            forced = f", forced: {promotion.published.reason}" if promotion.published.forced else ""
+            print(f"{promotion.published.title} is live{forced}")
         else:
-            told = ", ".join(check.name for check in done.failed)
-            kept = f"{done.before.title} stays live" if done.before else "nothing is live"
-            print(f"refused: {told}. {kept}; --force --reason TEXT publishes it all the same")
-    raise typer.Exit(0 if done.published else 1)
+            failed = ", ".join(check.name for check in promotion.failed)
+            live = f"{promotion.before.title} stays live" if promotion.before else "nothing is live"
+            print(f"refused: {failed}. {live}; --force --reason TEXT publishes it all the same")
+    raise typer.Exit(0 if promotion.published else 1)
 
 
 @app.command()
 def rollback(
     context: typer.Context,
-    number: Annotated[int | None, typer.Argument(min=1, help="Publish this one again; else the one before.")] = None,
+    release: Annotated[
+        int | None, typer.Argument(min=1, help="Release to publish again; by default the one before the live one.")
+    ] = None,
 ) -> None:
     """Make an earlier release live again."""
-    from flows.releases.promote import rollback as run
+    from flows.releases.promote import rollback as publish_earlier
 
-    published = run(number, context.obj.settings, say)
+    published = publish_earlier(release, context.obj.settings, log)
     if context.obj.json:
-        print_json(_document(published))
+        print_json(_to_json(published))
         return
-    print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.again}")
+    print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.republishes}")
 
 
-def _promoted(request: Any, settings: Settings) -> Any:
-    """As `tonelake index`: recorded by Prefect where PREFECT_API_URL names a server."""
+def _run_promote(request: "PromoteRequest", settings: Settings) -> "Promotion":
+    """Test and publish a version, as a Prefect flow if PREFECT_API_URL names a server."""
     if settings.prefect_api_url:
-        from flows.deployments import promote as recorded_promote
+        from flows.deployments import promote as promote_flow
 
-        return recorded_promote(**asdict(request), lake=settings.lake)
-    from flows.releases.promote import promote as promote_here
+        return promote_flow(**asdict(request), lake=settings.lake)
+    from flows.releases.promote import promote as promote_directly
 
-    return promote_here(request, settings, say)
+    return promote_directly(request, settings, log)
 
 
-def _check(check: Check) -> dict[str, Any]:
+def _check_to_json(check: Check) -> dict[str, Any]:
     return asdict(check) | {"verdict": check.verdict}
 
 
-def _document(one: Release) -> dict[str, Any]:
-    """For programs."""
-    flat = asdict(one)
-    return flat.pop("snapshot") | flat | {"gate": [_check(check) for check in one.gate]}
+def _to_json(release: Release) -> dict[str, Any]:
+    fields = asdict(release)
+    return fields.pop("snapshot") | fields | {"gate": [_check_to_json(check) for check in release.gate]}
 
 
-def _line(one: Release, is_live: bool) -> dict[str, Any]:
-    verdicts = [check.verdict for check in one.gate]
-    told = ", ".join(
-        f"{verdicts.count(word)} {word}" for word in ("passed", "FAILED", "not judged") if word in verdicts
-    )
-    how = f"{one.command} of {one.again}" if one.again else one.command
+def _table_row(release: Release, is_live: bool) -> dict[str, Any]:
+    verdicts = [check.verdict for check in release.gate]
+    counts = [f"{verdicts.count(word)} {word}" for word in ("passed", "FAILED", "not judged") if word in verdicts]
+    command = f"{release.command} of {release.republishes}" if release.republishes else release.command
     return {
-        "release": str(one.number) + (" live" if is_live else ""),
-        "encoder": one.snapshot.encoder,
-        "version": one.snapshot.embedding_version,
-        "tracks": one.snapshot.tracks,
-        "published": f"{one.published_at:%Y-%m-%d %H:%M}",
-        "by": how,
-        "gate": told,
-        "forced": one.reason or "",
+        "release": str(release.number) + (" live" if is_live else ""),
+        "encoder": release.snapshot.encoder,
+        "version": release.snapshot.embedding_version,
+        "tracks": release.snapshot.tracks,
+        "published": f"{release.published_at:%Y-%m-%d %H:%M}",
+        "by": command,
+        "gate": ", ".join(counts),
+        "forced": release.reason or "",
     }

@@ -1,4 +1,4 @@
-"""`tonelake forget`."""
+"""`tonelake takedown`."""
 
 import json
 import os
@@ -8,56 +8,66 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.output import print_json, say
-from flows.console.atomic_file import writing
+from flows.cli.old_names import old_names
+from flows.cli.output import log, print_json
+from flows.console.atomic_file import write_atomically
 from schemas.errors import UserError
-from schemas.redaction import printable
+from schemas.redaction import replace_controls
+from schemas.takedowns import Receipt
 
 app = typer.Typer()
 
 
 @app.command()
-def forget(
+def takedown(
     context: typer.Context,
     tracks: Annotated[
-        list[str] | None, typer.Argument(metavar="TRACK_ID...", help="None: finish one that was killed.")
+        list[str] | None, typer.Argument(metavar="TRACK_ID...", help="Leave out to finish a killed takedown.")
     ] = None,
-    content: Annotated[bool, typer.Option("--content", help="Refuse the same bytes under any id, too.")] = False,
+    content: Annotated[bool, typer.Option("--content", help="Refuse the same bytes under any other id, too.")] = False,
     retire: Annotated[
-        bool, typer.Option("--retire", help="Give up earlier releases instead of making each anew.")
+        bool, typer.Option("--retire", help="Drop earlier releases instead of rebuilding each.")
     ] = False,
-    reason: Annotated[str | None, typer.Option(help="Kept with the takedown.")] = None,
-    receipt: Annotated[Path | None, typer.Option(help="Where the receipt goes; else takedown-RUN.json here.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; stored with the takedown.")] = None,
+    receipt: Annotated[Path | None, typer.Option(help="File for the receipt (default: ./takedown-RUN.json)")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Take tracks down: out of every table, version, release, index and export, for good; with a receipt."""
-    from flows.operations.takedown import ForgetRequest
-    from flows.operations.takedown import forget as run
+    """Erase tracks from every table, release, index and export, and write a receipt."""
+    from flows.operations.takedown import TakedownRequest, take_down
 
-    _require_free(receipt)
+    _require_writable(receipt)
     if tracks and not yes:
         _confirm(len(tracks))
-    done = run(ForgetRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, say)
-    path = receipt or Path(f"takedown-{done.run_id}.json")
-    with writing(path) as unfinished:
-        unfinished.write_text(json.dumps(done.as_dict(), indent=1, default=str) + "\n")
+    written = take_down(TakedownRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, log)
+    path = receipt or Path(f"takedown-{written.run_id}.json")
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(written.to_json(), indent=1, default=str) + "\n")
     if context.obj.json:
-        print_json(done.as_dict())
+        print_json(written.to_json())
     else:
-        rows, files = sum(table.rows for table in done.tables), sum(len(table.files) for table in done.tables)
-        print(f"{len(done.tracks):,} tracks: {rows:,} rows of {len(done.tables)} tables and {files:,} files removed")
-        numbers = ", ".join(str(one.release) for one in done.releases)
-        print(f"releases made anew or given up: {numbers or 'none held them'}")
-        left = f"{done.rows_left} rows and {len(done.files_left)} files are left"
-        print(f"looked again into {done.versions_examined} versions: {left}")
-        for one in done.exports:
-            print(printable(f"{one.uri}: {one.state}, {one.message}"))
+        _print_receipt(written)
         print(f"receipt: {path}")
-    raise typer.Exit(0 if done.is_clean else 1)
+    raise typer.Exit(0 if written.is_clean else 1)
 
 
-def _require_free(receipt: Path | None) -> None:
-    """UserError where no receipt can be written: said before anything is removed."""
+for old_name in old_names("takedown"):
+    app.command(old_name, hidden=True)(takedown)
+
+
+def _print_receipt(receipt: Receipt) -> None:
+    rows = sum(table.rows for table in receipt.tables)
+    files = sum(len(table.files) for table in receipt.tables)
+    print(f"{len(receipt.tracks):,} tracks: removed {rows:,} rows of {len(receipt.tables)} tables and {files:,} files")
+    releases = ", ".join(str(rebuilt.release) for rebuilt in receipt.releases)
+    print(f"rebuilt or dropped releases: {releases or 'none, because no release contained the tracks'}")
+    remaining = f"{receipt.rows_left} rows and {len(receipt.files_left)} files are left"
+    print(f"checked {receipt.versions_examined} table versions: {remaining}")
+    for export in receipt.exports:
+        print(replace_controls(f"{export.uri}: {export.state}, {export.message}"))
+
+
+def _require_writable(receipt: Path | None) -> None:
+    """Raise UserError if the receipt cannot be written, before anything is removed."""
     if receipt and receipt.exists():
         raise UserError(f"{receipt} exists: name another file for the receipt")
     folder = receipt.parent if receipt else Path()

@@ -1,4 +1,4 @@
-"""Files that a person asked for: whole in their place, or not there."""
+"""Output files that a user asked for: complete, or not there at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 @contextmanager
-def writing(out: Path) -> Iterator[Path]:
-    """A path beside `out` to write to; it takes the place of `out` at the end, and is removed where that fails."""
+def write_atomically(out: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `out`; rename it on success, delete it on failure."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.part")
+    temporary = out.with_name(f".{out.name}.part")
     try:
-        yield unfinished
-        unfinished.replace(out)
+        yield temporary
+        temporary.replace(out)
     finally:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

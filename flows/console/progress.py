@@ -1,10 +1,11 @@
-"""What a person sees of long work: a bar on a terminal, a line every ten seconds elsewhere. All on standard error."""
+"""Progress on standard error: a bar on a terminal, else a line every ten seconds."""
 
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,31 +13,62 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import track as rich_track
 
-from schemas.redaction import for_person
+from schemas.redaction import sanitize
 
 LINE_SECONDS = 10.0
-TOLD_AT_MOST = 5
-BATCHES_UNTOLD = 16
+MAX_LOGGED_REASONS = 5
+SILENT_BATCHES = 16
+
+T = TypeVar("T")
+Arguments = ParamSpec("Arguments")
+
+Log = Callable[[str], None]  # prints one line for the user
 
 
-Work = TypeVar("Work")
+class TaskWrapper(Protocol):
+    """A decorator that records each call as a task, such as Prefect's `task`."""
+
+    def __call__(self, function: Callable[Arguments, T], /) -> Callable[Arguments, T]: ...
 
 
-def track(work: Iterable[Work], what: str, total: int | None = None) -> Iterator[Work]:
-    """Draws a bar on a terminal while `work` is gone through; elsewhere a line says what is begun."""
+def run_directly(function: Callable[Arguments, T]) -> Callable[Arguments, T]:
+    """Return the function as it is: the task wrapper of runs that nobody records."""
+    return function
+
+
+def with_progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items behind a progress bar; without a terminal, print `description` once."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        print(f"{what} ...", file=sys.stderr, flush=True)
-    yield from rich_track(work, what, total=total, console=console, disable=not console.is_terminal, transient=True)
+        print(f"{description} ...", file=sys.stderr, flush=True)
+    is_hidden = not console.is_terminal
+    yield from rich_track(items, description, total=total, console=console, disable=is_hidden, transient=True)
 
 
-def track_many(batches: Iterable[Work], what: str, total: int) -> Iterable[Work]:
-    """The same for what a second or two passes by: fewer than seventeen batches are gone through without a word."""
-    return track(batches, what, total) if total > BATCHES_UNTOLD else batches
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a progress bar; yield the function that advances it by one of `total` steps.
+
+    `total` may be an estimate. Without a terminal, print `description` once.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        print(f"{description} ...", file=sys.stderr, flush=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)
 
 
-class Watch:
-    """Follows a run: tracks done, x real time, failures, time left. Open it with `with` for the bar to be drawn."""
+def with_progress_if_long(batches: Iterable[T], description: str, total: int) -> Iterable[T]:
+    """Like `with_progress`, but silent for 16 batches or fewer: they take a second or two."""
+    return with_progress(batches, description, total) if total > SILENT_BATCHES else batches
+
+
+class ProgressReporter:
+    """Progress of a run: tracks done, speed (x real time), failures, time left.
+
+    Enter it (`with`) to draw the bar, or without a terminal to print the status line every ten seconds.
+    """
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -50,68 +82,71 @@ class Watch:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("tracks", total=0, speed=0.0, failures=0, visible=False)
-        self._total = self._done = self._failures = self._told = 0
+        self._total = self._done = self._failures = self._pending = 0
         self._audio_seconds = 0.0
         self._started = time.monotonic()
         self._ended = threading.Event()
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "ProgressReporter":
         self._bar.start()
         if not self._console.is_terminal:
-            threading.Thread(target=self._lines, name="progress-lines", daemon=True).start()
+            threading.Thread(target=self._log_status_lines, name="progress-lines", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._bar.stop()
 
-    def say(self, text: str) -> None:
-        """A line for the person, now."""
-        text = for_person(text)
+    def log(self, text: str) -> None:
+        """Print one line on standard error, above the bar if it is drawn."""
+        text = sanitize(text)
         if self._console.is_terminal:
             self._bar.console.print(text, highlight=False, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def expect(self, tracks: int, what: str) -> None:
-        """So many more tracks are to be done."""
+    def expect(self, tracks: int, description: str) -> None:
+        """Add `tracks` to the number of tracks to be done, and log it."""
         if not self._total:
             self._started = time.monotonic()
         self._total += tracks
         self._bar.update(self._task, total=self._total, visible=True)
-        self.say(f"{tracks:,} tracks to embed, {what}")
+        self.log(f"{tracks:,} tracks to embed, {description}")
 
     def advance(self, outcomes: pa.Table) -> None:
-        """A batch of outcomes has come."""
+        """Count a batch of outcomes (see schemas/embeddings.py) as done."""
         self._done += len(outcomes)
         self._failures += pc.sum(pc.not_equal(outcomes["outcome"], "embedded")).as_py() or 0
         self._audio_seconds += pc.sum(outcomes["duration_s"]).as_py() or 0.0
-        self._tell(outcomes.filter(pc.equal(outcomes["outcome"], "pending")))
+        self._log_pending(outcomes.filter(pc.equal(outcomes["outcome"], "pending")))
         self._bar.update(self._task, completed=self._done, speed=self._speed(), failures=self._failures)
 
     @property
     def done_share(self) -> float:
         return self._done / max(1, self._total)
 
-    def line(self) -> str:
-        """The state in a line."""
+    def status_line(self) -> str:
+        """Return the state of the run as one line of text."""
         seconds = time.monotonic() - self._started
-        left = f"{seconds * (self._total - self._done) / self._done / 60:.0f} min left" if self._done else "starting"
+        if self._done:
+            remaining = f"{seconds * (self._total - self._done) / self._done / 60:.0f} min left"
+        else:
+            remaining = "starting"
         return (
             f"{self._done:,} of {self._total:,} tracks, {self._speed():.0f}x real time, "
-            f"{self._failures} failed, {left}"
+            f"{self._failures} failed, {remaining}"
         )
 
-    def _tell(self, lost: pa.Table) -> None:
-        """Why tracks stay pending; the first few stand for the others."""
-        for row in lost.slice(0, max(0, TOLD_AT_MOST - self._told)).to_pylist():
-            self.say(f"track {row['track_id']} stays pending: {row['message']}")
-        self._told += len(lost)
+    def _log_pending(self, outcomes: pa.Table) -> None:
+        """Log why tracks stay pending, for the first few of the run only."""
+        for row in outcomes.slice(0, max(0, MAX_LOGGED_REASONS - self._pending)).to_pylist():
+            self.log(f"track {row['track_id']} stays pending: {row['message']}")
+        self._pending += len(outcomes)
 
     def _speed(self) -> float:
         return self._audio_seconds / max(1e-3, time.monotonic() - self._started)
 
-    def _lines(self) -> None:
+    def _log_status_lines(self) -> None:
         while not self._ended.wait(LINE_SECONDS):
             if self._total:
-                self.say(self.line())
+                self.log(self.status_line())

@@ -1,70 +1,91 @@
-"""What benchmarks there are, and whether a folder holds one whole."""
+"""`tonelake benchmarks`: the list of benchmarks, and whether a folder holds one completely."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flows.console.progress import track
-from flows.evaluation.benchmark_data import data_folder
-from lake.benchmarks.check import Problem
-from lake.benchmarks.check import check as check_files
-from lake.benchmarks.registry import BENCHMARKS, benchmark
+from flows.console.progress import with_progress
+from flows.evaluation.benchmark_data import find_data_folder
+from lake.benchmarks.check import Problem, check_files
+from lake.benchmarks.registry import BENCHMARKS, find_benchmark
 from schemas.benchmarks import Benchmark, Clip
 from schemas.errors import UserError
 
-_FULL = ("title", "task", "main_metric", "corpus", "revision", "source", "licence", "citation", "faults")
+_COLUMNS = ("title", "task", "main_metric", "revision", "licence")
+_ALL_COLUMNS = ("title", "task", "main_metric", "corpus", "revision", "source", "licence", "citation", "faults")
 
 
-def described(in_full: bool) -> list[dict[str, Any]]:
-    """One row a benchmark; in full for programs. People see what fits a line, and one row for other splits alike."""
-    columns = _FULL if in_full else ("title", "task", "main_metric", "revision", "licence")
-    shown = [one for one in BENCHMARKS.values() if in_full or "-split-" not in one.name]
-    return [{"name": one.name} | {name: getattr(one, name) for name in columns} for one in shown]
+@dataclass(frozen=True, slots=True)
+class BenchmarkCheck:
+    """What a data folder holds of a benchmark: the number of clips, and the problems."""
+
+    benchmark: Benchmark
+    folder: Path
+    clips: int
+    problems: list[Problem]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `tonelake --json benchmarks check` prints."""
+        return {
+            "benchmark": self.benchmark.name,
+            "revision": self.benchmark.revision,
+            "data": str(self.folder),
+            "clips": self.clips,
+            "faults": list(self.benchmark.faults),
+            "problems": [{"path": problem.path, "what": problem.message} for problem in self.problems],
+        }
 
 
-def check(name: str, data: str | None) -> dict[str, Any]:
-    """Everything missing or broken below the folder: annotations, audio files, and what is in the place of audio."""
-    found = benchmark(name)
-    folder = data_folder(found, data)
-    problems = check_files(found, folder)
-    clips = _clips(found, folder)
-    bad = {problem.path for problem in problems}
-    problems += _unheard(folder, [clip for clip in clips if clip.path not in bad])
-    return {
-        "benchmark": name,
-        "revision": found.revision,
-        "data": str(folder),
-        "clips": len(clips),
-        "faults": list(found.faults),
-        "problems": [{"path": problem.path, "what": problem.what} for problem in problems],
-    }
+def describe_benchmarks(in_full: bool) -> list[dict[str, Any]]:
+    """Return a row per benchmark.
+
+    `in_full` is for programs. Otherwise only what fits a line, and only the first of several splits.
+    """
+    columns = _ALL_COLUMNS if in_full else _COLUMNS
+    benchmarks = [benchmark for benchmark in BENCHMARKS.values() if in_full or "-split-" not in benchmark.name]
+    return [
+        {"name": benchmark.name} | {column: getattr(benchmark, column) for column in columns}
+        for benchmark in benchmarks
+    ]
 
 
-def _clips(found: Benchmark, folder: Path) -> list[Clip]:
-    """None where the annotations are broken: that is a problem already told."""
+def check_benchmark(name: str, data: str | None) -> BenchmarkCheck:
+    """Check annotations and audio files below the folder; open each audio file, but decode none."""
+    benchmark = find_benchmark(name)
+    folder = find_data_folder(benchmark, data)
+    problems = check_files(benchmark, folder)
+    clips = _load_clips(benchmark, folder)
+    broken_paths = {problem.path for problem in problems}
+    problems += _check_headers(folder, [clip for clip in clips if clip.path not in broken_paths])
+    return BenchmarkCheck(benchmark, folder, len(clips), problems)
+
+
+def _load_clips(benchmark: Benchmark, folder: Path) -> list[Clip]:
+    """Return the clips; none if the annotations are broken, which `check_files` has reported."""
     try:
-        return found.load(folder)
+        return benchmark.load(folder)
     except UserError:
         return []
 
 
-def _unheard(folder: Path, clips: list[Clip]) -> list[Problem]:
-    """Files whose header is not that of audio; nothing is decoded, which is the index's work."""
+def _check_headers(folder: Path, clips: list[Clip]) -> list[Problem]:
+    """Return the files whose header is not that of audio."""
     with ThreadPoolExecutor() as pool:
-        answers = track(pool.map(partial(_heading, folder), clips), "opening audio files", len(clips))
-        return [problem for problem in answers if problem]
+        results = pool.map(partial(_check_header, folder), clips)
+        return [problem for problem in with_progress(results, "opening audio files", len(clips)) if problem]
 
 
-def _heading(folder: Path, clip: Clip) -> Problem | None:
-    from workers.audio.container import declared_seconds
-    from workers.audio.verdicts import Notes, Rejected
+def _check_header(folder: Path, clip: Clip) -> Problem | None:
+    from workers.audio.container import read_declared_seconds
+    from workers.audio.verdicts import AudioInspector, Rejected
 
     try:
         with (folder / clip.path).open("rb") as file:
-            declared_seconds(file, Notes(accept=frozenset()))
-    except Rejected as rejected:
-        return Problem(clip.path, f"{rejected.reason}: {rejected.message}")
+            read_declared_seconds(file, AudioInspector(accept=frozenset()))
+    except Rejected as error:
+        return Problem(clip.path, f"{error.reason}: {error.message}")
     except OSError as error:
         return Problem(clip.path, f"cannot be read: {error.strerror}")
     return None

@@ -1,100 +1,116 @@
-"""Judges encoder versions on benchmarks: clips -> vectors in a lake of their own -> figures in `evaluations`."""
+"""`tonelake evaluate`: encoders x benchmarks -> figures in the table `evaluations`.
+
+The vectors of a benchmark's clips are in a lake of their corpus.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from flows.console.progress import Watch
-from flows.evaluation.benchmark_data import Subject, embed_clips, subject
-from flows.evaluation.evaluator import Judge
-from flows.ingest.index import Step
-from lake.benchmarks.results import confirm, evaluation_rows, is_known, write
+from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
+from flows.evaluation.benchmark_data import LoadedBenchmark, embed_clips, load_benchmark
+from flows.evaluation.evaluator import Evaluator
+from flows.evaluation.figures import EvaluatedFigure
+from lake.benchmarks.results import confirm_evaluation, is_finished, read_evaluation, write_evaluation
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease
+from lake.storage.lease import Lease, LeaseName
 from schemas.errors import UserError
 from schemas.evaluations import Protocol
 from schemas.settings import Settings
-from workers.encoders.base.registration import Entry
-from workers.encoders.registry import runnable
-from workers.evaluation.protocols import DEFAULT, obstacle, protocol
-
-Row = dict[str, Any]
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.registry import require_runnable
+from workers.evaluation.protocols import DEFAULT_PROTOCOLS, find_protocol, incompatibility_reason
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
-    """Benchmarks by name; `protocols` empty means all that fit. `chunks` is the most windows a clip is heard by."""
+    """What to evaluate: benchmarks, encoders and protocols by name.
+
+    No `encoders`: those of the settings. No `protocols`: all that fit. `max_windows` is per clip; None: all.
+    """
 
     benchmarks: tuple[str, ...]
     data: str | None = None
     encoders: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
-    chunks: int | None = None
+    max_windows: int | None = None
     prompt: str | None = None
     inputs: str = "vectors"
 
-    def chosen(self, found: Subject, entry: Entry) -> list[Protocol]:
-        """The protocols that fit; UserError where one that was named does not, or none does."""
-        prompt = entry.spec.prompt if self.prompt is None else self.prompt
-        asked = [protocol(name, prompt, self.inputs) for name in dict.fromkeys(self.protocols or DEFAULT)]
+    def choose_protocols(self, loaded: LoadedBenchmark, registration: EncoderRegistration) -> list[Protocol]:
+        """Return the protocols that fit. Raises UserError if a named one does not, or none does."""
+        prompt = registration.spec.prompt if self.prompt is None else self.prompt
+        names = dict.fromkeys(self.protocols or DEFAULT_PROTOCOLS)
+        protocols = [find_protocol(name, prompt, self.inputs) for name in names]
+        has_text = registration.load_text is not None
         reasons = {
-            one.name: obstacle(one, found.benchmark.task, found.clips, entry.load_text is not None) for one in asked
+            protocol.name: incompatibility_reason(protocol, loaded.benchmark.task, loaded.clips, has_text)
+            for protocol in protocols
         }
-        fitting = [one for one in asked if not reasons[one.name]]
-        if (self.protocols and len(fitting) < len(asked)) or not fitting:
+        fitting = [protocol for protocol in protocols if not reasons[protocol.name]]
+        if (self.protocols and len(fitting) < len(protocols)) or not fitting:
             name, reason = next((name, reason) for name, reason in reasons.items() if reason)
-            raise UserError(f"cannot judge {entry.spec.name} on {found.benchmark.name} by {name}: {reason}")
+            raise UserError(f"cannot judge {registration.spec.name} on {loaded.benchmark.name} by {name}: {reason}")
         return fitting
 
 
 def evaluate(
-    request: EvaluateRequest, settings: Settings, watch: Callable[[], Watch] = Watch, step: Step = lambda do: do
-) -> list[Row]:
-    """Rows of `evaluations`, those that were known already included: `unchanged` says which, `pending` how many clips
-    are still to be embedded by another run.
-
-    Everything that can be refused is refused before anything is computed.
-    """
-    entries = [runnable(name, settings) for name in dict.fromkeys(request.encoders or settings.encoders)]
-    found = [step(subject)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
-    work = [(one, entry, request.chosen(one, entry)) for one in found for entry in entries]
-    rows: list[Row] = []
-    for one, entry, protocols in work:
-        rows += _judged(one, entry, protocols, request, settings, watch, step)
-    return rows
-
-
-def _judged(
-    one: Subject,
-    entry: Entry,
-    protocols: list[Protocol],
     request: EvaluateRequest,
     settings: Settings,
-    watch: Callable[[], Watch],
-    step: Step,
-) -> list[Row]:
-    """One benchmark for one encoder: a run."""
-    spec = entry.spec.limited(request.chunks)
-    lake, run_id, seen = Lake.at(settings.lake, settings.s3), new_run_id(), watch()
-    own = settings.model_copy(update={"encoder": spec.address})
-    clips = [clip for clip in one.clips if any(chosen.uses(clip) for chosen in protocols)]
-    with (
-        Lease(lake, "evaluations", run_id, seen.say) as lease,
-        RunRecord(lake, run_id, "evaluate", spec, asdict(request) | {"sources": [one.benchmark.name]}) as record,
-    ):
-        report = embed_clips(one, clips, request.chunks, own, seen, step)
-        rows: list[Row] = []
-        for chosen in protocols:
-            judge = Judge(one, spec, chosen, own)
-            if unchanged := is_known(lake, judge.key.evaluation_id):
-                seen.say(f"{one.benchmark.name}, {chosen.name}: nothing has changed")
-                confirm(lake, judge.key.evaluation_id, lease)
-            else:
-                seen.say(f"{one.benchmark.name}, {chosen.name}: {len(judge.clips):,} clips ...")
-                evaluation, items = step(judge.judged)(run_id)
-                write(lake, evaluation, items, lease)
-            about = {"unchanged": unchanged, "pending": report.pending}
-            rows += [row | about for row in evaluation_rows(lake, judge.key.evaluation_id)]
-        record.done(asdict(report))
-    return rows
+    new_progress: Callable[[], ProgressReporter] = ProgressReporter,
+    task: TaskWrapper = run_directly,
+) -> list[EvaluatedFigure]:
+    """Evaluate encoders on benchmarks and return all figures, with those that earlier runs computed.
+
+    Raises UserError before anything is computed if any part of the request cannot be done.
+    """
+    names = dict.fromkeys(request.encoders or settings.encoders)
+    registrations = [require_runnable(name, settings) for name in names]
+    benchmarks = [task(load_benchmark)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
+    runs = [
+        _EvaluationRun(loaded, registration, request.choose_protocols(loaded, registration), request, settings)
+        for loaded in benchmarks
+        for registration in registrations
+    ]
+    return [figure for run in runs for figure in run.evaluate(new_progress(), task)]
+
+
+@dataclass(frozen=True, slots=True)
+class _EvaluationRun:
+    """One benchmark for one encoder: a run of the table `runs`."""
+
+    loaded: LoadedBenchmark
+    registration: EncoderRegistration
+    protocols: list[Protocol]
+    request: EvaluateRequest
+    settings: Settings
+
+    def evaluate(self, progress: ProgressReporter, task: TaskWrapper) -> list[EvaluatedFigure]:
+        """Embed the clips that have no vector, then evaluate each protocol."""
+        spec = self.registration.spec.with_max_windows(self.request.max_windows)
+        settings = self.settings.model_copy(update={"encoder": spec.folder_or_name})
+        clips = [clip for clip in self.loaded.clips if any(protocol.uses(clip) for protocol in self.protocols)]
+        lake, run_id = Lake.at(settings.lake, settings.s3), new_run_id()
+        arguments = asdict(self.request) | {"sources": [self.loaded.benchmark.name]}
+        with (
+            Lease(lake, LeaseName.EVALUATIONS, run_id, progress.log) as lease,
+            RunRecord(lake, run_id, "evaluate", spec, arguments) as record,
+        ):
+            report = embed_clips(self.loaded, clips, self.request.max_windows, settings, progress, task)
+            figures: list[EvaluatedFigure] = []
+            for protocol in self.protocols:
+                evaluator = Evaluator(self.loaded, spec, protocol, settings)
+                evaluation_id = evaluator.key.evaluation_id
+                title = f"{self.loaded.benchmark.name}, {protocol.name}"
+                unchanged = is_finished(lake, evaluation_id)
+                if unchanged:
+                    progress.log(f"{title}: nothing has changed")
+                    confirm_evaluation(lake, evaluation_id, lease)
+                else:
+                    progress.log(f"{title}: {len(evaluator.clips):,} clips ...")
+                    evaluation, predictions = task(evaluator.evaluate)(run_id)
+                    write_evaluation(lake, evaluation, predictions, lease)
+                rows = read_evaluation(lake, evaluation_id)
+                figures += [EvaluatedFigure(row, unchanged, report.pending) for row in rows]
+            record.finish(asdict(report))
+        return figures

@@ -1,138 +1,153 @@
-"""One benchmark, one encoder version, one protocol: vectors from the benchmark's lake -> items and figures."""
+"""Evaluation of one encoder version on one benchmark by one protocol.
 
-from typing import Any
+Vectors of the benchmark's clips -> predictions -> figures.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from flows.console.progress import track
-from flows.evaluation.benchmark_data import Subject
+from flows.console.progress import with_progress
+from flows.evaluation.benchmark_data import LoadedBenchmark
 from lake.benchmarks.results import corpus_lake
 from lake.storage.lake import Lake
-from lake.storage.vectors import track_vectors
+from lake.storage.vectors import load_track_vectors
 from schemas.benchmarks import Clip
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from schemas.evaluations import Evaluation, EvaluationKey, Protocol
+from schemas.evaluations import Evaluation, EvaluationKey, ProbeSpec, Protocol
 from schemas.settings import Settings
-from workers.encoders.registry import entry_of
-from workers.evaluation.predictions import Items
-from workers.evaluation.scoring import dropped, figures, resample_count
+from workers.encoders.registry import find_by_spec
+from workers.evaluation.predictions import Predictions
+from workers.evaluation.scoring import compute_figures, dropped_names, resample_count
 from workers.metrics.bootstrap import METRIC_VERSION
 
+if TYPE_CHECKING:
+    from workers.evaluation.probe import ProbeData, ProbeResult
 
-class Judge:
-    """Holds the clips that have a vector, sorted by id, and the vectors [N, dim] in the same order."""
 
-    def __init__(self, subject: Subject, spec: EncoderSpec, protocol: Protocol, settings: Settings) -> None:
-        self._subject, self._spec, self._protocol, self._settings = subject, spec, protocol, settings
-        self._wanted = subject.asked(protocol)
-        clips = {clip.clip_id: clip for clip in self._wanted}
-        corpus = corpus_lake(Lake.at(settings.lake, settings.s3), subject.corpus)
-        held = track_vectors(corpus, spec, set(clips), protocol.inputs)
-        self.clips, self._vectors = [clips[name] for name in held.track_ids], held.rows
+class Evaluator:
+    """Evaluator of the clips that have a vector.
+
+    `clips` are sorted by id; the vectors [N, dim] are in the same order. Raises UserError if a split
+    that the protocol needs has no clip with a vector.
+    """
+
+    def __init__(self, loaded: LoadedBenchmark, spec: EncoderSpec, protocol: Protocol, settings: Settings) -> None:
+        self._loaded, self._spec, self._protocol, self._settings = loaded, spec, protocol, settings
+        self._expected = loaded.clips_for(protocol)
+        clips = {clip.clip_id: clip for clip in self._expected}
+        corpus = corpus_lake(Lake.at(settings.lake, settings.s3), loaded.corpus)
+        vectors = load_track_vectors(corpus, spec, set(clips), protocol.inputs)
+        self.clips, self._vectors = [clips[name] for name in vectors.track_ids], vectors.rows
         self.key = EvaluationKey(
-            benchmark=subject.benchmark.name,
-            corpus=subject.corpus,
-            revision=subject.benchmark.revision,
-            split_hash=subject.hash_of(protocol),
+            benchmark=loaded.benchmark.name,
+            corpus=loaded.corpus,
+            revision=loaded.benchmark.revision,
+            split_hash=loaded.split_hash_for(protocol),
             protocol=protocol,
             embedding_version=spec.embedding_version,
-            vectors_hash=held.digest,
+            vectors_hash=vectors.digest,
             metric_version=METRIC_VERSION,
         )
         if empty := [split for split in protocol.splits if not self._rows(split)]:
             raise UserError(
-                f"{subject.benchmark.name}: no clip of {' and '.join(empty)} has a vector; "
-                f"`tonelake benchmarks check {subject.benchmark.name} --data DIR` says which files are missing"
+                f"{loaded.benchmark.name}: no clip of {' and '.join(empty)} has a vector; "
+                f"`tonelake benchmarks check {loaded.benchmark.name} --data DIR` says which files are missing"
             )
 
-    def judged(self, run_id: str) -> tuple[Evaluation, pa.Table]:
-        """Computes the figures, with the items that they were computed from."""
-        items, chosen = self._probed() if self._protocol.probes else (self._asked(), {})
-        found, main = figures(items), self._protocol.main_metric or self._subject.benchmark.main_metric
-        if main not in {figure.metric for figure in found}:
+    def evaluate(self, run_id: str) -> tuple[Evaluation, pa.Table]:
+        """Compute the figures; return them with the table of the predictions behind them.
+
+        Raises UserError if the main metric is undefined on these clips.
+        """
+        predictions, probe = self._probe() if self._protocol.probes else (self._predict_from_text(), {})
+        figures = compute_figures(predictions)
+        main_metric = self._protocol.main_metric or self._loaded.benchmark.main_metric
+        if main_metric not in {figure.metric for figure in figures}:
             raise UserError(
-                f"{self._subject.benchmark.name} cannot be judged by {self._protocol.name}: no class has test clips "
+                f"{self._loaded.benchmark.name} cannot be judged by {self._protocol.name}: no class has test clips "
                 "with it and others without it"
             )
-        return Evaluation(
+        evaluation = Evaluation(
             key=self.key,
             encoder=self._spec.name,
-            figures=found,
-            resamples=resample_count(items),
+            figures=figures,
+            resamples=resample_count(predictions),
             coverage=self._coverage(),
-            expected=len(self._wanted),
+            expected=len(self._expected),
             embedded=len(self.clips),
-            main_metric=main,
+            main_metric=main_metric,
             run_id=run_id,
-            dropped=dropped(items, self._queries()),
-            chosen=chosen,
-            chunks=self._spec.backbone.windows.limit,
-        ), items.to_table()
+            dropped=dropped_names(predictions, self._queries()),
+            chosen=probe,
+            max_windows=self._spec.backbone.windows.limit,
+        )
+        return evaluation, predictions.to_table()
 
-    def _asked(self) -> Items:
-        from workers.evaluation.zero_shot_retrieval import sentence_retrieval, tag_retrieval, zero_shot
+    def _predict_from_text(self) -> Predictions:
+        """Classify or retrieve the clips by the encoder's text tower."""
+        from workers.evaluation.zero_shot_retrieval import classify_zero_shot, retrieve_by_sentence, retrieve_by_tag
 
-        load = entry_of(self._spec).load_text
-        assert load is not None, "obstacle() has refused encoders without a text tower"
-        tower, names, task = load(self._spec, self._settings.models), self._subject.names, self._subject.benchmark.task
+        load_text = find_by_spec(self._spec).load_text
+        assert load_text is not None, "incompatibility_reason() refuses encoders without a text tower"
+        tower = load_text(self._spec, self._settings.models)
+        names, prompt = self._loaded.class_names, self._protocol.prompt
         if self._protocol.name == "zero-shot":
-            return zero_shot(self.clips, self._vectors, names, task, tower, self._protocol.prompt)
+            return classify_zero_shot(self.clips, self._vectors, names, self._loaded.benchmark.task, tower, prompt)
         if self._protocol.name == "tag-retrieval":
-            return tag_retrieval(self.clips, self._vectors, names, tower, self._protocol.prompt)
-        return sentence_retrieval(self.clips, self._vectors, tower)
+            return retrieve_by_tag(self.clips, self._vectors, names, tower, prompt)
+        return retrieve_by_sentence(self.clips, self._vectors, tower)
 
-    def _probed(self) -> tuple[Items, dict[str, Any]]:
-        from workers.distributed.cluster import each
-        from workers.evaluation.probe import best_probe, probe_items
+    def _probe(self) -> tuple[Predictions, dict[str, Any]]:
+        """Train all probes of the protocol; return the best one's predictions and settings."""
+        from workers.distributed.parallel_map import parallel_map
+        from workers.evaluation.probe import probe_predictions, select_best_probe
 
         data = self._probe_data()
         jobs = [(spec, self._protocol.seed) for spec in self._protocol.probes]
-        trained = each(_train, data, jobs, self._settings)
-        best = best_probe(list(track(trained, f"{self._protocol.name} probes", len(jobs))))
+        trained = parallel_map(_train_probe, data, jobs, self._settings)
+        best = select_best_probe(list(with_progress(trained, f"{self._protocol.name} probes", len(jobs))))
         ids = tuple(self.clips[row].clip_id for row in self._rows("test"))
-        told = {name: getattr(best.spec, name) for name in ("hidden", "batch", "learning_rate", "dropout")}
-        chosen = told | {"epochs": best.epochs, "valid": round(best.valid, 6)}
-        return probe_items(self._subject.names, ids, data, best), chosen
+        probe = {name: getattr(best.spec, name) for name in ("hidden", "batch", "learning_rate", "dropout")}
+        probe |= {"epochs": best.epochs, "valid": round(best.valid, 6)}
+        return probe_predictions(self._loaded.class_names, ids, data, best), probe
 
-    def _probe_data(self) -> Any:
+    def _probe_data(self) -> "ProbeData":
         from workers.evaluation.probe import ProbeData
         from workers.evaluation.zero_shot_retrieval import label_matrix
 
-        task, splits = self._subject.benchmark.task, self._protocol.splits
+        task = self._loaded.benchmark.task
         if task == "regression":
             truth = np.array([clip.targets for clip in self.clips], np.float64)
         else:
-            truth = label_matrix(self.clips, self._subject.names)
-        rows = {split: self._rows(split) for split in splits}
-        data = ProbeData(
-            task,
-            {name: self._vectors[at] for name, at in rows.items()},
-            {name: truth[at] for name, at in rows.items()},
-        )
-        return data.standardised() if self._protocol.inputs == "features" else data
+            truth = label_matrix(self.clips, self._loaded.class_names)
+        rows = {split: self._rows(split) for split in self._protocol.splits}
+        inputs = {split: self._vectors[indices] for split, indices in rows.items()}
+        data = ProbeData(task, inputs, {split: truth[indices] for split, indices in rows.items()})
+        return data.standardise() if self._protocol.inputs == "features" else data
 
     def _queries(self) -> tuple[str, ...]:
-        """All that a retrieval should ask, whether a clip that answers it has a vector or not."""
+        """Return every query of a retrieval, also those that no clip with a vector answers."""
         if self._protocol.name == "sentence-retrieval":
-            return tuple(dict.fromkeys(caption for clip in self._wanted for caption in clip.captions))
-        return self._subject.names
+            return tuple(dict.fromkeys(caption for clip in self._expected for caption in clip.captions))
+        return self._loaded.class_names
 
     def _rows(self, split: str) -> list[int]:
         return [row for row, clip in enumerate(self.clips) if clip.split == split]
 
     def _coverage(self) -> float:
-        """Of the split that lacks most."""
-        return min(_count(self.clips, split) / _count(self._wanted, split) for split in self._protocol.splits)
+        """Return the lowest coverage of a split."""
+        return min(_count(self.clips, split) / _count(self._expected, split) for split in self._protocol.splits)
 
 
 def _count(clips: list[Clip], split: str) -> int:
     return sum(clip.split == split for clip in clips)
 
 
-def _train(data: Any, job: tuple[Any, int]) -> Any:
-    """On a worker: torch is imported there."""
+def _train_probe(data: "ProbeData", job: tuple[ProbeSpec, int]) -> "ProbeResult":
+    """Train one probe, on a worker: torch is imported there."""
     from workers.evaluation.probe import train_probe
 
     return train_probe(data, *job)

@@ -1,147 +1,163 @@
-"""Encoders x metrics, by benchmark and protocol, with published figures beside ours and marked as such."""
+"""`tonelake leaderboard`: encoders x metrics, by benchmark and protocol, with published figures beside our own."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from lake.benchmarks.published import published
-from lake.benchmarks.registry import benchmark as known
-from lake.benchmarks.results import latest
+from flows.evaluation.figures import EvaluatedFigure, LeaderboardRow, coverage_text, figure_text
+from lake.benchmarks.published import read_published
+from lake.benchmarks.registry import find_benchmark
+from lake.benchmarks.results import EvaluationRow, latest_rows
 from lake.storage.lake import Lake
+from schemas.benchmarks import Published
 from schemas.errors import UserError
-from schemas.evaluations import LOWER_IS_BETTER
-from schemas.redaction import printable
+from schemas.evaluations import LOWER_IS_BETTER, Figure
+from schemas.redaction import replace_controls
 from schemas.settings import Settings
 from workers.evaluation.protocols import PROTOCOLS
 
-Row = dict[str, Any]
-
-_SHOWN = ("metric", "value", "low", "high")
+MAX_LISTED_NAMES = 8
 
 
-def leaderboard(settings: Settings, benchmark: str | None = None) -> list[Row]:
-    """One row a system, benchmark and protocol, the best by its main metric first.
+def build_leaderboard(settings: Settings, benchmark: str | None = None) -> list[LeaderboardRow]:
+    """Return a row per system, benchmark and protocol, the best by the main metric first.
 
-    `figures` maps a metric to value, low and high (None for published ones). `published` rows stand beside ours
-    where we judged that benchmark; with `benchmark` named, all of its published rows.
+    Published rows are included for each benchmark and protocol that this lake has evaluated; with `benchmark`, all
+    published rows of that benchmark. Raises UserError if the lake has no evaluation and `benchmark` is not given.
     """
     if benchmark:
-        known(benchmark)
-    ours = boards(latest(Lake.at(settings.lake, settings.s3), benchmark))
-    if not ours and not benchmark:
+        find_benchmark(benchmark)
+    own_rows = group_by_evaluation(latest_rows(Lake.at(settings.lake, settings.s3), benchmark))
+    if not own_rows and not benchmark:
         raise UserError(f"nothing was judged in {settings.lake}: run `tonelake evaluate rendered` first")
-    judged = {(row["benchmark"], row["protocol"]) for row in ours}
-    theirs = [
+    evaluated = {(row.benchmark, row.protocol) for row in own_rows}
+    published_rows = [
         row
-        for row in _published()
-        if row["benchmark"] == benchmark or (not benchmark and (row["benchmark"], row["protocol"]) in judged)
+        for row in _published_rows()
+        if row.benchmark == benchmark or (not benchmark and (row.benchmark, row.protocol) in evaluated)
     ]
-    return sorted(ours + theirs, key=_order)
+    return sorted(own_rows + published_rows, key=_order)
 
 
-def boards(rows: list[Row]) -> list[Row]:
-    """Rows of `evaluations`, one a metric -> one row an evaluation."""
-    found: dict[str, Row] = {}
+def group_by_evaluation(rows: Sequence[EvaluationRow]) -> list[LeaderboardRow]:
+    """Convert rows of `evaluations`, one a metric, to one row an evaluation."""
+    groups: dict[str, list[EvaluationRow]] = {}
     for row in rows:
-        board = found.setdefault(
-            row["evaluation_id"],
-            {name: row[name] for name in ("evaluation_id", "benchmark", "protocol", "embedding_version")}
-            | {name: row[name] for name in ("parameters", "corpus", "split_hash", "prompt")}
-            | {"system": row["encoder"], "how": _how(row), "figures": {}, "published": False, "source": row["run_id"]}
-            | {name: row[name] for name in ("coverage", "expected", "embedded", "partial", "dropped", "at")},
+        groups.setdefault(row.evaluation_id, []).append(row)
+    return [_leaderboard_row(group) for group in groups.values()]
+
+
+def _leaderboard_row(rows: list[EvaluationRow]) -> LeaderboardRow:
+    first = rows[0]
+    return LeaderboardRow(
+        benchmark=first.benchmark,
+        protocol=first.protocol,
+        system=first.encoder,
+        main_metric=next(row.metric for row in rows if row.is_main),
+        figures={row.metric: Figure(row.metric, row.value, row.low, row.high) for row in rows},
+        published=False,
+        source=first.run_id,
+        embedding_version=first.embedding_version,
+        how=_how(first),
+        evaluation_id=first.evaluation_id,
+        corpus=first.corpus,
+        split_hash=first.split_hash,
+        parameters=first.parameters,
+        prompt=first.prompt,
+        coverage=first.coverage,
+        expected=first.expected,
+        embedded=first.embedded,
+        partial=first.partial,
+        dropped=first.dropped,
+        at=first.at,
+    )
+
+
+def _how(row: EvaluationRow) -> str:
+    """Return what differs from the usual evaluation: fewer windows, a user's folder, a prompt, features."""
+    parts = []
+    if row.max_windows:
+        parts.append(f"at most {row.max_windows} windows")
+    if row.benchmark == "folder":
+        parts.append(row.corpus.split("@")[0])
+    if row.prompt not in (None, "{}"):
+        parts.append(repr(row.prompt))
+    if row.inputs == "features":
+        parts.append("features")
+    return ", ".join(parts)
+
+
+def _published_rows() -> list[LeaderboardRow]:
+    groups: dict[tuple[str, str, str], list[Published]] = {}
+    for figure in read_published():
+        groups.setdefault((figure.benchmark, figure.protocol, figure.system), []).append(figure)
+    return [
+        LeaderboardRow(
+            benchmark=benchmark,
+            protocol=protocol,
+            system=system,
+            main_metric=group[0].metric,
+            figures={figure.metric: Figure(figure.metric, figure.value) for figure in group},
+            published=True,
+            source=group[0].source,
         )
-        board["figures"][row["metric"]] = {name: row[name] for name in _SHOWN[1:]}
-        if row["is_main"]:
-            board["main_metric"] = row["metric"]
-        if "unchanged" in row:
-            board["unchanged"] = row["unchanged"]
-    return list(found.values())
+        for (benchmark, protocol, system), group in groups.items()
+    ]
 
 
-def show_leaderboard(rows: list[Row]) -> None:
-    """Prints a table a benchmark and protocol."""
-    from flows.console.tables import show
+def _order(row: LeaderboardRow) -> tuple[str, int, float]:
+    protocols = list(PROTOCOLS)
+    index = protocols.index(row.protocol) if row.protocol in protocols else len(protocols)
+    value = row.main_figure.value
+    return row.benchmark, index, value if row.main_metric in LOWER_IS_BETTER else -value
 
-    groups: dict[tuple[str, str], list[Row]] = {}
+
+def show_leaderboard(rows: Sequence[LeaderboardRow]) -> None:
+    """Print a table for each benchmark and protocol."""
+    groups: dict[tuple[str, str], list[LeaderboardRow]] = {}
     for row in rows:
-        groups.setdefault((row["benchmark"], row["protocol"]), []).append(row)
-    for (name, protocol), members in groups.items():
-        metrics = list(dict.fromkeys(metric for row in members for metric in row["figures"]))
-        lines = [
-            [row["system"], row["embedding_version"], row["how"]]
-            + [figure_text(row["figures"].get(metric), metric == row["main_metric"]) for metric in metrics]
-            + [coverage_text(row), "published" if row["published"] else "ours"]
-            for row in members
-        ]
-        columns = ["system", "version", "how", *metrics, "coverage", ""]
-        said = [place for place in range(len(columns)) if any(line[place] for line in lines)]
-        show(f"{name}, {protocol}", [columns[at] for at in said], [[line[at] for at in said] for line in lines])
+        groups.setdefault((row.benchmark, row.protocol), []).append(row)
+    for (benchmark, protocol), group in groups.items():
+        _show_group(f"{benchmark}, {protocol}", group)
     print("Intervals: 95 %, bootstrap over clips or queries. Ranks count from 1. Published: not computed here.")
 
 
-def show_figures(rows: list[Row]) -> None:
-    """What `evaluate` found, as the leaderboard shows it."""
-    show_leaderboard(boards(rows))
-    for row in boards(rows):
-        if row["dropped"]:
-            told = ", ".join(row["dropped"][:8]) + (" ..." if len(row["dropped"]) > 8 else "")
-            what = "queries" if row["protocol"].endswith("retrieval") else "classes"
-            line = f"{row['benchmark']}, {row['protocol']}: no figure counts {len(row['dropped'])} {what}: {told}"
-            print(printable(line))
+def _show_group(title: str, rows: list[LeaderboardRow]) -> None:
+    """Print the table of one benchmark and protocol, without the columns that are empty."""
+    from flows.console.tables import print_table
+
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row.figures))
+    columns = ["system", "version", "how", *metrics, "coverage", ""]
+    lines = [
+        [
+            row.system,
+            row.embedding_version,
+            row.how,
+            *(figure_text(row.figures.get(metric), metric == row.main_metric) for metric in metrics),
+            coverage_text(row),
+            "published" if row.published else "ours",
+        ]
+        for row in rows
+    ]
+    shown = [index for index in range(len(columns)) if any(line[index] for line in lines)]
+    print_table(title, [columns[index] for index in shown], [[line[index] for index in shown] for line in lines])
 
 
-def figures_markdown(rows: list[Row]) -> str:
-    """The figures of a run, for Prefect's page."""
+def show_figures(figures: Sequence[EvaluatedFigure]) -> None:
+    """Print the figures of an evaluation run like the leaderboard, and what they leave out."""
+    rows = group_by_evaluation([figure.row for figure in figures])
+    show_leaderboard(rows)
+    for row in rows:
+        if row.dropped:
+            names = ", ".join(row.dropped[:MAX_LISTED_NAMES]) + (" ..." if len(row.dropped) > MAX_LISTED_NAMES else "")
+            kind = "queries" if row.protocol.endswith("retrieval") else "classes"
+            line = f"{row.benchmark}, {row.protocol}: no figure counts {len(row.dropped)} {kind}: {names}"
+            print(replace_controls(line))
+
+
+def figures_markdown(figures: Sequence[EvaluatedFigure]) -> str:
+    """Return the figures of an evaluation run as Markdown, for Prefect's page."""
     lines = ["| benchmark | protocol | system | figures | coverage |", "|---|---|---|---|---|"]
-    for row in boards(rows):
-        told = ", ".join(f"{name} {figure_text(figure)}" for name, figure in row["figures"].items())
-        system = f"{row['system']} {row['embedding_version']}"
-        lines.append(f"| {row['benchmark']} | {row['protocol']} | {system} | {told} | {coverage_text(row)} |")
+    for row in group_by_evaluation([figure.row for figure in figures]):
+        text = ", ".join(f"{metric} {figure_text(figure)}" for metric, figure in row.figures.items())
+        system = f"{row.system} {row.embedding_version}"
+        lines.append(f"| {row.benchmark} | {row.protocol} | {system} | {text} | {coverage_text(row)} |")
     return "\n".join(lines)
-
-
-def coverage_text(row: Row) -> str:
-    """The share of clips that were judged; partial under 99 %."""
-    if row["published"]:
-        return ""
-    text = f"{row['embedded']:,} of {row['expected']:,}"
-    return f"{text}: partial, worst split {row['coverage']:.1%}" if row["partial"] else text
-
-
-def figure_text(figure: Row | None, with_interval: bool = True) -> str:
-    """A value, with its interval if it has one."""
-    if figure is None:
-        return ""
-    text = f"{figure['value']:.3f}" if abs(figure["value"]) < 10 else f"{figure['value']:.1f}"
-    if not with_interval or figure["low"] is None:
-        return text
-    digits = 3 if abs(figure["value"]) < 10 else 1
-    return f"{text} ({figure['low']:.{digits}f}-{figure['high']:.{digits}f})"
-
-
-def _how(row: Row) -> str:
-    """What is not the usual way: chunks, a prompt, features; and which folder of one's own it was."""
-    parts = [f"{row['chunks']} chunk{'s' if row['chunks'] > 1 else ''}"] if row["chunks"] else []
-    parts += [row["corpus"].split("@")[0]] if row["benchmark"] == "folder" else []
-    parts += [repr(row["prompt"])] if row["prompt"] not in (None, "{}") else []
-    return ", ".join(parts + (["features"] if row["inputs"] == "features" else []))
-
-
-def _published() -> list[Row]:
-    rows: dict[tuple[str, str, str], Row] = {}
-    for one in published():
-        row = rows.setdefault(
-            (one.benchmark, one.protocol, one.system),
-            {"evaluation_id": None, "benchmark": one.benchmark, "protocol": one.protocol, "embedding_version": ""}
-            | {"system": one.system, "how": "", "figures": {}, "published": True, "source": one.source}
-            | {"coverage": None, "expected": None, "embedded": None, "partial": False, "dropped": [], "at": None}
-            | {"parameters": None, "corpus": None, "split_hash": None, "prompt": None},
-        )
-        row["figures"][one.metric] = {"value": one.value, "low": None, "high": None}
-        row.setdefault("main_metric", one.metric)
-    return list(rows.values())
-
-
-def _order(row: Row) -> tuple[str, int, float]:
-    protocols = list(PROTOCOLS)
-    place = protocols.index(row["protocol"]) if row["protocol"] in protocols else len(protocols)
-    value = row["figures"][row["main_metric"]]["value"]
-    return row["benchmark"], place, value if row["main_metric"] in LOWER_IS_BETTER else -value

@@ -1,6 +1,5 @@
-"""A release as files for those who have no tonelake: Parquet, NumPy, Lance, faiss or hnswlib, and a manifest."""
+"""`tonelake export`: a release as Parquet, NumPy, Lance, faiss or hnswlib files, with a manifest."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -9,164 +8,137 @@ from typing import Any
 
 import numpy as np
 
-from flows.console.progress import track
-from flows.search.search import held
+from flows.console.progress import Log, with_progress
+from flows.export.source import ExportSource, resolve_source
 from lake.catalogue.runs import RunRecord, new_run_id
-from lake.export.folder import Folder, fits
-from lake.export.formats import Piece, index_of, kept, pieces, removed_piece
-from lake.export.log import record, require_outside
-from lake.export.rows import BATCH_ROWS, Rows, changed_places, removed_tracks
-from lake.releases.releases import Say, as_released, is_there, release, releases, snapshot
-from lake.storage.lake import Lake
-from lake.storage.lease import Lease
-from schemas.encoders import EncoderSpec
+from lake.export.folder import ExportFolder, matches_plan
+from lake.export.formats import OutputFile, describe_index, is_reusable, plan_files, removed_file
+from lake.export.log import record_export, require_outside
+from lake.export.rows import BATCH_ROWS, SnapshotRows, changed_indices, removed_tracks
+from lake.releases.releases import find_release, open_release
+from lake.storage.lease import Lease, export_lease
 from schemas.errors import UserError
-from schemas.exports import FORMATS, Export
+from schemas.exports import FORMATS
 from schemas.releases import Snapshot
 from schemas.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What to export where: a release by its number, else what `held` gives; `since` an earlier one."""
+    """What to export, and to which folder.
+
+    `release` is a number; without it, `resolve_reader` decides. With `since`, only what changed since that earlier
+    release is exported.
+    """
 
     folder: str
-    number: int | None = None
+    release: int | None = None
     since: int | None = None
     format: str = "parquet"
     embedding_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is read: the lake, a snapshot of one version's table, and the release it is of, if any."""
+def write_export(request: ExportRequest, settings: Settings, log: Log, *, replaces: bool = False) -> dict[str, Any]:
+    """Write an export and its manifest.
 
-    lake: Lake
-    spec: EncoderSpec
-    snapshot: Snapshot
-    release: int | None
-
-    def require_current(self) -> None:
-        """UserError where a takedown came since: it missed an export that was not yet written down."""
-        if not is_there(self.lake, self.snapshot):
-            raise UserError(f"{self.snapshot.table} was rebuilt meanwhile: run the same command again")
-        if self.release and release(self.lake, self.release).snapshot != self.snapshot:
-            raise UserError(f"release {self.release} was rebuilt meanwhile: run the same command again")
-
-    def export(self, uri: str, form: str, run_id: str, **more: Any) -> Export:
-        """Its row in the book, before it is whole."""
-        version = (self.spec.name, self.spec.embedding_version)
-        return Export(uri, self.release, more.pop("since", None), form, *version, run_id, datetime.now(UTC), **more)
-
-
-def chosen(settings: Settings, embedding_version: str | None, number: int | None) -> Chosen:
-    """As `held` chooses; a table that is of no release is read as it is at this moment to the end."""
-    found, spec = held(settings, embedding_version, number)
-    lake = Lake.at(settings.lake, settings.s3)
-    for one in reversed(releases(lake)):
-        if (one.snapshot.table, one.snapshot.lance_version) in found.pins and number in (None, one.number):
-            return Chosen(lake, spec, one.snapshot, one.number)
-    return Chosen(lake, spec, snapshot(lake, spec), None)
-
-
-def export(request: ExportRequest, settings: Settings, say: Say, *, replaces: bool = False) -> dict[str, Any]:
-    """Writes an export and its manifest, which it returns with `done`: whether anything was to be done.
-
-    A folder that holds the same is left as it is; one that holds it as it was before its release was rebuilt is
-    replaced, and so is any other export with `replaces`. UserError for a folder that holds anything else.
+    Return the manifest, with `folder` and with `done`, which is False if nothing had to be written. A folder that
+    holds the same export is left as it is. An export of the same release from before the release was rebuilt is
+    replaced; with `replaces` any other export too. Raises UserError if the folder holds anything else.
     """
     if request.format not in FORMATS:
         raise UserError(f"there is no format {request.format!r}: use {', '.join(FORMATS)}")
-    source = chosen(settings, request.embedding_version, request.number)
-    before = _before(source, request.since)
-    folder = Folder.at(request.folder, settings.s3)
-    if not folder.is_begun():
+    source = resolve_source(settings, request.embedding_version, request.release)
+    before = _snapshot_before(source, request.since)
+    folder = ExportFolder.at(request.folder, settings.s3)
+    if not folder.is_started():
         require_outside(source.lake, folder.uri)
-    plan = _plan(source, before, request.format) | {"since": request.since}
-    index_of(plan, 0)
-    with Lease(source.lake, lease_name(folder.uri), run_id := new_run_id(), say):
-        there = folder.manifest()
-        _require_free(folder, there, plan, replaces)
-        if there and fits(there, plan):
-            folder.settle()
-            return there | {"done": False, "folder": folder.uri}
-        with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as book:
-            row = record(source.lake, source.export(folder.uri, request.format, run_id, since=request.since))
+    plan = _plan(source, before, request)
+    describe_index(plan, 0)  # raises here, not after an hour, if a package is missing
+    run_id = new_run_id()
+    with Lease(source.lake, export_lease(folder.uri), run_id, log):
+        existing = folder.read_manifest()
+        _require_replaceable(folder, existing, plan, replaces)
+        if existing and matches_plan(existing, plan):
+            folder.remove_temporary_files()
+            return existing | {"done": False, "folder": folder.uri}
+        with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as run:
+            entry = source.log_entry(folder.uri, request.format, run_id, since=request.since)
+            entry = record_export(source.lake, entry)
             source.require_current()
-            manifest = _written(source, before, folder, plan, run_id)
-            record(source.lake, replace(row, tracks=manifest["tracks"]))
-            book.done({name: manifest[name] for name in ("tracks", "removed")})
+            manifest = _write_files(source, before, folder, plan, run_id)
+            record_export(source.lake, replace(entry, tracks=manifest["tracks"]))
+            run.finish({name: manifest[name] for name in ("tracks", "removed")})
     return manifest | {"done": True, "folder": folder.uri}
 
 
-def lease_name(uri: str) -> str:
-    """Two that write to one place: one does, the other is told."""
-    return f"export-{hashlib.sha256(uri.encode()).hexdigest()[:12]}"
+def _snapshot_before(source: ExportSource, since: int | None) -> Snapshot | None:
+    """Return the snapshot of the release that a reader already has.
 
-
-def _before(source: Chosen, since: int | None) -> Snapshot | None:
-    """The snapshot of the release that a reader has already; UserError where its vectors are of another version."""
+    Raises UserError if its vectors are of another encoder version.
+    """
     if since is None:
         return None
-    old = release(source.lake, since)
-    if old.snapshot.embedding_version != source.spec.embedding_version:
+    release = find_release(source.lake, since)
+    if release.snapshot.embedding_version != source.spec.embedding_version:
         raise UserError(
-            f"{old.title} is of another version than {source.spec.name} {source.spec.embedding_version}: their "
+            f"{release.title} is of another version than {source.spec.name} {source.spec.embedding_version}: their "
             "vectors never meet; export without --since"
         )
-    as_released(source.lake, old)
-    return old.snapshot
+    open_release(source.lake, release)
+    return release.snapshot
 
 
-def _plan(source: Chosen, before: Snapshot | None, form: str) -> dict[str, Any]:
-    """All that decides what an export holds; two of one plan hold the same."""
+def _plan(source: ExportSource, before: Snapshot | None, request: ExportRequest) -> dict[str, Any]:
+    """Return everything that decides the content of an export; equal plans give equal exports."""
     return {
         "lake": source.lake.uri,
         "release": source.release,
-        "format": form,
+        "format": request.format,
         "embedding_version": source.spec.embedding_version,
         "snapshot": asdict(source.snapshot),
         "since_snapshot": asdict(before) if before else None,
+        "since": request.since,
     }
 
 
-def _require_free(folder: Folder, there: dict[str, Any] | None, plan: dict[str, Any], replaces: bool) -> None:
-    """UserError where the folder holds what this export is not to replace."""
-    if there is None:
-        if not folder.is_begun() and folder.names():
+def _require_replaceable(
+    folder: ExportFolder, existing: dict[str, Any] | None, plan: dict[str, Any], replaces: bool
+) -> None:
+    """Raise UserError if the folder holds something that this export must not replace."""
+    if existing is None:
+        if not folder.is_started() and folder.file_names():
             raise UserError(f"{folder.uri} holds files that are no export: give an empty folder or a new one")
         return
-    same = ("lake", "release", "since", "format", "embedding_version")
+    identity = ["lake", "release", "since", "format", "embedding_version"]
     if plan["release"] is None:
-        same += ("snapshot",)
-    if not replaces and any(there.get(name) != plan[name] for name in same):
-        what = f"release {there.get('release')} as {there.get('format')}"
-        what += f" since {there['since']}" if there.get("since") else ""
-        raise UserError(f"{folder.uri} holds another export ({what}): give another folder, or --replace it")
+        identity.append("snapshot")
+    if not replaces and any(existing.get(name) != plan[name] for name in identity):
+        title = f"release {existing.get('release')} as {existing.get('format')}"
+        if existing.get("since"):
+            title += f" since {existing['since']}"
+        raise UserError(f"{folder.uri} holds another export ({title}): give another folder, or --replace it")
 
 
-def _written(
-    source: Chosen, before: Snapshot | None, folder: Folder, plan: dict[str, Any], run_id: str
+def _write_files(
+    source: ExportSource, before: Snapshot | None, folder: ExportFolder, plan: dict[str, Any], run_id: str
 ) -> dict[str, Any]:
-    """All files, each when it is not there yet, then the manifest."""
-    folder.begin(plan)
-    places = _changed(source, before) if before else None
-    rows = Rows(source.lake, source.snapshot, places)
-    files = pieces(folder, rows, plan)
+    """Write the files that are not there yet, then the manifest, and return the manifest."""
+    folder.start(plan)
+    indices = _changed_rows(source, before) if before else None
+    rows = SnapshotRows(source.lake, source.snapshot, indices)
+    files = plan_files(folder, rows, plan)
     removed = removed_tracks(source.lake, before, source.snapshot) if before else None
     if removed is not None:
-        files.append(removed_piece(removed))
-    batches = sum(-(-piece.rows // BATCH_ROWS) for piece in files)
-    for _ in track(_write(folder, files), f"exporting {len(rows):,} tracks", batches):
+        files.append(removed_file(removed))
+    batches = sum(-(-file.rows // BATCH_ROWS) for file in files)
+    for _ in with_progress(_write_missing(folder, files), f"exporting {len(rows):,} tracks", batches):
         pass
-    listed = [(name, piece) for piece in files for name in folder.below(piece.name)]
-    checked = track(listed, "checking what was written", len(listed))
     manifest = plan | {
         "dim": source.spec.head.dim,
         "tracks": len(rows),
         "removed": len(removed) if removed is not None else 0,
-        **index_of(plan, len(rows)),
-        "files": [folder.file(name) | ({"rows": piece.rows} if name == piece.name else {}) for name, piece in checked],
+        **describe_index(plan, len(rows)),
+        "files": _describe_files(folder, files),
         "encoder": json.loads(source.spec.to_json()),
         "run_id": run_id,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -175,14 +147,30 @@ def _written(
     return manifest
 
 
-def _changed(source: Chosen, before: Snapshot) -> np.ndarray:
-    found = changed_places(source.lake, before, source.snapshot)
+def _changed_rows(source: ExportSource, before: Snapshot) -> np.ndarray:
+    """Return the row numbers in the snapshot of the tracks that changed since `before`."""
+    changed = changed_indices(source.lake, before, source.snapshot)
     batches = -(-source.snapshot.tracks // BATCH_ROWS)
-    return np.concatenate([np.empty(0, np.int64), *track(found, "comparing two releases", batches)])
+    return np.concatenate([np.empty(0, np.int64), *with_progress(changed, "comparing two releases", batches)])
 
 
-def _write(folder: Folder, files: list[Piece]) -> Iterator[None]:
-    for piece in files:
-        if not kept(folder, piece):
-            with folder.writing(piece.name) as path:
-                yield from piece.write(path)
+def _write_missing(folder: ExportFolder, files: list[OutputFile]) -> Iterator[None]:
+    for file in files:
+        if not is_reusable(folder, file):
+            with folder.writing(file.name) as path:
+                yield from file.write(path)
+
+
+def _describe_files(folder: ExportFolder, files: list[OutputFile]) -> list[dict[str, Any]]:
+    """Read every file back and return its name, size and hash.
+
+    A file that is not a folder has `rows` too.
+    """
+    names = [(name, file) for file in files for name in folder.staged_files(file.name)]
+    descriptions = []
+    for name, file in with_progress(names, "checking what was written", len(names)):
+        description = folder.describe_file(name)
+        if name == file.name:
+            description |= {"rows": file.rows}
+        descriptions.append(description)
+    return descriptions

@@ -1,43 +1,45 @@
-"""The nearest other tracks of every track, as one Parquet file: exact, in blocks on Ray."""
+"""`tonelake similar`: the exact k nearest other tracks of every track, computed on Ray."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from flows.console.progress import track
-from flows.export.export import Chosen, chosen, lease_name
+from flows.console.progress import Log, with_progress
+from flows.export.source import ExportSource, resolve_source
 from lake.catalogue.runs import RunRecord, new_run_id
-from lake.export.log import record, require_outside
-from lake.export.neighbours import File, blocks_of, order_of
-from lake.releases.releases import Say
-from lake.storage.lease import Lease
+from lake.export.log import record_export, require_outside
+from lake.export.neighbours import NeighboursWriter, sorted_track_ids, vector_blocks
+from lake.storage.lease import Lease, export_lease
 from schemas.errors import UserError
 from schemas.exports import SIMILAR
 from schemas.settings import Settings
 
-BLOCK_ROWS = 4096  # a product of two is 64 MB; larger blocks are no faster
+BLOCK_ROWS = 4096  # the product of two blocks is 64 MB; larger blocks are no faster
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
-    """Which neighbours go to which file."""
+class NeighboursRequest:
+    """The file to write, the number of neighbours, and what to read."""
 
     out: str
     k: int = 100
-    number: int | None = None
+    release: int | None = None
     embedding_version: str | None = None
 
 
-def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool = False) -> dict[str, Any]:
-    """Writes track_id, neighbours and scores of every track, sorted by track_id; says what it is of, and `done`.
+def write_neighbours(
+    request: NeighboursRequest, settings: Settings, log: Log, *, replaces: bool = False
+) -> dict[str, Any]:
+    """Write track_id, neighbours and scores of every track, sorted by track_id.
 
-    The same vectors give the same file. Tracks of the same content count as neighbours. A killed one goes on with the
-    blocks it has. UserError where the file is of another release, version or k, unless it is to be replaced.
+    Return what the file is of, and `done`, which is False if nothing had to be written. The same vectors give the same
+    file. Tracks of the same content count as neighbours. A run after a kill reuses the finished blocks. Raises
+    UserError if the file is of another release, version or k, unless `replaces`.
     """
-    source = chosen(settings, request.embedding_version, request.number)
-    file = File.at(request.out, settings.s3)
-    if not file.is_begun():
-        require_outside(source.lake, file.uri)
-    k = min(request.k, source.snapshot.tracks - 1)
+    source = resolve_source(settings, request.embedding_version, request.release)
+    writer = NeighboursWriter.at(request.out, settings.s3)
+    if not writer.is_started():
+        require_outside(source.lake, writer.uri)
+    tracks = source.snapshot.tracks
     plan = {
         "lake": source.lake.uri,
         "release": source.release,
@@ -45,39 +47,44 @@ def similar(request: Neighbours, settings: Settings, say: Say, *, replaces: bool
         "k": request.k,
         "snapshot": asdict(source.snapshot),
     }
-    told = {**plan, "tracks": source.snapshot.tracks, "file": file.uri}
-    with Lease(source.lake, lease_name(file.uri), run_id := new_run_id(), say):
-        there = file.plan()
-        if there == plan:
-            file.settle()
-            return told | {"done": False}
-        rebuilt = there is None or (plan["release"] and there | {"snapshot": None} == plan | {"snapshot": None})
-        if not (replaces or rebuilt):
-            raise UserError(f"{file.uri} holds other neighbours: give another name, or --replace it")
-        with RunRecord(source.lake, run_id, SIMILAR, source.spec, asdict(request)) as book:
-            row = record(source.lake, source.export(file.uri, SIMILAR, run_id, k=request.k))
+    summary = {**plan, "tracks": tracks, "file": writer.uri}
+    run_id = new_run_id()
+    with Lease(source.lake, export_lease(writer.uri), run_id, log):
+        existing = writer.read_plan()
+        if existing == plan:
+            writer.remove_temporary_files()
+            return summary | {"done": False}
+        if not (replaces or existing is None or _is_earlier_snapshot(existing, plan)):
+            raise UserError(f"{writer.uri} holds other neighbours: give another name, or --replace it")
+        with RunRecord(source.lake, run_id, SIMILAR, source.spec, asdict(request)) as run:
+            entry = record_export(source.lake, source.log_entry(writer.uri, SIMILAR, run_id, k=request.k))
             source.require_current()
-            _written(source, file, plan, k, settings)
-            record(source.lake, replace(row, tracks=source.snapshot.tracks))
-            book.done({"tracks": source.snapshot.tracks})
-    return told | {"done": True}
+            _write_blocks(source, writer, plan, min(request.k, tracks - 1), settings)
+            record_export(source.lake, replace(entry, tracks=tracks))
+            run.finish({"tracks": tracks})
+    return summary | {"done": True}
 
 
-def _written(source: Chosen, file: File, plan: dict[str, Any], k: int, settings: Settings) -> None:
-    file.begin(plan)
-    names, order = order_of(source.lake, source.snapshot)
+def _is_earlier_snapshot(existing: dict[str, Any], plan: dict[str, Any]) -> bool:
+    """Return whether a file is of the same release, from before that release was rebuilt."""
+    return plan["release"] is not None and existing | {"snapshot": None} == plan | {"snapshot": None}
+
+
+def _write_blocks(
+    source: ExportSource, writer: NeighboursWriter, plan: dict[str, Any], k: int, settings: Settings
+) -> None:
+    """Compute the missing blocks, then join all of them into the file."""
+    writer.start(plan)
+    track_ids, order = sorted_track_ids(source.lake, source.snapshot)
     count = -(-len(order) // BLOCK_ROWS)
-    todo = [block for block in range(count) if not file.has(block)]
-    if todo:
-        from workers.distributed.cluster import (  # Ray takes seconds: not where all parts are there
-            neighbours,
-            shared_blocks,
-        )
+    missing = [block for block in range(count) if not writer.has_block(block)]
+    if missing:
+        from workers.distributed.knn import find_neighbours, share_blocks  # Ray takes seconds to import
 
-        blocks = blocks_of(source.lake, source.snapshot, order, BLOCK_ROWS)
-        shared = shared_blocks(track(blocks, "reading vectors", count), settings)
-        found = zip(todo, neighbours(shared, todo, k, settings), strict=True)
-        for block, best in track(found, f"nearest of {len(order):,} tracks", len(todo)):
-            file.add(block, names, block * BLOCK_ROWS, best.rows, best.scores)
-    for _ in track(file.complete(count, plan), "writing the file", count):
+        blocks = vector_blocks(source.lake, source.snapshot, order, BLOCK_ROWS)
+        shared = share_blocks(with_progress(blocks, "reading vectors", count), settings)
+        results = zip(missing, find_neighbours(shared, missing, k, settings), strict=True)
+        for block, nearest in with_progress(results, f"nearest of {len(order):,} tracks", len(missing)):
+            writer.write_block(block, track_ids, block * BLOCK_ROWS, nearest.rows, nearest.scores)
+    for _ in with_progress(writer.complete(count, plan), "writing the file", count):
         pass

@@ -1,70 +1,83 @@
-"""Exports written anew in their places, after a takedown has changed what their releases hold."""
+"""Rebuild recorded exports after a takedown has changed their releases."""
 
-from flows.export.export import ExportRequest, export
-from flows.export.neighbours import Neighbours, similar
-from lake.catalogue.encoders import choose
-from lake.export.folder import Folder
-from lake.export.log import drop, out_of_reach
-from lake.export.neighbours import File
-from lake.releases.releases import Say, is_there, release
+from flows.console.progress import Log
+from flows.export.export import ExportRequest, write_export
+from flows.export.neighbours import NeighboursRequest, write_neighbours
+from lake.catalogue.encoders import choose_encoder_version
+from lake.export.folder import ExportFolder
+from lake.export.log import drop_export, unreachable_reason
+from lake.export.neighbours import NeighboursWriter
+from lake.releases.releases import find_release, is_readable
 from lake.storage.lake import Lake
 from schemas.errors import UserError
-from schemas.exports import SIMILAR, Export, Rewritten
-from schemas.redaction import redacted
+from schemas.exports import SIMILAR, Export, RebuiltExport
+from schemas.redaction import redact
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 
 
-def again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> Rewritten:
-    """Writes a recorded export anew in its place, from its release as that is now; says what became of it.
+def rebuild_export(lake: Lake, settings: Settings, recorded: Export, log: Log) -> RebuiltExport:
+    """Write a recorded export again, in place, from its release as it is now.
 
-    Where the release was retired nothing can be written in its place: the export is removed. One that its owner
-    deleted is dropped from the book; one that cannot be reached or written stays there, for another try.
+    If the files of its release were dropped, the export cannot be written and is removed. An export that its owner
+    deleted is dropped from the log. One that cannot be reached or written stays in the log, for another try.
     """
-    from botocore.exceptions import BotoCoreError  # what s3fs lets through where no store answers
+    from botocore.exceptions import BotoCoreError  # s3fs lets it through if no store answers
 
-    if reason := out_of_reach(recorded):
-        return Rewritten(recorded.uri, "out of reach", reason)
+    if reason := unreachable_reason(recorded):
+        return RebuiltExport(recorded.uri, "out of reach", reason)
     try:
-        state, message = _again(lake, settings, recorded, say)
+        state, message = _rebuild(lake, settings, recorded, log)
     except (UserError, OSError, BotoCoreError) as error:
-        return Rewritten(recorded.uri, "out of reach", redacted(str(error)))
+        return RebuiltExport(recorded.uri, "out of reach", redact(str(error)))
     if state in ("gone", "removed"):
-        drop(lake, recorded.uri)
-    return Rewritten(recorded.uri, state, message)
+        drop_export(lake, recorded.uri)
+    return RebuiltExport(recorded.uri, state, message)
 
 
-def _again(lake: Lake, settings: Settings, recorded: Export, say: Say) -> tuple[str, str]:
-    place = File.at(recorded.uri, settings.s3) if recorded.format == SIMILAR else Folder.at(recorded.uri, settings.s3)
-    if not place.is_begun():
-        return "gone", "no export is there any more: its owner deleted it, or moved it where nobody is told of"
-    _require_own(lake, place, settings)
-    needed = [release(lake, number) for number in (recorded.release, recorded.since) if number]
-    retired = [one.title for one in needed if not is_there(lake, one.snapshot)]
-    if retired or not (recorded.release or _holds(lake, recorded.embedding_version)):
-        place.remove()
-        why = f"the files of {' and '.join(retired)} were given up" if retired else "the lake holds nothing of it now"
-        return "removed", why
+def _rebuild(lake: Lake, settings: Settings, recorded: Export, log: Log) -> tuple[str, str]:
+    """Rebuild or remove the export; return the new state and a message."""
+    is_neighbours = recorded.format == SIMILAR
+    existing: NeighboursWriter | ExportFolder
+    if is_neighbours:
+        existing = NeighboursWriter.at(recorded.uri, settings.s3)
+    else:
+        existing = ExportFolder.at(recorded.uri, settings.s3)
+    if not existing.is_started():
+        return "gone", "there is no export any more: its owner deleted or moved it"
+    _require_same_lake(lake, existing, settings)
+    needed = [find_release(lake, number) for number in (recorded.release, recorded.since) if number]
+    dropped = [release.title for release in needed if not is_readable(lake, release.snapshot)]
+    if dropped:
+        existing.remove()
+        return "removed", f"the files of {' and '.join(dropped)} were dropped"
+    if recorded.release is None and not _has_rows(lake, recorded.embedding_version):
+        existing.remove()
+        return "removed", "the lake has no rows of its version any more"
     version = None if recorded.release else recorded.embedding_version
-    if recorded.format == SIMILAR:
-        done = similar(Neighbours(recorded.uri, recorded.k, recorded.release, version), settings, say, replaces=True)
+    if is_neighbours:
+        assert recorded.k is not None, "a file of neighbours is recorded with its k"
+        neighbours_request = NeighboursRequest(recorded.uri, recorded.k, recorded.release, version)
+        result = write_neighbours(neighbours_request, settings, log, replaces=True)
     else:
         request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version)
-        done = export(request, settings, say, replaces=True)
-    return ("written anew", f"{done['tracks']:,} tracks") if done["done"] else ("unchanged", "it holds the same still")
+        result = write_export(request, settings, log, replaces=True)
+    if result["done"]:
+        return "written anew", f"{result['tracks']:,} tracks"
+    return "unchanged", "it still holds the same rows"
 
 
-def _require_own(lake: Lake, place: Folder | File, settings: Settings) -> None:
-    """UserError where the book is a copy, or a stranger's, and what is there is another lake's: not ours to touch.
+def _require_same_lake(lake: Lake, existing: ExportFolder | NeighboursWriter, settings: Settings) -> None:
+    """Raise UserError if the files there are an export of another lake.
 
-    A lake that was moved has exports of the place where it was.
+    That happens where the log was copied or forged. A lake that was moved is no other lake: its exports name the
+    address where it was, and there is no lake any more.
     """
-    other = (place.plan() or {}).get("lake", lake.uri)
-    if other != lake.uri and "tracks" in Lake.at(other, settings.s3).names():
-        raise UserError(f"what is there is an export of the lake {other}")
+    other = (existing.read_plan() or {}).get("lake", lake.uri)
+    if other != lake.uri and "tracks" in Lake.at(other, settings.s3).table_names():
+        raise UserError(f"the files there are an export of the lake {other}")
 
 
-def _holds(lake: Lake, embedding_version: str) -> bool:
-    """Whether the version's table has rows still."""
-    name = embeddings_table(choose(lake, "", embedding_version).spec)
-    return name in lake.names() and lake.table(name).count_rows() > 0
+def _has_rows(lake: Lake, embedding_version: str) -> bool:
+    name = embeddings_table(choose_encoder_version(lake, "", embedding_version).spec)
+    return name in lake.table_names() and lake.table(name).count_rows() > 0

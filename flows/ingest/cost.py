@@ -1,4 +1,4 @@
-"""What a run costs: seconds of the cores and GPUs that it holds, and money at the settings' prices."""
+"""What a run costs: reserved core and GPU seconds, and their price by the settings."""
 
 from dataclasses import dataclass
 
@@ -6,33 +6,38 @@ from schemas.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
-    """One encoder's share of a run: all of it, or where several encoders were heard `together` an equal part each.
+class Cost:
+    """One encoder's share of a run's cost.
 
-    `wall_seconds` are the whole run's. Cores and GPUs count for as long as they are held, at work or not: that is what
-    a machine costs. `money` is None where the price of something that was held is not told.
+    Several encoders that share a run take an equal share each, and `shared_with` names all of them; `wall_seconds` are
+    those of the whole run.
+    Cores and GPUs count for as long as they are reserved, busy or idle: that is what a machine costs. `cost` is None
+    if the settings lack a price that is needed.
     """
 
     wall_seconds: float
     core_seconds: float
     gpu_seconds: float
     bytes_written: int
-    money: float | None
+    cost: float | None
     currency: str
-    together: tuple[str, ...]
+    shared_with: tuple[str, ...]
 
     @classmethod
     def of(
-        cls, names: tuple[str, ...], wall: float, held: tuple[int, int], bytes_written: int, settings: Settings
-    ) -> "Bill":
-        """Of a run of so many seconds that held so many cores and GPUs."""
-        cores, gpus = (round(wall * count / len(names), 1) for count in held)
-        told = money(cores, gpus, settings)
-        return cls(round(wall, 1), cores, gpus, bytes_written, told, settings.currency, names)
+        cls, names: tuple[str, ...], wall: float, reserved: tuple[int, int], bytes_written: int, settings: Settings
+    ) -> "Cost":
+        """Return the share of each of the named encoders in a run.
+
+        The run took `wall` seconds, with so many `reserved` cores and GPUs.
+        """
+        cores, gpus = (round(wall * count / len(names), 1) for count in reserved)
+        price = price_of(cores, gpus, settings)
+        return cls(round(wall, 1), cores, gpus, bytes_written, price, settings.currency, names)
 
 
-def money(core_seconds: float, gpu_seconds: float | None, settings: Settings) -> float | None:
-    """In the settings' currency; None where a price that is needed is not told, or the seconds are not known."""
+def price_of(core_seconds: float, gpu_seconds: float | None, settings: Settings) -> float | None:
+    """Return the price in the settings' currency; None if it is not known."""
     if gpu_seconds is None:
         return None
     used = [(core_seconds, settings.price_core_hour), (gpu_seconds, settings.price_gpu_hour)]

@@ -1,4 +1,4 @@
-"""What a run would do and take: `tonelake index --dry-run`. Writes nothing."""
+"""What a run would do and cost: `tonelake index --dry-run`. Writes nothing."""
 
 import os
 from dataclasses import dataclass
@@ -7,66 +7,72 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from flows.ingest.cost import money
-from flows.ingest.embed import audio_of, shards
+from flows.ingest.cost import price_of
+from flows.ingest.embed import estimate_audio_seconds, shards
 from flows.ingest.report import IndexRequest
-from lake.catalogue.identity import identified
-from lake.catalogue.plan import coverage, plan
+from lake.catalogue.identity import with_permanent_ids
+from lake.catalogue.plan import coverage, make_plan
 from lake.catalogue.runs import last_counts
-from lake.catalogue.tracks import known
-from lake.embeddings.reuse import unheard
+from lake.catalogue.tracks import is_registered
+from lake.embeddings.reuse import tracks_needing_audio
 from lake.sources.listing import list_sources
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
 from schemas.settings import Settings
-from workers.encoders.base.registration import Entry
-from workers.encoders.registry import runnable
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.registry import require_runnable
 
 START_SECONDS = 12.0
 
 
 def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
-    """Coverage of the sources as it is now, and what embedding the pending would take: audio, wall, core and GPU
-    seconds (None where that is not known before a first run), money at the settings' prices (None: not told).
+    """Return the current coverage of the sources, and what embedding the pending tracks would take.
+
+    The figures are those of `estimate_cost`. Raises UserError if a source cannot be listed or the encoder cannot run.
     """
-    entry = runnable(settings.encoder, settings)
-    spec = entry.spec.limited(request.windows)
+    encoder = require_runnable(settings.encoder, settings)
+    spec = encoder.spec.with_max_windows(request.max_windows)
     lake = Lake.at(settings.lake, settings.s3)
     listing = list_sources(list(request.sources), settings.s3, settings.allow_outside)
-    found, new, audio_seconds, asked = Coverage(), 0, 0.0, 0
-    tracks, _ = identified(lake, listing)
+    tracks, _ = with_permanent_ids(lake, listing)
+    total = Coverage()
+    new, to_embed, audio_seconds = 0, 0, 0.0
     for shard in shards(tracks, settings.shard_tracks):
-        state = plan(lake, spec, shard)
-        found += coverage(state)
-        new += len(shard) - (pc.sum(known(lake, shard)).as_py() or 0)
-        todo = state.pending.slice(0, None if request.limit is None else max(0, request.limit - asked))
-        asked += len(todo)
-        audio_seconds += audio_of(unheard(lake, spec, todo))
+        plan = make_plan(lake, spec, shard)
+        total += coverage(plan)
+        new += len(shard) - (pc.sum(is_registered(lake, shard)).as_py() or 0)
+        remaining = None if request.limit is None else max(0, request.limit - to_embed)
+        pending = plan.pending.slice(0, remaining)
+        to_embed += len(pending)
+        audio_seconds += estimate_audio_seconds(tracks_needing_audio(lake, spec, pending))
     return {
         "encoder": spec.name,
         "embedding_version": spec.embedding_version,
-        **found.as_dict(),
+        **total.to_json(),
         "new": new,
         "skipped": listing.skipped,
-        "would_embed": asked,
-        **bill_before(lake, entry, spec, audio_seconds, settings),
+        "would_embed": to_embed,
+        **estimate_cost(lake, encoder, spec, audio_seconds, settings),
     }
 
 
-def bill_before(
-    lake: Lake, entry: Entry, spec: EncoderSpec, audio_seconds: float, settings: Settings
+def estimate_cost(
+    lake: Lake, encoder: EncoderRegistration, spec: EncoderSpec, audio_seconds: float, settings: Settings
 ) -> dict[str, Any]:
-    """What it would take to embed so much audio."""
-    pace = _pace(lake, entry, spec, settings)
-    seconds = START_SECONDS + audio_seconds / pace.factor if audio_seconds else 0.0
+    """Estimate the time and price of embedding `audio_seconds` of audio.
+
+    Times are in seconds; GPU seconds are None if unknown before a first run, the price if the settings lack one.
+    """
+    pace = _pace(lake, encoder, spec, settings)
+    seconds = START_SECONDS + audio_seconds / pace.realtime_factor if audio_seconds else 0.0
     gpu_seconds = None if pace.gpus is None else round(seconds * pace.gpus, 1)
     return {
         "estimated_audio_seconds": round(audio_seconds, 1),
         "estimated_seconds": round(seconds, 1),
         "core_seconds": round(seconds * pace.cores, 1),
         "gpu_seconds": gpu_seconds,
-        "money": money(seconds * pace.cores, gpu_seconds, settings),
+        "cost": price_of(seconds * pace.cores, gpu_seconds, settings),
         "currency": settings.currency,
         "basis": f"{pace.basis}; lengths from file sizes",
     }
@@ -74,21 +80,29 @@ def bill_before(
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """Seconds of audio a second of a run, and the cores and GPUs it holds; None where nobody can know."""
+    """Seconds of audio per second of a run, with its cores and GPUs (None: unknown)."""
 
-    factor: float
+    realtime_factor: float
     cores: float
     gpus: float | None
     basis: str
 
 
-def _pace(lake: Lake, entry: Entry, spec: EncoderSpec, settings: Settings) -> _Pace:
-    """As the last run of the encoder on this lake, else by the figure that its entry states for one core."""
+def _pace(lake: Lake, encoder: EncoderRegistration, spec: EncoderSpec, settings: Settings) -> _Pace:
+    """Return the pace of the last run on this lake, else the encoder's registered pace."""
     if last := last_counts(lake, spec.embedding_version):
-        wall = last["wall_seconds"]
-        held = last["core_seconds"] / wall, last["gpu_seconds"] / wall
-        return _Pace(last["audio_seconds"] / wall, *held, f"measured by run {last['run_id']} of this lake")
+        wall_seconds = last["wall_seconds"]
+        return _Pace(
+            realtime_factor=last["audio_seconds"] / wall_seconds,
+            cores=last["core_seconds"] / wall_seconds,
+            gpus=last["gpu_seconds"] / wall_seconds,
+            basis=f"measured by run {last['run_id']} of this lake",
+        )
     cores = settings.cpus or os.cpu_count() or 1
-    gpus = None if entry.on_gpu and (settings.ray_address or list(Path("/proc/driver/nvidia/gpus").glob("*"))) else 0.0
-    stated = f"{entry.realtime_factor:g} x real time on each of {cores} cores, not measured on this lake"
-    return _Pace(entry.realtime_factor * cores, cores, gpus, stated)
+    may_use_gpus = encoder.on_gpu and (settings.ray_address or _has_gpu())
+    basis = f"{encoder.realtime_factor:g} x real time on each of {cores} cores, not measured on this lake"
+    return _Pace(encoder.realtime_factor * cores, cores, None if may_use_gpus else 0.0, basis)
+
+
+def _has_gpu() -> bool:
+    return any(Path("/proc/driver/nvidia/gpus").glob("*"))

@@ -1,101 +1,120 @@
-"""The main job: sources -> registry -> plan -> decode and encode on Ray -> commits -> indexes -> coverage."""
+"""The main job, `tonelake index`: list, register, plan, embed on Ray, commit, publish."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.console.progress import Watch
-from flows.ingest.cost import Bill
-from flows.ingest.embed import Job, embed_pending, shards, verify
+from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
+from flows.ingest.cost import Cost
+from flows.ingest.embed import IndexJob, embed_pending, shards, verify_tally
 from flows.ingest.report import IndexReport, IndexRequest, Tally
-from lake.catalogue.encoders import remember
-from lake.catalogue.identity import identified, remember_moves
-from lake.catalogue.plan import coverage, plan, quarantined_tracks
+from lake.catalogue.encoders import register_encoder
+from lake.catalogue.identity import add_aliases, with_permanent_ids
+from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
 from lake.catalogue.runs import RunRecord, new_run_id
-from lake.catalogue.sources import remember_sources
-from lake.catalogue.tracks import active_tracks, register
+from lake.catalogue.sources import register_sources
+from lake.catalogue.tracks import active_tracks, register_tracks
 from lake.embeddings.committer import Committer
-from lake.embeddings.indexes import tend
-from lake.embeddings.sync import describe
-from lake.releases.releases import live, publish_again
-from lake.sources.listing import Listing, list_sources, refreshed
+from lake.embeddings.indexes import compact_and_index
+from lake.embeddings.sync import sync_metadata
+from lake.releases.publish import publish_if_due
+from lake.releases.releases import live_release
+from lake.sources.listing import Listing, list_sources, refresh_file_versions
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
-from lake.takedowns.takedowns import admitted, require_finished
+from lake.takedowns.takedowns import Blocklist, drop_blocked, require_finished
 from schemas.encoders import EncoderSpec
-from schemas.releases import Release
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
-from workers.encoders.base.registration import Entry
-from workers.encoders.registry import runnable
-
-Step = Callable[[Callable[..., Any]], Callable[..., Any]]
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.registry import require_runnable
 
 
 def index_catalogue(
-    request: IndexRequest, settings: Settings, watch: Watch, step: Step = lambda do: do, *, main: Lake | None = None
+    request: IndexRequest,
+    settings: Settings,
+    progress: ProgressReporter,
+    as_task: TaskWrapper = run_directly,
+    *,
+    main: Lake | None = None,
 ) -> list[IndexReport]:
-    """Embeds what is not embedded yet by each of the settings' encoders, decoding every file once; a report each.
+    """Embed the tracks that each of the settings' encoders lacks; return a report per encoder.
 
-    `step` wraps each step: Prefect's `task` records it; by default nothing is. The lake of a benchmark or a training,
-    which lies beside the tables of `main`, publishes no releases, and refuses what either of the two refuses.
+    A file is decoded once for all encoders. `as_task` wraps each step, so that Prefect can record it. `main` is given
+    for the lake of a benchmark or a training: it publishes no releases, and refuses tracks that were taken down from
+    itself or from the `main` lake.
     """
     started = time.monotonic()
-    entries = [runnable(name, settings) for name in settings.encoders]
-    specs = [entry.spec.limited(request.windows) for entry in entries]
     lake = Lake.at(settings.lake, settings.s3)
-    listing = step(_listing)(request, lake, specs, settings)
-    prepare(entries, settings, watch, step)
-    with ExitStack() as held:
-        jobs = [held.enter_context(_job(lake, spec, request, settings, watch, main)) for spec in specs]
-        held.enter_context(watch)
-        remember_sources(lake, listing.found, listed=False)
-        tracks, moves = (listing.tracks, {}) if request.retry else identified(lake, listing)
-        remember_moves(lake, moves)
-        tracks = admitted(tracks, jobs[0].refused)
-        if refusals := len(listing.tracks) - len(tracks):
-            watch.say(f"{refusals:,} tracks were taken down by `tonelake forget` and are not taken in")
+    encoders = [require_runnable(name, settings) for name in settings.encoders]
+    specs = [encoder.spec.with_max_windows(request.max_windows) for encoder in encoders]
+
+    listing = as_task(list_tracks)(request, lake, specs, settings)
+    fetch_weights(encoders, settings, progress, as_task)
+    with ExitStack() as stack:
+        jobs = [stack.enter_context(_open_job(lake, spec, request, settings, progress, main)) for spec in specs]
+        stack.enter_context(progress)
+        register_sources(lake, listing.track_counts, listed=False)
+        tracks = listing.tracks if request.retry else _with_permanent_ids(lake, listing)
+        tracks = _drop_taken_down(tracks, jobs[0].blocklist, progress)
         new = 0
         for shard in shards(tracks, settings.shard_tracks):
-            registered, fresh = step(register)(lake, shard)
-            new += fresh
-            embed_shard(jobs, lake, registered, settings, watch, step, retry_quarantined=request.retry)
+            registered, added = as_task(register_tracks)(lake, shard)
+            new += added
+            index_shard(jobs, lake, registered, settings, progress, as_task, retry_quarantined=request.retry)
         counts = {"new": new, "skipped": listing.skipped}
-        reports = finished(jobs, lake, counts, started, step, settings)
+        reports = finish_jobs(jobs, lake, counts, started, as_task, settings)
         if main is None:
-            step(published)(lake, jobs, "index", watch)
-    if not any(job.tally.asked for job in jobs):
-        watch.say("everything is up to date")
+            as_task(publish_if_live)(lake, jobs, "index", progress)
+
+    if not any(job.tally.requested for job in jobs):
+        progress.log("everything is up to date")
     return reports
 
 
-def prepare(entries: Iterable[Entry], settings: Settings, watch: Watch, step: Step) -> None:
-    """Fetches what workers need to load them, and says under which licence where that binds."""
-    for entry in entries:
-        step(entry.prepare)(settings.models)
-        if entry.notice:
-            watch.say(entry.notice)
+def list_tracks(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings) -> Listing:
+    """List the requested sources; with `retry`, the active tracks in quarantine."""
+    if not request.retry:
+        return list_sources(list(request.sources), settings.s3, settings.allow_outside)
+    ids = {track for spec in specs for track in quarantined_tracks(lake, spec)["track_id"].to_pylist()}
+    tracks = active_tracks(lake)
+    tracks = tracks.filter(pc.is_in(tracks["track_id"], pa.array(sorted(ids), pa.string())))
+    return Listing(refresh_file_versions(tracks, settings.s3), 0, {})
+
+
+def fetch_weights(
+    encoders: Iterable[EncoderRegistration], settings: Settings, progress: ProgressReporter, as_task: TaskWrapper
+) -> None:
+    """Fetch the weights that workers load; log a licence that binds the user."""
+    for encoder in encoders:
+        as_task(encoder.fetch_weights)(settings.models)
+        for notice in encoder.notices:
+            progress.log(notice)
 
 
 @contextmanager
-def _job(
-    lake: Lake, spec: EncoderSpec, request: IndexRequest, settings: Settings, watch: Watch, main: Lake | None
-) -> Iterator[Job]:
-    """One encoder's run: the lease of its table, and its row in the book of runs."""
+def _open_job(
+    lake: Lake,
+    spec: EncoderSpec,
+    request: IndexRequest,
+    settings: Settings,
+    progress: ProgressReporter,
+    main: Lake | None,
+) -> Iterator[IndexJob]:
+    """Open a job: hold the lease of its table, keep its row in `runs`."""
     run_id = new_run_id()
     with (
-        Lease(lake, embeddings_table(spec), run_id, watch.say) as lease,
+        Lease(lake, embeddings_table(spec), run_id, progress.log) as lease,
         RunRecord(lake, run_id, "index", spec, asdict(request)) as record,
     ):
-        yield begun(lake, spec, run_id, lease, record, settings, request.limit, main)
+        yield start_job(lake, spec, run_id, lease, record, settings, request.limit, main)
 
 
-def begun(
+def start_job(
     lake: Lake,
     spec: EncoderSpec,
     run_id: str,
@@ -104,72 +123,89 @@ def begun(
     settings: Settings,
     limit: int | None = None,
     main: Lake | None = None,
-) -> Job:
-    """A job under its lease: from here on the lake knows its version. UserError while a takedown is not finished."""
-    refused = require_finished(*filter(None, (lake, main)))
-    remember(lake, spec)
-    return Job(run_id, spec, lease, Committer(lake, spec, lease, run_id, settings), record, Tally(limit), refused)
+) -> IndexJob:
+    """Create the job of one encoder, and register the encoder in the lake.
+
+    Raises UserError while a takedown is unfinished in the lake or in the `main` one.
+    """
+    blocklist = require_finished(*filter(None, (lake, main)))
+    register_encoder(lake, spec)
+    committer = Committer(lake, spec, lease, run_id, settings)
+    return IndexJob(run_id, spec, lease, committer, record, Tally(limit), blocklist)
 
 
-def embed_shard(
-    jobs: list[Job],
+def _with_permanent_ids(lake: Lake, listing: Listing) -> pa.Table:
+    """Return the listed tracks under the ids that they keep when their files move."""
+    tracks, aliases = with_permanent_ids(lake, listing)
+    add_aliases(lake, aliases)
+    return tracks
+
+
+def _drop_taken_down(tracks: pa.Table, blocklist: Blocklist, progress: ProgressReporter) -> pa.Table:
+    remaining = drop_blocked(tracks, blocklist)
+    if dropped := len(tracks) - len(remaining):
+        progress.log(f"{dropped:,} tracks were taken down by `tonelake takedown` and are not indexed")
+    return remaining
+
+
+def index_shard(
+    jobs: list[IndexJob],
     lake: Lake,
     tracks: pa.Table,
     settings: Settings,
-    watch: Watch,
-    step: Step,
+    progress: ProgressReporter,
+    as_task: TaskWrapper,
     *,
     retry_quarantined: bool = False,
 ) -> None:
-    """Registry rows of one shard: what is said of them reaches their rows, and what has no row is embedded."""
+    """Process one shard: update the metadata of embedded tracks, embed the pending ones."""
     for job in jobs:
-        step(describe)(lake, job.spec, job.lease, tracks)
-    plans = [step(plan)(lake, job.spec, tracks, retry_quarantined=retry_quarantined) for job in jobs]
-    step(embed_pending)(jobs, plans, settings, watch)
-    for job, state in zip(jobs, plans, strict=True):
-        job.found += coverage(step(plan)(lake, job.spec, tracks) if len(state.pending) else state)
+        as_task(sync_metadata)(lake, job.spec, job.lease, tracks)
+    plans = [as_task(make_plan)(lake, job.spec, tracks, retry_quarantined=retry_quarantined) for job in jobs]
+    as_task(embed_pending)(jobs, plans, settings, progress)
+    for job, before in zip(jobs, plans, strict=True):
+        job.coverage += coverage(as_task(make_plan)(lake, job.spec, tracks) if len(before.pending) else before)
 
 
-def finished(
-    jobs: list[Job], lake: Lake, counts: dict[str, int], started: float, step: Step, settings: Settings
+def finish_jobs(
+    jobs: list[IndexJob],
+    lake: Lake,
+    counts: dict[str, int],
+    started: float,
+    as_task: TaskWrapper,
+    settings: Settings,
 ) -> list[IndexReport]:
-    """Ends the jobs: the counts agree, tables are tended, each run is in the book with `counts` and its bill."""
+    """Verify the counts, update the indexes, and record each run with its report.
+
+    `counts` are those of the sources, `new` and `skipped` among them; they are recorded too.
+    """
     for job in jobs:
-        verify(job.tally, job.committer)
+        verify_tally(job.tally, job.committer)
         job.committer.verify()
-        step(tend)(lake, job.spec)
-    names, wall = tuple(job.spec.name for job in jobs), time.monotonic() - started
-    return [_reported(job, names, counts, wall, settings) for job in jobs]
-
-
-def _reported(
-    job: Job, names: tuple[str, ...], counts: dict[str, int], wall: float, settings: Settings
-) -> IndexReport:
-    bill = Bill.of(names, wall, job.tally.held, job.committer.bytes_written, settings)
-    report = IndexReport.of(job.run_id, job.spec, job.found, job.tally, counts["new"], counts["skipped"], bill)
-    job.record.done(counts | asdict(report))
-    return report
-
-
-def published(lake: Lake, jobs: list[Job], command: str, watch: Watch) -> None:
-    """What was written is live now where it may be; else one line says how it can be."""
-    publish_again(lake, {job.run_id: job.spec for job in jobs}, command, watch.say)
-    released = live(lake)
+        as_task(compact_and_index)(lake, job.spec)
+    wall_seconds = time.monotonic() - started
+    names = tuple(job.spec.name for job in jobs)
+    reports = []
     for job in jobs:
-        spec = job.spec
-        if job.tally.embedded and not _is_of(released, spec):
-            live_now = f"beside {released.title}, which is live" if released else "not live, as others are here too"
-            watch.say(f"{spec.name}: {live_now}; `tonelake promote {spec.embedding_version}` judges and publishes it")
+        cost = Cost.of(names, wall_seconds, job.tally.reserved, job.committer.bytes_written, settings)
+        report = IndexReport.of(job.run_id, job.spec, job.coverage, job.tally, counts["new"], counts["skipped"], cost)
+        job.record.finish(counts | asdict(report))
+        reports.append(report)
+    return reports
 
 
-def _is_of(released: Release | None, spec: EncoderSpec) -> bool:
-    return released is not None and released.snapshot.embedding_version == spec.embedding_version
+def publish_if_live(lake: Lake, jobs: list[IndexJob], command: str, progress: ProgressReporter) -> None:
+    """Publish a new release if a job wrote the live version.
 
-
-def _listing(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings) -> Listing:
-    if not request.retry:
-        return list_sources(list(request.sources), settings.s3, settings.allow_outside)
-    ids = {track for spec in specs for track in quarantined_tracks(lake, spec)["track_id"].to_pylist()}
-    tracks = active_tracks(lake)
-    tracks = tracks.filter(pc.is_in(tracks["track_id"], pa.array(sorted(ids), pa.string())))
-    return Listing(refreshed(tracks, settings.s3), 0, {})
+    For other versions that were written, log how to publish them.
+    """
+    publish_if_due(lake, {job.run_id: job.spec for job in jobs}, command, progress.log)
+    live = live_release(lake)
+    for job in jobs:
+        version = job.spec.embedding_version
+        is_live = live is not None and live.snapshot.embedding_version == version
+        if job.tally.embedded and not is_live:
+            state = (
+                f"beside {live.title}, which is live" if live else "not live, because the lake holds other versions"
+            )
+            progress.log(f"{job.spec.name}: {state}; `tonelake promote {version}` judges and publishes it")

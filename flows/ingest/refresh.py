@@ -1,7 +1,6 @@
-"""The nightly job: remembered sources -> what changed -> the lake follows, and only what needs it is embedded."""
+"""The nightly job, `tonelake refresh`: compare the sources with the lake, apply the changes, embed."""
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -9,21 +8,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.console.progress import Watch
-from flows.ingest.dry_run import bill_before
-from flows.ingest.embed import audio_of, shards
-from flows.ingest.index import Step, begun, embed_shard, finished, prepare, published
-from flows.ingest.source_diff import Survey, survey
-from lake.catalogue.encoders import versions
-from lake.catalogue.identity import remember_moves
-from lake.catalogue.plan import plan
+from flows.console.progress import Log, ProgressReporter, TaskWrapper, run_directly
+from flows.ingest.dry_run import estimate_cost
+from flows.ingest.embed import estimate_audio_seconds, shards
+from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_if_live, start_job
+from flows.ingest.source_diff import SourceDiff, compute_diff
+from lake.catalogue.encoders import list_encoder_versions
+from lake.catalogue.identity import add_aliases
+from lake.catalogue.plan import make_plan
 from lake.catalogue.runs import RunRecord, new_run_id
-from lake.catalogue.sources import remember_sources
-from lake.catalogue.tracks import active_tracks, write
-from lake.embeddings.reuse import kept_tracks, unheard
-from lake.embeddings.sync import describe, give_up, restamp, shelve
-from lake.releases.releases import publish_again
-from lake.storage.arrow import is_among
+from lake.catalogue.sources import register_sources
+from lake.catalogue.tracks import active_tracks, write_tracks
+from lake.embeddings.reuse import from_vanished, tracks_needing_audio
+from lake.embeddings.sync import drop_returned, move_inactive, sync_metadata, update_source_version
+from lake.releases.publish import publish_if_due
+from lake.storage.arrow import is_in
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.encoders import EncoderSpec
@@ -32,10 +31,8 @@ from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
-from workers.encoders.base.registration import Entry
-from workers.encoders.registry import allowed, computes, entry_of, runnable
-
-Held = dict[str, tuple[EncoderSpec, Lease]]  # by the name of the embeddings table
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.registry import find_by_spec, matches_version, require_allowed, require_runnable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,130 +42,166 @@ class RefreshRequest:
     accept_loss: tuple[str, ...] = ()
 
 
-def refresh(request: RefreshRequest, settings: Settings, watch: Watch, step: Step = lambda do: do) -> dict[str, Any]:
-    """Makes the lake what its sources are now; a killed one is finished by the same call.
+@dataclass(frozen=True, slots=True)
+class LeasedVersion:
+    """An encoder version of the lake, with the lease of its table."""
 
-    Returns counts of what changed, and under "encoders" the coverage of each version that was kept current.
+    spec: EncoderSpec
+    lease: Lease
+
+
+def refresh(
+    request: RefreshRequest, settings: Settings, progress: ProgressReporter, as_task: TaskWrapper = run_directly
+) -> dict[str, Any]:
+    """Bring the lake up to date with its sources.
+
+    The same call finishes a killed refresh. Returns the counts of changes, and under "encoders" a report for each
+    version that was kept current. Raises UserError as `compute_diff` and `current_specs` do.
     """
     started = time.monotonic()
     lake = Lake.at(settings.lake, settings.s3)
-    current = current_specs(lake, settings, watch.say)
+    current = current_specs(lake, settings, progress.log)
     run_ids = [new_run_id() for _ in current]
     with ExitStack() as stack:
-        held = hold(lake, current, run_ids, watch.say, stack)
-        found = step(survey)(lake, [spec for spec, _ in held.values()], request.accept_loss, settings)
-        about = asdict(request) | {"sources": list(found.found)}
-        runs = zip(run_ids, current, strict=True)
-        records = [stack.enter_context(RunRecord(lake, run_id, "refresh", spec, about)) for run_id, spec in runs]
-        prepare(map(entry_of, current), settings, watch, step)
-        step(settle)(lake, held, found)
-        stack.enter_context(watch)
+        leased = acquire_leases(lake, current, run_ids, progress.log, stack)
+        specs = [version.spec for version in leased.values()]
+        diff = as_task(compute_diff)(lake, specs, request.accept_loss, settings)
+        parameters = asdict(request) | {"sources": list(diff.sources)}
+        records = [
+            stack.enter_context(RunRecord(lake, run_id, "refresh", spec, parameters))
+            for run_id, spec in zip(run_ids, current, strict=True)
+        ]
+        fetch_weights(map(find_by_spec, current), settings, progress, as_task)
+        as_task(apply_changes)(lake, leased, diff)
+
+        stack.enter_context(progress)
         jobs = [
-            begun(lake, spec, run_id, held[embeddings_table(spec)][1], record, settings)
+            start_job(lake, spec, run_id, leased[embeddings_table(spec)].lease, record, settings)
             for run_id, spec, record in zip(run_ids, current, records, strict=True)
         ]
-        beside = [held[name] for name in held.keys() - {embeddings_table(spec) for spec in current}]
+        not_current = [leased[name] for name in leased.keys() - {embeddings_table(spec) for spec in current}]
         for shard in shards(active_tracks(lake), settings.shard_tracks):
-            for spec, lease in beside:
-                step(describe)(lake, spec, lease, shard)
-            embed_shard(jobs, lake, shard, settings, watch, step)
-        reports = finished(jobs, lake, found.counts, started, step, settings)
-        for spec, lease in held.values():
-            give_up(lake, spec, lease)
-        step(published)(lake, jobs, "refresh", watch)
-        for spec, _ in beside:  # not kept current, but what left or moved may be what readers see
-            step(publish_again)(lake, {run_ids[0]: spec}, "refresh", watch.say)
-    return found.told() | {"encoders": [asdict(report) for report in reports]}
+            for version in not_current:
+                as_task(sync_metadata)(lake, version.spec, version.lease, shard)
+            index_shard(jobs, lake, shard, settings, progress, as_task)
+
+        reports = finish_jobs(jobs, lake, diff.counts, started, as_task, settings)
+        for version in leased.values():
+            drop_returned(lake, version.spec, version.lease)
+        as_task(publish_if_live)(lake, jobs, "refresh", progress)
+        for version in not_current:  # one of them may be live: readers must see which tracks left or moved
+            as_task(publish_if_due)(lake, {run_ids[0]: version.spec}, "refresh", progress.log)
+    return diff.summary() | {"encoders": [asdict(report) for report in reports]}
 
 
-def would_refresh(request: RefreshRequest, settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
-    """What `refresh` would find and embed. Writes nothing."""
+def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> dict[str, Any]:
+    """Return what `refresh` would change and embed, and what that would take; write nothing."""
     lake = Lake.at(settings.lake, settings.s3)
-    current = current_specs(lake, settings, say)
-    everything = [version.spec for version in versions(lake)]
-    found = survey(lake, everything, request.accept_loss, settings)
-    leaving = pa.chunked_array(found.vanished["track_id"].chunks + found.rows["track_id"].chunks, pa.string())
-    tracks = active_tracks(lake) if "tracks" in lake.names() else found.rows.slice(0, 0)
-    tracks = tracks.filter(pc.invert(is_among(tracks["track_id"], leaving)))
-    tracks = pa.concat_tables([tracks, found.rows]).sort_by("track_id")
-    return found.told() | {"encoders": [_expected(lake, spec, tracks, found, settings) for spec in current]}
+    current = current_specs(lake, settings, log)
+    specs = [version.spec for version in list_encoder_versions(lake)]
+    diff = compute_diff(lake, specs, request.accept_loss, settings)
+    changing = pa.chunked_array(diff.vanished["track_id"].chunks + diff.rows["track_id"].chunks, pa.string())
+    tracks = active_tracks(lake) if "tracks" in lake.table_names() else diff.rows.slice(0, 0)
+    tracks = tracks.filter(pc.invert(is_in(tracks["track_id"], changing)))
+    tracks = pa.concat_tables([tracks, diff.rows]).sort_by("track_id")
+    return diff.summary() | {"encoders": [_preview(lake, spec, tracks, diff, settings) for spec in current]}
 
 
-def _expected(lake: Lake, spec: EncoderSpec, tracks: pa.Table, found: Survey, settings: Settings) -> dict[str, Any]:
-    """The coverage of a version as it would be before anything is decoded, and what that would take."""
-    state = plan(lake, spec, tracks)
-    again = is_among(state.pending["track_id"], found.same["track_id"])
-    pending = state.pending.filter(pc.invert(again))
-    left = len(pending) - sum(map(len, kept_tracks(lake, spec, pending)))
-    quarantined = sum(state.reasons.values())
-    counts = Coverage(state.expected, state.expected - quarantined - left, quarantined, left, state.reasons)
-    named = {"encoder": spec.name, "embedding_version": spec.embedding_version}
-    audio_seconds = audio_of(unheard(lake, spec, pending))
-    bill = bill_before(lake, entry_of(spec), spec, audio_seconds, settings)
-    return named | counts.as_dict() | {"would_embed": left} | bill
+def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, settings: Settings) -> dict[str, Any]:
+    """Return a version's coverage before anything is decoded, and what the decoding would take."""
+    before = make_plan(lake, spec, tracks)
+    has_same_content = is_in(before.pending["track_id"], diff.same_content["track_id"])
+    pending = before.pending.filter(pc.invert(has_same_content))
+    to_embed = len(pending) - sum(map(len, from_vanished(lake, spec, pending)))
+    quarantined = sum(before.reasons.values())
+    embedded = before.expected - quarantined - to_embed
+    coverage = Coverage(before.expected, embedded, quarantined, to_embed, before.reasons)
+    audio_seconds = estimate_audio_seconds(tracks_needing_audio(lake, spec, pending))
+    return {
+        "encoder": spec.name,
+        "embedding_version": spec.embedding_version,
+        **coverage.to_json(),
+        "would_embed": to_embed,
+        **estimate_cost(lake, find_by_spec(spec), spec, audio_seconds, settings),
+    }
 
 
-def current_specs(lake: Lake, settings: Settings, say: Callable[[str], None]) -> list[EncoderSpec]:
-    """The versions to be kept current: those of the encoders that were named, else all that the lake holds.
+def current_specs(lake: Lake, settings: Settings, log: Log) -> list[EncoderSpec]:
+    """Return the versions to keep current: of the named encoders, else all of the lake.
 
-    Only what this tonelake computes today; UserError where that is none. An empty lake begins with the settings'.
+    Versions that this installation no longer computes are left out. An empty lake gets the settings' encoders. Raises
+    UserError if no version is left.
     """
-    held = versions(lake)
-    named = "encoder" in settings.model_fields_set or not held
-    ours = [runnable(name, settings) for name in settings.encoders] if named else []
-    if not held:
-        specs = [entry.spec for entry in ours]
-    elif named:
-        specs = [_today(entry, version.spec) for version in held for entry in ours if computes(entry, version.spec)]
+    registered = list_encoder_versions(lake)
+    if not registered:
+        return [require_runnable(name, settings).spec for name in settings.encoders]
+    is_named = settings.has_explicit_encoder
+    specs: list[EncoderSpec] = []
+    if is_named:
+        encoders = [require_runnable(name, settings) for name in settings.encoders]
+        for version in registered:
+            specs += [
+                _as_computed_now(encoder, version.spec)
+                for encoder in encoders
+                if matches_version(encoder, version.spec)
+            ]
     else:
-        specs = [spec for version in held for spec in _current(version.spec, settings, say)]
+        for version in registered:
+            specs += _current_spec(version.spec, settings, log)
     if not specs:
-        listed = ", ".join(f"{version.name} {version.embedding_version}" for version in held)
+        names = ", ".join(f"{version.name} {version.embedding_version}" for version in registered)
+        computing = settings.encoder if is_named else "this tonelake"
         raise UserError(
-            f"{lake.uri} holds {listed}: none is what {settings.encoder if named else 'this tonelake'} computes now; "
+            f"{lake.uri} holds {names}: none is what {computing} computes now; "
             "choose with --encoder, or begin a new version with `tonelake index`"
         )
     return specs
 
 
-def _current(spec: EncoderSpec, settings: Settings, say: Callable[[str], None]) -> list[EncoderSpec]:
-    """The version as this tonelake computes it; nothing where it does not."""
+def _current_spec(spec: EncoderSpec, settings: Settings, log: Log) -> list[EncoderSpec]:
+    """Return the spec as this installation computes it; nothing if it does not."""
     try:
-        entry = allowed(entry_of(spec), settings)
+        encoder = require_allowed(find_by_spec(spec), settings)
     except UserError as error:
-        say(f"{spec.name} is not kept current: {error}")
+        log(f"{spec.name} is not kept current: {error}")
         return []
-    return [_today(entry, spec)] if computes(entry, spec) else []
+    return [_as_computed_now(encoder, spec)] if matches_version(encoder, spec) else []
 
 
-def _today(entry: Entry, spec: EncoderSpec) -> EncoderSpec:
-    """The same version with today's tagger and folder, under the name that its tables have."""
-    return replace(entry.spec.limited(spec.backbone.windows.limit), name=spec.name, base=spec.base)
+def _as_computed_now(encoder: EncoderRegistration, spec: EncoderSpec) -> EncoderSpec:
+    """Return the same version with today's tagger and folder, under the name of its tables."""
+    return replace(encoder.spec.with_max_windows(spec.backbone.windows.limit), name=spec.name, base=spec.base)
 
 
-def hold(
-    lake: Lake, specs: list[EncoderSpec], run_ids: list[str], say: Callable[[str], None], stack: ExitStack
-) -> Held:
-    """The lease of every version the lake holds, and of these: a track leaves or moves in all of them at once.
+def acquire_leases(
+    lake: Lake, specs: list[EncoderSpec], run_ids: list[str], log: Log, stack: ExitStack
+) -> dict[str, LeasedVersion]:
+    """Take the leases of all versions of the lake and of `specs`.
 
-    Each of `specs` has a run of its own; the first run holds the others.
+    Returns them by table name, in sorted order. A track leaves or moves in all versions at once. Each of `specs` has
+    its own run in `run_ids`; the first run takes the leases of the other versions.
     """
-    runs = dict(zip(map(embeddings_table, specs), run_ids, strict=False))
-    every = {embeddings_table(spec): spec for spec in [*(version.spec for version in versions(lake)), *specs]}
-    return {
-        name: (every[name], stack.enter_context(Lease(lake, name, runs.get(name, run_ids[0]), say)))
-        for name in sorted(every)
-    }
+    run_of = dict(zip(map(embeddings_table, specs), run_ids, strict=False))
+    registered = [version.spec for version in list_encoder_versions(lake)]
+    spec_of = {embeddings_table(spec): spec for spec in [*registered, *specs]}
+    leased = {}
+    for name in sorted(spec_of):
+        lease = stack.enter_context(Lease(lake, name, run_of.get(name, run_ids[0]), log))
+        leased[name] = LeasedVersion(spec_of[name], lease)
+    return leased
 
 
-def settle(lake: Lake, held: Held, found: Survey) -> None:
-    """Writes what was found, in an order that may end anywhere: the next refresh finds the rest to do."""
-    lake.ensure("tracks", TRACKS)
-    remember_moves(lake, found.moves)
-    for spec, lease in held.values():
-        restamp(lake, spec, lease, found.same)
-    write(lake, found.rows)
-    write(lake, found.vanished)
-    remember_sources(lake, found.found, listed=True)
-    for spec, lease in held.values():
-        shelve(lake, spec, lease)
+def apply_changes(lake: Lake, leased: dict[str, LeasedVersion], diff: SourceDiff) -> None:
+    """Write the changes to the lake.
+
+    The order allows a kill at any point: the next refresh finds what remains to be done.
+    """
+    lake.open_or_create("tracks", TRACKS)
+    add_aliases(lake, diff.aliases)
+    for version in leased.values():
+        update_source_version(lake, version.spec, version.lease, diff.same_content)
+    write_tracks(lake, diff.rows)
+    write_tracks(lake, diff.vanished)
+    register_sources(lake, diff.sources, listed=True)
+    for version in leased.values():
+        move_inactive(lake, version.spec, version.lease)

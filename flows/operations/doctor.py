@@ -1,45 +1,42 @@
-"""Every invariant of a lake and of those beside it, read and judged; what is wrong comes with what mends it."""
+"""`tonelake doctor`: check every invariant of a lake and of the lakes below it."""
 
-from collections.abc import Iterator
-
-from flows.console.progress import track
-from lake.maintenance.cleanup import is_table, lakes
+from flows.console.progress import progress_bar
+from lake.maintenance.cleanup import list_lakes
 from lake.maintenance.invariants import check_lake
-from lake.storage.lake import Damaged, Lake
+from lake.storage.lake import CorruptTableError, Lake
 from lake.storage.vectors import BATCH_ROWS
 from schemas.maintenance import Finding
 from schemas.settings import Settings
 
-_PIECES_OF_A_TABLE = 4
+_STEPS_PER_TABLE = 4
 
 
-def doctor(settings: Settings) -> list[Finding]:
-    """What is wrong with the lakes; empty where all is well. Only reads."""
+def examine_lakes(settings: Settings) -> list[Finding]:
+    """Return what is wrong with the lake and with those below it; nothing is written.
+
+    Raises UserError if there is no lake.
+    """
     main = Lake.at(settings.lake, settings.s3)
-    main.required_names()
-    found = lakes(main)
-    return list(filter(None, track(_all(found, settings), "examining the lake", sum(map(_pieces, found)))))
+    main.require_table_names()
+    lakes = list_lakes(main)
+    with progress_bar("examining the lake", sum(map(_estimate_steps, lakes))) as advance:
+        return [finding for lake in lakes for finding in check_lake(lake, settings.keep_windows, advance)]
 
 
-def examine(lake: Lake, settings: Settings) -> list[Finding]:
-    """What is wrong with one lake."""
-    return list(filter(None, check_lake(lake, settings.keep_windows)))
+def examine_lake(lake: Lake, settings: Settings) -> list[Finding]:
+    """Return what is wrong with one lake."""
+    return list(check_lake(lake, settings.keep_windows, lambda: None))
 
 
-def _all(found: list[Lake], settings: Settings) -> Iterator[Finding | None]:
-    for lake in found:
-        yield from check_lake(lake, settings.keep_windows)
+def _estimate_steps(lake: Lake) -> int:
+    """Return about how many steps `check_lake` reports for one lake; most are batches of vectors."""
+    names = [name for name in lake.table_names() if lake.has_version(name)]
+    row_counts = [_count_rows(lake, name) for name in names if name.startswith(("embeddings__", "features__"))]
+    return _STEPS_PER_TABLE * len(names) + sum(count // BATCH_ROWS + 1 for count in row_counts)
 
 
-def _pieces(lake: Lake) -> int:
-    """About how many pieces of work `check_lake` tells of: most are batches of vectors."""
-    names = [name for name in lake.names() if is_table(lake, name)]
-    held = [_rows(lake, name) for name in names if name.startswith(("embeddings__", "features__"))]
-    return _PIECES_OF_A_TABLE * len(names) + sum(rows // BATCH_ROWS + 1 for rows in held)
-
-
-def _rows(lake: Lake, name: str) -> int:
+def _count_rows(lake: Lake, name: str) -> int:
     try:
         return lake.table(name).count_rows()
-    except Damaged:  # one of the things that `check_lake` is about to tell
+    except CorruptTableError:  # `check_lake` reports it
         return 0

@@ -1,189 +1,237 @@
-"""Care of a lake and of those beside it: few fragments, whole indexes, no old versions, nothing left lying about."""
+"""`tonelake maintain`: compact and index every table, and remove unused files."""
 
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flows.ingest.index import Step
-from flows.operations.doctor import examine
-from lake.catalogue.runs import RunRecord, new_run_id
-from lake.embeddings.indexes import compact, to_compact, update_indexes, wanted_indexes
-from lake.maintenance import cleanup as tidy
-from lake.maintenance.damage import damaged, may_mend, mend
-from lake.releases import releases
-from lake.releases.releases import Say
+from flows.console.progress import Log, TaskWrapper, run_directly
+from flows.operations.doctor import examine_lake
+from flows.operations.upgrade import plan_upgrades, upgrade_lakes
+from lake.catalogue.runs import RunRecord, mark_failed, new_run_id, stale_runs
+from lake.embeddings.indexes import compact, fragments_to_compact, indexes_to_build, update_indexes
+from lake.maintenance import cleanup
+from lake.maintenance.damage import find_damaged, may_repair, repair
+from lake.releases import releases, retention
 from lake.storage.lake import Lake
-from lake.storage.lease import SWEEP, Lease, dead, unreleased
+from lake.storage.lease import Lease, LeaseName, expired_holders, unreleased_holders
 from lake.takedowns.takedowns import require_finished
 from schemas.errors import UserError
-from schemas.maintenance import Care, Finding
+from schemas.maintenance import Finding, MaintenanceResult
 from schemas.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class MaintainRequest:
-    """Versions older than `retention_days` go; with `mend` also the rows that `doctor` finds wrong."""
+    """Drop table versions older than `retention_days`; with `repair` also the rows that `doctor` reports."""
 
     retention_days: float
     dry_run: bool = False
-    mend: bool = False
+    repair: bool = False
 
 
-def maintain(request: MaintainRequest, settings: Settings, say: Say, step: Step = lambda do: do) -> list[Care]:
-    """What was done, or with `dry_run` would be, a record a table; records without a table are of the whole lake.
+def maintain(
+    request: MaintainRequest, settings: Settings, log: Log, run_task: TaskWrapper = run_directly
+) -> list[MaintenanceResult]:
+    """Maintain the lake, or with `dry_run` only report what would be done.
 
-    Every step is a commit or a removal of what no version names: killed anywhere, the lake is whole.
+    Return a result for each table; results without a table are of a whole lake. Every step is a commit, or a removal
+    of files that no version names: the lake is whole after a kill at any point. Raises UserError if there is no lake
+    or if another maintenance is at work.
     """
     lake = Lake.at(settings.lake, settings.s3)
-    lake.required_names()
+    lake.require_table_names()
     if request.dry_run:
-        return [care for one in tidy.lakes(lake) for care in _planned(one, request)]
+        planned = [result for part in cleanup.list_lakes(lake) for result in _plan(part, request)]
+        return plan_upgrades(lake) + planned
     run_id = new_run_id()
-    with ExitStack() as held:
-        held.enter_context(Lease(lake, tidy.MAINTAIN, run_id, say))
-        works = [_Work(one, run_id, request, settings, say) for one in tidy.lakes(lake)]
-        # The book of runs may be one of them.
-        restored = [care for work in works if request.mend for care in step(work.restore)()]
+    with ExitStack() as leases:
+        leases.enter_context(Lease(lake, LeaseName.MAINTAIN, run_id, log, for_upgrade=True))
+        parts = [_LakeMaintenance(part, run_id, request, settings, log) for part in cleanup.list_lakes(lake)]
+        results: list[MaintenanceResult] = []
+        if request.repair:
+            for part in parts:  # before the table of runs is written: it may be damaged itself
+                results += run_task(part.repair_tables)()
+        results += run_task(upgrade_lakes)(lake, run_id, log)
         require_finished(lake)
-        record = held.enter_context(RunRecord(lake, run_id, "maintain", None, asdict(request)))
-        done = restored + step(_retired)(lake, settings, run_id, say)
-        for work in works:
-            done.append(step(work.sweep)())
-            done += [step(work.tend)(name) for name in sorted(work.lake.names()) if tidy.is_table(work.lake, name)]
-        record.done(_counts(done))
-    return done
+        record = leases.enter_context(RunRecord(lake, run_id, "maintain", None, asdict(request)))
+        results += run_task(_drop_old_releases)(lake, settings, run_id, log)
+        for part in parts:
+            results.append(run_task(part.remove_leftovers)())
+            names = sorted(name for name in part.lake.table_names() if part.lake.has_version(name))
+            results += [run_task(part.maintain_table)(name) for name in names]
+        record.finish(_count_bytes(results))
+    return results
 
 
-def maintained_markdown(done: list[Care]) -> str:
-    """What was done, for Prefect's page."""
-    rows = [care.row() for care in done]
-    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])] if rows else []
-    return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(map(str, row.values())) for row in rows)])
+def maintenance_markdown(results: list[MaintenanceResult]) -> str:
+    """Return the results as a table for Prefect's page."""
+    rows = [result.row() for result in results]
+    if not rows:
+        return ""
+    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
+    lines += [" | ".join(map(str, row.values())) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
-def _counts(done: list[Care]) -> dict[str, Any]:
-    sums = {name: sum(getattr(care, name) for care in done) for name in ("bytes_before", "bytes_after")}
-    return sums | {"tables": [care.row() for care in done]}
+def _count_bytes(results: list[MaintenanceResult]) -> dict[str, Any]:
+    return {
+        "bytes_before": sum(result.bytes_before for result in results),
+        "bytes_after": sum(result.bytes_after for result in results),
+        "tables": [result.row() for result in results],
+    }
 
 
 @dataclass(slots=True)
-class _Work:
-    """On one lake; `refused` remembers who would not give a lease, so that each is waited for once."""
+class _LakeMaintenance:
+    """The maintenance of one lake.
+
+    `refusals` maps a lease to the message of its holder, so that no lease is waited for twice.
+    """
 
     lake: Lake
     run_id: str
     request: MaintainRequest
     settings: Settings
-    say: Say
-    refused: dict[str, str] = field(default_factory=dict)
+    log: Log
+    refusals: dict[str, str] = field(default_factory=dict)
 
-    def restore(self) -> list[Care]:
-        """Of damaged tables the versions that cannot be read are put aside."""
+    def repair_tables(self) -> list[MaintenanceResult]:
+        """Put the unreadable versions of damaged tables aside."""
         lake = self.lake
-        if not any(may_mend(name, left) for name, left in damaged(lake)):
+        if not any(may_repair(name, report) for name, report in find_damaged(lake)):
             return []
-        with ExitStack() as held:
-            if refusal := self._refusal(held, [SWEEP, *tidy.writers(lake)]):
-                return [Care(lake.uri, "", (), 0, 0, refusal)]
-            found = damaged(lake)  # again: while a lease was waited for, a person may have put a file back
-            return [
-                Care(lake.uri, name, (mend(lake, name, left),), 0, 0) for name, left in found if may_mend(name, left)
-            ]
+        with ExitStack() as leases:
+            if refusal := self._take_leases(leases, [LeaseName.SWEEP, *cleanup.writer_leases(lake)]):
+                return [MaintenanceResult(lake.uri, "", (), 0, 0, refusal)]
+            results = []
+            for name, report in find_damaged(lake):  # a second time: somebody may have restored a file meanwhile
+                if may_repair(name, report):
+                    results.append(MaintenanceResult(lake.uri, name, (repair(lake, name, report),), 0, 0))
+            return results
 
-    def tend(self, name: str) -> Care:
-        """One table, under the leases of those who write it."""
-        lake, before = self.lake, tidy.size(self.lake, name)
-        with ExitStack() as held:
-            if refusal := self._refusal(held, tidy.guards(lake, name)):
-                return Care(lake.uri, name, (), before, before, refusal)
-            self.say(f"{name}: {before / 1e6:,.1f} MB ...")
+    def remove_leftovers(self) -> MaintenanceResult:
+        """Remove what killed runs left behind.
+
+        That needs the leases of all writers, and new writers wait until it is done.
+        """
+        lake = self.lake
+        with ExitStack() as leases:
+            if refusal := self._take_leases(leases, [LeaseName.SWEEP, *cleanup.writer_leases(lake)]):
+                return MaintenanceResult(lake.uri, "", (), 0, 0, refusal)
+            removed = cleanup.remove_garbage(lake)
+            stale = stale_runs(lake, {self.run_id})
+            mark_failed(lake, stale)
+            actions = [f"removed {_describe_garbage(name, garbage)}" for name, garbage in removed]
+            if stale:
+                actions.append(f"marked {len(stale):,} runs as failed")
+            if self.request.repair:
+                actions += _drop_wrong_rows(lake, self.settings)
+        return MaintenanceResult(lake.uri, "", tuple(actions), sum(garbage.size for _, garbage in removed), 0)
+
+    def maintain_table(self, name: str) -> MaintenanceResult:
+        """Compact and index one table and drop its old versions.
+
+        The leases of its writers are held meanwhile.
+        """
+        lake, before = self.lake, cleanup.table_size(self.lake, name)
+        with ExitStack() as leases:
+            if refusal := self._take_leases(leases, cleanup.required_leases(lake, name)):
+                return MaintenanceResult(lake.uri, name, (), before, before, refusal)
+            self.log(f"{name}: {before / 1e6:,.1f} MB ...")
             try:
-                done = [told for work in (_compacted, _indexed, self._dropped) for told in work(lake, name)]
+                actions = [*_compact(lake, name), *update_indexes(lake.table(name), name, merge=True)]
+                actions += self._drop_old_versions(name)
             except OSError as error:
                 if "conflict" not in str(error):
                     raise
-                return Care(lake.uri, name, (), before, before, "another run wrote it meanwhile; run this again")
-        return Care(lake.uri, name, tuple(done), before, tidy.size(lake, name))
+                refusal = "another run wrote it meanwhile; run this again"
+                return MaintenanceResult(lake.uri, name, (), before, before, refusal)
+        return MaintenanceResult(lake.uri, name, tuple(actions), before, cleanup.table_size(lake, name))
 
-    def sweep(self) -> Care:
-        """What needs that no writer is at work: a sweep holds the leases of all, and new ones wait for its end."""
-        lake = self.lake
-        with ExitStack() as held:
-            if refusal := self._refusal(held, [SWEEP, *tidy.writers(lake)]):
-                return Care(lake.uri, "", (), 0, 0, refusal)
-            removed, stale = tidy.sweep(lake), tidy.stale_runs(lake, {self.run_id})
-            tidy.fail(lake, stale)
-            done = [f"removed {waste}{f' of {name}' if name else ''}" for name, waste in removed]
-            done += [f"marked {len(stale):,} runs as failed"] if stale else []
-            done += _mended(lake, self.settings) if self.request.mend else []
-        return Care(lake.uri, "", tuple(done), sum(waste.size for _, waste in removed), 0)
+    def _take_leases(self, leases: ExitStack, names: list[str]) -> str:
+        """Take the leases.
 
-    def _refusal(self, held: ExitStack, names: list[str]) -> str:
-        """Takes the leases; else who holds one of them."""
+        Return the message about the first one that somebody else holds, or an empty string.
+        """
         for name in names:
-            if name not in self.refused:
+            if name not in self.refusals:
                 try:
-                    held.enter_context(Lease(self.lake, name, self.run_id, self.say))
+                    leases.enter_context(Lease(self.lake, name, self.run_id, self.log, for_upgrade=True))
                     continue
-                except UserError as holder:
-                    self.refused[name] = str(holder)
-            return self.refused[name]
+                except UserError as error:
+                    self.refusals[name] = str(error)
+            return self.refusals[name]
         return ""
 
-    def _dropped(self, lake: Lake, name: str) -> list[str]:
-        old = tidy.drop_old_versions(lake.table(name), self.request.retention_days)
-        return [f"dropped {old}"] if old.files else []
+    def _drop_old_versions(self, name: str) -> list[str]:
+        dropped = cleanup.drop_old_versions(self.lake.table(name), self.request.retention_days)
+        return [f"dropped {dropped}"] if dropped.files else []
 
 
-def _retired(lake: Lake, settings: Settings, run_id: str, say: Say) -> list[Care]:
-    """Gives up the files of releases that are no longer kept; the cleanup of their tables removes them."""
-    with Lease(lake, releases.TABLE, run_id, say):
-        numbers = releases.retire(lake, settings.kept_releases)
+def _drop_old_releases(lake: Lake, settings: Settings, run_id: str, log: Log) -> list[MaintenanceResult]:
+    """Drop the oldest releases; the maintenance of their tables then removes the files."""
+    with Lease(lake, LeaseName.RELEASES, run_id, log):
+        numbers = retention.drop_old_releases(lake, settings.kept_releases)
     if not numbers:
         return []
-    told = f"gave up the files of {len(numbers)} releases, up to {max(numbers)}"
-    return [Care(lake.uri, releases.TABLE, (told,), 0, 0)]
+    action = f"dropped the files of {len(numbers)} releases, up to {max(numbers)}"
+    return [MaintenanceResult(lake.uri, releases.TABLE, (action,), 0, 0)]
 
 
-def _compacted(lake: Lake, name: str) -> list[str]:
+def _compact(lake: Lake, name: str) -> list[str]:
     table = lake.table(name)
     replaced = compact(table)
-    return [f"compacted {replaced:,} fragments, {len(table.get_fragments()):,} there are"] if replaced else []
+    if not replaced:
+        return []
+    return [f"compacted {replaced:,} fragments, the table has {len(table.get_fragments()):,} now"]
 
 
-def _indexed(lake: Lake, name: str) -> list[str]:
-    return update_indexes(lake.table(name), name, merge=True)
+def _drop_wrong_rows(lake: Lake, settings: Settings) -> list[str]:
+    """Drop the rows that break an invariant.
+
+    Their tracks are pending then, and the next index embeds them.
+    """
+    actions: list[str] = []
+    while True:
+        dropped = [action for finding in examine_lake(lake, settings) if (action := _drop_rows(lake, finding))]
+        if not dropped:
+            return actions
+        actions += dropped  # examine once more: a dropped row of features leaves an embedding without features
 
 
-def _mended(lake: Lake, settings: Settings) -> list[str]:
-    """Drops the rows that break an invariant: their tracks are pending then, and the next index embeds them."""
-    done: list[str] = []
-    while dropped := [told for finding in examine(lake, settings) if (told := _drop(lake, finding))]:
-        done += dropped  # a row of features that is dropped leaves an embedding without: again
-    return done
-
-
-def _drop(lake: Lake, finding: Finding) -> str:
+def _drop_rows(lake: Lake, finding: Finding) -> str:
     rows = sum(lake.table(finding.table).delete(where)["num_deleted_rows"] for where in finding.drop)
     return f"dropped {rows:,} rows of {finding.table}: {finding.what}" if rows else ""
 
 
-def _planned(lake: Lake, request: MaintainRequest) -> list[Care]:
-    """What `maintain` would do, from looking alone."""
-    held = unreleased(lake)
-    gone = dead(lake, held)
-    living = {holder.run_id for name, holder in held.items() if name not in gone}
-    wasted = [] if living else tidy.wasted(lake)
-    would = [f"would remove {waste}{f' of {name}' if name else ''}" for name, waste in wasted]
-    stale = tidy.stale_runs(lake, living)
-    would += [f"would mark {len(stale):,} runs as failed"] if stale and not living else []
-    refusal = f"at work: {', '.join(sorted(living))}" if living else ""
-    planned = [Care(lake.uri, "", tuple(would), sum(waste.size for _, waste in wasted), 0, refusal)]
-    for name in sorted(name for name in lake.names() if tidy.is_table(lake, name)):
-        table, size = lake.table(name), tidy.size(lake, name)
-        would = [f"would compact {count:,} fragments"] if (count := to_compact(table)) else []
-        would += [f"would build the index of {column}" for column in wanted_indexes(table, name, merge=True)]
-        old = tidy.old_versions(table, request.retention_days)
-        would += [f"would drop {old}"] if old.files else []
-        planned.append(Care(lake.uri, name, tuple(would), size, size - old.size))
-    return planned
+def _plan(lake: Lake, request: MaintainRequest) -> list[MaintenanceResult]:
+    """Return what `maintain` would do; nothing is written."""
+    holders = unreleased_holders(lake)
+    expired = expired_holders(lake, holders)
+    running = {holder.run_id for name, holder in holders.items() if name not in expired}
+    garbage_by_table = [] if running else cleanup.find_garbage(lake)
+    actions = [f"would remove {_describe_garbage(name, garbage)}" for name, garbage in garbage_by_table]
+    stale = stale_runs(lake, running)
+    if stale and not running:
+        actions.append(f"would mark {len(stale):,} runs as failed")
+    refusal = f"at work: {', '.join(sorted(running))}" if running else ""
+    size = sum(garbage.size for _, garbage in garbage_by_table)
+    names = sorted(name for name in lake.table_names() if lake.has_version(name))
+    whole_lake = MaintenanceResult(lake.uri, "", tuple(actions), size, 0, refusal)
+    return [whole_lake, *(_plan_table(lake, name, request.retention_days) for name in names)]
+
+
+def _plan_table(lake: Lake, name: str, retention_days: float) -> MaintenanceResult:
+    table, size = lake.table(name), cleanup.table_size(lake, name)
+    actions = []
+    if count := fragments_to_compact(table):
+        actions.append(f"would compact {count:,} fragments")
+    actions += [f"would build the index of {column}" for column in indexes_to_build(table, name, merge=True)]
+    old = cleanup.old_versions(table, retention_days)
+    if old.files:
+        actions.append(f"would drop {old}")
+    return MaintenanceResult(lake.uri, name, tuple(actions), size, size - old.size)
+
+
+def _describe_garbage(table: str, garbage: cleanup.Garbage) -> str:
+    return f"{garbage} of {table}" if table else str(garbage)

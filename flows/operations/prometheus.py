@@ -1,16 +1,16 @@
-"""A lake's state for Prometheus, as text: `tonelake status --prometheus`, for node_exporter's textfile collector.
+"""The state of a lake in Prometheus's text format: `tonelake status --prometheus`.
 
-Tracks a second are no metric of their own: deriv(tonelake_embedded_tracks[10m]) tells them.
+Made for node_exporter's textfile collector. There is no metric for tracks a second:
+deriv(tonelake_embedded_tracks[10m]) computes it.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from flows.search.search import status
-from lake.catalogue.runs import last_finished
+from flows.operations.status import EncoderStatus, StatusReport, read_status
+from lake.catalogue.runs import last_finish_times
 from lake.storage.lake import Lake
 from schemas.settings import Settings
 
@@ -22,58 +22,61 @@ COVERAGE = {
 VERSION = ["encoder", "embedding_version"]
 
 
-def exposition(settings: Settings) -> str:
-    """Prometheus's text format; UserError where there is no lake."""
+def prometheus_text(settings: Settings) -> str:
+    """Return the metrics of a lake in Prometheus's text format. Raises UserError if there is no lake."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(settings))
+    registry.register(_LakeCollector(settings))
     return generate_latest(registry).decode()
 
 
-class _Snapshot:
-    """The lake as it is now, in the shape that prometheus_client collects."""
+class _LakeCollector:
+    """The current state of a lake in the form that prometheus_client collects."""
 
     def __init__(self, settings: Settings) -> None:
-        self._status = status(settings)
-        self._finished = last_finished(Lake.at(settings.lake, settings.s3))
+        self._status = read_status(settings)
+        self._finished = last_finish_times(Lake.at(settings.lake, settings.s3))
 
     def collect(self) -> Iterator[Metric]:
-        yield from _coverage(self._status["encoders"])
-        yield from _sizes(self._status)
-        if live := self._status["live"]:
-            told = GaugeMetricFamily("tonelake_live_release", "Number of the release that readers see", labels=VERSION)
-            told.add_metric([live[name] for name in VERSION], live["release"])
-            yield told
-        told = GaugeMetricFamily(
+        """Yield every metric of the lake."""
+        yield from _coverage_metrics(self._status.encoders)
+        yield from _size_metrics(self._status)
+        if live := self._status.live:
+            meaning = "Number of the release that readers see"
+            gauge = GaugeMetricFamily("tonelake_live_release", meaning, labels=VERSION)
+            gauge.add_metric([live.snapshot.encoder, live.snapshot.embedding_version], live.number)
+            yield gauge
+        gauge = GaugeMetricFamily(
             "tonelake_last_run_timestamp_seconds",
-            "When the last run of a command ended so, in Unix time",
+            "Time at which the last run of a command ended with this status, in Unix time",
             labels=["command", "status"],
         )
-        for (command, ended), when in sorted(self._finished.items()):
-            told.add_metric([command, ended], when.timestamp())
-        yield told
+        for (command, status), finished_at in sorted(self._finished.items()):
+            gauge.add_metric([command, status], finished_at.timestamp())
+        yield gauge
 
 
-def _coverage(encoders: list[dict[str, Any]]) -> Iterator[Metric]:
+def _coverage_metrics(encoders: tuple[EncoderStatus, ...]) -> Iterator[Metric]:
     for name, meaning in COVERAGE.items():
-        told = GaugeMetricFamily(f"tonelake_{name}_tracks", meaning, labels=VERSION)
-        for counts in encoders:
-            told.add_metric([counts[label] for label in VERSION], counts[name])
-        yield told
-    told = GaugeMetricFamily(
-        "tonelake_quarantined_tracks", "Tracks that could not be embedded, by reason", labels=[*VERSION, "reason"]
-    )
-    for counts in encoders:
-        for reason, number in sorted(counts["reasons"].items()):
-            told.add_metric([*(counts[label] for label in VERSION), reason], number)
-    yield told
+        gauge = GaugeMetricFamily(f"tonelake_{name}_tracks", meaning, labels=VERSION)
+        for encoder in encoders:
+            gauge.add_metric([encoder.encoder, encoder.embedding_version], getattr(encoder.coverage, name))
+        yield gauge
+    meaning = "Tracks that could not be embedded, by reason"
+    gauge = GaugeMetricFamily("tonelake_quarantined_tracks", meaning, labels=[*VERSION, "reason"])
+    for encoder in encoders:
+        for reason, count in sorted(encoder.coverage.reasons.items()):
+            gauge.add_metric([encoder.encoder, encoder.embedding_version, reason], count)
+    yield gauge
 
 
-def _sizes(found: dict[str, Any]) -> Iterator[Metric]:
-    tables: dict[str, dict[str, int]] = dict(found["tables"])
-    for counts in found["encoders"]:
-        tables |= counts["tables"]  # versions of one backbone share its features
-    for what, meaning in (("rows", "Rows of a table"), ("bytes", "Bytes of a table's files, old versions included")):
-        told = GaugeMetricFamily(f"tonelake_table_{what}", meaning, labels=["table"])
-        for name, size in sorted(tables.items()):
-            told.add_metric([name], size[what])
-        yield told
+def _size_metrics(status: StatusReport) -> Iterator[Metric]:
+    sizes = sorted(status.all_tables.items())
+    rows = GaugeMetricFamily("tonelake_table_rows", "Rows of a table", labels=["table"])
+    for name, size in sizes:
+        rows.add_metric([name], size.rows)
+    yield rows
+    meaning = "Bytes of a table's files, old versions included"
+    total_bytes = GaugeMetricFamily("tonelake_table_bytes", meaning, labels=["table"])
+    for name, size in sizes:
+        total_bytes.add_metric([name], size.bytes)
+    yield total_bytes

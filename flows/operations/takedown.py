@@ -1,4 +1,4 @@
-"""A takedown: tracks leave every table, version, release, index and export, and are refused from then on."""
+"""A takedown: erase tracks everywhere, and refuse them from then on."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,30 +7,32 @@ from datetime import UTC, datetime
 
 import lance
 
-from flows.export.rebuild import again
-from lake.catalogue import audio_facts as facts
+from flows.console.progress import Log
+from flows.export.rebuild import rebuild_export
+from lake.catalogue import audio_facts, identity
 from lake.catalogue.runs import RunRecord, new_run_id
-from lake.export.log import exports
-from lake.maintenance import cleanup as tidy
-from lake.releases import releases
-from lake.releases.releases import Say
-from lake.storage.filters import among
+from lake.export.log import list_exports
+from lake.maintenance import cleanup
+from lake.releases import releases, retention
+from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
-from lake.storage.lease import SWEEP, Lease
+from lake.storage.lease import Lease, LeaseName
 from lake.takedowns import takedowns
-from lake.takedowns.erase import Scrub
+from lake.takedowns.erase import RowEraser
 from schemas.errors import UserError
 from schemas.settings import Settings
-from schemas.takedowns import Rebuilt, Receipt
+from schemas.takedowns import RebuiltRelease, Receipt
 
-NEEDED = frozenset({takedowns.TABLE, "moves"})  # they hold ids alone, by which a refused track is known
+# Tables that keep the ids of removed tracks: by them a refused track is recognized. They hold nothing else of it.
+KEPT_TABLES = frozenset({takedowns.TABLE, identity.TABLE})
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetRequest:
-    """`tracks` by id; none finishes a takedown that was killed. `content`: their bytes are refused under any id.
+class TakedownRequest:
+    """The track_ids to remove; none finishes a takedown that was killed.
 
-    `retire` gives up all releases but the newest of each encoder version, instead of making each anew.
+    With `content` their bytes are refused under any other id too. With `retire` all releases but the newest of each
+    encoder version are dropped, instead of rebuilt one by one.
     """
 
     tracks: tuple[str, ...] = ()
@@ -39,115 +41,136 @@ class ForgetRequest:
     reason: str | None = None
 
 
-def forget(request: ForgetRequest, settings: Settings, say: Say) -> Receipt:
-    """Removes them, looks again, and writes every export anew that held them. Killed on its way, the same call, or one
-    without tracks, finishes it; without tracks it also tries again to reach exports that were out of reach.
+def take_down(request: TakedownRequest, settings: Settings, log: Log) -> Receipt:
+    """Remove tracks for good, verify that nothing is left, and rebuild the exports.
 
-    UserError where a track is not known, or where somebody writes into the lake.
+    After a kill, the same call or one without tracks finishes the takedown. A call without tracks also retries the
+    exports that could not be reached. Raises UserError if a track is unknown or if somebody is writing to the lake.
     """
     lake = Lake.at(settings.lake, settings.s3)
-    lake.required_names()
+    lake.require_table_names()
     run_id = new_run_id()
-    before = takedowns.refused(lake)
+    before = takedowns.read_blocklist(lake)
+    only_exports_left = bool(before.tracks) and not before.unfinished_run and bool(list_exports(lake))
     with ExitStack() as run:
-        if request.tracks or before.unfinished or not (before.tracks and exports(lake)):
-            with _alone(lake, run_id, say):
-                releases.follow_tags(lake)
-                receipt = _begun(lake, request, run_id, say)
-                record = run.enter_context(RunRecord(lake, run_id, "forget", None, {"reason": request.reason}))
-                _remove(lake, request, receipt, say)
+        if request.tracks or not only_exports_left:
+            with exclusive_access(lake, run_id, log):
+                retention.repair_tags(lake)
+                receipt = _start(lake, request, run_id, log)
+                record = run.enter_context(RunRecord(lake, run_id, "takedown", None, {"reason": request.reason}))
+                _remove(lake, request, receipt, log)
         else:
             receipt = Receipt(run_id, lake.uri, (), (), None)
-            record = run.enter_context(RunRecord(lake, run_id, "forget", None, {}))
-        receipt.exports = [again(lake, settings, one, say) for one in exports(lake)]
-        takedowns.finish(lake, run_id)
+            record = run.enter_context(RunRecord(lake, run_id, "takedown", None, {}))
+        receipt.exports = [rebuild_export(lake, settings, export, log) for export in list_exports(lake)]
+        takedowns.finish_takedown(lake, run_id)
         receipt.finished_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        record.done(receipt.as_dict())
+        record.finish(receipt.to_json())
     return receipt
 
 
 @contextmanager
-def _alone(lake: Lake, run_id: str, say: Say) -> Iterator[None]:
-    """Nobody else writes into the lake or into those beside it: UserError says who does."""
-    with ExitStack() as held:
-        for one in tidy.lakes(lake):
-            for name in (SWEEP, *tidy.writers(one)):
-                held.enter_context(Lease(one, name, run_id, say))
+def exclusive_access(lake: Lake, run_id: str, log: Log) -> Iterator[None]:
+    """Hold every lease of the lake and of the lakes below it.
+
+    Raises UserError, which names the holder, if somebody else is writing.
+    """
+    with ExitStack() as leases:
+        for part in cleanup.list_lakes(lake):
+            for name in (LeaseName.SWEEP, *cleanup.writer_leases(part)):
+                leases.enter_context(Lease(part, name, run_id, log))
         yield
 
 
-def _remove(lake: Lake, request: ForgetRequest, receipt: Receipt, say: Say) -> None:
-    """From every table, and looks again."""
-    if request.retire:
-        receipt.releases += _retired(lake)
-    scrubs = [scrub for one in tidy.lakes(lake) for scrub in _scrubbed(one, receipt, say)]
-    for one in tidy.lakes(lake):
-        tidy.sweep(one)
-    _examine(lake, scrubs, receipt)
-
-
-def _begun(lake: Lake, request: ForgetRequest, run_id: str, say: Say) -> Receipt:
-    """Writes down what is refused from now on, with what a killed takedown left to do."""
-    before = takedowns.refused(lake)
-    left = takedowns.of_run(lake, before.unfinished) if before.unfinished else ([], [], None)
-    tracks, contents = {*request.tracks, *left[0]}, set(left[1])
+def _start(lake: Lake, request: TakedownRequest, run_id: str, log: Log) -> Receipt:
+    """Record what is refused from now on, including what a killed takedown left unfinished."""
+    before = takedowns.read_blocklist(lake)
+    tracks, contents, reason = set(request.tracks), set[str](), request.reason
+    if before.unfinished_run:
+        unfinished = takedowns.read_takedown(lake, before.unfinished_run)
+        tracks.update(unfinished.tracks)
+        contents.update(unfinished.contents)
+        reason = reason or unfinished.reason
     if not tracks:
-        raise UserError("forget which tracks? Give their TRACK_IDs; `tonelake search` prints them")
-    known = takedowns.pairs(lake, "track_id", tracks)
-    registered = lake.table("tracks").to_table(columns=["track_id"], filter=among("track_id", sorted(tracks)))
-    strangers = tracks - before.tracks - {track for track, _ in known} - {*registered["track_id"].to_pylist()}
-    if strangers:
-        raise UserError(f"{lake.uri} has no track {min(strangers)}; nothing was removed")
+        raise UserError("take down which tracks? Give their TRACK_IDs; `tonelake search` prints them")
+    known = takedowns.track_contents(lake, "track_id", tracks)
+    known_tracks = {track for track, _ in known}
+    registered = lake.table("tracks").to_table(columns=["track_id"], filter=in_clause("track_id", sorted(tracks)))
+    unknown = tracks - before.tracks - known_tracks - {*registered["track_id"].to_pylist()}
+    if unknown:
+        raise UserError(f"{lake.uri} has no track {min(unknown)}; nothing was removed")
     if request.content:
         contents |= {content for _, content in known}
-        tracks |= {track for track, _ in takedowns.pairs(lake, "content_sha256", contents)}
-        for track in sorted(tracks - {track for track, _ in known}):
-            say(f"{track}: its content is not known, so only its id is refused")
-    reason = request.reason or left[2]
-    takedowns.write_down(lake, tracks, contents, run_id, reason)
+        tracks |= {track for track, _ in takedowns.track_contents(lake, "content_sha256", contents)}
+        for track in sorted(tracks - known_tracks):
+            log(f"{track}: its content is not known, so only its id is refused")
+    takedowns.add_takedown(lake, tracks, contents, run_id, reason)
     return Receipt(run_id, lake.uri, tuple(sorted(tracks)), tuple(sorted(contents)), reason)
 
 
-def _retired(lake: Lake) -> list[Rebuilt]:
-    numbers = releases.retire(lake, 1)
-    given_up = [one for one in releases.releases(lake) if one.number in numbers]
-    return [Rebuilt(one.number, one.snapshot.lance_version, None, one.snapshot.tracks) for one in given_up]
+def _remove(lake: Lake, request: TakedownRequest, receipt: Receipt, log: Log) -> None:
+    """Erase the rows from every table, then verify that nothing is left."""
+    if request.retire:
+        receipt.releases += _drop_old_releases(lake)
+    erasers = []
+    for part in cleanup.list_lakes(lake):
+        for eraser in _make_erasers(part, receipt):
+            _erase(part, eraser, receipt, log)
+            erasers.append(eraser)
+    for part in cleanup.list_lakes(lake):
+        cleanup.remove_garbage(part)
+    _verify(lake, erasers, receipt)
 
 
-def _scrubbed(lake: Lake, receipt: Receipt, say: Say) -> list[Scrub]:
-    """Removes the rows from every table of one lake, and facts of audio that no row names then."""
-    tracks = {*receipt.tracks, *(track for track, _ in takedowns.pairs(lake, "content_sha256", receipt.contents))}
-    scrubs = []
-    for name in sorted(name for name in lake.names() - NEEDED if tidy.is_table(lake, name)):
-        if name == facts.TABLE:
-            known = lake.table(name).to_table(columns=["content_sha256"])["content_sha256"]
-            scrubs.append(Scrub(lake, name, "content_sha256", takedowns.unnamed(lake, known, tracks).to_pylist()))
-        elif "track_id" in lake.table(name).schema.names:
-            scrubs.append(Scrub(lake, name, "track_id", tracks, hidden=bool(receipt.contents)))
-    return [_scrub(lake, scrub, receipt, say) for scrub in scrubs]
+def _drop_old_releases(lake: Lake) -> list[RebuiltRelease]:
+    numbers = retention.drop_old_releases(lake, 1)
+    dropped = [release for release in releases.list_releases(lake) if release.number in numbers]
+    return [
+        RebuiltRelease(release.number, release.snapshot.lance_version, None, release.snapshot.tracks)
+        for release in dropped
+    ]
 
 
-def _scrub(lake: Lake, scrub: Scrub, receipt: Receipt, say: Say) -> Scrub:
-    """One table, with the releases that are of it."""
-    say(f"{scrub.name} ...")
-    there = [one for one in releases.releases(lake) if one.snapshot.table == scrub.name]
-    kept = {one.snapshot.lance_version for one in there if releases.is_kept(lake, one)}
-    live = next((one.snapshot.lance_version for one in there[-1:] if one == releases.live(lake)), None)
+def _make_erasers(lake: Lake, receipt: Receipt) -> list[RowEraser]:
+    """Return an eraser for every table of one lake that has rows about tracks.
 
-    def succeed(version: int, table: lance.LanceDataset) -> None:
-        for one in releases.succeed(lake, scrub.name, version, table):
-            receipt.releases.append(Rebuilt(one.number, version, table.version, table.count_rows()))
+    From the audio facts, only contents are erased that no other track refers to.
+    """
+    same_content = takedowns.track_contents(lake, "content_sha256", receipt.contents)
+    tracks = {*receipt.tracks, *(track for track, _ in same_content)}
+    erasers = []
+    for name in sorted(name for name in lake.table_names() - KEPT_TABLES if lake.has_version(name)):
+        table = lake.table(name)
+        if name == audio_facts.TABLE:
+            contents = table.to_table(columns=["content_sha256"])["content_sha256"]
+            unreferenced = takedowns.unreferenced_contents(lake, contents, tracks).to_pylist()
+            erasers.append(RowEraser(lake, name, "content_sha256", unreferenced))
+        elif "track_id" in table.schema.names:
+            erasers.append(RowEraser(lake, name, "track_id", tracks, include_deleted=bool(receipt.contents)))
+    return erasers
 
-    if done := scrub.remove(kept, live, succeed):
-        receipt.tables.append(done)
-    return scrub
+
+def _erase(lake: Lake, eraser: RowEraser, receipt: Receipt, log: Log) -> None:
+    """Erase the rows of one table, and point its releases to the rebuilt versions."""
+    log(f"{eraser.name} ...")
+    of_table = [release for release in releases.list_releases(lake) if release.snapshot.table == eraser.name]
+    kept = {release.snapshot.lance_version for release in of_table if releases.is_tagged(lake, release)}
+    live = releases.live_release(lake)
+    live_version = live.snapshot.lance_version if live and live in of_table else None
+
+    def repoint(version: int, table: lance.LanceDataset) -> None:
+        for release in retention.repoint_releases(lake, eraser.name, version, table):
+            receipt.releases.append(RebuiltRelease(release.number, version, table.version, table.count_rows()))
+
+    if record := eraser.erase(kept, live_version, repoint):
+        receipt.tables.append(record)
 
 
-def _examine(lake: Lake, scrubs: list[Scrub], receipt: Receipt) -> None:
-    """Looks into all that is left, as it lies in the store."""
-    for scrub in scrubs:
-        versions, rows = scrub.left()
+def _verify(lake: Lake, erasers: list[RowEraser], receipt: Receipt) -> None:
+    """Search every remaining version and file in the store for the erased rows."""
+    for eraser in erasers:
+        versions, rows = eraser.count_left()
         receipt.versions_examined += versions
         receipt.rows_left += rows
-    files = lake.files()
+    files = lake.file_system()
     receipt.files_left += [path for table in receipt.tables for path in table.files if files.exists(path)]

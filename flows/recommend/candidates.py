@@ -1,4 +1,4 @@
-"""What may be recommended: each content of a release once, its vectors in memory, the tracks it stands for."""
+"""The candidates for recommendation: every content of an encoder version once, in memory."""
 
 from dataclasses import dataclass
 
@@ -6,54 +6,58 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.console.progress import track_many
+from flows.console.progress import with_progress_if_long
 from lake.embeddings.search import Filter, nearest_rows
-from lake.storage.arrow import codes, is_among, place_in
+from lake.storage.arrow import factorize, index_in, is_in
 from lake.storage.lake import Lake
-from lake.storage.vectors import BATCH_ROWS, batches_of, matrix
+from lake.storage.vectors import BATCH_ROWS, read_batches, to_matrix
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table
 from workers.metrics.neighbours import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """P contents: `shown` has a track_id, title and artist for each, `rows` its unit vector, float32 [P, dim].
+class CandidateSet:
+    """P distinct contents, each represented by one track.
 
-    `passes` [P]: whether a track of that content passes the filter; it is the one that is shown. `track_ids` [T] are
-    all tracks of the release, `contents` [T] what each holds, as a row of the pool.
+    `metadata` has the track_id, title and artist of that track, `vectors` its unit vector, float32 [P, dim].
+    `matches_filter` [P] says whether any track of the content matches the filter; such a track represents it.
+    `track_ids` [T] are all tracks of the version, `track_contents` [T] the index of each one's content.
     """
 
-    shown: pa.Table
-    rows: np.ndarray
-    passes: np.ndarray
+    metadata: pa.Table
+    vectors: np.ndarray
+    matches_filter: np.ndarray
     track_ids: pa.ChunkedArray
-    contents: np.ndarray
+    track_contents: np.ndarray
 
     @classmethod
-    def of(cls, lake: Lake, spec: EncoderSpec, where: str | None = None) -> "Pool":
-        """Reads a whole version: 4 x dim bytes a content in memory. UserError where `where` cannot be used."""
+    def load(cls, lake: Lake, spec: EncoderSpec, where: str | None = None) -> "CandidateSet":
+        """Read a whole encoder version, 4 x dim bytes a content in memory.
+
+        Raises UserError if the SQL filter `where` is not valid.
+        """
         table = lake.table(embeddings_table(spec))
         count = table.count_rows()
-        about = table.to_table(columns=["track_id", "content_sha256", "title", "artist"]).sort_by("track_id")
+        tracks = table.to_table(columns=["track_id", "content_sha256", "title", "artist"]).sort_by("track_id")
         if where:
-            passing = nearest_rows(lake, spec, None, count, ["track_id"], Filter(where))["track_id"]
-            passes = is_among(about["track_id"], passing).to_numpy()
+            matching_ids = nearest_rows(lake, spec, None, count, ["track_id"], Filter(where))["track_id"]
+            matches = is_in(tracks["track_id"], matching_ids).to_numpy()
         else:
-            passes = np.ones(count, bool)
-        content = codes(about["content_sha256"])
-        order = np.lexsort((~passes, content))  # of equal contents one that passes, then the first track_id
-        first = order[np.unique(content[order], return_index=True)[1]]
-        shown = about.select(["track_id", "title", "artist"]).take(pa.array(first))
-        rows = np.empty((len(shown), spec.head.dim), np.float32)
-        ids = shown["track_id"].combine_chunks()
-        batches = batches_of(lake, embeddings_table(spec), ["vector"], ids)
-        for batch in track_many(batches, f"reading {spec.name}", -(-count // BATCH_ROWS)):
-            vectors = pa.chunked_array([batch["vector"]])
-            rows[pc.index_in(batch["track_id"], ids).to_numpy()] = unit_rows(matrix(vectors))
-        return cls(shown, rows, passes[first], about["track_id"], content)
+            matches = np.ones(count, bool)
+        content = factorize(tracks["content_sha256"])
+        order = np.lexsort((~matches, content))  # within a content: matching tracks first, then by track_id
+        representatives = order[np.unique(content[order], return_index=True)[1]]
+        metadata = tracks.select(["track_id", "title", "artist"]).take(pa.array(representatives))
+        vectors = np.empty((len(metadata), spec.head.dim), np.float32)
+        ids = metadata["track_id"].combine_chunks()
+        batches = read_batches(lake, embeddings_table(spec), ["vector"], ids)
+        for batch in with_progress_if_long(batches, f"reading {spec.name}", -(-count // BATCH_ROWS)):
+            indices = pc.index_in(batch["track_id"], ids).to_numpy()
+            vectors[indices] = unit_rows(to_matrix(pa.chunked_array([batch["vector"]])))
+        return cls(metadata, vectors, matches[representatives], tracks["track_id"], content)
 
-    def items(self, track_ids: pa.ChunkedArray) -> np.ndarray:
-        """The pool's row for each track_id [M], -1 for one that the release does not hold."""
-        place = place_in(track_ids, self.track_ids).fill_null(-1).to_numpy().astype(np.int64)
-        return np.where(place >= 0, self.contents[place], -1)
+    def indices(self, track_ids: pa.ChunkedArray) -> np.ndarray:
+        """Return the candidate index of each track_id [M], -1 for an unknown track."""
+        rows = index_in(track_ids, self.track_ids).fill_null(-1).to_numpy().astype(np.int64)
+        return np.where(rows >= 0, self.track_contents[rows], -1)

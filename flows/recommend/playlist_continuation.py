@@ -1,6 +1,7 @@
-"""`tonelake playlists`: how well do a lake's vectors continue playlists, as the RecSys Challenge 2018 asked it?
+"""`tonelake playlists`: how well a lake's vectors continue playlists.
 
-Only tracks that the lake holds are shown, withheld and recommended; how many these are stands beside every figure.
+The evaluation is that of the RecSys Challenge 2018. Only tracks that the lake holds are shown, withheld and
+recommended. Every figure comes with their number.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.console.progress import track
-from flows.recommend.candidates import Pool
-from flows.search.search import held, text_tower
+from flows.console.progress import Log, with_progress
+from flows.recommend.candidates import CandidateSet
+from flows.search.reader import resolve_reader, text_tower
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.sources.interactions import read_interactions
-from lake.sources.million_playlist import TrackNames, read_slice, slices
-from lake.storage.arrow import codes
+from lake.sources.million_playlist import TrackLookup, list_slices, read_slice
+from lake.storage.arrow import factorize
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease
+from lake.storage.lease import Lease, LeaseName
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.recommend import PlaylistsRequest
@@ -28,19 +29,25 @@ from workers.evaluation.scoring import RESAMPLES, compare_values
 from workers.metrics.bootstrap import interval, resamples
 from workers.metrics.continuation import clicks, ndcg, r_precision
 from workers.metrics.retrieval import mean_of
-from workers.recommend.baselines import by_interests, by_mean, by_popularity, by_query
-from workers.recommend.continuation_tasks import SEEDS, TITLE, Playlists, Task, tasks
+from workers.recommend.baselines import (
+    continue_by_interests,
+    continue_by_mean,
+    continue_by_popularity,
+    continue_by_query,
+)
+from workers.recommend.continuation_tasks import CATEGORIES, TITLE, ContinuationTask, Playlists, make_tasks
 
-Row = dict[str, Any]
-LEASE = "playlists"
 POPULARITY, MEAN, WORDS, INTERESTS = "popularity", "mean vector", "title in words", "interests"
-ALL = "all but title"
-_TASKS_AT_ONCE = 64
+ALL_SEEDS = "all but title"
+_BLOCK_TASKS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One method from some seeds: a value a playlist for each metric [U], in the order of `playlists` [U]."""
+class MethodScores:
+    """The scores of one method for one kind of seeds.
+
+    `playlists` [U] are the numbers of the evaluated playlists, `values` maps a metric to a value for each [U].
+    """
 
     seeds: str
     method: str
@@ -49,172 +56,223 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """The playlists `judged`, to be continued with the pool's tracks; `counts` [N] are of the other playlists."""
+class ContinuationEvaluation:
+    """The playlists to evaluate, and the tracks that may continue them.
+
+    `evaluated` are numbers of playlists; `popularity` [P] counts in how many other playlists each candidate stands.
+    """
 
     request: PlaylistsRequest
-    pool: Pool
+    candidates: CandidateSet
     playlists: Playlists
-    judged: np.ndarray
-    counts: np.ndarray
+    evaluated: np.ndarray
+    popularity: np.ndarray
 
-    def tasks(self, seeds: str) -> list[Task]:
-        return tasks(self.playlists, self.judged, seeds, self.request.seed)
+    def tasks(self, seeds: str) -> list[ContinuationTask]:
+        """Return a task for each playlist that is long enough for these seeds."""
+        return make_tasks(self.playlists, self.evaluated, seeds, self.request.seed)
 
-    def by_seeds(self) -> list[Measured]:
-        """The three methods, from as many tracks as the challenge showed."""
-        found = []
-        for seeds in SEEDS:
-            if seeds == TITLE or not (asked := self.tasks(seeds)):
+    def score_by_seeds(self) -> list[MethodScores]:
+        """Score the three methods on every kind of seeds but the title alone."""
+        scores = []
+        for seeds in CATEGORIES:
+            tasks = [] if seeds == TITLE else self.tasks(seeds)
+            if not tasks:
                 continue
-            starts = range(0, len(asked), _TASKS_AT_ONCE)
-            blocks = (asked[start : start + _TASKS_AT_ONCE] for start in starts)
-            made = [self._lists(block) for block in track(blocks, f"continuing playlists, {seeds}", len(starts))]
-            lists = {method: np.concatenate([one[method] for one in made]) for method in made[0]}
-            found += self.measured(seeds, asked, lists)
-        return found
+            starts = range(0, len(tasks), _BLOCK_TASKS)
+            parts = [
+                self._continue(tasks[start : start + _BLOCK_TASKS])
+                for start in with_progress(starts, f"continuing playlists, {seeds}", len(starts))
+            ]
+            lists = {method: np.concatenate([part[method] for part in parts]) for method in parts[0]}
+            scores += self.score(seeds, tasks, lists)
+        return scores
 
-    def measured(self, seeds: str, asked: list[Task], lists: dict[str, np.ndarray]) -> list[Measured]:
-        """Every metric of each method's lists."""
-        artists = codes(pc.utf8_lower(pc.utf8_trim_whitespace(self.pool.shown["artist"])))
-        withheld, numbers = [task.withheld for task in asked], np.array([task.playlist for task in asked])
-        return [
-            Measured(
-                seeds,
-                method,
-                numbers,
-                {
-                    "R-precision": r_precision(made, withheld, artists),
-                    "nDCG": ndcg(made, withheld),
-                    "clicks": clicks(made, withheld),
-                },
-            )
-            for method, made in lists.items()
-        ]
+    def score_by_title(self, spec: EncoderSpec, settings: Settings, log: Log) -> list[MethodScores]:
+        """Score the playlists of which only the title is shown.
 
-    def _lists(self, asked: list[Task]) -> dict[str, np.ndarray]:
-        rows, request = self.pool.rows, self.request
+        An encoder that has no text tower is logged and gets no scores.
+        """
+        tasks = self.tasks(TITLE)
+        if not tasks:
+            return []
+        try:
+            titles = [self.playlists.titles[task.playlist] for task in tasks]
+            queries = text_tower(spec, settings).embed_text(titles)
+        except UserError as error:
+            log(f"not judged by title: {error}")
+            return []
+        lists = {
+            POPULARITY: continue_by_popularity(self.popularity, tasks),
+            WORDS: continue_by_query(self.candidates.vectors, queries, tasks),
+        }
+        return self.score(TITLE, tasks, lists)
+
+    def score(self, seeds: str, tasks: list[ContinuationTask], lists: dict[str, np.ndarray]) -> list[MethodScores]:
+        """Score the lists [U, K] of each method with every metric."""
+        artists = factorize(pc.utf8_lower(pc.utf8_trim_whitespace(self.candidates.metadata["artist"])))
+        withheld = [task.withheld for task in tasks]
+        playlists = np.array([task.playlist for task in tasks])
+        scores = []
+        for method, recommended in lists.items():
+            values = {
+                "R-precision": r_precision(recommended, withheld, artists),
+                "nDCG": ndcg(recommended, withheld),
+                "clicks": clicks(recommended, withheld),
+            }
+            scores.append(MethodScores(seeds, method, playlists, values))
+        return scores
+
+    def _continue(self, tasks: list[ContinuationTask]) -> dict[str, np.ndarray]:
+        vectors, request = self.candidates.vectors, self.request
         return {
-            POPULARITY: by_popularity(self.counts, asked),
-            MEAN: by_mean(rows, asked),
-            INTERESTS: by_interests(rows, asked, request.interests, request.diversity),
+            POPULARITY: continue_by_popularity(self.popularity, tasks),
+            MEAN: continue_by_mean(vectors, tasks),
+            INTERESTS: continue_by_interests(vectors, tasks, request.interests, request.diversity),
         }
 
 
-def judge_playlists(request: PlaylistsRequest, settings: Settings, say: Any = print) -> Row:
-    """Coverage, figures with 95 % intervals, and what the interests gain over both baselines. A row in `runs`."""
+def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Log = print) -> dict[str, Any]:
+    """Evaluate playlist continuation, and record the result in `runs`.
+
+    Return the coverage, the figures with 95 % intervals, and the gains of the interests over both baselines. Raises
+    UserError if the request names no source or two, if it cannot be read, or if fewer than five playlists have two
+    tracks in the lake.
+    """
     if (request.data is None) == (request.interactions is None):
         raise UserError(
             "playlists from where? Give --data FOLDER of the Million Playlist Dataset or --interactions FILE"
         )
-    played = None if request.interactions is None else read_interactions(request.interactions)
-    lake, spec = held(settings, request.embedding_version, request.number)
+    plays = None if request.interactions is None else read_interactions(request.interactions)
+    reader = resolve_reader(settings, request.embedding_version, request.release)
+    lake, spec = reader.lake, reader.spec
     run_id = new_run_id()
-    with Lease(lake, LEASE, run_id, say), RunRecord(lake, run_id, "playlists", spec, asdict(request)) as record:
-        pool = Pool.of(lake, spec)
-        playlists = (
-            _of_data(Path(request.data or ""), lake, pool) if played is None else _of_interactions(played, pool)
-        )
-        judged, training = playlists.split(request.judged, request.seed)
-        if not len(judged):
+    with (
+        Lease(lake, LeaseName.PLAYLISTS, run_id, log),
+        RunRecord(lake, run_id, "playlists", spec, asdict(request)) as record,
+    ):
+        candidates = CandidateSet.load(lake, spec)
+        if plays is not None:
+            playlists = _playlists_of_users(plays, candidates)
+        else:
+            playlists = _read_data_set(Path(request.data or ""), lake, candidates)
+        evaluated, training = playlists.split(request.judged, request.seed)
+        if not len(evaluated):
             raise UserError(
                 f"{np.sum(playlists.lengths > 1):,} playlists have two tracks that {lake.uri} holds, five are needed; "
                 "tracks are found by track_id, Spotify URI or ISRC"
             )
-        trial = Trial(request, pool, playlists, judged, playlists.popularity(training, len(pool.rows)))
-        measured = trial.by_seeds()
-        measured += [*_together(measured), *_by_title(trial, spec, settings, say)]
-        found = {
+        popularity = playlists.popularity(training, len(candidates.vectors))
+        evaluation = ContinuationEvaluation(request, candidates, playlists, evaluated, popularity)
+        by_seeds = evaluation.score_by_seeds()
+        scores = [*by_seeds, *_mean_over_seeds(by_seeds), *evaluation.score_by_title(spec, settings, log)]
+        report = {
             "run_id": run_id,
             "encoder": spec.name,
             "embedding_version": spec.embedding_version,
             "source": request.data or request.interactions,
-            "coverage": _coverage(playlists, judged, training, pool),
-            "figures": [row for one in measured for row in _figures(one)],
-            "gains": [row for one in measured for row in _gains(one, measured)],
+            "coverage": _coverage(evaluation, len(training)),
+            "figures": [row for method_scores in scores for row in _figures(method_scores)],
+            "gains": [row for method_scores in scores for row in _gains(method_scores, scores)],
         }
-        record.done(found)
-    return found
+        record.finish(report)
+    return report
 
 
-def _of_interactions(played: pa.Table, pool: Pool) -> Playlists:
-    """Each user is a playlist in order of time, without a title."""
-    users = codes(played["user_id"])
+def _playlists_of_users(plays: pa.Table, candidates: CandidateSet) -> Playlists:
+    """Make a playlist without a title of each user's plays, in order of time."""
+    users = factorize(plays["user_id"])
     titles = [""] * (int(users.max(initial=-1)) + 1)
-    return Playlists.of(titles, users, pool.items(played["track_id"]))
+    return Playlists.from_tracks(titles, users, candidates.indices(plays["track_id"]))
 
 
-def _of_data(folder: Path, lake: Lake, pool: Pool) -> Playlists:
-    files, names = slices(folder), TrackNames(lake)
+def _read_data_set(folder: Path, lake: Lake, candidates: CandidateSet) -> Playlists:
+    """Read the Million Playlist Dataset. Raises UserError if the folder does not hold it."""
+    files, lookup = list_slices(folder), TrackLookup(lake)
     parts = []
-    for path in track(files, "reading playlists", len(files)):
-        one = read_slice(path)
-        parts.append(Playlists.of(one.titles, one.playlist, pool.items(names.track_ids(one))))
-    return Playlists.joined(parts)
+    for path in with_progress(files, "reading playlists", len(files)):
+        playlists = read_slice(path)
+        indices = candidates.indices(lookup.track_ids(playlists))
+        parts.append(Playlists.from_tracks(playlists.titles, playlists.playlist, indices))
+    return Playlists.concatenate(parts)
 
 
-def _coverage(playlists: Playlists, judged: np.ndarray, training: np.ndarray, pool: Pool) -> Row:
+def _coverage(evaluation: ContinuationEvaluation, training: int) -> dict[str, int]:
+    playlists = evaluation.playlists
     return {
         "playlists": len(playlists.titles),
         "playlists_with_two_tracks": int(np.sum(playlists.lengths > 1)),
         "tracks": playlists.listed,
         "tracks_matched": playlists.matched,
-        "judged": len(judged),
-        "counted_for_popularity": len(training),
-        "candidates": len(pool.rows),
+        "judged": len(evaluation.evaluated),
+        "counted_for_popularity": training,
+        "candidates": len(evaluation.candidates.vectors),
     }
 
 
-def _by_title(trial: Trial, spec: EncoderSpec, settings: Settings, say: Any) -> list[Measured]:
-    """The playlists of which nothing but the title is shown; said and left out where the encoder has no words."""
-    asked = trial.tasks(TITLE)
-    if not asked:
-        return []
-    try:
-        titles = [trial.playlists.titles[task.playlist] for task in asked]
-        queries = text_tower(spec, settings).embed_text(titles)
-    except UserError as error:
-        say(f"not judged by title: {error}")
-        return []
-    lists = {POPULARITY: by_popularity(trial.counts, asked), WORDS: by_query(trial.pool.rows, queries, asked)}
-    return trial.measured(TITLE, asked, lists)
+def _mean_over_seeds(scores: list[MethodScores]) -> list[MethodScores]:
+    """Average the scores of each playlist over all kinds of seeds.
 
-
-def _together(measured: list[Measured]) -> list[Measured]:
-    """From all seeds: each playlist's mean, so that the playlists can be resampled."""
-    found = []
+    So every playlist counts once when playlists are resampled.
+    """
+    means = []
     for method in (POPULARITY, MEAN, INTERESTS):
-        parts = [one for one in measured if one.method == method and one.seeds != TITLE]
-        if len(parts) > 1:
-            numbers, place = np.unique(np.concatenate([one.playlists for one in parts]), return_inverse=True)
-            times = np.bincount(place)
-            values = {
-                name: np.bincount(place, np.concatenate([one.values[name] for one in parts])) / times
-                for name in parts[0].values
-            }
-            found.append(Measured(ALL, method, numbers, values))
-    return found
+        parts = [part for part in scores if part.method == method]
+        if len(parts) < 2:
+            continue
+        all_playlists = np.concatenate([part.playlists for part in parts])
+        playlists, indices = np.unique(all_playlists, return_inverse=True)
+        counts = np.bincount(indices)
+        values = {
+            metric: np.bincount(indices, np.concatenate([part.values[metric] for part in parts])) / counts
+            for metric in parts[0].values
+        }
+        means.append(MethodScores(ALL_SEEDS, method, playlists, values))
+    return means
 
 
-def _figures(one: Measured) -> list[Row]:
-    weights = resamples(len(one.playlists), RESAMPLES)
+def _figures(scores: MethodScores) -> list[dict[str, Any]]:
+    """Return the mean of each metric with its 95 % interval."""
+    weights = resamples(len(scores.playlists), RESAMPLES)
     rows = []
-    for metric, values in one.values.items():
+    for metric, values in scores.values.items():
         low, high = interval(np.asarray(mean_of(values, weights)))
-        told = {"seeds": one.seeds, "method": one.method, "playlists": len(values), "metric": metric}
-        rows.append(told | {"value": float(values.mean()), "low": low, "high": high})
+        rows.append(
+            {
+                "seeds": scores.seeds,
+                "method": scores.method,
+                "playlists": len(values),
+                "metric": metric,
+                "value": float(values.mean()),
+                "low": low,
+                "high": high,
+            }
+        )
     return rows
 
 
-def _gains(one: Measured, measured: list[Measured]) -> list[Row]:
-    """Paired differences, playlist by playlist: of the interests, or the title, minus each baseline."""
-    if one.method not in (INTERESTS, WORDS):
+def _gains(scores: MethodScores, all_scores: list[MethodScores]) -> list[dict[str, Any]]:
+    """Return the paired differences, playlist by playlist, to each baseline.
+
+    Only the interests and the title have gains.
+    """
+    if scores.method not in (INTERESTS, WORDS):
         return []
     rows = []
-    for other in measured:
-        if other.seeds == one.seeds and other.method in (POPULARITY, MEAN):
-            for metric, values in one.values.items():
-                change = compare_values(other.values[metric], values)
-                told = {"seeds": one.seeds, "method": one.method, "over": other.method, "metric": metric}
-                rows.append(told | {"gain": change.gain, "low": change.low, "high": change.high})
+    for baseline in all_scores:
+        if baseline.seeds != scores.seeds or baseline.method not in (POPULARITY, MEAN):
+            continue
+        for metric, values in scores.values.items():
+            change = compare_values(baseline.values[metric], values)
+            rows.append(
+                {
+                    "seeds": scores.seeds,
+                    "method": scores.method,
+                    "over": baseline.method,
+                    "metric": metric,
+                    "gain": change.gain,
+                    "low": change.low,
+                    "high": change.high,
+                }
+            )
     return rows

@@ -1,238 +1,194 @@
-"""`tonelake recommend`: a listener's interests, each asked for its share; for one to read, or for many in a file.
+"""`tonelake recommend`: tracks for one listener, in proportion to the listener's interests.
 
-One listener's interests are searched for in the lake's index; of many the whole version is read once.
+The nearest tracks of each interest come from the lake's vector index.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from flows.console.atomic_file import writing
-from flows.console.progress import track
-from flows.recommend.candidates import Pool
-from flows.search.search import held
+from flows.recommend.history import MatchedHistory, nothing_matched, read_history
+from flows.search.reader import Reader, resolve_reader
 from lake.embeddings.search import Filter, nearest_rows
-from lake.sources.interactions import read_interactions
-from lake.storage.arrow import codes, is_among, place_in
-from lake.storage.filters import rows_among
-from lake.storage.lake import Lake
-from lake.storage.vectors import matrix
-from schemas.encoders import EncoderSpec
+from lake.storage.arrow import factorize, index_in, is_in
+from lake.storage.filters import select_in
+from lake.storage.vectors import to_matrix
 from schemas.errors import UserError
 from schemas.recommend import RecommendRequest
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.metrics.neighbours import unit_rows
-from workers.recommend.interests import MOST, Interests, interests, listened
-from workers.recommend.rerank import candidates, recommended
+from workers.recommend.interests import Interests, distinct_plays, find_interests
+from workers.recommend.rerank import pool_size, rerank
 
-Row = dict[str, Any]
-_CELLS = 1 << 26  # cosines at once: 256 MB
-_NAMED = ["track_id", "title", "artist"]
-_COLUMNS = [*_NAMED, "content_sha256", "vector"]
-SCHEMA = pa.schema(
-    [
-        pa.field("user_id", pa.string()),
-        pa.field("rank", pa.int32()),
-        pa.field("track_id", pa.string()),
-        pa.field("title", pa.string()),
-        pa.field("artist", pa.string()),
-        pa.field("score", pa.float32()),  # cosine to the interest
-        pa.field("interest", pa.int32()),  # from 1, the heaviest first
-        pa.field("weight", pa.float32()),  # the interest's share of the listening
-        pa.field("because", pa.string()),  # track_id of the nearest track that the listener played
-    ]
-)
+_TRACK_COLUMNS = ["track_id", "title", "artist"]
+_COLUMNS = [*_TRACK_COLUMNS, "content_sha256", "vector"]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What the lake holds of a file of plays: `played` are those, `tracks` of the file's `named` distinct ones."""
+class TrackLabel:
+    """What a person needs to know a track by."""
 
-    played: pa.Table
-    named: int
+    track_id: str
+    title: str | None
+    artist: str | None
+
+    def __str__(self) -> str:
+        return " by ".join(filter(None, (self.title, self.artist))) or self.track_id
+
+
+@dataclass(frozen=True, slots=True)
+class InterestSummary:
+    """One interest of a listener, numbered from 1.
+
+    `weight` is its share of the listening, `tracks` the number of its tracks in the history, `around` the played track
+    that is nearest to its centroid.
+    """
+
+    interest: int
+    weight: float
     tracks: int
-    missing: tuple[str, ...]  # a few of the others
+    around: TrackLabel
 
-    @property
-    def told(self) -> Row:
-        return {"tracks": self.named, "held": self.tracks, "not_held": self.named - self.tracks} | {
-            "for_example": list(self.missing)
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A recommended track; `score` is its cosine to the interest, `nearest_played` explains it."""
+
+    rank: int
+    track: TrackLabel
+    score: float
+    interest: int
+    nearest_played: TrackLabel
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; the fields of the track stand beside the others."""
+        return {
+            "rank": self.rank,
+            **asdict(self.track),
+            "score": self.score,
+            "interest": self.interest,
+            "nearest_played": asdict(self.nearest_played),
         }
 
 
-def recommend(request: RecommendRequest, settings: Settings) -> Row:
-    """To one listener: what of the history is held, the interests, and the k tracks, each with what it is near to."""
-    played = _read(request)
-    if len(pc.unique(played["user_id"])) > 1:
-        raise UserError(f"{request.history} is of several users: name a file for all of them with --out FILE.parquet")
-    lake, spec = held(settings, request.embedding_version, request.number)
-    known = _rows_of(lake, spec, pc.unique(played["track_id"]))
-    if not len(known):
-        raise UserError(_nothing(request, lake))
-    here = _held(played, known["track_id"])
-    items, plays = listened(place_in(here.played["track_id"], known["track_id"]).to_numpy().astype(int))
-    tracks = known.take(pa.array(items))
-    rows = unit_rows(matrix(tracks["vector"]))
-    found = interests(rows, plays, request.interests)
-    pool = _asked(lake, spec, request, known, found)
-    chosen = _choose(request, found, rows, unit_rows(matrix(pool["vector"])))
-    return {
-        "encoder": spec.name,
-        "embedding_version": spec.embedding_version,
-        "history": here.told,
-        "interests": _interest_rows(found, rows, tracks),
-        "recommended": [
-            {"rank": rank, **named, "score": round(float(score), 6), "interest": int(interest) + 1, "because": because}
-            for rank, (named, score, interest, because) in enumerate(
-                zip(
-                    _named(pool, chosen.places),
-                    chosen.scores,
-                    chosen.interests,
-                    _named(tracks, chosen.because),
-                    strict=True,
-                ),
-                start=1,
-            )
-        ],
-    }
-
-
-def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -> Row:
-    """To every user of the file, as Parquet of SCHEMA; the file appears whole or not at all. Returns the counts."""
-    played = _read(request)
-    if out.suffix != ".parquet" or out.is_dir() or (out.exists() and out.samefile(request.history)):
-        raise UserError(f"cannot write {out}: name a file of its own that ends in .parquet")
-    lake, spec = held(settings, request.embedding_version, request.number)
-    pool = Pool.of(lake, spec, request.where)
-    here = _held(played, pool.track_ids)
-    if not here.tracks:
-        raise UserError(_nothing(request, lake))
-    numbers, items = codes(here.played["user_id"]), pool.items(here.played["track_id"])
-    names = pc.unique(here.played["user_id"])  # in order of appearance, as the numbers are
-    order = np.argsort(numbers, kind="stable")
-    ends = np.cumsum(np.bincount(numbers))[:-1]
-    histories, ids = np.split(items[order], ends), np.split(here.played["track_id"].to_numpy()[order], ends)
-    at_once = max(1, _CELLS // (len(pool.rows) * (request.interests or MOST)))
-    starts = range(0, len(histories), at_once)
-    with writing(out) as unfinished, pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
-        for start in track(starts, "recommending", len(starts)):
-            block = slice(start, start + at_once)
-            writer.write_table(_block(request, pool, names[block].to_pylist(), histories[block], ids[block]))
-    users = len(pc.unique(played["user_id"]))
-    counts = {"users": users, "recommended_to": len(histories), "without_a_held_track": users - len(histories)}
-    return counts | here.told | {"encoder": spec.name, "embedding_version": spec.embedding_version, "file": str(out)}
-
-
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    """Rows of the pool, their interests, cosines, and the nearest track of the history for each."""
+class Recommendations:
+    """The recommendations to one listener, and the interests they come from."""
 
-    places: np.ndarray
-    interests: np.ndarray
-    scores: np.ndarray
-    because: np.ndarray
+    encoder: str
+    embedding_version: str
+    history: MatchedHistory
+    interests: tuple[InterestSummary, ...]
+    recommended: tuple[Recommendation, ...]
 
-
-def _read(request: RecommendRequest) -> pa.Table:
-    played = read_interactions(request.history, of_many=False)
-    if not len(played):
-        raise UserError(f"{request.history} names no track; give track_id, and perhaps user_id and timestamp")
-    return played
-
-
-def _held(played: pa.Table, known: pa.ChunkedArray) -> Held:
-    there = is_among(played["track_id"], known)
-    named = pc.unique(played["track_id"])
-    missing = pc.unique(played["track_id"].filter(pc.invert(there)))
-    return Held(played.filter(there), len(named), len(named) - len(missing), tuple(missing[:3].to_pylist()))
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the plays as a JSON object."""
+        return {
+            "encoder": self.encoder,
+            "embedding_version": self.embedding_version,
+            "history": self.history.to_json(),
+            "interests": [asdict(interest) for interest in self.interests],
+            "recommended": [recommendation.to_json() for recommendation in self.recommended],
+        }
 
 
-def _nothing(request: RecommendRequest, lake: Lake) -> str:
-    return f"{lake.uri} holds no track of {request.history}: are its track_ids those that `tonelake search` prints?"
+def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
+    """Recommend k tracks to one listener.
 
-
-def _rows_of(lake: Lake, spec: EncoderSpec, track_ids: pa.Array) -> pa.Table:
-    table = lake.table(embeddings_table(spec))
-    return rows_among(table, "track_id", track_ids.to_pylist(), _COLUMNS).sort_by("track_id")
-
-
-def _asked(lake: Lake, spec: EncoderSpec, request: RecommendRequest, known: pa.Table, found: Interests) -> pa.Table:
-    """The nearest of each interest: no track of the history, no content of it, and every content once."""
-    chosen = Filter(request.where, without=tuple(known["track_id"].to_pylist()))
-    pools = []
-    for centroid in found.centroids:
-        count = candidates(request.k)
-        while True:
-            rows = nearest_rows(lake, spec, centroid, count, _COLUMNS, chosen).select(_COLUMNS)
-            new = _distinct(rows.filter(pc.invert(is_among(rows["content_sha256"], known["content_sha256"]))))
-            if len(new) >= candidates(request.k) or len(rows) < count:
-                break
-            count *= 2  # copies of what was played, or of each other, took the places
-        pools.append(new)
-    return _distinct(pa.concat_tables(pools))
-
-
-def _distinct(rows: pa.Table) -> pa.Table:
-    """Of each content the first track_id."""
-    rows = rows.sort_by("track_id")
-    return rows.take(pa.array(np.sort(np.unique(codes(rows["content_sha256"]), return_index=True)[1])))
-
-
-def _choose(request: RecommendRequest, found: Interests, history: np.ndarray, pool: np.ndarray) -> _Chosen:
-    chosen = recommended(found.centroids @ pool.T, pool, found.weights, request.k, request.diversity)
-    because = (pool[chosen.rows] @ history.T).argmax(axis=1)
-    return _Chosen(chosen.rows, chosen.interests, chosen.scores, because)
-
-
-def _interest_rows(found: Interests, rows: np.ndarray, tracks: pa.Table) -> list[Row]:
-    """Each interest by its share, and the track of the history that is nearest to its middle."""
-    scores = np.where(found.labels == np.arange(len(found.weights))[:, None], found.centroids @ rows.T, -np.inf)
-    return [
-        {"interest": number, "weight": round(float(weight), 4), "tracks": int(count), "around": around}
-        for number, (weight, count, around) in enumerate(
-            zip(found.weights, np.bincount(found.labels), _named(tracks, scores.argmax(axis=1)), strict=True), start=1
-        )
-    ]
-
-
-def _named(rows: pa.Table, places: np.ndarray) -> list[Row]:
-    return rows.select(_NAMED).take(pa.array(places, pa.int64())).to_pylist()
-
-
-def _block(
-    request: RecommendRequest, pool: Pool, names: list[str], histories: list[np.ndarray], ids: list[np.ndarray]
-) -> pa.Table:
-    """Some users at once: one product of all their interests with all vectors. `ids` are the tracks that they played,
-    `histories` their contents, play by play.
+    No track of the history is recommended, no other track of the same content, and no content twice. Raises UserError
+    if the history has several users or no track that the lake holds, or if the filter is not valid.
     """
-    heard = [listened(history) for history in histories]
-    found = [interests(pool.rows[items], plays, request.interests) for items, plays in heard]
-    scores = np.concatenate([one.centroids for one in found]) @ pool.rows.T
-    scores[:, ~pool.passes] = -np.inf
-    ends = np.cumsum([len(one.weights) for one in found])
-    parts = []
-    for place, (one, end) in enumerate(zip(found, ends, strict=True)):
-        own = scores[end - len(one.weights) : end]
-        own[:, histories[place]] = -np.inf
-        chosen = recommended(own, pool.rows, one.weights, request.k, request.diversity)
-        items = heard[place][0]
-        near = items[(pool.rows[chosen.rows] @ pool.rows[items].T).argmax(axis=1)]
-        named = dict(zip(histories[place].tolist(), ids[place], strict=True))
-        shown = pool.shown.take(pa.array(chosen.rows, pa.int64()))
-        columns = {"user_id": pa.array([names[place]] * len(shown), pa.string()), "rank": _upwards(len(shown))}
-        columns |= {column: shown[column] for column in _NAMED}
-        columns |= {"score": pa.array(chosen.scores), "interest": pa.array(chosen.interests + 1)}
-        columns |= {"weight": pa.array(one.weights[chosen.interests])}
-        columns |= {"because": pa.array([named[item] for item in near.tolist()], pa.string())}
-        parts.append(pa.table([columns[name].cast(SCHEMA.field(name).type) for name in SCHEMA.names], schema=SCHEMA))
-    return pa.concat_tables(parts)
+    plays = read_history(request.history)
+    if len(pc.unique(plays["user_id"])) > 1:
+        raise UserError(f"{request.history} is of several users: name a file for all of them with --out FILE.parquet")
+    reader = resolve_reader(settings, request.embedding_version, request.release)
+    known = _rows_of(reader, pc.unique(plays["track_id"]))
+    if not len(known):
+        raise nothing_matched(request.history, reader.lake)
+    history = MatchedHistory.match(plays, known["track_id"])
+    rows = index_in(history.plays["track_id"], known["track_id"]).to_numpy().astype(int)
+    distinct_rows, play_counts = distinct_plays(rows)
+    played = known.take(pa.array(distinct_rows))
+    vectors = unit_rows(to_matrix(played["vector"]))
+    interests = find_interests(vectors, play_counts, request.interests)
+    candidates = _nearest_to_interests(reader, request, known, interests)
+    return Recommendations(
+        encoder=reader.spec.name,
+        embedding_version=reader.spec.embedding_version,
+        history=history,
+        interests=_summarize_interests(interests, vectors, played),
+        recommended=_rank_candidates(request, interests, candidates, vectors, played),
+    )
 
 
-def _upwards(count: int) -> pa.Array:
-    return pa.array(np.arange(1, count + 1))
+def _rows_of(reader: Reader, track_ids: pa.Array) -> pa.Table:
+    table = reader.lake.table(embeddings_table(reader.spec))
+    return select_in(table, "track_id", track_ids.to_pylist(), _COLUMNS).sort_by("track_id")
+
+
+def _nearest_to_interests(
+    reader: Reader, request: RecommendRequest, history: pa.Table, interests: Interests
+) -> pa.Table:
+    """Return the nearest tracks of each interest.
+
+    Each content is there once, and none of the history.
+    """
+    filters = Filter(request.where, without=tuple(history["track_id"].to_pylist()))
+    wanted = pool_size(request.k)
+    pools = []
+    for centroid in interests.centroids:
+        count = wanted
+        while True:
+            rows = nearest_rows(reader.lake, reader.spec, centroid, count, _COLUMNS, filters).select(_COLUMNS)
+            is_played = is_in(rows["content_sha256"], history["content_sha256"])
+            pool = _distinct_contents(rows.filter(pc.invert(is_played)))
+            if len(pool) >= wanted or len(rows) < count:
+                break
+            count *= 2  # copies of played tracks, or of each other, used up the limit
+        pools.append(pool)
+    return _distinct_contents(pa.concat_tables(pools))
+
+
+def _distinct_contents(rows: pa.Table) -> pa.Table:
+    """Keep the first track_id of each content."""
+    rows = rows.sort_by("track_id")
+    _, first = np.unique(factorize(rows["content_sha256"]), return_index=True)
+    return rows.take(pa.array(np.sort(first)))
+
+
+def _rank_candidates(
+    request: RecommendRequest, interests: Interests, candidates: pa.Table, played_vectors: np.ndarray, played: pa.Table
+) -> tuple[Recommendation, ...]:
+    vectors = unit_rows(to_matrix(candidates["vector"]))
+    ranked = rerank(interests.centroids @ vectors.T, vectors, interests.weights, request.k, request.diversity)
+    nearest_played = (vectors[ranked.rows] @ played_vectors.T).argmax(axis=1)
+    columns = zip(
+        _labels(candidates, ranked.rows),
+        ranked.scores,
+        ranked.interests,
+        _labels(played, nearest_played),
+        strict=True,
+    )
+    return tuple(
+        Recommendation(rank, track, round(float(score), 6), int(interest) + 1, nearest)
+        for rank, (track, score, interest, nearest) in enumerate(columns, start=1)
+    )
+
+
+def _summarize_interests(interests: Interests, vectors: np.ndarray, played: pa.Table) -> tuple[InterestSummary, ...]:
+    is_member = interests.labels == np.arange(len(interests.weights))[:, None]
+    nearest = np.where(is_member, interests.centroids @ vectors.T, -np.inf).argmax(axis=1)
+    columns = zip(interests.weights, np.bincount(interests.labels), _labels(played, nearest), strict=True)
+    return tuple(
+        InterestSummary(number, round(float(weight), 4), int(count), around)
+        for number, (weight, count, around) in enumerate(columns, start=1)
+    )
+
+
+def _labels(tracks: pa.Table, indices: np.ndarray) -> list[TrackLabel]:
+    rows = tracks.select(_TRACK_COLUMNS).take(pa.array(indices, pa.int64())).to_pylist()
+    return [TrackLabel(**row) for row in rows]

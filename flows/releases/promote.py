@@ -1,44 +1,45 @@
-"""Moves `live`: a candidate through the gate, or an earlier release published again."""
+"""`tonelake promote` and `tonelake rollback`: change what is live.
+
+A candidate must pass the gate; a rollback publishes an earlier release again.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from flows.console.progress import Log
 from flows.releases.gate.limits import Limits
-from flows.releases.gate.snapshot import Version
-from lake.catalogue.encoders import choose, versions
+from flows.releases.gate.snapshot import SnapshotView
+from lake.catalogue.encoders import choose_encoder_version, list_encoder_versions
 from lake.catalogue.runs import RunRecord, new_run_id
-from lake.maintenance.cleanup import PROMOTE
-from lake.maintenance.version_invariants import identity
+from lake.maintenance.version_invariants import coverage_counts
+from lake.releases.publish import check_coverage, draft, publish
 from lake.releases.releases import (
-    as_released,
-    before_live,
-    coverage_check,
-    draft,
-    is_there,
-    live,
-    publish,
-    release,
-    releases,
-    snapshot,
+    find_release,
+    is_readable,
+    list_releases,
+    live_release,
+    open_release,
+    release_before_live,
+    take_snapshot,
 )
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease
+from lake.storage.lease import Lease, LeaseName
 from lake.takedowns.takedowns import require_finished
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from schemas.releases import Check, Release
+from schemas.releases import Check, Release, Snapshot
 from schemas.settings import Settings
-from workers.encoders.registry import encoder_entry
-
-Row = dict[str, Any]
+from workers.encoders.registry import find_by_name
 
 
 @dataclass(frozen=True, slots=True)
 class PromoteRequest:
-    """`version` is an embedding_version, an encoder's name or a trained one's folder; `reason` forces."""
+    """What to promote: `version` is an embedding_version, an encoder's name or a trained encoder's folder.
+
+    `gate` is a file with other limits, `interactions` a file of who played what. A `reason` forces the release.
+    """
 
     version: str
     gate: str | None = None
@@ -48,7 +49,10 @@ class PromoteRequest:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What the gate said, and the release where it was published."""
+    """The verdict of the gate, and the new release if one was published.
+
+    `before` was live when the gate ran.
+    """
 
     candidate: EncoderSpec
     checks: tuple[Check, ...]
@@ -57,113 +61,133 @@ class Promotion:
 
     @property
     def title(self) -> str:
-        """Who was held against whom."""
+        """The candidate and what it was compared with."""
         against = self.before.title if self.before else "nothing"
         return f"{self.candidate.name} {self.candidate.embedding_version} against {against}"
 
     @property
     def failed(self) -> list[Check]:
+        """The checks that failed."""
         return [check for check in self.checks if check.passed is False]
 
 
-def promote(request: PromoteRequest, settings: Settings, say: Any = print) -> Promotion:
-    """Judges a version against what is live; publishes it where no check fails, or where that is forced.
+def promote(request: PromoteRequest, settings: Settings, log: Log = print) -> Promotion:
+    """Compare a version with the live release, and publish it if no check fails.
 
-    Where another release was published meanwhile, nothing is and UserError says so.
+    With a reason it is published even if a check fails. Raises UserError if the version is live already, or if another
+    release was published meanwhile.
     """
-    limits, played = Limits.read(request.gate), _played(request)
+    # Read the files first: the gate takes minutes, and a wrong file should be reported at once.
+    limits, interactions = Limits.read(request.gate), _read_interactions(request)
     lake = Lake.at(settings.lake, settings.s3)
     require_finished(lake)
-    spec = _candidate(lake, request.version)
+    spec = _find_candidate(lake, request.version)
     run_id = new_run_id()
-    with Lease(lake, PROMOTE, run_id, say):  # from before the snapshot: until it is tagged, this alone keeps its files
-        before, taken = live(lake), snapshot(lake, spec)
-        if before and before.snapshot == taken:
-            raise UserError(f"{before.title} is that already, and live; `tonelake index` publishes what is new in it")
-        new = Version.of(lake, taken, spec)
-        compared = before is not None and is_there(lake, before.snapshot)  # what is gone must not stand in the way
-        old = Version.of(lake, before.snapshot, as_released(lake, before)[1]) if compared else None
+    # The lease is taken before the snapshot: until a tag keeps the snapshot's files, only the lease does.
+    with Lease(lake, LeaseName.PROMOTE, run_id, log):
+        live, snapshot = live_release(lake), take_snapshot(lake, spec)
+        if live and live.snapshot == snapshot:
+            raise UserError(f"{live.title} is that already, and live; `tonelake index` publishes what is new in it")
+        candidate, current = SnapshotView.open(lake, snapshot, spec), _open_live(lake, live)
         with RunRecord(lake, run_id, "promote", spec, asdict(request)) as record:
-            checks = _checks(lake, old, new, played, limits)
-            passed = all(check.passed is not False for check in checks)
+            checks = _run_gate(lake, current, candidate, interactions, limits)
             published = None
-            if passed or request.reason:
-                reason = None if passed else request.reason
-                published = publish(lake, draft(before, taken, run_id, "promote", checks, reason), say)
-            record.done({"published": published and published.number, "gate": [asdict(check) for check in checks]})
-    return Promotion(spec, tuple(checks), before, published)
+            if all(check.passed is not False for check in checks):
+                published = publish(lake, draft(live, snapshot, run_id, "promote", checks), log)
+            elif request.reason:
+                published = publish(lake, draft(live, snapshot, run_id, "promote", checks, request.reason), log)
+            record.finish({"published": published and published.number, "gate": [asdict(check) for check in checks]})
+    return Promotion(spec, tuple(checks), live, published)
 
 
-def rollback(number: int | None, settings: Settings, say: Any = print) -> Release:
-    """Publishes an earlier release again: that of the number, else the one before what is live now.
+def rollback(release: int | None, settings: Settings, log: Log = print) -> Release:
+    """Publish an earlier release again.
 
-    Rolled back twice, the lake is two releases back: what was rolled back from is not returned to unless it is named.
+    `release` is its number; None means the release before the live one. Two rollbacks without a number go two releases
+    back. To return to a release that was rolled back from, give its number. Raises UserError if there is no such
+    release, or it is live already.
     """
     lake = Lake.at(settings.lake, settings.s3)
     require_finished(lake)
-    before = live(lake)
-    if before is None:
+    live = live_release(lake)
+    if live is None:
         raise UserError(f"nothing is released in {lake.uri}: there is nothing to go back to")
-    wanted = release(lake, number) if number else before_live(releases(lake))
-    if wanted is None:
-        raise UserError(f"no release is earlier than {before.title}; `tonelake rollback NUMBER` takes a later one")
-    if wanted.snapshot == before.snapshot:
-        raise UserError(f"{wanted.title} is what is live already; `tonelake releases` lists the others")
-    run_id, spec, asked = new_run_id(), as_released(lake, wanted)[1], {"release": wanted.number}
-    with Lease(lake, PROMOTE, run_id, say), RunRecord(lake, run_id, "rollback", spec, asked) as record:
-        again = wanted.again or wanted.number
-        drafted = draft(before, wanted.snapshot, run_id, "rollback", wanted.gate, again=again)
-        published = publish(lake, drafted, say)
-        record.done({"published": published.number, "again": again})
+    earlier = find_release(lake, release) if release else release_before_live(list_releases(lake))
+    if earlier is None:
+        raise UserError(f"no release is earlier than {live.title}; `tonelake rollback NUMBER` takes a later one")
+    if earlier.snapshot == live.snapshot:
+        raise UserError(f"{earlier.title} is what is live already; `tonelake releases` lists the others")
+    run_id, spec, arguments = new_run_id(), open_release(lake, earlier)[1], {"release": earlier.number}
+    with Lease(lake, LeaseName.PROMOTE, run_id, log), RunRecord(lake, run_id, "rollback", spec, arguments) as record:
+        original = earlier.republishes or earlier.number
+        drafted = draft(live, earlier.snapshot, run_id, "rollback", earlier.gate, republishes=original)
+        published = publish(lake, drafted, log)
+        record.finish({"published": published.number, "again": original})
     return published
 
 
-def _candidate(lake: Lake, version: str) -> EncoderSpec:
-    """The version that is named by its hash, its encoder or its folder."""
-    if version in {held.embedding_version for held in versions(lake)}:
-        return choose(lake, "", version).spec
+def _find_candidate(lake: Lake, version: str) -> EncoderSpec:
+    """Return the version named by its hash, its encoder or its encoder's folder."""
+    stored = list_encoder_versions(lake)
+    if version in {encoder.embedding_version for encoder in stored}:
+        return choose_encoder_version(lake, "", version).spec
     if "/" in version or Path(version).is_dir():
-        return choose(lake, "", encoder_entry(version).spec.embedding_version).spec
-    lake.required_names()
-    named = [held.embedding_version for held in versions(lake) if held.name == version]
-    if len(named) > 1:
-        raise UserError(f"{lake.uri} holds several versions of {version}: name one of {', '.join(named)}")
-    return choose(lake, version, None).spec
+        return choose_encoder_version(lake, "", find_by_name(version).spec.embedding_version).spec
+    lake.require_table_names()
+    same_name = [encoder.embedding_version for encoder in stored if encoder.name == version]
+    if len(same_name) > 1:
+        raise UserError(f"{lake.uri} holds several versions of {version}: name one of {', '.join(same_name)}")
+    return choose_encoder_version(lake, version, None).spec
 
 
-def _played(request: PromoteRequest) -> pa.Table | None:
-    """Read before all else: a gate takes minutes, a wrong file is told at once."""
+def _read_interactions(request: PromoteRequest) -> pa.Table | None:
     from lake.sources.interactions import read_interactions
 
     return None if request.interactions is None else read_interactions(request.interactions)
 
 
-def _checks(lake: Lake, old: Version | None, new: Version, played: pa.Table | None, limits: Limits) -> list[Check]:
+def _open_live(lake: Lake, live: Release | None) -> SnapshotView | None:
+    """Open the live release if there is one and it is readable.
+
+    A damaged one must not block a new release.
+    """
+    if live is None or not is_readable(lake, live.snapshot):
+        return None
+    return SnapshotView.open(lake, live.snapshot, open_release(lake, live)[1])
+
+
+def _run_gate(
+    lake: Lake, live: SnapshotView | None, candidate: SnapshotView, interactions: pa.Table | None, limits: Limits
+) -> list[Check]:
     from flows.releases.gate.benchmarks import benchmark_checks
     from flows.releases.gate.catalogue import catalogue_checks
     from flows.releases.gate.interactions import recommendation_checks
 
-    covered = coverage_check(lake, old and old.snapshot, new.snapshot, limits("coverage", "least"))
+    live_snapshot: Snapshot | None = live.snapshot if live else None
     return [
-        covered,
-        *_identities(old, new),
-        *benchmark_checks(lake, old, new, limits),
-        *catalogue_checks(old, new, limits),
-        *recommendation_checks(played, old, new, limits),
+        check_coverage(lake, live_snapshot, candidate.snapshot, limits.number("coverage", "least")),
+        *_identity_checks(live, candidate),
+        *benchmark_checks(lake, live, candidate, limits),
+        *catalogue_checks(live, candidate, limits),
+        *recommendation_checks(interactions, live, candidate, limits),
     ]
 
 
-def _identities(old: Version | None, new: Version) -> list[Check]:
-    """expected = embedded + quarantined + pending, each counted by itself; what is live is only told of."""
+def _identity_checks(live: SnapshotView | None, candidate: SnapshotView) -> list[Check]:
+    """Check that expected = embedded + quarantined + pending, each counted by itself.
+
+    The live release is counted too, but its fault never refuses a candidate.
+    """
     checks = []
-    for name, version in (("candidate", new), ("live", old)):
-        if version:
-            expected, embedded, quarantined, pending = identity(version.lake, version.spec)
-            holds = expected == embedded + quarantined + pending
-            told = (
-                f"{expected:,} expected {'=' if holds else 'but'} {embedded:,} embedded + {quarantined:,} quarantined "
-                f"+ {pending:,} pending{'' if holds else '; `tonelake doctor` says what to run'}"
-            )
-            passed = holds if holds or version is new else None
-            checks.append(Check(f"identity of {name}", passed, told, embedded / max(1, expected)))
+    for name, view in (("candidate", candidate), ("live", live)):
+        if view is None:
+            continue
+        expected, embedded, quarantined, pending = coverage_counts(view.lake, view.spec)
+        holds = expected == embedded + quarantined + pending
+        reason = (
+            f"{expected:,} expected {'=' if holds else 'but'} {embedded:,} embedded + {quarantined:,} quarantined "
+            f"+ {pending:,} pending{'' if holds else '; `tonelake doctor` says what to run'}"
+        )
+        passed = holds if holds or view is candidate else None
+        checks.append(Check(f"identity of {name}", passed, reason, embedded / max(1, expected)))
     return checks

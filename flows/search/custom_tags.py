@@ -1,8 +1,8 @@
-"""Tags of one's own words: zero-shot by cosine, made probabilities where a benchmark has the labels to learn from."""
+"""Tags from a user's own vocabulary, with probabilities if a benchmark labels its words."""
 
 import csv
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +10,58 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.console.progress import track
-from flows.search.search import embed_file, held, spec_for_files, text_tower
-from lake.benchmarks.results import latest, read_items
-from lake.embeddings.search import vector_of
+from flows.console.progress import with_progress
+from flows.search.reader import Reader, embed_file, is_audio_file, resolve_reader, spec_for_files, text_tower
+from lake.benchmarks.results import latest_rows, read_predictions
+from lake.embeddings.search import read_vector
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
-from workers.encoders.base.interface import TextTower
-from workers.encoders.registry import entry_of
-from workers.evaluation.platt import Calibration, calibrated
+from workers.encoders.registry import find_by_spec
+from workers.evaluation.platt import Calibration, fit_calibration
 from workers.evaluation.predictions import LabelScores, from_table
-
-Row = dict[str, Any]
 
 _BATCH_TRACKS = 8192
 _TAGS = pa.list_(pa.struct({"name": pa.string(), "score": pa.float32(), "probability": pa.float32()}))
 _SCHEMA = pa.schema({"track_id": pa.string(), "embedding_version": pa.string(), "tags": _TAGS})
 
 
-def tags_in_words(
-    settings: Settings,
-    file: str,
-    track_or_file: str | None,
-    labelled: str | None,
-    embedding_version: str | None,
-    number: int | None = None,
-) -> tuple["Vocabulary", Lake, EncoderSpec, np.ndarray | None]:
-    """The words, the lake and version they are read in, and the vector [dim] of the track or file, if one is named."""
-    heard = track_or_file is not None and (Path(track_or_file).is_file() or track_or_file.startswith("s3://"))
-    if heard:
-        lake, spec = Lake.at(settings.lake, settings.s3), spec_for_files(settings)
-    else:
-        lake, spec = held(settings, embedding_version, number)
-    words = Vocabulary.of(file, spec, text_tower(spec, settings), lake, labelled)
-    if track_or_file is None:
-        return words, lake, spec, None
-    if heard:
-        return words, lake, spec, np.asarray(embed_file(track_or_file, spec, settings)["vector"], np.float32)
-    return words, lake, spec, vector_of(lake, spec, track_or_file)
+@dataclass(frozen=True, slots=True)
+class VocabularyRequest:
+    """The vocabulary `file`, the benchmark `labelled` that calibrates it, and the version to read."""
+
+    file: str
+    labelled: str | None = None
+    embedding_version: str | None = None
+    release: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTag:
+    """The score of one word for one track.
+
+    `selected` says whether the probability reaches the threshold. It is None, as are the probability and the
+    threshold, where no benchmark calibrates the word.
+    """
+
+    name: str
+    score: float
+    probability: float | None
+    threshold: float | None
+    selected: bool | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words, their vectors [C, dim], and for those that a benchmark labels how a cosine becomes a probability.
+    """Words, their vectors [C, dim], and the calibration of each word that a benchmark labels.
 
-    `calibrations` is None where no benchmark was asked.
+    `calibrations` is None without a benchmark.
     """
 
     names: tuple[str, ...]
@@ -65,39 +69,84 @@ class Vocabulary:
     calibrations: dict[str, Calibration] | None
 
     @classmethod
-    def of(cls, file: str, spec: EncoderSpec, tower: TextTower, lake: Lake, labelled: str | None) -> "Vocabulary":
-        """Reads the file; with a benchmark's name learns from its zero-shot evaluation by this encoder version."""
-        names = read_words(Path(file))
-        known = _calibrations(lake, spec, labelled, names) if labelled else None
-        prompt = entry_of(spec).spec.prompt
-        texts = [prompt.replace("{}", name) for name in names]
-        return cls(names, tower.embed_text(texts), known)
+    def load(cls, request: VocabularyRequest, reader: Reader, settings: Settings) -> "Vocabulary":
+        """Read the file, embed its words and learn the calibrations.
 
-    def rows(self, vector: np.ndarray) -> list[Row]:
-        """Every word of one track [dim], best first; `said` is None where nothing tells from what score on."""
-        found = [self._row(name, float(score)) for name, score in zip(self.names, self.vectors @ vector, strict=True)]
-        return sorted(found, key=lambda row: (-(row["probability"] or -1), -row["score"]))
+        A calibration is learned from the benchmark's zero-shot evaluation by this encoder version. Raises UserError if
+        the file cannot be read, the encoder has no text tower, or the evaluation does not exist.
+        """
+        tower = text_tower(reader.spec, settings)
+        names = read_words(Path(request.file))
+        calibrations = None
+        if request.labelled:
+            calibrations = _calibrations(reader.lake, reader.spec, request.labelled, names)
+        prompt = find_by_spec(reader.spec).spec.prompt
+        return cls(names, tower.embed_text([prompt.replace("{}", name) for name in names]), calibrations)
 
-    def said(self, vector: np.ndarray) -> list[Row]:
-        """The words that are told of a track: those at their threshold or above; without labels all, with scores."""
-        kept = [row for row in self.rows(vector) if row["said"] or self.calibrations is None]
-        return [{name: row[name] for name in ("name", "score", "probability")} for row in kept]
+    def tags(self, vector: np.ndarray) -> list[CustomTag]:
+        """Return every word with its score for one track [dim], best first."""
+        scores = self.vectors @ vector
+        tags = [self._tag(name, float(score)) for name, score in zip(self.names, scores, strict=True)]
+        return sorted(tags, key=lambda tag: (-(tag.probability or -1), -tag.score))
 
-    def _row(self, name: str, score: float) -> Row:
-        one = (self.calibrations or {}).get(name)
-        probability = float(one.probability(np.float64(score))) if one else None
-        said = probability >= one.threshold if one and probability is not None else None
-        return {
-            "name": name,
-            "score": round(score, 4),
-            "probability": None if probability is None else round(probability, 4),
-            "threshold": round(one.threshold, 4) if one else None,
-            "said": said,
-        }
+    def tags_above_threshold(self, vector: np.ndarray) -> list[CustomTag]:
+        """Return the words whose probability reaches their threshold for one track [dim].
+
+        Without a benchmark there are no thresholds: every word is returned.
+        """
+        return [tag for tag in self.tags(vector) if tag.selected or self.calibrations is None]
+
+    def _tag(self, name: str, score: float) -> CustomTag:
+        calibration = (self.calibrations or {}).get(name)
+        if calibration is None:
+            return CustomTag(name, round(score, 4), None, None, None)
+        probability = float(calibration.probability(np.array(score)))
+        selected = probability >= calibration.threshold
+        return CustomTag(name, round(score, 4), round(probability, 4), round(calibration.threshold, 4), selected)
+
+
+def read_custom_tags(request: VocabularyRequest, track_or_file: str, settings: Settings) -> list[CustomTag]:
+    """Return the scores of a vocabulary for a track or an audio file, best first.
+
+    Raises UserError if the vocabulary, the version or the track does not exist, or if the file cannot be embedded.
+    """
+    if is_audio_file(track_or_file):
+        reader = Reader(Lake.at(settings.lake, settings.s3), spec_for_files(settings))
+        vocabulary = Vocabulary.load(request, reader, settings)
+        vector = np.asarray(embed_file(track_or_file, reader.spec, settings).vector, np.float32)
+    else:
+        reader = resolve_reader(settings, request.embedding_version, request.release)
+        vocabulary = Vocabulary.load(request, reader, settings)
+        vector = read_vector(reader.lake, reader.spec, track_or_file)
+    return vocabulary.tags(vector)
+
+
+def write_custom_tags(request: VocabularyRequest, out: Path, settings: Settings) -> int:
+    """Write the selected words of every track as Parquet; return the number of tracks.
+
+    Raises UserError if the vocabulary or the version does not exist, or if `out` is a folder.
+    """
+    reader = resolve_reader(settings, request.embedding_version, request.release)
+    vocabulary = Vocabulary.load(request, reader, settings)
+    table = reader.lake.table(embeddings_table(reader.spec))
+    count = table.count_rows()
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")
+    unfinished = out.with_name(f".{out.name}.part")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:
+        batches = table.to_batches(columns=["track_id", "vector"], batch_size=_BATCH_TRACKS)
+        for batch in with_progress(batches, "tagging", -(-count // _BATCH_TRACKS)):
+            writer.write_table(_tag_batch(batch, vocabulary, reader.spec))
+    unfinished.replace(out)
+    return count
 
 
 def read_words(file: Path) -> tuple[str, ...]:
-    """One word or phrase a line, or the column `tag` of a .csv; UserError where there is none."""
+    """Read one word or phrase a line, or the column `tag` of a .csv.
+
+    Raises UserError if the file cannot be read or has no words.
+    """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -117,46 +166,41 @@ def read_words(file: Path) -> tuple[str, ...]:
     return words
 
 
-def write_tags(lake: Lake, words: Vocabulary, spec: EncoderSpec, out: Path) -> int:
-    """The words told of every track of a version, as Parquet; returns how many tracks."""
-    table = lake.table(embeddings_table(spec))
-    count = table.count_rows()
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")
-    unfinished = out.with_name(f".{out.name}.part")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:
-        batches = table.to_batches(columns=["track_id", "vector"], batch_size=_BATCH_TRACKS)
-        for batch in track(batches, "tagging", -(-count // _BATCH_TRACKS)):
-            vectors = batch["vector"].flatten().to_numpy().reshape(len(batch), -1)
-            tags = pa.array([words.said(vector) for vector in vectors], _TAGS)
-            versions = [spec.embedding_version] * len(batch)
-            writer.write_table(pa.table([batch["track_id"], versions, tags], schema=_SCHEMA))
-    unfinished.replace(out)
-    return count
+def _tag_batch(batch: pa.RecordBatch, vocabulary: Vocabulary, spec: EncoderSpec) -> pa.Table:
+    vectors = batch["vector"].flatten().to_numpy().reshape(len(batch), -1)
+    tags = [
+        [{"name": tag.name, "score": tag.score, "probability": tag.probability} for tag in selected]
+        for selected in map(vocabulary.tags_above_threshold, vectors)
+    ]
+    versions = [spec.embedding_version] * len(batch)
+    return pa.table([batch["track_id"], versions, pa.array(tags, _TAGS)], schema=_SCHEMA)
 
 
 def _calibrations(lake: Lake, spec: EncoderSpec, benchmark: str, names: tuple[str, ...]) -> dict[str, Calibration]:
-    """Of those of the words that have one; the others are named on standard error."""
-    known = _labelled(lake, spec, benchmark)
-    if silent := [name for name in names if name not in known]:
-        told = "is not labelled there, or its labels do not follow its scores"
-        print(f"{benchmark} gives no probability for {', '.join(silent)}: each {told}", file=sys.stderr)
-    return {name: known[name] for name in names if name in known}
+    """Return the calibration of each word that has one; print the others on standard error."""
+    calibrations = _benchmark_calibrations(lake, spec, benchmark)
+    if missing := [name for name in names if name not in calibrations]:
+        reason = "is not labelled there, or its labels do not follow its scores"
+        print(f"{benchmark} gives no probability for {', '.join(missing)}: each {reason}", file=sys.stderr)
+    return {name: calibrations[name] for name in names if name in calibrations}
 
 
-def _labelled(lake: Lake, spec: EncoderSpec, benchmark: str) -> dict[str, Calibration]:
-    """From the scores that the newest zero-shot evaluation by the encoder's own prompt kept."""
-    asked = ("zero-shot", entry_of(spec).spec.prompt, spec.embedding_version)
-    rows = [
-        row for row in latest(lake, benchmark) if (row["protocol"], row["prompt"], row["embedding_version"]) == asked
-    ]
+def _benchmark_calibrations(lake: Lake, spec: EncoderSpec, benchmark: str) -> dict[str, Calibration]:
+    """Fit a calibration for each label of the benchmark.
+
+    The scores are those of the newest zero-shot evaluation with the encoder's own prompt.
+    """
+    wanted = ("zero-shot", find_by_spec(spec).spec.prompt, spec.embedding_version)
+    rows = [row for row in latest_rows(lake, benchmark) if (row.protocol, row.prompt, row.embedding_version) == wanted]
     if not rows:
         raise UserError(
             f"{spec.name} {spec.embedding_version} was not judged on {benchmark} by zero-shot in this lake; run "
             f"`tonelake --encoder {spec.name} evaluate {benchmark} --protocol zero-shot` first"
         )
-    items = from_table(read_items(lake, rows[-1]["evaluation_id"]))
-    assert isinstance(items, LabelScores), "zero-shot keeps scores of labels"
-    found = {name: calibrated(items.scores[:, at], items.truth[:, at]) for at, name in enumerate(items.names)}
-    return {name: one for name, one in found.items() if one}
+    predictions = from_table(read_predictions(lake, rows[-1].evaluation_id))
+    assert isinstance(predictions, LabelScores), "a zero-shot evaluation stores the scores of labels"
+    calibrations = {
+        name: fit_calibration(predictions.scores[:, column], predictions.truth[:, column])
+        for column, name in enumerate(predictions.names)
+    }
+    return {name: calibration for name, calibration in calibrations.items() if calibration}

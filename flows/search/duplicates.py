@@ -1,8 +1,10 @@
-"""Which tracks are the same: equal bytes, or one recording in several encodes. Nothing is changed but fingerprints."""
+"""Find tracks that are the same: equal bytes, or one recording in several encodes.
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+Run it with `tonelake duplicates`. The only thing it writes to the lake is fingerprints.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +14,18 @@ import pyarrow.compute as pc
 from pyarrow.csv import write_csv
 from pyarrow.parquet import write_table
 
-from flows.console.atomic_file import writing
-from flows.console.progress import Watch, track
-from flows.search.search import held
-from lake.catalogue.audio_facts import FINGERPRINTS, codecs, fingerprints, keep_fingerprints
-from lake.catalogue.runs import new_run_id
+from flows.console.atomic_file import write_atomically
+from flows.search.near_pairs import Pair, compare_near_contents
+from flows.search.reader import resolve_reader
+from lake.catalogue.audio_facts import read_codecs
 from lake.catalogue.tracks import active_tracks
-from lake.storage.arrow import alike, is_among, place_in
+from lake.storage.arrow import index_in, is_in, same_version
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease
-from lake.storage.vectors import matrix
-from schemas.audio import MOST_BIT_ERRORS
 from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 
-FEW = 8  # files that this process hears itself; more go to Ray
-PAIRS_AT_ONCE = 256  # whose fingerprints are in memory: at most 100 kB each
-
 WRITERS = {".csv": write_csv, ".parquet": write_table}
-SIDES = ("left", "right")
 SCHEMA = pa.schema(
     [
         *(("group", pa.int64()), ("kind", pa.string()), ("track_id", pa.string()), ("title", pa.string())),
@@ -40,17 +34,18 @@ SCHEMA = pa.schema(
     ]
 )
 
-Row = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class DuplicatesRequest:
-    """With `near` also other encodes: pairs of at least `cosine`, whose lengths differ by at most `seconds`."""
+    """What to compare, and in which release; without one in the live release.
+
+    With `near` also other encodes: pairs of a cosine of at least `cosine` whose lengths differ by at most `seconds`.
+    """
 
     near: bool = False
     cosine: float = 0.8
     seconds: float = 5.0
-    number: int | None = None
+    release: int | None = None
 
     def __post_init__(self) -> None:
         if not -1 <= self.cosine <= 1:
@@ -60,189 +55,144 @@ class DuplicatesRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two contents that lie near each other; `reason` says why their sound was not compared."""
+class DuplicatesReport:
+    """The groups, a row a track, and how the near pairs were judged.
 
-    left: str
-    right: str
-    cosine: float
-    bit_error_rate: float = 1.0
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class Duplicates:
-    """`rows` are tracks, those of a group together; `changed` tracks are left out until they are embedded again."""
+    `tracks` were compared. `changed` counts the tracks that are left out because their file has changed since it was
+    embedded. `groups` counts the groups by kind.
+    """
 
     encoder: str
     embedding_version: str
     tracks: int
     changed: int
-    groups: dict[str, int] = field(default_factory=dict)
-    candidates: int = 0
-    confirmed: int = 0
-    refuted: int = 0
-    unconfirmed: list[Row] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    groups: dict[str, int]
+    candidates: int
+    confirmed: int
+    refuted: int
+    unconfirmed: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
 
     @property
-    def line(self) -> str:
-        """What was found, for people."""
-        groups = ", ".join(f"{number:,} {kind}" for kind, number in self.groups.items())
-        told = f"groups: {groups}; {len(self.rows):,} of {self.tracks:,} tracks are in one"
+    def summary(self) -> str:
+        """One line for people."""
+        groups = ", ".join(f"{count:,} {kind}" for kind, count in self.groups.items())
+        parts = [f"groups: {groups}", f"{len(self.rows):,} of {self.tracks:,} tracks are in one"]
         if self.candidates:
-            told += f"; {self.candidates:,} near pairs: {self.confirmed:,} confirmed, {self.refuted:,} refuted"
-            told += f", {len(self.unconfirmed):,} not confirmed"
-        return told + (f"; {self.changed:,} left out: their files have changed since" if self.changed else "")
+            judged = f"{self.confirmed:,} confirmed, {self.refuted:,} refuted, {len(self.unconfirmed):,} not confirmed"
+            parts.append(f"{self.candidates:,} near pairs: {judged}")
+        if self.changed:
+            parts.append(f"{self.changed:,} left out: their files have changed since")
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
 
 
-def duplicates(request: DuplicatesRequest, settings: Settings) -> Duplicates:
-    """Groups among the active tracks of what is live, or of a release, that were embedded from their current file."""
-    lake, spec = held(settings, number=request.number)
+def find_duplicates(request: DuplicatesRequest, settings: Settings) -> DuplicatesReport:
+    """Group the duplicates among the active tracks of a release.
+
+    Only tracks that were embedded from their current file are compared. Raises UserError if there is no such release.
+    """
+    reader = resolve_reader(settings, release=request.release)
+    lake, spec = reader.lake, reader.spec
     columns = ["track_id", "source_version", "content_sha256", "duration_s", "title"]
-    rows = lake.table(embeddings_table(spec)).to_table(columns=columns + ["vector"] * request.near)
+    if request.near:
+        columns.append("vector")
+    rows = lake.table(embeddings_table(spec)).to_table(columns=columns)
     registered = active_tracks(lake).select(["track_id", "uri", "size", "source_version"])
-    rows = rows.filter(is_among(rows["track_id"], registered["track_id"])).sort_by("track_id")
-    tracks = rows.filter(alike(rows, registered))
-    place = place_in(tracks["track_id"], registered["track_id"])
-    for name, column in (("uri", "uri"), ("bytes", "size")):
-        tracks = tracks.append_column(name, registered[column].take(place))
-    found = Duplicates(spec.name, spec.embedding_version, len(tracks), len(rows) - len(tracks))
+    rows = rows.filter(is_in(rows["track_id"], registered["track_id"])).sort_by("track_id")
+    tracks = rows.filter(same_version(rows, registered))
+    indices = index_in(tracks["track_id"], registered["track_id"])
+    tracks = tracks.append_column("uri", registered["uri"].take(indices))
+    tracks = tracks.append_column("bytes", registered["size"].take(indices))
     pairs: list[Pair] = []
     if request.near:
-        pairs = _near(request, lake, tracks, settings)
+        pairs = compare_near_contents(lake, tracks, request.cosine, request.seconds, settings)
         tracks = tracks.drop_columns("vector")
-    same = [pair for pair in pairs if not pair.reason and pair.bit_error_rate <= MOST_BIT_ERRORS]
-    found.unconfirmed = [_told(pair, tracks) for pair in pairs if pair.reason]
-    found.candidates, found.confirmed = len(pairs), len(same)
-    found.refuted = len(pairs) - len(same) - len(found.unconfirmed)
-    found.rows = _grouped(lake, tracks, same)
-    kinds = {row["group"]: row["kind"] for row in found.rows}
-    found.groups = {"identical": 0, "near": 0} | Counter(kinds.values())
-    return found
+    confirmed = [pair for pair in pairs if pair.is_confirmed]
+    unconfirmed = [_unconfirmed_row(pair, tracks) for pair in pairs if pair.reason]
+    grouped = _group_tracks(lake, tracks, confirmed)
+    kinds = {row["group"]: row["kind"] for row in grouped}
+    return DuplicatesReport(
+        encoder=spec.name,
+        embedding_version=spec.embedding_version,
+        tracks=len(tracks),
+        changed=len(rows) - len(tracks),
+        groups={"identical": 0, "near": 0} | Counter(kinds.values()),
+        candidates=len(pairs),
+        confirmed=len(confirmed),
+        refuted=len(pairs) - len(confirmed) - len(unconfirmed),
+        unconfirmed=unconfirmed,
+        rows=grouped,
+    )
 
 
-def _told(pair: Pair, tracks: pa.Table) -> Row:
-    """A pair that was not compared, by the first track of each content."""
+def require_writable(out: Path) -> None:
+    """Raise UserError if no groups can be written to this path. Called before the work starts."""
+    if out.suffix not in WRITERS or out.is_dir():
+        raise UserError(f"cannot write {out}: name a file that ends in .csv or .parquet")
+
+
+def write_groups(rows: list[dict[str, Any]], out: Path) -> None:
+    """Write one row a track to a .csv or .parquet file.
+
+    The file appears whole or not at all.
+    """
+    with write_atomically(out) as unfinished:
+        WRITERS[out.suffix](pa.Table.from_pylist(rows, schema=SCHEMA), str(unfinished))
+
+
+def _unconfirmed_row(pair: Pair, tracks: pa.Table) -> dict[str, Any]:
+    """Describe a pair that was not compared by the first track of each content."""
     contents = tracks["content_sha256"].combine_chunks()
     ids = tracks["track_id"].take(pc.index_in(pa.array([pair.left, pair.right]), contents)).to_pylist()
     return {"track_id": ids[0], "other": ids[1], "cosine": pair.cosine, "why": f"not confirmed: {pair.reason}"}
 
 
-def _near(request: DuplicatesRequest, lake: Lake, tracks: pa.Table, settings: Settings) -> list[Pair]:
-    """Candidates among contents, one vector each, and what their fingerprints say of them."""
-    from workers.metrics.neighbours import unit_rows
-    from workers.metrics.pairs import ByLength, mutual
+def _group_tracks(lake: Lake, tracks: pa.Table, pairs: list[Pair]) -> list[dict[str, Any]]:
+    """Return a row for each track of a group.
 
-    contents = pc.unique(tracks["content_sha256"])
-    first = tracks.take(pc.index_in(contents, tracks["content_sha256"].combine_chunks()))
-    sorted_rows = ByLength.of(unit_rows(matrix(first["vector"])), first["duration_s"].to_numpy(), request.seconds)
-    blocks = track(sorted_rows.blocks, f"comparing the vectors of {len(first):,} files")
-    pairs = mutual([sorted_rows.nearest(block, request.cosine) for block in blocks], len(first))
-    names = contents.to_pylist()
-    candidates = [
-        Pair(names[left], names[right], round(float(cosine), 4))
-        for left, right, cosine in zip(pairs.left, pairs.right, pairs.cosines, strict=True)
-    ]
-    wanted = pa.array(sorted({name for pair in candidates for name in (pair.left, pair.right)}), pa.string())
-    some = tracks.filter(pc.is_in(tracks["content_sha256"], wanted))
-    uris: dict[str, list[str]] = defaultdict(list)
-    for name, uri in zip(some["content_sha256"].to_pylist(), some["uri"].to_pylist(), strict=True):
-        uris[name].append(uri)
-    return list(_compared(candidates, request.seconds, lake, uris, settings))
-
-
-def _compared(
-    pairs: list[Pair], seconds: float, lake: Lake, uris: dict[str, list[str]], settings: Settings
-) -> Iterator[Pair]:
-    """Each pair with its bit error rate, or with the reason why there is none."""
-    from workers.audio.fingerprint import bit_error_rate
-
-    refused: dict[str, str] = {}
-    parts = [pairs[start : start + PAIRS_AT_ONCE] for start in range(0, len(pairs), PAIRS_AT_ONCE)]
-    for part in parts:
-        wanted = {name for pair in part for name in (pair.left, pair.right)} - refused.keys()
-        known = _fingerprints(lake, {name: uris[name] for name in sorted(wanted)}, refused, settings)
-        for pair in track(part, f"comparing the sound of {len(part):,} of {len(pairs):,} pairs"):
-            if reason := refused.get(pair.left) or refused.get(pair.right):
-                yield replace(pair, reason=reason)
-            else:
-                rate = bit_error_rate(known[pair.left], known[pair.right], seconds + 1)
-                yield replace(pair, bit_error_rate=round(rate, 4))
-
-
-def _fingerprints(
-    lake: Lake, uris: dict[str, list[str]], refused: dict[str, str], settings: Settings
-) -> dict[str, bytes]:
-    """Those of contents: kept ones, else taken now and kept. Of the others `refused` learns why there is none."""
-    from workers.audio.fingerprint import is_current
-
-    known = {name: kept for name, kept in fingerprints(lake, list(uris)).items() if is_current(kept)}
-    missing = [(name, places) for name, places in uris.items() if name not in known]
-    if not missing:
-        return known
-    taken = {}
-    with Lease(lake, FINGERPRINTS, new_run_id(), Watch().say) as lease:
-        try:
-            for one in track(_taken(missing, settings), f"hearing {len(missing):,} files", len(missing)):
-                if one.fingerprint is None:
-                    refused[one.content_sha256] = one.reason
-                else:
-                    taken[one.content_sha256] = one.fingerprint
-        finally:  # an interrupt keeps what was heard
-            keep_fingerprints(lake, lease, taken)
-    return known | taken
-
-
-def _taken(missing: list[tuple[str, list[str]]], settings: Settings) -> Iterator[Any]:
-    from workers.audio.fingerprint import take
-
-    if len(missing) <= FEW:
-        return (take(settings.s3, content) for content in missing)
-    from workers.distributed.cluster import each
-
-    return each(take, settings.s3, missing, settings)
-
-
-def _grouped(lake: Lake, tracks: pa.Table, same: list[Pair]) -> list[Row]:
-    """Tracks of one content, and contents that pairs join: a row a track, by group."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    encoded = pc.dictionary_encode(tracks["content_sha256"].combine_chunks())
-    contents, names = encoded.indices.to_numpy(), encoded.dictionary
-    ends = [pc.index_in(pa.array([getattr(pair, side) for pair in same], pa.string()), names) for side in SIDES]
-    joined = coo_array((np.ones(len(same)), tuple(end.to_numpy() for end in ends)), (len(names), len(names)))
-    _, groups = connected_components(joined, directed=False)
-    group = groups[contents]
-    several = np.bincount(group, minlength=1)[group] > 1
-    chosen = tracks.filter(pa.array(several)).to_pylist()
-    codec = codecs(lake, sorted({row["content_sha256"] for row in chosen}))
-    best: dict[str, Pair] = {}
-    for pair in sorted(same, key=lambda pair: -pair.bit_error_rate):
-        best[pair.left] = best[pair.right] = pair
+    A group has tracks of equal content, and contents joined by `pairs`.
+    """
+    contents = pc.dictionary_encode(tracks["content_sha256"].combine_chunks())
+    group = _content_groups(contents.dictionary, pairs)[contents.indices.to_numpy()]
+    is_duplicate = np.bincount(group, minlength=1)[group] > 1
+    duplicates = tracks.filter(pa.array(is_duplicate)).to_pylist()
+    codecs = read_codecs(lake, sorted({row["content_sha256"] for row in duplicates}))
+    best_pair: dict[str, Pair] = {}
+    for pair in sorted(pairs, key=lambda pair: -pair.bit_error_rate):
+        best_pair[pair.left] = best_pair[pair.right] = pair
     numbers: dict[int, int] = {}
     rows = []
-    for row, own in zip(chosen, group[several].tolist(), strict=True):
+    for row, label in zip(duplicates, group[is_duplicate].tolist(), strict=True):
         content = row["content_sha256"]
-        pair = best.get(content)
+        best = best_pair.get(content)
         rows.append(
-            {"group": numbers.setdefault(own, len(numbers) + 1), "kind": "near" if pair else "identical"}
-            | {name: row[name] for name in ("track_id", "title", "uri")}
-            | {"codec": codec.get(content), "duration_s": round(row["duration_s"], 2), "bytes": row["bytes"]}
-            | {"cosine": pair and pair.cosine, "bit_error_rate": pair and pair.bit_error_rate}
-            | {"content_sha256": content}
+            {
+                "group": numbers.setdefault(label, len(numbers) + 1),
+                "kind": "near" if best else "identical",
+                "track_id": row["track_id"],
+                "title": row["title"],
+                "uri": row["uri"],
+                "codec": codecs.get(content),
+                "duration_s": round(row["duration_s"], 2),
+                "bytes": row["bytes"],
+                "cosine": best and best.cosine,
+                "bit_error_rate": best and best.bit_error_rate,
+                "content_sha256": content,
+            }
         )
     return sorted(rows, key=lambda row: row["group"])
 
 
-def check_out(out: Path) -> None:
-    """UserError where no groups can be written there: said before the work."""
-    if out.suffix not in WRITERS or out.is_dir():
-        raise UserError(f"cannot write {out}: name a file that ends in .csv or .parquet")
+def _content_groups(contents: pa.Array, pairs: list[Pair]) -> np.ndarray:
+    """Return the connected component of each content [C] in the graph of the pairs."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-
-def write(rows: list[Row], out: Path) -> None:
-    """A row a track, whole or not at all; `out` was checked."""
-    with writing(out) as unfinished:
-        WRITERS[out.suffix](pa.Table.from_pylist(rows, schema=SCHEMA), str(unfinished))
+    left = pc.index_in(pa.array([pair.left for pair in pairs], pa.string()), contents).to_numpy()
+    right = pc.index_in(pa.array([pair.right for pair in pairs], pa.string()), contents).to_numpy()
+    graph = coo_array((np.ones(len(pairs)), (left, right)), (len(contents), len(contents)))
+    return connected_components(graph, directed=False)[1]

@@ -1,19 +1,25 @@
-"""`tonelake corpus build`: the corpus of `workers.synthetic_music.corpus`, with a bar."""
+"""`tonelake corpus build`: renders the corpus of `workers.synthetic_music.corpus` behind a progress bar."""
 
 from pathlib import Path
 from typing import Any
 
-from flows.console.progress import track
+from flows.console.progress import with_progress
 from schemas.settings import Settings
-from workers.synthetic_music.corpus.build import CorpusSpec, counts, missing, render_pieces, write_manifest
+from workers.synthetic_music.corpus.build import (
+    CorpusSpec,
+    find_missing,
+    render_pieces,
+    summarise_splits,
+    write_manifest,
+)
 
 
-def build(folder: Path, clips: int, seconds: int, seed: int, settings: Settings) -> list[dict[str, Any]]:
-    """Renders what is missing, writes the manifest last, and counts each split."""
+def build_corpus(folder: Path, clips: int, seconds: int, seed: int, settings: Settings) -> list[dict[str, Any]]:
+    """Render the missing clips and write the manifest last; return a row for each split."""
     spec = CorpusSpec(folder, clips, seconds, seed)
-    todo = missing(spec)
-    rendered = render_pieces(spec, todo, settings.models, settings.soundfonts)
-    for _ in track(rendered, f"rendering {len(todo):,} of {clips:,} clips", total=len(todo)):
+    missing = find_missing(spec)
+    rendered = render_pieces(spec, missing, settings.models, settings.soundfonts)
+    for _ in with_progress(rendered, f"rendering {len(missing):,} of {clips:,} clips", total=len(missing)):
         pass
     write_manifest(spec)
-    return counts(spec)
+    return summarise_splits(spec)

@@ -1,4 +1,4 @@
-"""What a training reads, made ready: clips of a manifest, features from a lake of their own, texts as vectors."""
+"""Training sets: clips of a manifest, their features or audio, and their texts as vectors."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,26 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.console.progress import Watch, track
+from flows.console.progress import ProgressReporter, with_progress
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
-from lake.benchmarks.labelled_manifest import labelled_clips, with_every_split
+from lake.benchmarks.labelled_manifest import labelled_clips, require_every_split
 from lake.sources.listing import list_sources, source_name
 from lake.storage.lake import Lake
-from lake.storage.vectors import track_vectors
+from lake.storage.vectors import load_track_vectors
 from schemas.benchmarks import SPLITS, Clip
 from schemas.settings import Settings
-from schemas.training import Cell
-from workers.encoders.registry import runnable
+from schemas.training import TrainingConfig
+from workers.encoders.registry import require_runnable
 from workers.joint.data import Split, TrainingData
-from workers.joint.texts import pools
+from workers.joint.texts import text_pools
 
-_TEXTS_AT_ONCE = 512
+_TEXTS_PER_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """The splits by name, and what names their clips, labels and audio."""
+class TrainingSet:
+    """The splits by name; `digest` is a hash of their clips, labels and audio."""
 
     splits: dict[str, Split]
     digest: str
@@ -37,104 +37,130 @@ class Material:
 
 
 def training_lake(manifest: str, settings: Settings) -> Lake:
-    """A lake of its own beside the catalogue's tables, as benchmarks have: a manifest is indexed once."""
-    short = hashlib.sha256(source_name(manifest).encode()).hexdigest()[:8]
+    """Return the lake of a manifest's clips, beside the catalogue's tables.
+
+    It keeps the features, so that each manifest is indexed once.
+    """
+    short_hash = hashlib.sha256(source_name(manifest).encode()).hexdigest()[:8]
     lake = Lake.at(settings.lake, settings.s3)
-    return Lake(f"{lake.uri}/training/{Path(manifest).parent.name or 'data'}-{short}", lake.s3)
+    return Lake(f"{lake.uri}/training/{Path(manifest).parent.name or 'data'}-{short_hash}", lake.s3)
 
 
-def clips_of(manifest: str, settings: Settings) -> list[Clip]:
-    """What a training can use of a manifest; UserError where that is not enough."""
+def read_clips(manifest: str, settings: Settings) -> list[Clip]:
+    """Read the clips of a manifest. Raises UserError if they are too few for a training."""
     return labelled_clips(list_sources([manifest], settings.s3, settings.allow_outside).tracks)
 
 
-def features_of(manifest: str, encoder: str, settings: Settings) -> Material:
-    """Indexes what of the manifest is not embedded yet, and reads the encoder's features of its clips."""
-    clips = {clip.clip_id: clip for clip in clips_of(manifest, settings)}
-    lake, spec = training_lake(manifest, settings), runnable(encoder, settings).spec
-    own = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
-    index_catalogue(IndexRequest((manifest,)), own, Watch(), main=Lake.at(settings.lake, settings.s3))
-    held = track_vectors(lake, spec, set(clips), "features")
-    found = [clips[name] for name in held.track_ids]
-    splits = {name: Split(tuple(found[row] for row in rows), held.rows[rows]) for name, rows in _rows(found).items()}
-    return Material(splits, _digest(found, held.digest))
+def load_features(manifest: str, encoder: str, settings: Settings) -> TrainingSet:
+    """Index the clips that are not embedded yet, and load the encoder's features.
+
+    Raises UserError if a split has too few clips with features.
+    """
+    clips = {clip.clip_id: clip for clip in read_clips(manifest, settings)}
+    lake, spec = training_lake(manifest, settings), require_runnable(encoder, settings).spec
+    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
+    main = Lake.at(settings.lake, settings.s3)
+    index_catalogue(IndexRequest((manifest,)), lake_settings, ProgressReporter(), main=main)
+    features = load_track_vectors(lake, spec, set(clips), "features")
+    embedded = [clips[name] for name in features.track_ids]
+    splits = {
+        name: Split(tuple(embedded[row] for row in rows), features.rows[rows])
+        for name, rows in _rows_by_split(embedded).items()
+    }
+    return TrainingSet(splits, _digest(embedded, features.digest))
 
 
-def audio_of(manifest: str, folder: Path, settings: Settings) -> Material:
-    """Decodes every clip of the manifest once, into the folder; what a verdict refuses is left out."""
-    from workers.distributed.cluster import each
-    from workers.joint.audio import decoded
+def decode_audio(manifest: str, folder: Path, settings: Settings) -> TrainingSet:
+    """Decode every clip of the manifest once, to a file in the folder.
+
+    Clips that a verdict rejects are left out. Raises UserError if a split has too few of the others.
+    """
+    from workers.distributed.parallel_map import parallel_map
+    from workers.joint.audio import decode_to_file
 
     tracks = list_sources([manifest], settings.s3, settings.allow_outside).tracks
     clips = labelled_clips(tracks)
     folder.mkdir(parents=True, exist_ok=True)
     versions = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))
-    told = [f"{clip.clip_id} {versions[clip.clip_id]}" for clip in clips]  # a file that changed is decoded again
-    files = [folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npy" for name in told]
+    files = [_audio_file(folder, clip, versions[clip.clip_id]) for clip in clips]
     jobs = [(clip.path, file) for clip, file in zip(clips, files, strict=True)]
-    heard = list(track(each(decoded, settings, jobs, settings), "decoding audio", len(jobs)))
-    found = [(clip, file) for clip, file, ok in zip(clips, files, heard, strict=True) if ok]
-    rows = _rows([clip for clip, _ in found])
+    results = parallel_map(decode_to_file, settings, jobs, settings)
+    is_decoded = list(with_progress(results, "decoding audio", len(jobs)))
+    decoded = [(clip, file) for clip, file, ok in zip(clips, files, is_decoded, strict=True) if ok]
     splits = {
-        name: Split(tuple(found[row][0] for row in mine), audio=tuple(found[row][1] for row in mine))
-        for name, mine in rows.items()
+        name: Split(tuple(decoded[row][0] for row in rows), audio=tuple(decoded[row][1] for row in rows))
+        for name, rows in _rows_by_split([clip for clip, _ in decoded]).items()
     }
-    return Material(splits, _digest([clip for clip, _ in found], " ".join(file.stem for _, file in found)))
+    digest = _digest([clip for clip, _ in decoded], " ".join(file.stem for _, file in decoded))
+    return TrainingSet(splits, digest)
 
 
-def _rows(clips: list[Clip]) -> dict[str, list[int]]:
-    """Of each split; UserError where too few of its clips could be heard."""
-    with_every_split(clips, "that could be heard")
+def _audio_file(folder: Path, clip: Clip, source_version: str) -> Path:
+    """Return the file for a clip's decoded audio, which depends on the source version."""
+    name = f"{clip.clip_id} {source_version}"
+    return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npy"
+
+
+def _rows_by_split(clips: list[Clip]) -> dict[str, list[int]]:
+    """Return the rows of each split. Raises UserError if a split has too few clips."""
+    require_every_split(clips, "that could be decoded")
     return {name: [row for row, clip in enumerate(clips) if clip.split == name] for name in SPLITS}
 
 
-def training_data(material: Material, cell: Cell, known: "TextVectors") -> TrainingData:
-    """What training may see: the train and valid splits, their texts, and the text tower's vectors of these."""
-    train, valid = material.splits["train"], material.splits["valid"]
-    if cell.framework == "classification" or cell.finetune_text:
-        return TrainingData(train, valid, material.vocabulary, [], [], {}, np.zeros((0, 0), np.float32))
-    both = pools(train.clips, cell), pools(valid.clips, cell)
-    texts = list(dict.fromkeys(text for split in both for pool in split for text in pool))
-    places = {text: row for row, text in enumerate(texts)}
-    return TrainingData(train, valid, material.vocabulary, *both, places, known.embed_text(texts))
+def training_data(training_set: TrainingSet, config: TrainingConfig, text_vectors: "TextVectors") -> TrainingData:
+    """Return what training may see.
+
+    That is the train and valid splits, their texts, and the frozen text tower's vectors of these texts.
+    """
+    train, valid, vocabulary = training_set.splits["train"], training_set.splits["valid"], training_set.vocabulary
+    if config.framework == "classification" or config.finetune_text:
+        return TrainingData(train, valid, vocabulary, [], [], {}, np.zeros((0, 0), np.float32))
+    train_pools, valid_pools = text_pools(train.clips, config), text_pools(valid.clips, config)
+    texts = list(dict.fromkeys(text for pool in (*train_pools, *valid_pools) for text in pool))
+    text_rows = {text: row for row, text in enumerate(texts)}
+    vectors = text_vectors.embed_text(texts)
+    return TrainingData(train, valid, vocabulary, train_pools, valid_pools, text_rows, vectors)
 
 
 class TextVectors:
-    """A frozen text tower's vectors: each text is embedded once, and kept in a file where one is named."""
+    """Vectors of a frozen text tower, each computed once and stored in `file` if given."""
 
     def __init__(self, text: str, models: Path, file: Path | None = None) -> None:
         self._text, self._models, self._file = text, models, file
-        self._known: dict[str, np.ndarray] = {}
+        self._vectors: dict[str, np.ndarray] = {}
         if file and file.is_file():
-            with np.load(file, allow_pickle=False) as held:
-                self._known = dict(zip(held["texts"].tolist(), held["vectors"], strict=True))
+            with np.load(file, allow_pickle=False) as stored:
+                self._vectors = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Vectors [N, text] float32."""
-        new = sorted((text for text in texts if text not in self._known), key=len)  # alike lengths: little padding
-        if new:
-            from workers.encoders.joint.text_tower import frozen_tower  # and torch: not before it is needed
+        """Return the vectors of texts, float32 [N, text]."""
+        # Sorted by length: texts of similar length need little padding.
+        missing = sorted((text for text in texts if text not in self._vectors), key=len)
+        if missing:
+            self._embed(missing)
+            self._store()
+        return np.stack([self._vectors[text] for text in texts])
 
-            tower = frozen_tower(self._text, self._models)
-            starts = range(0, len(new), _TEXTS_AT_ONCE)
-            for start in track(starts, f"reading {len(new):,} texts"):
-                some = new[start : start + _TEXTS_AT_ONCE]
-                self._known.update(zip(some, tower.embed_text(some), strict=True))
-            self._keep()
-        return np.stack([self._known[text] for text in texts])
+    def _embed(self, texts: list[str]) -> None:
+        from workers.encoders.joint.text_tower import load_frozen_tower  # imports torch, so only if needed
 
-    def _keep(self) -> None:
+        tower = load_frozen_tower(self._text, self._models)
+        for start in with_progress(range(0, len(texts), _TEXTS_PER_BLOCK), f"reading {len(texts):,} texts"):
+            block = texts[start : start + _TEXTS_PER_BLOCK]
+            self._vectors.update(zip(block, tower.embed_text(block), strict=True))
+
+    def _store(self) -> None:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             unfinished = self._file.with_suffix(".part.npz")
-            np.savez(unfinished, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
+            np.savez(unfinished, texts=np.array(list(self._vectors)), vectors=np.stack(list(self._vectors.values())))
             unfinished.replace(self._file)
 
 
 def _digest(clips: list[Clip], audio: str) -> str:
-    """Names the clips, what is said of them, and their audio."""
-    told = [
+    """Return a hash of the clips, their labels and texts, and their audio's name."""
+    described = [
         (clip.clip_id, clip.split, clip.labels, clip.captions, *([clip.other_names] if clip.other_names else []))
         for clip in clips
     ]
-    return hashlib.sha256(repr((told, audio)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((described, audio)).encode()).hexdigest()[:16]

@@ -1,24 +1,24 @@
-"""The plot of a training: its losses, and a figure of the validation split, over the epochs."""
+"""Plot of a training: losses and a metric of the validation split by epoch."""
 
 import math
 from pathlib import Path
 
 from matplotlib import pyplot
 
-from flows.evaluation.report.plots import STYLE, save
+from flows.evaluation.report.plots import STYLE, save_plot
 
 
-def training_plot(path: Path, title: str, history: list[dict[str, float]], best_epoch: int) -> None:
-    """A PNG; the line across stands at the epoch whose weights were kept."""
+def plot_training(path: Path, title: str, history: list[dict[str, float]], best_epoch: int) -> None:
+    """Save the plot as a PNG; a vertical line marks the best epoch."""
     epochs = [row["epoch"] for row in history]
     with pyplot.rc_context(STYLE):
-        figure, (above, below) = pyplot.subplots(2, 1, figsize=(7, 5.5), sharex=True)
+        figure, (loss_axes, recall_axes) = pyplot.subplots(2, 1, figsize=(7, 5.5), sharex=True)
         for name in ("train_loss", "valid_loss"):
-            above.plot(epochs, [row[name] for row in history], label=name.replace("_", " "))
+            loss_axes.plot(epochs, [row[name] for row in history], label=name.replace("_", " "))
         recalls = [row.get("valid_recall@10", math.nan) for row in history]  # a classifier has none
-        below.plot(epochs, recalls, label="recall@10 within validation batches")
-        for axes in (above, below):
+        recall_axes.plot(epochs, recalls, label="recall@10 within validation batches")
+        for axes in (loss_axes, recall_axes):
             axes.axvline(best_epoch, color="black", linewidth=0.8, linestyle="--", label="weights kept")
             axes.legend(frameon=False, fontsize=8)
-        below.set(xlabel="epoch")
-        save(figure, above, path, title)
+        recall_axes.set(xlabel="epoch")
+        save_plot(figure, loss_axes, path, title)

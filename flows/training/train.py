@@ -1,4 +1,4 @@
-"""`tonelake train`: a manifest -> features, texts -> a trained joint space -> its figures and its folder."""
+"""`tonelake train`: a manifest -> features and texts -> a joint space -> its folder."""
 
 import hashlib
 import json
@@ -8,70 +8,85 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flows.console.progress import Watch, track
-from flows.training.dataset import Material, TextVectors, audio_of, clips_of, features_of, training_data
+from flows.console.progress import ProgressReporter, with_progress
+from flows.training.dataset import TextVectors, TrainingSet, decode_audio, load_features, read_clips, training_data
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease
+from lake.storage.lease import Lease, training_lease
 from schemas.errors import UserError
 from schemas.settings import Settings
-from schemas.training import MODEL_FILE, PLOT_FILE, WEIGHTS_FILE, Cell, Trained, TrainRequest, encoder_name
-from workers.encoders.base.registration import Entry
-from workers.encoders.joint.encoder import require_share
-from workers.encoders.registry import encoder_entry, runnable
-from workers.evaluation.predictions import Items
-from workers.evaluation.scoring import figures
+from schemas.training import (
+    MODEL_FILE,
+    PLOT_FILE,
+    WEIGHTS_FILE,
+    TrainedModel,
+    TrainingConfig,
+    TrainRequest,
+    encoder_name,
+)
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.joint.encoder import require_conse_base
+from workers.encoders.registry import find_by_name, require_runnable
+from workers.evaluation.predictions import Predictions
+from workers.evaluation.scoring import compute_figures
+
+if TYPE_CHECKING:
+    from workers.joint.trainer import TrainingState
 
 CHECKPOINTS, UNFINISHED = "checkpoints", "unfinished"
-OURS = {CHECKPOINTS, UNFINISHED, WEIGHTS_FILE, PLOT_FILE}  # what a killed training leaves, and may remove
+OWN_FILES = {CHECKPOINTS, UNFINISHED, WEIGHTS_FILE, PLOT_FILE}  # what a killed training leaves, and may remove
 
 
-def train(request: TrainRequest, settings: Settings) -> Trained:
-    """Trains a cell and writes its folder; what was killed goes on at its last epoch when it is asked for again."""
-    request = _checked(request, settings)
-    cell, out = request.cell, request.out
-    base, lake = encoder_entry(cell.encoder).spec, Lake.at(settings.lake, settings.s3)
-    asked = {"sources": [request.manifest], "cell": cell.to_json(), "out": str(out), "workers": request.workers}
-    run_id, name = new_run_id(), f"train-{hashlib.sha256(str(out).encode()).hexdigest()[:8]}"
+def train(request: TrainRequest, settings: Settings) -> TrainedModel:
+    """Train a joint space and write its folder.
+
+    The same request after a kill goes on from the last epoch. Raises UserError, before anything is written, if the
+    request cannot be done.
+    """
+    request = _validate(request, settings)
+    config, out = request.config, request.out
+    base, lake = find_by_name(config.encoder).spec, Lake.at(settings.lake, settings.s3)
+    arguments = {"sources": [request.manifest], "cell": config.to_json(), "out": str(out), "workers": request.workers}
+    run_id = new_run_id()
     with (
-        _folder(out),
-        Lease(lake, name, run_id, Watch().say),
-        RunRecord(lake, run_id, "train", base, asked) as record,
+        _output_folder(out),
+        Lease(lake, training_lease(str(out)), run_id, ProgressReporter().log),
+        RunRecord(lake, run_id, "train", base, arguments) as record,
     ):
         started = time.monotonic()
-        material = _material(request, settings)
-        state, resumed_at = _state(request, material, settings)
-        trained = write_model(out, state, cell, material, settings)
+        training_set = _load_training_set(request, settings)
+        state, resumed_at = _run_training(request, training_set, settings)
+        model = write_model(out, state, config, training_set, settings)
         shutil.rmtree(out / CHECKPOINTS)
         seconds = round(time.monotonic() - started, 1)
-        counts = {"encoder": trained.name, "epochs": len(trained.history), "wall_seconds": seconds}
-        record.done(counts | {"resumed_at": resumed_at})
-    return trained
+        counts = {"encoder": model.name, "epochs": len(model.history), "wall_seconds": seconds}
+        record.finish(counts | {"resumed_at": resumed_at})
+    return model
 
 
-def _checked(request: TrainRequest, settings: Settings) -> TrainRequest:
-    """The request with whole paths; UserError, before anything is made, where it cannot be done."""
-    cell, out = request.cell, request.out.absolute()
+def _validate(request: TrainRequest, settings: Settings) -> TrainRequest:
+    """Return the request with absolute paths. Raises UserError if it cannot be done."""
+    config, out = request.config, request.out.absolute()
     if (out / MODEL_FILE).exists():
         raise UserError(f"{out} holds a trained encoder already: choose another --out, or remove it")
-    if others := [path.name for path in out.glob("*") if path.name not in OURS]:
+    if others := [path.name for path in out.glob("*") if path.name not in OWN_FILES]:
         raise UserError(f"{out} holds other things ({others[0]}): choose a new or an empty folder as --out")
-    base = runnable(cell.encoder, settings)
-    require_share(cell, base)
-    clips = clips_of(request.manifest, settings)
-    if cell.synonyms and not any(clip.other_names for clip in clips):
+    base = require_runnable(config.encoder, settings)
+    require_conse_base(config, base)
+    clips = read_clips(request.manifest, settings)
+    if config.synonyms and not any(clip.other_names for clip in clips):
         raise UserError('--synonyms needs lines with other_names, as {"vibraphone": ["vibes"]}')
     fewest = min(sum(clip.split == split for clip in clips) for split in ("train", "valid"))
     if fewest < request.workers:
         raise UserError(f"--workers {request.workers} are more than the clips of a split, {fewest}: take fewer")
-    return replace(request, cell=replace(cell, encoder=base.spec.address), out=out)
+    return replace(request, cell=replace(config, encoder=base.spec.folder_or_name), out=out)
 
 
 @contextmanager
-def _folder(out: Path) -> Iterator[None]:
-    """The folder, which is gone again where nothing came into it."""
+def _output_folder(out: Path) -> Iterator[None]:
+    """Create the folder; remove it at the end if it is still empty."""
     out.mkdir(parents=True, exist_ok=True)
     try:
         yield
@@ -80,77 +95,94 @@ def _folder(out: Path) -> Iterator[None]:
             out.rmdir()
 
 
-def _state(request: TrainRequest, material: Material, settings: Settings) -> tuple[Any, int]:
-    """The training at its end, and the epoch that it went on from."""
+def _load_training_set(request: TrainRequest, settings: Settings) -> TrainingSet:
+    if request.config.tower == "audio":
+        return decode_audio(request.manifest, request.out / CHECKPOINTS / "audio", settings)
+    return load_features(request.manifest, request.config.encoder, settings)
+
+
+def _run_training(request: TrainRequest, training_set: TrainingSet, settings: Settings) -> tuple["TrainingState", int]:
+    """Train to the end; return the state and the epoch that the run resumed at."""
     from workers.distributed.cluster import start_ray
     from workers.joint.train import RayTraining
 
-    cell, folder = request.cell, request.out / CHECKPOINTS
-    known = TextVectors(cell.text, settings.models, folder / f"texts-{cell.text}.npz")
-    data = training_data(material, cell, known)
+    config, folder = request.config, request.out / CHECKPOINTS
+    text_vectors = TextVectors(config.text, settings.models, folder / f"texts-{config.text}.npz")
+    data = training_data(training_set, config, text_vectors)
     start_ray(settings)
-    training = RayTraining(cell, data, settings.models, folder / _identity(cell, material), request.workers)
-    ran = [row["epoch"] for row in track(training, f"training {cell.name}", cell.epochs)]
-    return training.state, ran[0] - 1 if ran else training.state.epoch
+    run_folder = folder / _training_hash(config, training_set)
+    training = RayTraining(config, data, settings.models, run_folder, request.workers)
+    epochs = [row["epoch"] for row in with_progress(training, f"training {config.name}", config.epochs)]
+    return training.state, int(epochs[0]) - 1 if epochs else training.state.epoch
 
 
-def write_model(out: Path, state: Any, cell: Cell, material: Material, settings: Settings) -> Trained:
-    """The weights of the best epoch, the plot, the figures as read back from the file; model.json completes it."""
-    from flows.training.plot import training_plot
+def _training_hash(config: TrainingConfig, training_set: TrainingSet) -> str:
+    """Return a hash of the configuration and the data.
+
+    It names the checkpoints, so that no other training goes on from them.
+    """
+    text = json.dumps([config.to_json(), training_set.digest], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_model(
+    out: Path, state: "TrainingState", config: TrainingConfig, training_set: TrainingSet, settings: Settings
+) -> TrainedModel:
+    """Write the weights of the best epoch, the plot and the test split's figures.
+
+    The figures are computed with the weights as read back from the file. model.json is written last.
+    """
+    from flows.training.plot import plot_training
     from workers.encoders.joint.files import write_weights
 
-    fresh = out / UNFINISHED
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    trained = Trained(
+    unfinished = out / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    has_base = config.tower != "audio"
+    model = TrainedModel(
         name=encoder_name(out.name),
-        cell=cell,
-        dim=cell.dim if cell.text_projection == "linear" else len(state.best["text.mean"]),
-        weights_sha256=write_weights(fresh, state.best),
-        base="" if cell.tower == "audio" else cell.encoder,
-        feature_version="" if cell.tower == "audio" else encoder_entry(cell.encoder).spec.feature_version,
-        vocabulary=material.vocabulary,
-        data={"clips": {name: len(split) for name, split in material.splits.items()}, "digest": material.digest},
+        cell=config,
+        dim=config.dim if config.text_projection == "linear" else len(state.best["text.mean"]),
+        weights_sha256=write_weights(unfinished, state.best),
+        base=config.encoder if has_base else "",
+        feature_version=find_by_name(config.encoder).spec.feature_version if has_base else "",
+        vocabulary=training_set.vocabulary,
+        data={
+            "clips": {name: len(split) for name, split in training_set.splits.items()},
+            "digest": training_set.digest,
+        },
         best_epoch=state.best_epoch,
         history=state.history,
         figures={},
     )
-    (fresh / MODEL_FILE).write_text(trained.to_json())
-    items = items_of(encoder_entry(str(fresh)), material, settings)
-    found = {
-        name: {one.metric: [one.value, one.low, one.high] for one in figures(each)} for name, each in items.items()
-    }
-    trained = replace(trained, figures=found)
-    training_plot(fresh / PLOT_FILE, f"{cell.name}, seed {cell.seed}", state.history, state.best_epoch)
-    (fresh / MODEL_FILE).write_text(trained.to_json())
+    (unfinished / MODEL_FILE).write_text(model.to_json())
+    predictions = predict_test_split(find_by_name(str(unfinished)), training_set, settings)
+    model = replace(model, figures={protocol: _figures(results) for protocol, results in predictions.items()})
+    plot_training(unfinished / PLOT_FILE, f"{config.name}, seed {config.seed}", state.history, state.best_epoch)
+    (unfinished / MODEL_FILE).write_text(model.to_json())
     for name in (WEIGHTS_FILE, PLOT_FILE, MODEL_FILE):
-        (fresh / name).replace(out / name)
-    fresh.rmdir()
-    return trained
+        (unfinished / name).replace(out / name)
+    unfinished.rmdir()
+    return model
 
 
-def items_of(entry: Entry, material: Material, settings: Settings) -> dict[str, Items]:
-    """What a trained encoder finds for the clips of the test split, by protocol."""
-    from workers.joint.audio import vectors_of
-    from workers.joint.held_out_evaluation import proven
-
-    assert entry.load_text is not None, "a trained encoder has a text tower"
-    entry.prepare(settings.models)
-    encoder = entry.load(entry.spec, settings.models)
-    split = material.splits["test"]
-    held = split.features
-    vectors = vectors_of(split.audio, encoder, entry.spec) if held is None else encoder.project(held)
-    tower = entry.load_text(entry.spec, settings.models)
-    return proven(list(split.clips), vectors, tower, entry.spec.prompt, material.vocabulary)
+def _figures(predictions: Predictions) -> dict[str, list[float | None]]:
+    """Return value, low and high of each metric."""
+    return {figure.metric: [figure.value, figure.low, figure.high] for figure in compute_figures(predictions)}
 
 
-def _material(request: TrainRequest, settings: Settings) -> Material:
-    if request.cell.tower == "audio":
-        return audio_of(request.manifest, request.out / CHECKPOINTS / "audio", settings)
-    return features_of(request.manifest, request.cell.encoder, settings)
+def predict_test_split(
+    registration: EncoderRegistration, training_set: TrainingSet, settings: Settings
+) -> dict[str, Predictions]:
+    """Return the predictions of a trained encoder for the test split, by protocol."""
+    from workers.joint.audio import embed_files
+    from workers.joint.held_out_evaluation import evaluate_held_out
 
-
-def _identity(cell: Cell, material: Material) -> str:
-    """Of a training: one of another cell, or on other data, does not go on from its checkpoints."""
-    told = json.dumps([cell.to_json(), material.digest], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    assert registration.load_text is not None, "a trained encoder has a text tower"
+    spec = registration.spec
+    registration.fetch_weights(settings.models)
+    encoder = registration.load(spec, settings.models)
+    split = training_set.splits["test"]
+    vectors = embed_files(split.audio, encoder, spec) if split.features is None else encoder.project(split.features)
+    tower = registration.load_text(spec, settings.models)
+    return evaluate_held_out(list(split.clips), vectors, tower, spec.prompt, training_set.vocabulary)

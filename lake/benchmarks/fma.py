@@ -7,7 +7,7 @@ import csv
 import io
 from pathlib import Path
 
-from lake.benchmarks.readers.annotations import loader
+from lake.benchmarks.readers.annotations import make_loader
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 TRACKS = "fma_metadata/tracks.csv"
@@ -26,10 +26,10 @@ def _clips(data: Path) -> list[Clip]:
         names = list(zip(next(rows, ()), next(rows, ()), strict=True))
         if missing := [column for column in _COLUMNS if column not in names]:
             raise ValueError(f"{TRACKS} lacks the column {' / '.join(missing[0])}")
-        places = [names.index(column) for column in _COLUMNS]
+        subset, *columns = (names.index(column) for column in _COLUMNS)
         for row in rows:
-            if row and row[0].isdigit() and int(row[0]) not in NO_AUDIO and row[places[0]] == "small":
-                clips.append(_clip(int(row[0]), *(row[place].strip() for place in places[1:])))
+            if row and row[0].isdigit() and int(row[0]) not in NO_AUDIO and row[subset] == "small":
+                clips.append(_clip(int(row[0]), *(row[column].strip() for column in columns)))
     return clips
 
 
@@ -51,11 +51,11 @@ BENCHMARKS = (
         licence="metadata CC BY 4.0; audio by its artists' Creative Commons licences",
         citation="Defferrard, Benzi, Vandergheynst and Bresson 2017",
         files=(SourceFile(TRACKS),),
-        load=loader(_clips, SOURCE),
+        load=make_loader(_clips, SOURCE),
         faults=(
             "99134, 108925 and 133297 have no audio: left out.",
             "Six clips last under 30 s: used as they are.",
-            "Some tracks are there twice under two ids (issue 23): nothing is done about it.",
+            "Some tracks occur twice under two ids (issue 23): both are kept.",
         ),
     ),
 )

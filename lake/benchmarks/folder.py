@@ -1,13 +1,13 @@
 """Your own clips: a folder of audio with a labels.csv, one row a clip.
 
 Columns: path (below the folder), and any of split, tags (;-separated), caption, title, artist. A clip may have
-several rows: their tags and captions come together.
+several rows: it gets the tags and captions of all of them.
 """
 
 from pathlib import Path
 
-from lake.benchmarks.readers.annotations import loader, table
-from lake.benchmarks.readers.splits import drawn_split
+from lake.benchmarks.readers.annotations import make_loader, read_table
+from lake.benchmarks.readers.splits import draw_split
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 from schemas.errors import UserError
 
@@ -15,30 +15,34 @@ LABELS = "labels.csv"
 
 
 def _clips(data: Path) -> list[Clip]:
+    rows = _rows(data)
+    if rows and not {"tags", "caption"} & rows[0].keys():
+        raise UserError(f"{data / LABELS} lacks the column tags or caption; add one: there is nothing to judge by")
+    if len({bool(row.get("split")) for row in rows}) > 1:
+        raise UserError(f"{data / LABELS} names a split for some rows only; name one for every row, or for none")
+    rows_by_path: dict[str, list[dict[str, str]]] = {}
+    for number, row in enumerate(rows, start=2):
+        path = row["path"]
+        if not path or path.startswith("/") or ".." in path.split("/"):
+            raise UserError(f"{data / LABELS}: row {number} needs a path below the folder, not {path!r}")
+        rows_by_path.setdefault(path, []).append(row)
+    return [_clip(data, path, group) for path, group in rows_by_path.items()]
+
+
+def _rows(data: Path) -> list[dict[str, str]]:
     try:
-        rows = table(data, LABELS, ("path",))
+        return read_table(data, LABELS, ("path",))
     except ValueError as error:
         raise UserError(f"{data / LABELS}: {error}; it needs path, and tags or caption") from error
     except FileNotFoundError as error:
         raise UserError(
             f"no such file: {data / LABELS}; write one with the columns path and tags or caption"
         ) from error
-    if rows and not {"tags", "caption"} & rows[0].keys():
-        raise UserError(f"{data / LABELS} lacks the column tags or caption; add one: there is nothing to judge by")
-    if len({bool(row.get("split")) for row in rows}) > 1:
-        raise UserError(f"{data / LABELS} names a split for some rows only; name one for every row, or for none")
-    merged: dict[str, list[dict[str, str]]] = {}
-    for number, row in enumerate(rows, start=2):
-        path = row["path"]
-        if not path or path.startswith("/") or ".." in path.split("/"):
-            raise UserError(f"{data / LABELS}: row {number} needs a path below the folder, not {path!r}")
-        merged.setdefault(path, []).append(row)
-    return [_clip(data, path, group) for path, group in merged.items()]
 
 
 def _clip(data: Path, path: str, rows: list[dict[str, str]]) -> Clip:
-    artist = _first(rows, "artist")
-    split = _first(rows, "split") or drawn_split(artist or path)
+    artist = _first_value(rows, "artist")
+    split = _first_value(rows, "split") or draw_split(artist or path)
     if split not in SPLITS:
         raise UserError(f"{data / LABELS}: {path} has the split {split!r}; use train, valid or test")
     if len({row["split"] for row in rows if row.get("split")}) > 1:
@@ -49,7 +53,7 @@ def _clip(data: Path, path: str, rows: list[dict[str, str]]) -> Clip:
         split=split,
         labels=tuple(dict.fromkeys(tag for row in rows for tag in _tags(row))),
         captions=tuple(dict.fromkeys(row["caption"] for row in rows if row.get("caption"))),
-        title=_first(rows, "title"),
+        title=_first_value(rows, "title"),
         artist=artist,
     )
 
@@ -58,7 +62,7 @@ def _tags(row: dict[str, str]) -> list[str]:
     return [tag.strip() for tag in row.get("tags", "").split(";") if tag.strip()]
 
 
-def _first(rows: list[dict[str, str]], column: str) -> str | None:
+def _first_value(rows: list[dict[str, str]], column: str) -> str | None:
     return next((row[column] for row in rows if row.get(column)), None)
 
 
@@ -74,9 +78,9 @@ BENCHMARKS = (
         licence="yours",
         citation="none",
         files=(SourceFile(LABELS),),
-        load=loader(_clips, "your own folder"),
+        load=make_loader(_clips, "your own folder"),
         faults=(
-            "Where no split is named, clips are drawn 70/10/20 by a hash of the artist, else of the path.",
+            "If no row names a split, clips are drawn 70/10/20 by a hash of the artist, else of the path.",
             "A tag that a clip lacks counts as absent.",
         ),
     ),

@@ -5,7 +5,7 @@ Lists {train,valid,test}_filtered.txt beside `genres/`, as genres.tar.gz unpacks
 
 from pathlib import Path
 
-from lake.benchmarks.readers.annotations import lines, loader
+from lake.benchmarks.readers.annotations import make_loader, read_lines
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
 REVISION = "07e85575"
@@ -15,8 +15,8 @@ AUDIO = "genres"
 
 
 def _clips(data: Path) -> list[Clip]:
-    names = [(split, name.removesuffix(".wav")) for split, path in LISTS.items() for name in lines(data, path)]
-    # One look is enough: a copy of GTZAN is either all .wav or all .au.
+    names = [(split, name.removesuffix(".wav")) for split, path in LISTS.items() for name in read_lines(data, path)]
+    # The first clip is enough: a copy of GTZAN is either all .wav or all .au.
     suffix = ".au" if names and (data / AUDIO / f"{names[0][1]}.au").exists() else ".wav"
     return [
         Clip(
@@ -45,12 +45,12 @@ BENCHMARKS = (
             SourceFile(LISTS["valid"], "f8fbee7c52397a0e0f3a91dc54fedecb2e27f5bdc9a9daeab8cb10d077e26956"),
             SourceFile(LISTS["test"], "09cafa6a89ce0a27f30ed250d56ecb4d03c22fffb5a693f96c7ae655ee02ac72"),
         ),
-        load=loader(_clips, SOURCE),
+        load=make_loader(_clips, SOURCE),
         faults=(
             "The full GTZAN has repeated and mislabelled clips, and artists in several splits: only the 930 clips of "
             "the fault-filtered lists are used.",
-            "Copies come as .wav or as .au under the same names: whichever holds the first clip is taken.",
-            "jazz.00054 cannot be decoded in some copies: there it counts as a clip without a vector.",
+            "Copies come as .wav or as .au under the same names: the suffix of the first clip is used for all.",
+            "jazz.00054 cannot be decoded in some copies: then it counts as a clip without a vector.",
         ),
     ),
 )

@@ -1,15 +1,16 @@
-"""Million Song Dataset: Last.fm's 50 tags after Choi, and the 1,054 tags of ECALS with CALS's 50 among them.
+"""Million Song Dataset: Last.fm's 50 tags (Choi), and the 1,054 tags of ECALS.
 
-MSD_split_for_tagging/ (a copy of that repository), ecals_annotation/ and lastfm_annotation/ (dataset.tar.gz of
-Zenodo 7107130), and audio/8/9/8947470.clip.mp3.
+The 50 tags of CALS are among those of ECALS. Files: MSD_split_for_tagging/ (a copy of that
+repository), ecals_annotation/ and lastfm_annotation/ (dataset.tar.gz of Zenodo 7107130), and
+audio/8/9/8947470.clip.mp3.
 """
 
 import ast
 from functools import partial
 from pathlib import Path
 
-from lake.benchmarks.readers.annotations import array, lines, loader, parsed, text
-from lake.benchmarks.readers.pickles import unpickled
+from lake.benchmarks.readers.annotations import make_loader, read_array, read_json, read_lines, read_text
+from lake.benchmarks.readers.pickles import read_pickle
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
 CHOI, ECALS, LASTFM, AUDIO = "MSD_split_for_tagging", "ecals_annotation", "lastfm_annotation", "audio"
@@ -35,63 +36,77 @@ CALS_50 = frozenset(
 
 def _choi(data: Path) -> list[Clip]:
     tags = _choi_tags(data)
-    unsound = {name for path in _UNSOUND for name in lines(data, f"{CHOI}/{path}")}
+    unsound = {name for path in _UNSOUND for name in read_lines(data, f"{CHOI}/{path}")}
     return [clip for split in SPLITS for clip in _choi_split(data, split, tags, unsound)]
 
 
 def _choi_tags(data: Path) -> list[str]:
-    """Names of the columns, from an assignment in a Python file that is read and not run."""
-    statement = ast.parse(text(data, f"{CHOI}/tags.py")).body[0]
+    """Read the names of the label columns from a Python file, without running it."""
+    statement = ast.parse(read_text(data, f"{CHOI}/tags.py")).body[0]
     if not isinstance(statement, ast.Assign):
         raise ValueError(f"{CHOI}/tags.py does not begin with the list of tags")
     return [tag.lower() for tag in ast.literal_eval(statement.value)]
 
 
 def _choi_split(data: Path, split: str, tags: list[str], unsound: set[str]) -> list[Clip]:
-    ids, files = (lines(data, f"{CHOI}/{split}_x_{name}.txt") for name in ("msd_id", "filename"))
-    rows = array(data, f"{CHOI}/{split}_y.npy")
+    ids = read_lines(data, f"{CHOI}/{split}_x_msd_id.txt")
+    files = read_lines(data, f"{CHOI}/{split}_x_filename.txt")
+    rows = read_array(data, f"{CHOI}/{split}_y.npy")
     if rows.shape != (len(ids), len(tags)) or len(files) != len(ids):
         raise ValueError(f"{CHOI}: {split} has {len(ids)} ids, {len(files)} files and labels of shape {rows.shape}")
-    return [
-        Clip(msd_id, f"{AUDIO}/{stem}.clip.mp3", split, tuple(tags[column] for column in row.nonzero()[0]))
-        for msd_id, stem, row in zip(ids, (file.removesuffix(".npy") for file in files), rows, strict=True)
-        if stem.split("/")[-1] not in unsound
-    ]
-
-
-def _ecals(fifty: bool, data: Path) -> list[Clip]:
-    about = parsed(data, f"{ECALS}/annotation.json")
-    parts = parsed(data, f"{ECALS}/ecals_track_split.json")
-    # TTMR asks with the joined tags of a thousand test tracks; others have no caption, and so are no query.
-    asked = set() if fifty else set(parsed(data, f"{ECALS}/multiquery_samples.json"))
-    to_7digital = unpickled(data, f"{LASTFM}/MSD_id_to_7D_id.pkl")
-    to_path = unpickled(data, f"{LASTFM}/7D_id_to_path.pkl")
     clips = []
-    for part, split in _ECALS_PARTS.items():
-        for msd_id in parts[part]:
-            track = about[msd_id]
-            tags = tuple(tag for tag in track["tag"] if not fifty or tag in CALS_50)
-            captions = (", ".join(tags),) if msd_id in asked else ()
-            path = f"{AUDIO}/{to_path[to_7digital[msd_id]]}"
-            named = {"title": track.get("title"), "artist": track.get("artist_name")}
-            clips.append(Clip(msd_id, path, split, tags, captions, **named))
+    for msd_id, file, row in zip(ids, files, rows, strict=True):
+        stem = file.removesuffix(".npy")
+        if stem.split("/")[-1] not in unsound:
+            labels = tuple(tags[column] for column in row.nonzero()[0])
+            clips.append(Clip(msd_id, f"{AUDIO}/{stem}.clip.mp3", split, labels))
     return clips
 
 
-_SHARED = {"corpus": "msd", "task": "multilabel", "main_metric": "roc_auc", "revision": REVISION}
-_ECALS_SHARED = _SHARED | {
-    "source": _SOURCES["ecals"],
-    "licence": "unstated; audio not distributable",
-    "citation": "Bertin-Mahieux et al. 2011; Won et al. 2021; Doh, Won, Choi and Nam 2023",
-}
+def _ecals(cals_only: bool, data: Path) -> list[Clip]:
+    """Return the ECALS clips; if `cals_only`, with the tags of CALS alone and without captions."""
+    annotations = read_json(data, f"{ECALS}/annotation.json")
+    parts = read_json(data, f"{ECALS}/ecals_track_split.json")
+    # The queries of TTMR are the joined tags of a thousand test tracks; the other tracks have no caption.
+    captioned = set() if cals_only else set(read_json(data, f"{ECALS}/multiquery_samples.json"))
+    to_7digital = read_pickle(data, f"{LASTFM}/MSD_id_to_7D_id.pkl")
+    to_path = read_pickle(data, f"{LASTFM}/7D_id_to_path.pkl")
+    clips = []
+    for part, split in _ECALS_PARTS.items():
+        for msd_id in parts[part]:
+            track = annotations[msd_id]
+            tags = tuple(tag for tag in track["tag"] if not cals_only or tag in CALS_50)
+            captions = (", ".join(tags),) if msd_id in captioned else ()
+            path = f"{AUDIO}/{to_path[to_7digital[msd_id]]}"
+            clips.append(
+                Clip(
+                    clip_id=msd_id,
+                    path=path,
+                    split=split,
+                    labels=tags,
+                    captions=captions,
+                    title=track.get("title"),
+                    artist=track.get("artist_name"),
+                )
+            )
+    return clips
+
+
+_benchmark = partial(Benchmark, corpus="msd", task="multilabel", main_metric="roc_auc", revision=REVISION)
+_ecals_benchmark = partial(
+    _benchmark,
+    source=_SOURCES["ecals"],
+    licence="unstated; audio not distributable",
+    citation="Bertin-Mahieux et al. 2011; Won et al. 2021; Doh, Won, Choi and Nam 2023",
+)
 _ECALS_FILES = (
     *(f"{ECALS}/{name}.json" for name in ("annotation", "ecals_track_split")),
     *(f"{LASTFM}/{name}.pkl" for name in ("MSD_id_to_7D_id", "7D_id_to_path")),
 )
-_PICKLES = "Two files are pickles: only plain data is read from them, a pickle that asks for more is refused."
+_PICKLES = "Two files are pickles: only plain data is read from them; a pickle that asks for more is refused."
 
 BENCHMARKS = (
-    Benchmark(
+    _benchmark(
         name="msd-50",
         title="Million Song Dataset, Last.fm's 50 tags",
         source=_SOURCES["choi"],
@@ -105,31 +120,28 @@ BENCHMARKS = (
                 *(f"{split}_{name}" for split in SPLITS for name in ("x_msd_id.txt", "x_filename.txt", "y.npy")),
             )
         ),
-        load=loader(_choi, _SOURCES["choi"]),
+        load=make_loader(_choi, _SOURCES["choi"]),
         faults=(
-            "Training clips that the repository lists as of wrong duration or invalid audio are left out.",
-            "Clips end in .npy there: read as .clip.mp3. Tags are folded to lower case.",
+            "Training clips that the repository lists with wrong duration or invalid audio are left out.",
+            "The lists name .npy files: .clip.mp3 is read instead. Tags are changed to lower case.",
             "The split does not keep artists apart (Won et al. 2021).",
         ),
-        **_SHARED,
     ),
-    Benchmark(
+    _ecals_benchmark(
         name="msd-cals-50",
         title="Million Song Dataset, the 50 tags of CALS",
         files=tuple(map(SourceFile, _ECALS_FILES)),
-        load=loader(partial(_ecals, True), _SOURCES["ecals"]),
-        faults=(_PICKLES, "Another list than Last.fm's 50: 35 tags in common. Clips that have none of them are in."),
-        **_ECALS_SHARED,
+        load=make_loader(partial(_ecals, True), _SOURCES["ecals"]),
+        faults=(_PICKLES, "Another list than Last.fm's 50: 35 tags in common. Clips that have none of them are kept."),
     ),
-    Benchmark(
+    _ecals_benchmark(
         name="msd-ecals",
         title="Million Song Dataset, the 1,054 tags of ECALS, and their sentences",
         files=tuple(map(SourceFile, (*_ECALS_FILES, f"{ECALS}/multiquery_samples.json"))),
-        load=loader(partial(_ecals, False), _SOURCES["ecals"]),
+        load=make_loader(partial(_ecals, False), _SOURCES["ecals"]),
         faults=(
             _PICKLES,
-            "A caption is a track's tags, joined; only the 1,000 test tracks that TTMR asks for have one.",
+            "A caption is a track's tags, joined; only the 1,000 test tracks of TTMR's queries have one.",
         ),
-        **_ECALS_SHARED,
     ),
 )

@@ -8,7 +8,7 @@ import io
 from functools import partial
 from pathlib import Path
 
-from lake.benchmarks.readers.annotations import loader, text
+from lake.benchmarks.readers.annotations import make_loader, read_text
 from schemas.benchmarks import Benchmark, Clip, SourceFile
 
 REVISION = "1b4fa8c3"
@@ -18,7 +18,7 @@ LISTS = {"top50": "top50tags", "genre": "genre", "instrument": "instrument", "mo
 _TITLES = {"top50": "top 50 tags", "genre": "genres", "instrument": "instruments", "moodtheme": "moods and themes"}
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}
 
-# sha256 of split-0; the other splits are as the repository has them at the same commit.
+# sha256 of split-0; the other splits are those of the repository at the same commit.
 _SHA256 = {
     "top50tags-train.tsv": "6dee445ddd1901286184c2059d3d5eef7486f083ae80de9011705f852a850dde",
     "top50tags-validation.tsv": "4f5f0f0a7662f523b45727476f67d799d6e98151b2c585a8e94e19d980ad93c1",
@@ -35,19 +35,19 @@ _SHA256 = {
 }
 
 
-def _path(labels: str, number: int, split: str) -> str:
-    return f"data/splits/split-{number}/autotagging_{LISTS[labels]}-{_PARTS[split]}.tsv"
+def _path(labels: str, split_number: int, split: str) -> str:
+    return f"data/splits/split-{split_number}/autotagging_{LISTS[labels]}-{_PARTS[split]}.tsv"
 
 
-def _clips(labels: str, number: int, data: Path) -> list[Clip]:
-    rows = [(split, row) for split in _PARTS for row in _rows(data, _path(labels, number, split))]
+def _clips(labels: str, split_number: int, data: Path) -> list[Clip]:
+    rows = [(split, row) for split in _PARTS for row in _rows(data, _path(labels, split_number, split))]
     suffix = _suffix(data, rows[0][1][3]) if rows else ".mp3"
     return [
         Clip(
             clip_id=row[0],
             path=f"{AUDIO}/{row[3].removesuffix('.mp3')}{suffix}",
             split=split,
-            # Names without their category do not collide.
+            # The names of different categories do not collide.
             labels=tuple(tag.split("---")[1] for tag in row[5:] if tag),
             artist=row[1],
         )
@@ -56,39 +56,45 @@ def _clips(labels: str, number: int, data: Path) -> list[Clip]:
 
 
 def _rows(data: Path, path: str) -> list[list[str]]:
-    """A track a row: five columns, then as many more as it has tags. Lines end in CRLF."""
-    header, *rows = csv.reader(io.StringIO(text(data, path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    """Read the rows of a list, one a track.
+
+    A row has five columns, then one column a tag. Lines end in CRLF.
+    """
+    header, *rows = csv.reader(io.StringIO(read_text(data, path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     if header != ["TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS"]:
         raise ValueError(f"{path} begins with {header[:1]}, not with the columns of MTG-Jamendo")
     return [row for row in rows if row]
 
 
 def _suffix(data: Path, path: str) -> str:
-    """A copy has the audio in full or in low quality: one file tells."""
+    """Return the suffix of the copy's audio: full or low quality, judged by one file."""
     low = f"{path.removesuffix('.mp3')}.low.mp3"
-    return ".low.mp3" if not (data / AUDIO / path).exists() and (data / AUDIO / low).exists() else ".mp3"
+    has_low_only = not (data / AUDIO / path).exists() and (data / AUDIO / low).exists()
+    return ".low.mp3" if has_low_only else ".mp3"
 
 
-def _benchmark(labels: str, number: int) -> Benchmark:
-    paths = [_path(labels, number, split) for split in _PARTS]
+def _benchmark(labels: str, split_number: int) -> Benchmark:
+    paths = [_path(labels, split_number, split) for split in _PARTS]
     return Benchmark(
-        name=f"mtg-jamendo-{labels}" + (f"-split-{number}" if number else ""),
+        name=f"mtg-jamendo-{labels}" + (f"-split-{split_number}" if split_number else ""),
         corpus="mtg-jamendo",
-        title=f"MTG-Jamendo {_TITLES[labels]}, split {number}",
+        title=f"MTG-Jamendo {_TITLES[labels]}, split {split_number}",
         task="multilabel",
         main_metric="roc_auc",
         revision=REVISION,
         source=SOURCE,
         licence="metadata CC BY-NC-SA 4.0; audio by its artists' Creative Commons licences",
         citation="Bogdanov, Won, Tovstogan, Porter and Serra 2019",
-        files=tuple(SourceFile(path, _SHA256.get(path.rsplit("_", 1)[1]) if number == 0 else None) for path in paths),
-        load=loader(partial(_clips, labels, number), SOURCE),
+        files=tuple(
+            SourceFile(path, _SHA256.get(path.rsplit("_", 1)[1]) if split_number == 0 else None) for path in paths
+        ),
+        load=make_loader(partial(_clips, labels, split_number), SOURCE),
         faults=(
-            "465 tracks are there twice or more, bit by bit the same (issue 52): nothing is done about it, and "
-            "whether they cross splits is not known.",
-            "Tags run over a changing number of columns: read as such. Their category is dropped.",
+            "465 tracks occur twice or more, bit by bit the same (issue 52): all are kept; whether they cross splits "
+            "is not known.",
+            "Rows have as many tag columns as the track has tags: all are read. The category of a tag is dropped.",
         ),
     )
 
 
-BENCHMARKS = tuple(_benchmark(labels, number) for number in range(5) for labels in LISTS)
+BENCHMARKS = tuple(_benchmark(labels, split_number) for split_number in range(5) for labels in LISTS)

@@ -36,11 +36,13 @@ _MODULES = (
     musiccaps,
 )
 
-BENCHMARKS: dict[str, Benchmark] = {one.name: one for module in _MODULES for one in module.BENCHMARKS}
+BENCHMARKS: dict[str, Benchmark] = {
+    benchmark.name: benchmark for module in _MODULES for benchmark in module.BENCHMARKS
+}
 
 
-def benchmark(name: str) -> Benchmark:
-    """The benchmark of that name; UserError with the nearest names where there is none."""
+def find_benchmark(name: str) -> Benchmark:
+    """Return the benchmark of that name. Raises UserError with the nearest names if there is none."""
     if name in BENCHMARKS:
         return BENCHMARKS[name]
     near = get_close_matches(name, BENCHMARKS, n=3, cutoff=0.4)

@@ -1,40 +1,41 @@
-"""What is known of each content, whoever has it: its codec, and its fingerprint where one was taken."""
+"""The table `audio_facts`: codec, level and fingerprint of each audio content, whichever track has it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
-from lake.storage.filters import rows_among
+from lake.storage.filters import select_in
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.embeddings import AUDIO_FACTS
 
 TABLE = "audio_facts"
-FINGERPRINTS = "fingerprints"  # the lease of who takes them
 
 
-def codecs(lake: Lake, contents: Sequence[str]) -> dict[str, str]:
-    """The codec of each content that was decoded."""
-    return _column(lake, "codec", contents)
+def read_codecs(lake: Lake, contents: Sequence[str]) -> dict[str, str]:
+    """Return the codec of each decoded content by its content_sha256."""
+    return _read_column(lake, "codec", contents)
 
 
-def fingerprints(lake: Lake, contents: Sequence[str]) -> dict[str, bytes]:
-    """Those that were kept of these contents."""
-    return _column(lake, "fingerprint", contents)
+def read_fingerprints(lake: Lake, contents: Sequence[str]) -> dict[str, bytes]:
+    """Return the stored fingerprints of these contents by content_sha256."""
+    return _read_column(lake, "fingerprint", contents)
 
 
-def keep_fingerprints(lake: Lake, lease: Lease, taken: Mapping[str, bytes]) -> None:
-    """Writes them to the rows of their contents; only that column changes."""
-    if taken:
+def write_fingerprints(lake: Lake, lease: Lease, fingerprints: Mapping[str, bytes]) -> None:
+    """Write fingerprints to the existing rows of their contents; no other column changes."""
+    if fingerprints:
         lease.check()
         schema = pa.schema([AUDIO_FACTS.field(name) for name in ("content_sha256", "fingerprint")])
-        rows = pa.table({"content_sha256": list(taken), "fingerprint": list(taken.values())}, schema=schema)
-        lake.table(TABLE).merge_insert("content_sha256").when_matched_update_all().execute(rows)
+        columns = {"content_sha256": list(fingerprints), "fingerprint": list(fingerprints.values())}
+        merge = lake.table(TABLE).merge_insert("content_sha256").when_matched_update_all()
+        merge.execute(pa.table(columns, schema=schema))
 
 
-def _column(lake: Lake, name: str, contents: Sequence[str]) -> dict:
-    if TABLE not in lake.names():
+def _read_column(lake: Lake, name: str, contents: Sequence[str]) -> dict[str, Any]:
+    if TABLE not in lake.table_names():
         return {}
-    columns, told = ["content_sha256", name], f"{name} IS NOT NULL"
-    rows = rows_among(lake.table(TABLE), "content_sha256", contents, columns, told)
+    table = lake.table(TABLE)
+    rows = select_in(table, "content_sha256", contents, ["content_sha256", name], f"{name} IS NOT NULL")
     return dict(zip(rows["content_sha256"].to_pylist(), rows[name].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""Which encoder versions a lake holds, and which one a reader means."""
+"""The table `encoders`: the encoder versions of a lake, and how to choose one."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,10 +21,12 @@ class EncoderVersion:
     created_at: datetime
 
 
-def remember(lake: Lake, spec: EncoderSpec) -> None:
-    """Writes a spec down; again where its tagger is another than the one written."""
-    known = {version.embedding_version: version for version in versions(lake)}.get(spec.embedding_version)
-    if known and known.spec == spec:
+def register_encoder(lake: Lake, spec: EncoderSpec) -> None:
+    """Write the spec to the table. A stored one is replaced if it differs, for example in its tagger."""
+    stored = {version.embedding_version: version for version in list_encoder_versions(lake)}.get(
+        spec.embedding_version
+    )
+    if stored and stored.spec == spec:
         return
     row = {
         "embedding_version": spec.embedding_version,
@@ -33,14 +35,14 @@ def remember(lake: Lake, spec: EncoderSpec) -> None:
         "tags_version": spec.tags_version,
         "dim": spec.head.dim,
         "spec": spec.to_json(),
-        "created_at": known.created_at if known else datetime.now(UTC),
+        "created_at": stored.created_at if stored else datetime.now(UTC),
     }
     lake.upsert("encoders", ENCODERS, pa.Table.from_pylist([row], schema=ENCODERS))
 
 
-def versions(lake: Lake) -> list[EncoderVersion]:
-    """Every version the lake holds, oldest first."""
-    if "encoders" not in lake.names():
+def list_encoder_versions(lake: Lake) -> list[EncoderVersion]:
+    """Return every encoder version of the lake, oldest first."""
+    if "encoders" not in lake.table_names():
         return []
     rows = lake.table("encoders").to_table().sort_by("created_at").to_pylist()
     return [
@@ -49,17 +51,20 @@ def versions(lake: Lake) -> list[EncoderVersion]:
     ]
 
 
-def choose(lake: Lake, encoder: str, embedding_version: str | None) -> EncoderVersion:
-    """The version named, else the encoder's only one; UserError lists them where that is not one."""
-    lake.required_names()
-    held = versions(lake)
+def choose_encoder_version(lake: Lake, encoder: str, embedding_version: str | None) -> EncoderVersion:
+    """Return the named version or, without one, the only version of the encoder.
+
+    Raises UserError, which lists all versions, if none or several match.
+    """
+    lake.require_table_names()
+    versions = list_encoder_versions(lake)
     if embedding_version:
-        matching = [version for version in held if version.embedding_version == embedding_version]
+        matching = [version for version in versions if version.embedding_version == embedding_version]
     else:
-        matching = [version for version in held if version.name == encoder]
+        matching = [version for version in versions if version.name == encoder]
     if len(matching) == 1:
         return matching[0]
-    listed = ", ".join(f"{version.name} {version.embedding_version}" for version in held) or "none yet"
+    listed = ", ".join(f"{version.name} {version.embedding_version}" for version in versions) or "none yet"
     if not matching:
         wanted = embedding_version or encoder
         raise UserError(f"{lake.uri} holds no vectors of {wanted}; it holds: {listed}. Choose one with --encoder")

@@ -1,12 +1,12 @@
-"""What is to be done: the registry minus what is embedded minus what is quarantined, an anti-join each time."""
+"""The plan of a run: the tracks that are neither embedded nor quarantined."""
 
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.catalogue.tracks import active_tracks, shard_range
-from lake.storage.arrow import alike, is_among, place_in
+from lake.catalogue.tracks import active_tracks, shard_filter
+from lake.storage.arrow import index_in, is_in, same_version
 from lake.storage.lake import Lake
 from schemas.embeddings import QUARANTINE, embeddings_schema
 from schemas.encoders import EncoderSpec
@@ -16,10 +16,10 @@ from schemas.tables import embeddings_table
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """State of the tracks of one shard under one encoder.
+    """The state of one shard's tracks under one encoder.
 
-    `pending` holds their registry rows; `embedded` and `reasons` count the others. `attempts` has the tracks that
-    have a quarantine row, at any version of their file.
+    `pending` are the registry rows to embed; `embedded` and `reasons` (of quarantined tracks) count the others.
+    `attempts` has every track with a quarantine row, at any version of its file.
     """
 
     pending: pa.Table
@@ -32,22 +32,26 @@ class Plan:
         return len(self.pending) + self.embedded + sum(self.reasons.values())
 
 
-def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: bool = False) -> Plan:
-    """Splits registry rows by state at their current source_version. Tables that are not there yet count as empty."""
-    shard = shard_range(tracks)
+def make_plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: bool = False) -> Plan:
+    """Split registry rows by their state at their current source_version.
+
+    `tracks` is sorted by track_id. Missing tables count as empty.
+    """
+    shard = shard_filter(tracks)
     columns = ["track_id", "source_version", "tags_version"]
-    done = _read(lake, embeddings_table(spec), embeddings_schema(spec), columns, shard)
-    done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # older tags are computed anew
-    mine = f"feature_version = '{spec.feature_version}'" + (f" AND {shard}" if shard else "")
-    quarantine = _read(lake, "quarantine", QUARANTINE, ["track_id", "source_version", "reason", "attempts"], mine)
-    embedded = alike(tracks, done)
-    held = pc.and_not(alike(tracks, quarantine), embedded)
+    done = _read_or_empty(lake, embeddings_table(spec), embeddings_schema(spec), columns, shard)
+    done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # rows with older tags are computed again
+    where = _of_backbone(spec) + (f" AND {shard}" if shard else "")
+    columns = ["track_id", "source_version", "reason", "attempts"]
+    quarantine = _read_or_empty(lake, "quarantine", QUARANTINE, columns, where)
+    embedded = same_version(tracks, done)
+    quarantined = pc.and_not(same_version(tracks, quarantine), embedded)
     if retry_quarantined:
-        held = pc.and_(held, False)
-    held_ids = tracks.filter(held)["track_id"]
-    reasons = quarantine["reason"].take(place_in(held_ids, quarantine["track_id"]))
+        quarantined = pc.and_(quarantined, False)
+    quarantined_ids = tracks.filter(quarantined)["track_id"]
+    reasons = quarantine["reason"].take(index_in(quarantined_ids, quarantine["track_id"]))
     return Plan(
-        pending=tracks.filter(pc.invert(pc.or_(embedded, held))),
+        pending=tracks.filter(pc.invert(pc.or_(embedded, quarantined))),
         embedded=pc.sum(embedded).as_py() or 0,
         reasons={count["values"]: count["counts"] for count in pc.value_counts(reasons).to_pylist()},
         attempts=dict(zip(quarantine["track_id"].to_pylist(), quarantine["attempts"].to_pylist(), strict=True)),
@@ -55,20 +59,23 @@ def plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quarantined: 
 
 
 def quarantined_tracks(lake: Lake, spec: EncoderSpec) -> pa.Table:
-    """Registry rows of the active tracks that have a quarantine row under this backbone."""
+    """Return registry rows of the active tracks that have a quarantine row under this backbone."""
     tracks = active_tracks(lake)
-    mine = f"feature_version = '{spec.feature_version}'"
-    held = _read(lake, "quarantine", QUARANTINE, ["track_id"], mine)
-    return tracks.filter(is_among(tracks["track_id"], held["track_id"]))
+    quarantined = _read_or_empty(lake, "quarantine", QUARANTINE, ["track_id"], _of_backbone(spec))
+    return tracks.filter(is_in(tracks["track_id"], quarantined["track_id"]))
 
 
-def coverage(state: Plan) -> Coverage:
-    """The identity of a plan's tracks."""
-    quarantined = sum(state.reasons.values())
-    return Coverage(state.expected, state.embedded, quarantined, len(state.pending), state.reasons)
+def coverage(plan: Plan) -> Coverage:
+    """Return the counts of a plan's tracks by state."""
+    quarantined = sum(plan.reasons.values())
+    return Coverage(plan.expected, plan.embedded, quarantined, len(plan.pending), plan.reasons)
 
 
-def _read(lake: Lake, name: str, schema: pa.Schema, columns: list[str], where: str | None) -> pa.Table:
-    if name not in lake.names():
+def _of_backbone(spec: EncoderSpec) -> str:
+    return f"feature_version = '{spec.feature_version}'"
+
+
+def _read_or_empty(lake: Lake, name: str, schema: pa.Schema, columns: list[str], where: str | None) -> pa.Table:
+    if name not in lake.table_names():
         return schema.empty_table().select(columns)
     return lake.table(name).to_table(columns=columns, filter=where)

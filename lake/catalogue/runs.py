@@ -1,4 +1,4 @@
-"""The book of runs: what was asked, by which version, and what came of it."""
+"""The table `runs`: each command's parameters, encoder version, status and resulting counts."""
 
 import json
 import secrets
@@ -9,19 +9,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from lake.storage.lake import OUT_OF_REACH, Lake
+from lake.storage.lake import STORAGE_ERRORS, Lake
+from lake.storage.old_forms import current_counts
 from schemas.encoders import EncoderSpec
-from schemas.redaction import redacted
+from schemas.redaction import redact
 from schemas.runs import RUNS
+
+_MIN_WALL_SECONDS = 60.0  # of a run that estimates go by
 
 
 def new_run_id() -> str:
-    """Sorts by time, and differs between two runs of one second."""
+    """Return an id that sorts by time and is unique within a second too."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
 class RunRecord:
-    """One row of `runs`: "running" when the run starts, "done" by `done`, "failed" when it ends without."""
+    """The row of one run: "running" inside the `with` block, "done" after `finish`, else "failed"."""
 
     def __init__(
         self, lake: Lake, run_id: str, command: str, spec: EncoderSpec | None, parameters: dict[str, Any]
@@ -33,7 +36,7 @@ class RunRecord:
             "encoder": spec.name if spec else None,
             "embedding_version": spec.embedding_version if spec else None,
             "sources": parameters.get("sources"),
-            "parameters": redacted(json.dumps(parameters)),
+            "parameters": redact(json.dumps(parameters)),
             "status": "running",
             "host": socket.gethostname(),
             "started_at": datetime.now(UTC),
@@ -46,22 +49,23 @@ class RunRecord:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
             self._row |= {"status": "failed", "finished_at": datetime.now(UTC)}
-            with suppress(*OUT_OF_REACH):  # what ended the run is to be told; `maintain` marks what stayed "running"
-                self._lake.require_answer()
+            # A storage error here must not hide the error that ended the run; `maintain` marks the row later.
+            with suppress(*STORAGE_ERRORS):
+                self._lake.require_store()
                 self._write()
 
-    def done(self, counts: dict[str, Any]) -> None:
-        """The run reached its end with these counts."""
-        self._row |= {"status": "done", "counts": redacted(json.dumps(counts)), "finished_at": datetime.now(UTC)}
+    def finish(self, counts: dict[str, Any]) -> None:
+        """Mark the run as done and store its counts."""
+        self._row |= {"status": "done", "counts": redact(json.dumps(counts)), "finished_at": datetime.now(UTC)}
         self._write()
 
     def _write(self) -> None:
         self._lake.upsert("runs", RUNS, pa.Table.from_pylist([self._row], schema=RUNS))
 
 
-def last_finished(lake: Lake) -> dict[tuple[str, str], datetime]:
-    """When the last run of each command ended, by (command, "done" or "failed")."""
-    if "runs" not in lake.names():
+def last_finish_times(lake: Lake) -> dict[tuple[str, str], datetime]:
+    """Return when the last run of each command ended, by (command, "done" or "failed")."""
+    if "runs" not in lake.table_names():
         return {}
     rows = lake.table("runs").to_table(columns=["command", "status", "finished_at"], filter="finished_at IS NOT NULL")
     latest = rows.group_by(["command", "status"]).aggregate([("finished_at", "max")]).to_pylist()
@@ -69,17 +73,35 @@ def last_finished(lake: Lake) -> dict[tuple[str, str], datetime]:
 
 
 def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
-    """Counts of the last finished run of a version, the basis of estimates: alone, for a minute or more.
+    """Return the counts of the last index run of a version, None without one.
 
-    Of a run that heard several encoders at once nobody knows what each of them took.
+    Estimates go by them. Only runs count that took a minute or more and embedded audio with this encoder alone: the
+    cost of several encoders in one run cannot be split between them.
     """
-    if "runs" not in lake.names():
+    if "runs" not in lake.table_names():
         return None
     where = f"command = 'index' AND status = 'done' AND embedding_version = '{embedding_version}'"
     rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
-    counts = [json.loads(text) for text in rows["counts"].to_pylist()]
-    return next(filter(_tells, reversed(counts)), None)
+    counts = [current_counts(json.loads(text)) for text in rows["counts"].to_pylist()]
+    return next(filter(_is_usable, reversed(counts)), None)
 
 
-def _tells(count: dict[str, Any]) -> bool:
-    return count["audio_seconds"] > 0 and count["wall_seconds"] >= 60 and len(count.get("together", ())) == 1
+def _is_usable(counts: dict[str, Any]) -> bool:
+    is_long = counts["audio_seconds"] > 0 and counts["wall_seconds"] >= _MIN_WALL_SECONDS
+    return is_long and len(counts.get("shared_with", ())) == 1
+
+
+def stale_runs(lake: Lake, living: set[str]) -> list[dict[str, Any]]:
+    """Return the rows marked as running whose run_id is not in `living`."""
+    if "runs" not in lake.table_names():
+        return []
+    rows: list[dict[str, Any]] = lake.table("runs").to_table(filter="status = 'running'").to_pylist()
+    return [row for row in rows if row["run_id"] not in living]
+
+
+def mark_failed(lake: Lake, runs: list[dict[str, Any]]) -> None:
+    """Mark runs as failed, ended now; `runs` are whole rows of the table."""
+    if runs:
+        failed = [row | {"status": "failed", "finished_at": datetime.now(UTC)} for row in runs]
+        merge = lake.table("runs").merge_insert("run_id").when_matched_update_all()
+        merge.execute(pa.Table.from_pylist(failed, schema=RUNS))

@@ -1,11 +1,11 @@
-"""The sources that a lake remembers, for `tonelake refresh`."""
+"""The table `sources`: the registered sources, which `tonelake refresh` lists."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from lake.storage.filters import quoted
+from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.sources import SOURCES
@@ -13,37 +13,43 @@ from schemas.sources import SOURCES
 TABLE = "sources"
 
 
-def remembered(lake: Lake) -> list[dict[str, Any]]:
-    """Rows of `sources`, by name."""
-    if TABLE not in lake.names():
+def registered_sources(lake: Lake) -> list[dict[str, Any]]:
+    """Return the rows of the table, sorted by name."""
+    if TABLE not in lake.table_names():
         return []
-    return lake.table(TABLE).to_table().sort_by("source").to_pylist()
+    rows: list[dict[str, Any]] = lake.table(TABLE).to_table().sort_by("source").to_pylist()
+    return rows
 
 
-def remember_sources(lake: Lake, found: dict[str, int | None], *, listed: bool) -> list[str]:
-    """Writes sources down, with the tracks each was found to hold; returns those that were not known.
+def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed: bool) -> list[str]:
+    """Register sources with their number of tracks; return the new ones.
 
-    Known ones are written again only where `listed` says that a refresh went by all of them.
+    The number is None for a source that was not listed yet. Known sources are updated only if
+    `listed`, which says that a refresh has listed all of them.
     """
-    known, now = {row["source"]: row for row in remembered(lake)}, datetime.now(UTC)
+    known, now = {row["source"]: row for row in registered_sources(lake)}, datetime.now(UTC)
     rows = [
-        {"source": name, "added_at": known[name]["added_at"] if name in known else now}
-        | {"last_listed_at": now if tracks is not None else None, "tracks": tracks}
-        for name, tracks in found.items()
+        {
+            "source": name,
+            "added_at": known[name]["added_at"] if name in known else now,
+            "last_listed_at": now if tracks is not None else None,
+            "tracks": tracks,
+        }
+        for name, tracks in track_counts.items()
         if listed or name not in known
     ]
     if rows:
         lake.upsert(TABLE, SOURCES, pa.Table.from_pylist(rows, schema=SOURCES))
-    return [name for name in found if name not in known]
+    return [name for name in track_counts if name not in known]
 
 
-def require_remembered(lake: Lake, source: str) -> None:
-    """UserError where the lake does not remember it."""
-    names = [row["source"] for row in remembered(lake)]
+def require_registered(lake: Lake, source: str) -> None:
+    """Raise UserError if the source is not registered."""
+    names = [row["source"] for row in registered_sources(lake)]
     if source not in names:
-        raise UserError(f"{lake.uri} remembers no source {source}; it remembers {', '.join(names) or 'none'}")
+        raise UserError(f"{lake.uri} has no source {source}; its sources are: {', '.join(names) or 'none'}")
 
 
-def forget_source(lake: Lake, source: str) -> None:
-    """A source is listed no more; its tracks are another matter."""
-    lake.table(TABLE).delete(f"source = {quoted(source)}")
+def remove_source(lake: Lake, source: str) -> None:
+    """Remove a source from the table. Its tracks are not touched."""
+    lake.table(TABLE).delete(f"source = {string_literal(source)}")

@@ -1,4 +1,4 @@
-"""The registry of tracks beside a listing of their sources: what differs, and how it is written."""
+"""The table `tracks`, the registry: what a listing of the sources changes in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.storage.arrow import any_unlike, filled, is_among, place_in, with_column
-from lake.storage.filters import among, quoted
+from lake.storage.arrow import any_differs, coalesce_columns, index_in, is_in, with_column
+from lake.storage.filters import in_clause, string_literal
 from lake.storage.lake import Lake
-from schemas.tracks import DESCRIPTION_COLUMNS, TRACKS
+from schemas.tracks import METADATA_COLUMNS, TRACKS
 
-_TOLD = ("source", "uri", "source_version", "size", "state", *DESCRIPTION_COLUMNS)
+_COMPARED_COLUMNS = ("source", "uri", "source_version", "size", "state", *METADATA_COLUMNS)
 _MISSING_COLUMNS = ["track_id", "source", "size", "state", "last_seen"]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Of a listing and the registry. `new` and `differing` are rows to be written.
+class RegistryDiff:
+    """Differences between a listing and the registry.
 
-    `before` has what the registry says of each row of `differing`. `missing` are registry rows, of any state, that
-    were not listed.
+    `new` and `differing` are the rows to write; `before` has the registry's row for each row of `differing`.
+    `missing` are registry rows, of any state, that were not listed.
     """
 
     new: pa.Table
@@ -29,113 +29,134 @@ class Difference:
     missing: pa.Table
 
 
-def register(lake: Lake, tracks: pa.Table) -> tuple[pa.Table, int]:
-    """Writes what a listing, sorted by track_id, says otherwise than the registry.
+def register_tracks(lake: Lake, tracks: pa.Table) -> tuple[pa.Table, int]:
+    """Write the new and changed rows of a listing, which is sorted by track_id.
 
-    Returns the rows as the registry has them now, and how many of them are new to it.
+    Return the rows as the registry has them now, and how many of them are new.
     """
-    known = lake.ensure("tracks", TRACKS).to_table(columns=TRACKS.names, filter=shard_range(tracks))
-    place = place_in(tracks["track_id"], known["track_id"])
-    tracks = _merged(tracks, known.take(place))
-    new = pc.is_null(place)
-    write(lake, tracks.filter(pc.or_(new, any_unlike(tracks, known.take(place), _TOLD))))
-    return tracks, pc.sum(new).as_py() or 0
+    registered = lake.open_or_create("tracks", TRACKS).to_table(columns=TRACKS.names, filter=shard_filter(tracks))
+    indices = index_in(tracks["track_id"], registered["track_id"])
+    before = registered.take(indices)
+    tracks = _merge(tracks, before)
+    is_new = pc.is_null(indices)
+    write_tracks(lake, tracks.filter(pc.or_(is_new, any_differs(tracks, before, _COMPARED_COLUMNS))))
+    return tracks, pc.sum(is_new).as_py() or 0
 
 
-def write(lake: Lake, tracks: pa.Table) -> None:
-    """Rows of the registry, or some of their columns: track_id decides which they are."""
+def write_tracks(lake: Lake, tracks: pa.Table) -> None:
+    """Insert or replace rows of the registry by track_id.
+
+    Rows that lack columns only update the columns that they have.
+    """
     if len(tracks):
-        merge = lake.ensure("tracks", TRACKS).merge_insert("track_id").when_matched_update_all()
-        whole = tracks.schema.names == TRACKS.names
-        (merge.when_not_matched_insert_all() if whole else merge).execute(tracks)
+        merge = lake.open_or_create("tracks", TRACKS).merge_insert("track_id").when_matched_update_all()
+        if tracks.schema.names == TRACKS.names:
+            merge = merge.when_not_matched_insert_all()
+        merge.execute(tracks)
 
 
-def continued(lake: Lake, tracks: pa.Table) -> pa.Table:
-    """Rows of a listing as the registry is to have them, for a few tracks that it knows."""
+def merge_with_registry(lake: Lake, tracks: pa.Table) -> pa.Table:
+    """Return listed rows as the registry should have them, for a few registered tracks."""
     if not len(tracks):
         return tracks
-    known = lake.table("tracks").to_table(filter=among("track_id", tracks["track_id"].to_pylist()))
-    return _merged(tracks, known.take(place_in(tracks["track_id"], known["track_id"])))
+    registered = lake.table("tracks").to_table(filter=in_clause("track_id", tracks["track_id"].to_pylist()))
+    return _merge(tracks, registered.take(index_in(tracks["track_id"], registered["track_id"])))
 
 
-def forget(lake: Lake, source: str) -> int:
-    """The active tracks of a source are forgotten: not expected, not found. Returns how many they were."""
-    if "tracks" not in lake.names():
+def deactivate_source(lake: Lake, source: str) -> int:
+    """Mark the active tracks of a source as removed; return their number.
+
+    Runs no longer expect them, and searches no longer find them.
+    """
+    if "tracks" not in lake.table_names():
         return 0
-    mine = f"source = {quoted(source)} AND state = 'active'"
+    where = f"source = {string_literal(source)} AND state = 'active'"
     tracks = lake.table("tracks")
-    number = tracks.count_rows(mine)
-    if number:
-        tracks.update({"state": "'forgotten'"}, where=mine)
-    return number
+    count = tracks.count_rows(where)
+    if count:
+        tracks.update({"state": "'removed'"}, where=where)
+    return count
 
 
-def active_counts(lake: Lake) -> dict[str, int]:
-    """How many active tracks the registry has of each source."""
+def count_active_tracks(lake: Lake) -> dict[str, int]:
+    """Return the number of active tracks of each source."""
     tracks = lake.table("tracks").to_table(columns=["source"], filter="state = 'active'")
-    counted = tracks.group_by("source").aggregate([([], "count_all")])
-    return dict(zip(counted["source"].to_pylist(), counted["count_all"].to_pylist(), strict=True))
+    counts = tracks.group_by("source").aggregate([([], "count_all")])
+    return dict(zip(counts["source"].to_pylist(), counts["count_all"].to_pylist(), strict=True))
 
 
-def differences(lake: Lake, tracks: pa.Table, rows: int) -> Difference:
-    """A whole listing, sorted by track_id, beside the whole registry; `rows` of it at once."""
-    registry = lake.table("tracks") if "tracks" in lake.names() else None
-    found = []
-    for shard, where in _ranges(tracks, rows):
-        known = registry.to_table(columns=TRACKS.names, filter=where) if registry else TRACKS.empty_table()
-        place = place_in(shard["track_id"], known["track_id"])
-        before = known.take(place)
-        merged = _merged(shard, before)
-        differing = pc.and_(pc.is_valid(place), any_unlike(merged, before, _TOLD))
-        gone = pc.invert(is_among(known["track_id"], shard["track_id"]))
-        found.append(
-            Difference(
-                merged.filter(pc.is_null(place)),
-                merged.filter(differing),
-                before.filter(differing),
-                known.select(_MISSING_COLUMNS).filter(gone),
+def diff_registry(lake: Lake, tracks: pa.Table, rows: int) -> RegistryDiff:
+    """Compare a whole listing, sorted by track_id, with the whole registry, `rows` at a time."""
+    registry = lake.table("tracks") if "tracks" in lake.table_names() else None
+    diffs = []
+    for shard, where in _split(tracks, rows):
+        registered = registry.to_table(columns=TRACKS.names, filter=where) if registry else TRACKS.empty_table()
+        indices = index_in(shard["track_id"], registered["track_id"])
+        before = registered.take(indices)
+        merged = _merge(shard, before)
+        is_changed = pc.and_(pc.is_valid(indices), any_differs(merged, before, _COMPARED_COLUMNS))
+        is_missing = pc.invert(is_in(registered["track_id"], shard["track_id"]))
+        diffs.append(
+            RegistryDiff(
+                new=merged.filter(pc.is_null(indices)),
+                differing=merged.filter(is_changed),
+                before=before.filter(is_changed),
+                missing=registered.select(_MISSING_COLUMNS).filter(is_missing),
             )
         )
-    parts = ("new", "differing", "before", "missing")
-    return Difference(*(pa.concat_tables([getattr(one, part) for one in found]) for part in parts))
+    return RegistryDiff(
+        new=pa.concat_tables([diff.new for diff in diffs]),
+        differing=pa.concat_tables([diff.differing for diff in diffs]),
+        before=pa.concat_tables([diff.before for diff in diffs]),
+        missing=pa.concat_tables([diff.missing for diff in diffs]),
+    )
 
 
-def known(lake: Lake, tracks: pa.Table) -> pa.ChunkedArray:
-    """For each track of a listing: does the registry have it?"""
-    if "tracks" not in lake.names():
+def is_registered(lake: Lake, tracks: pa.Table) -> pa.ChunkedArray:
+    """Tell for each track of a listing whether the registry has it."""
+    if "tracks" not in lake.table_names():
         return pa.chunked_array([pa.repeat(False, len(tracks))])
-    there = lake.table("tracks").to_table(columns=["track_id"], filter=shard_range(tracks))
-    return is_among(tracks["track_id"], there["track_id"])
+    registered = lake.table("tracks").to_table(columns=["track_id"], filter=shard_filter(tracks))
+    return is_in(tracks["track_id"], registered["track_id"])
 
 
 def active_tracks(lake: Lake) -> pa.Table:
-    """Registry rows of the tracks that the lake holds now, sorted by track_id."""
+    """Return the registry rows of the active tracks, sorted by track_id."""
     return lake.table("tracks").to_table(filter="state = 'active'").sort_by("track_id")
 
 
-def shard_range(tracks: pa.Table) -> str | None:
-    """SQL that reads only a shard's part of another table: `tracks` is sorted by track_id."""
+def shard_filter(tracks: pa.Table) -> str | None:
+    """Return SQL that selects the same range of ids in another table.
+
+    `tracks` is sorted by track_id.
+    """
     if not len(tracks):
         return None
-    first, last = (quoted(tracks["track_id"][row].as_py()) for row in (0, len(tracks) - 1))
+    first, last = (string_literal(tracks["track_id"][row].as_py()) for row in (0, len(tracks) - 1))
     return f"track_id >= {first} AND track_id <= {last}"
 
 
-def _merged(tracks: pa.Table, before: pa.Table) -> pa.Table:
-    """A listing with what the registry said before: when a track came, and what a folder cannot say of it."""
+def _merge(tracks: pa.Table, before: pa.Table) -> pa.Table:
+    """Return listed rows with the registry's added_at, and its metadata where the listing has none.
+
+    `before` has the registry's row for each listed one, null if there is none.
+    """
     tracks = with_column(tracks, "added_at", pc.coalesce(before["added_at"], tracks["added_at"]))
-    told = filled(before.select(DESCRIPTION_COLUMNS), tracks, DESCRIPTION_COLUMNS)
-    for name in DESCRIPTION_COLUMNS:
-        tracks = with_column(tracks, name, told[name])
+    metadata = coalesce_columns(before.select(METADATA_COLUMNS), tracks, METADATA_COLUMNS)
+    for name in METADATA_COLUMNS:
+        tracks = with_column(tracks, name, metadata[name])
     return tracks
 
 
-def _ranges(tracks: pa.Table, rows: int) -> Iterator[tuple[pa.Table, str | None]]:
-    """Slices of a listing and the SQL of the registry's part beside each: together they cover all of it."""
+def _split(tracks: pa.Table, rows: int) -> Iterator[tuple[pa.Table, str | None]]:
+    """Yield slices of a listing, each with the SQL of the registry's matching part.
+
+    Together the parts cover the whole registry.
+    """
     for start in range(0, max(1, len(tracks)), rows):
         bounds = []
         if start:
-            bounds.append(f"track_id >= {quoted(tracks['track_id'][start].as_py())}")
+            bounds.append(f"track_id >= {string_literal(tracks['track_id'][start].as_py())}")
         if start + rows < len(tracks):
-            bounds.append(f"track_id < {quoted(tracks['track_id'][start + rows].as_py())}")
+            bounds.append(f"track_id < {string_literal(tracks['track_id'][start + rows].as_py())}")
         yield tracks.slice(start, rows), " AND ".join(bounds) or None

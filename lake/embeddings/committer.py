@@ -1,4 +1,4 @@
-"""The one committer of a run: outcomes from the workers -> rows, in few commits, the completing row last."""
+"""The one writer of a run: outcomes from the workers become rows, in few commits."""
 
 import time
 from collections import Counter
@@ -8,29 +8,30 @@ import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.storage.filters import among
+from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.embeddings import AUDIO_FACTS, QUARANTINE, embeddings_schema, features_schema, windows_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import CoverageError
 from schemas.settings import Settings
-from schemas.tables import embeddings_table, features_table, key_of, windows_table
+from schemas.tables import embeddings_table, features_table, key_column, windows_table
 
 MAX_BUFFER_BYTES = 256 << 20
 
 
 class Committer:
-    """Buffers outcomes and merges them by key: a key written twice is one row, whoever crashed in between.
+    """A buffer of outcomes that are merged by key.
 
-    Windows, features and facts go first, the embeddings row last: it completes the track.
+    A key that is written twice is one row, whatever crashed in between. Windows, features and facts are written first.
+    The embeddings row is written last: it completes the track.
     """
 
     def __init__(self, lake: Lake, spec: EncoderSpec, lease: Lease, run_id: str, settings: Settings) -> None:
         self.lake, self._spec, self._lease, self._run_id, self._settings = lake, spec, lease, run_id, settings
-        self._embeddings = lake.ensure(embeddings_table(spec), embeddings_schema(spec))
+        self._embeddings = lake.open_or_create(embeddings_table(spec), embeddings_schema(spec))
         self._rows_before = self._embeddings.count_rows()
-        self._removed = 0
+        self._deleted = 0
         self._buffer: list[pa.Table] = []
         self._flushed_at = time.monotonic()
         self.attempts: dict[str, int] = {}  # of earlier runs, by track_id
@@ -49,7 +50,10 @@ class Committer:
         return sum(self.reasons.values())
 
     def add(self, outcomes: pa.Table) -> None:
-        """Takes a batch (columns of `outcome_schema`); commits when enough rows, bytes or seconds have gathered."""
+        """Buffer a batch with the columns of `outcome_schema`.
+
+        Commits once the buffer has `commit_rows` rows, `commit_seconds` of age or 256 MB.
+        """
         self._buffer.append(outcomes.filter(pc.not_equal(outcomes["outcome"], "pending")))
         late = time.monotonic() - self._flushed_at >= self._settings.commit_seconds
         many = sum(len(table) for table in self._buffer) >= self._settings.commit_rows
@@ -57,7 +61,7 @@ class Committer:
             self.flush()
 
     def flush(self) -> None:
-        """Commits what has gathered."""
+        """Commit the buffered outcomes."""
         rows = pa.concat_tables(self._buffer) if self._buffer else None
         self._buffer, self._flushed_at = [], time.monotonic()
         if not rows:
@@ -69,21 +73,32 @@ class Committer:
         if len(quarantined):
             self._write_quarantined(quarantined)
 
+    def verify(self) -> None:
+        """Check, from counts of the table itself, that every written row is there once.
+
+        Raises CoverageError if not.
+        """
+        keys = self.lake.table(embeddings_table(self._spec)).to_table(columns=["track_id"])["track_id"]
+        rows, distinct = len(keys), pc.count_distinct(keys).as_py()
+        due = self._rows_before + self.inserted - self._deleted
+        if not rows == distinct == due:
+            raise CoverageError(f"{embeddings_table(self._spec)} has {rows} rows of {distinct} tracks, {due} are due")
+
     def _write_embedded(self, rows: pa.Table) -> None:
         spec = self._spec
         if self._settings.keep_windows:
-            self._merge_told(windows_table(spec), rows, "window_vectors", windows_schema(spec))
+            self._merge_valid(windows_table(spec), rows, "window_vectors", windows_schema(spec))
         if spec.stores_features:
-            self._merge_told(features_table(spec), rows, "features", features_schema(spec))
-        self._merge_told("audio_facts", rows, "codec", AUDIO_FACTS)
-        self._complete(rows.append_column("run_id", pa.repeat(self._run_id, len(rows))))
-        self._forgive(rows["track_id"])
+            self._merge_valid(features_table(spec), rows, "features", features_schema(spec))
+        self._merge_valid("audio_facts", rows, "codec", AUDIO_FACTS)
+        self._write_embeddings(rows.append_column("run_id", pa.repeat(self._run_id, len(rows))))
+        self._delete_from_quarantine(rows["track_id"])
 
-    def _complete(self, rows: pa.Table) -> None:
-        """The commit that makes tracks embedded carries the run and its fencing number."""
+    def _write_embeddings(self, rows: pa.Table) -> None:
+        """Commit the rows that complete tracks; the transaction names the run and its fencing number."""
         table = self.lake.table(embeddings_table(self._spec))
         merge = table.merge_insert("track_id").when_matched_update_all().when_not_matched_insert_all()
-        transaction, stats = merge.execute_uncommitted(_shaped(rows, embeddings_schema(self._spec)))
+        transaction, stats = merge.execute_uncommitted(_conform(rows, embeddings_schema(self._spec)))
         transaction.transaction_properties = {"run_id": self._run_id, "fence": str(self._lease.number)}
         self._lease.check()
         lance.LanceDataset.commit(table, transaction)
@@ -106,54 +121,55 @@ class Committer:
             rows = rows.append_column(name, values)
         self._merge("quarantine", rows, QUARANTINE)
         self.reasons.update(rows["reason"].to_pylist())
-        # A vector of what the file used to be is not a vector of this file; of a file that is out of reach it may be.
+        # The old vector of a broken file is not a vector of this file. An unreadable file may not have changed.
         broken = rows.filter(pc.not_equal(rows["reason"], "unreadable"))["track_id"].to_pylist()
-        self._removed += self._delete(embeddings_table(self._spec), "track_id", broken)
+        self._deleted += self._delete(embeddings_table(self._spec), "track_id", broken)
 
-    def _merge_told(self, name: str, rows: pa.Table, column: str, schema: pa.Schema) -> None:
-        """What outcomes bring: those from stored features nothing, copies all but facts, which go by content."""
-        if len(told := rows.filter(pc.is_valid(rows[column]))):
-            self._merge(name, _first_of_each(told, key_of(schema)), schema)
+    def _merge_valid(self, name: str, rows: pa.Table, column: str, schema: pa.Schema) -> None:
+        """Merge the rows whose `column` is not null.
+
+        Outcomes computed from stored features have none of these columns. Copied outcomes have all but the facts of
+        their audio, whose key is the content.
+        """
+        valid = rows.filter(pc.is_valid(rows[column]))
+        if len(valid):
+            self._merge(name, _first_of_each(valid, key_column(schema)), schema)
 
     def _merge(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
-        """Tables that other runs may write too: Lance retries where two merges meet.
+        """Merge into a table that other runs may write at the same time.
 
-        A column that the rows do not have, a fingerprint, stays as it is.
+        Lance retries on conflict. A column that `rows` lacks, such as a fingerprint, keeps its values.
         """
         self._lease.check()
-        told = pa.schema([field for field in schema if field.name in rows.column_names])
-        table = self.lake.upsert(name, schema, _shaped(rows, told))
+        present = pa.schema([field for field in schema if field.name in rows.column_names])
+        table = self.lake.upsert(name, schema, _conform(rows, present))
         self.bytes_written += table.io_stats_snapshot().written_bytes
 
-    def _forgive(self, track_ids: pa.ChunkedArray) -> None:
-        """A track that is embedded now is in quarantine no longer."""
-        forgiven = [track for track in track_ids.to_pylist() if self.attempts.pop(track, None)]
-        self._delete("quarantine", "key", [f"{track}@{self._spec.feature_version}" for track in forgiven])
+    def _delete_from_quarantine(self, track_ids: pa.ChunkedArray) -> None:
+        """Delete the quarantine rows of tracks that are embedded now."""
+        embedded = [track for track in track_ids.to_pylist() if self.attempts.pop(track, None)]
+        self._delete("quarantine", "key", [f"{track}@{self._spec.feature_version}" for track in embedded])
 
     def _delete(self, name: str, column: str, values: list[str]) -> int:
-        if not values or name not in self.lake.names():
+        """Delete the rows whose `column` is one of `values`; return how many."""
+        if not values or name not in self.lake.table_names():
             return 0
         table = self.lake.table(name)
-        doomed = table.count_rows(among(column, values))
-        if doomed:
+        count: int = table.count_rows(in_clause(column, values))
+        if count:
             self._lease.check()
-            table.delete(among(column, values))
-        return doomed
-
-    def verify(self) -> None:
-        """Asserts, from counts of the table itself, that every row written is there once."""
-        keys = self.lake.table(embeddings_table(self._spec)).to_table(columns=["track_id"])["track_id"]
-        rows, distinct = len(keys), pc.count_distinct(keys).as_py()
-        due = self._rows_before + self.inserted - self._removed
-        if not rows == distinct == due:
-            raise CoverageError(f"{embeddings_table(self._spec)} has {rows} rows of {distinct} tracks, {due} are due")
+            table.delete(in_clause(column, values))
+        return count
 
 
-def _shaped(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def _conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).cast(schema)
 
 
 def _first_of_each(rows: pa.Table, column: str) -> pa.Table:
-    """One row for each value of a column: identical files have one set of facts."""
+    """Return the first row of each value of a column.
+
+    Identical files share one set of facts.
+    """
     first = pc.index_in(pc.unique(rows[column]), rows[column])
     return rows.take(first)

@@ -1,13 +1,13 @@
-"""Few fragments, and indexes where they pay: after a run what has gathered, in a weekly maintenance all of it."""
+"""Compaction and indexes of tables, after a run and in maintenance."""
 
 import logging
 import os
-from typing import Any
+from typing import Any, Literal
 
-os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # else Lance prints a warning of its own future
+os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # else Lance prints a deprecation warning
 
 import lance
-from lance.optimize import Compaction
+from lance.optimize import Compaction, CompactionOptions
 
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
@@ -19,23 +19,32 @@ logging.getLogger("pylance").setLevel(logging.WARNING)  # it reports how long ea
 # HNSW with 8-bit codes finds more of the true neighbours but its build takes minutes beyond half a million.
 VECTOR_INDEX_ROWS = 20_000
 HNSW_MAX_ROWS = 500_000
-SMALL_FRAGMENTS = 16
-MAX_SEGMENTS = 4  # of a vector index, before a maintenance builds it anew: about a week of nightly runs
+SMALL_FRAGMENTS = 16  # a run compacts a table that has so many fragments
+MAX_SEGMENTS = 4  # of a vector index before maintenance rebuilds it: about a week of nightly runs
 
-# A fragment is as large as its rows are wide, and a step rewrites a few of them: windows of a track may be 1 MB.
-# Measured peaks of the process on windows of 41 kB a track: 635 MB for 1.3 GB of them, 628 MB for 3.3 GB, so it is
-# flat; with Lance's own bounds 548 and 674 MB, in one commit that a kill loses whole.
+# Bounds are in bytes, because row widths differ: the windows of one track may be 1 MB. Each step rewrites a few
+# fragments and commits. Measured peak memory of the process, on windows of 41 kB a track: 635 MB for 1.3 GB of them,
+# 628 MB for 3.3 GB, so it stays flat. With Lance's own bounds it was 548 and 674 MB, in one commit that a kill loses
+# whole.
 FRAGMENT_ROWS = 1 << 20
 FRAGMENT_BYTES = 512 << 20
-STEP_BYTES = 4 * FRAGMENT_BYTES  # a step must hold the largest task, or it would do nothing
+STEP_BYTES = 4 * FRAGMENT_BYTES  # a step smaller than the largest task would do nothing
 BATCH_BYTES = 16 << 20
 
-_SCALARS = {"track_id": "BTREE", "artist": "BTREE", "year": "BTREE", "genres": "LABEL_LIST", "tag_names": "LABEL_LIST"}
+ScalarIndex = Literal["BTREE", "LABEL_LIST"]
+
+_SCALAR_INDEXES: dict[str, ScalarIndex] = {
+    "track_id": "BTREE",
+    "artist": "BTREE",
+    "year": "BTREE",
+    "genres": "LABEL_LIST",
+    "tag_names": "LABEL_LIST",
+}
 
 
-def tend(lake: Lake, spec: EncoderSpec) -> None:
-    """Compacts the run's tables where many small fragments have gathered, then builds or extends their indexes."""
-    names = lake.names()
+def compact_and_index(lake: Lake, spec: EncoderSpec) -> None:
+    """Compact the tables of a run where needed, then build or extend their indexes."""
+    names = lake.table_names()
     for name in ("tracks", "quarantine", features_table(spec), windows_table(spec), embeddings_table(spec)):
         if name in names:
             table = lake.table(name)
@@ -47,82 +56,101 @@ def tend(lake: Lake, spec: EncoderSpec) -> None:
 
 
 def compact(table: lance.LanceDataset) -> int:
-    """Merges small fragments and drops deleted rows, in commits of bounded size; how many fragments it replaced."""
+    """Merge small fragments and drop deleted rows, in commits of bounded size.
+
+    Returns the number of replaced fragments.
+    """
     replaced = 0
-    while done := table.optimize.compact_files(**_bounds(table)).fragments_removed:
+    while done := table.optimize.compact_files(**_bounds(table)).fragments_removed:  # type: ignore[misc]
         replaced += done
     return replaced
 
 
-def to_compact(table: lance.LanceDataset) -> int:
-    """How many fragments `compact` would replace."""
+def fragments_to_compact(table: lance.LanceDataset) -> int:
+    """Return how many fragments `compact` would replace."""
     tasks = Compaction.plan(table, _bounds(table)).tasks
     return sum(len(task.fragments) for task in tasks)
 
 
-def _bounds(table: lance.LanceDataset) -> dict[str, int]:
+def _bounds(table: lance.LanceDataset) -> CompactionOptions:
+    """Return the compaction options that suit the mean row size of the table."""
     metadata = [fragment.metadata for fragment in table.get_fragments()]
     size = sum(file.file_size_bytes or 0 for fragment in metadata for file in fragment.files)
-    row = max(1, size // max(1, sum(fragment.physical_rows for fragment in metadata)))
+    row_bytes = max(1, size // max(1, sum(fragment.physical_rows for fragment in metadata)))
     return {
-        "target_rows_per_fragment": max(1, min(FRAGMENT_ROWS, FRAGMENT_BYTES // row)),
+        "target_rows_per_fragment": max(1, min(FRAGMENT_ROWS, FRAGMENT_BYTES // row_bytes)),
         "max_source_bytes": STEP_BYTES,
-        "batch_size": max(16, min(8192, BATCH_BYTES // row)),
+        "batch_size": max(16, min(8192, BATCH_BYTES // row_bytes)),
     }
 
 
 def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False) -> list[str]:
-    """Builds what is missing or no longer of the right kind, extends the others; says what it did.
+    """Build missing and outgrown indexes, extend the others.
 
-    A vector index grows by a segment each time, and every search asks every segment: `merge` builds it anew where many
-    have gathered.
+    A vector index grows by one segment each time, and a search reads every segment. If `merge`, a vector index of many
+    segments is rebuilt. Returns a line for each change.
     """
     done = []
-    for column, kind in wanted_indexes(table, name, merge=merge).items():
+    for column, kind in indexes_to_build(table, name, merge=merge).items():
         if isinstance(kind, dict):
             table.create_index(column, metric="cosine", replace=True, **kind)
         else:
             table.create_scalar_index(column, kind)
         done.append(f"built {kind['index_type'] if isinstance(kind, dict) else kind} of {column}")
     for index in table.describe_indices():
-        if loose := unindexed(table, index):
-            # A vector index only grows: Lance's own merging joins its partitions. Measured on 550,000 rows of 64
-            # numbers: 741 partitions became 190, and of the true ten nearest a search found 74 % instead of 89 %.
+        if rows := count_unindexed(table, index):
+            # Append a segment to a vector index, because merging segments joins partitions. Measured on 550,000 rows
+            # of 64 numbers: 741 partitions became 190, and recall@10 fell from 89 % to 74 %.
             grow = {"num_indices_to_merge": 0} if index.field_names == ["vector"] else {}
             table.optimize.optimize_indices(index_names=[index.name], **grow)
-            done.append(f"added {loose:,} rows to {index.name}")
+            done.append(f"added {rows:,} rows to {index.name}")
     return done
 
 
-def wanted_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False) -> dict[str, str | dict[str, Any]]:
-    """The columns whose index is to be built, or built anew because the table has outgrown it."""
+def indexes_to_build(
+    table: lance.LanceDataset, name: str, *, merge: bool = False
+) -> dict[str, ScalarIndex | dict[str, Any]]:
+    """Return the columns that lack an index or have outgrown it.
+
+    The values are the kind of a scalar index or the options of a vector index.
+    """
     rows = table.count_rows()
     if not rows or not (name == "tracks" or name.startswith("embeddings__")):
         return {}
-    there = {column: index for index in table.describe_indices() for column in index.field_names}
-    scalars = {"track_id": "BTREE"} if name == "tracks" else _SCALARS
-    wanted: dict[str, str | dict[str, Any]] = {column: kind for column, kind in scalars.items() if column not in there}
+    existing = {column: index for index in table.describe_indices() for column in index.field_names}
+    missing: dict[str, ScalarIndex | dict[str, Any]] = {
+        column: kind
+        for column, kind in _SCALAR_INDEXES.items()
+        if column not in existing and (name != "tracks" or column == "track_id")
+    }
     if name != "tracks" and rows >= VECTOR_INDEX_ROWS:
-        kind, index = vector_index(rows), there.get("vector")
-        many = merge and index is not None and len(index.segments) > MAX_SEGMENTS
-        if many or index is None or index.index_type != kind["index_type"] or _outgrown(table, index.name, kind):
-            wanted["vector"] = kind
-    return wanted
+        options, index = vector_index_options(rows), existing.get("vector")
+        if (
+            index is None
+            or (merge and len(index.segments) > MAX_SEGMENTS)
+            or index.index_type != options["index_type"]
+            or _has_outgrown(table, index.name, options)
+        ):
+            missing["vector"] = options
+    return missing
 
 
-def vector_index(rows: int) -> dict[str, Any]:
-    """Kind and partitions of the vector index for a table of this many rows."""
+def vector_index_options(rows: int) -> dict[str, Any]:
+    """Return kind and partitions of the vector index for a table of this many rows."""
     if rows <= HNSW_MAX_ROWS:
         return {"index_type": "IVF_HNSW_SQ", "num_partitions": 1}
     return {"index_type": "IVF_RQ", "num_partitions": int(rows**0.5), "num_bits": 1}
 
 
-def unindexed(table: lance.LanceDataset, index: Any) -> int:
-    """Rows that a search through this index has to read one by one."""
-    return max(0, table.count_rows() - index.num_rows_indexed)
+def count_unindexed(table: lance.LanceDataset, index: Any) -> int:
+    """Return how many rows are not in the index; a search scans these."""
+    return max(0, int(table.count_rows() - index.num_rows_indexed))
 
 
-def _outgrown(table: lance.LanceDataset, name: str, kind: dict[str, Any]) -> bool:
-    """Fewer than half of the partitions that a table of this size gets: four times the rows it was trained on."""
-    partitions = kind["num_partitions"]
+def _has_outgrown(table: lance.LanceDataset, name: str, options: dict[str, Any]) -> bool:
+    """Return whether the index has at most half the partitions that the table needs.
+
+    That is the case after four times as many rows as the index was trained on.
+    """
+    partitions: int = options["num_partitions"]
     return partitions > 1 and 2 * len(table.get_ivf_model(name).centroids) <= partitions

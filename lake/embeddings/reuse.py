@@ -1,94 +1,115 @@
-"""What a new head or tagger is computed from: stored features, with what a row of the same backbone already knows."""
+"""Reuse of stored features for a new head, and of rows of returned tracks."""
 
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.catalogue.encoders import versions
-from lake.embeddings.identical_files import to_be_heard
-from lake.storage.arrow import alike, completed, filled, is_among, place_in
-from lake.storage.filters import among
+from lake.catalogue.encoders import list_encoder_versions
+from lake.embeddings.identical_files import representatives
+from lake.storage.arrow import coalesce_columns, conform_to, index_in, is_in, same_version
+from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
-from schemas.embeddings import NAMED_COLUMNS, embeddings_schema, outcome_schema
+from schemas.embeddings import SYNCED_COLUMNS, embeddings_schema, outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table, vanished_table
 
 CHUNK_TRACKS = 4096
-_KNOWN = ("content_sha256", "duration_s", "title", "artist", "album", "genres", "year", "verdicts")
+# Columns of an embeddings row that depend on neither head nor tagger.
+_HEAD_FREE_COLUMNS = ("content_sha256", "duration_s", "title", "artist", "album", "genres", "year", "verdicts")
 
 
-def stored_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
-    """Of registry rows, those whose features are in the lake at their current source_version, a chunk at a time.
+def from_features(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
+    """Yield the stored features of the tracks that have them at their current source_version.
 
-    Columns: track_id, source_version, features, and all of an embeddings row that no head or tagger decides.
+    `tracks` are registry rows. A chunk is at most 4096 tracks, with the columns track_id, source_version, features,
+    and every column of an embeddings row that depends on neither head nor tagger.
     """
-    features, tables = features_table(spec), _alike(lake, spec)
+    tables = _tables_of_backbone(lake, spec)
     for start in range(0, len(tracks) if tables else 0, CHUNK_TRACKS):
         chunk = tracks.select(["track_id", "source_version"]).slice(start, CHUNK_TRACKS)
         for table in tables:
-            found = _joined(lake, _joined(lake, chunk, table, _KNOWN), features, ("features",))
-            if len(found):
-                yield _named(found, tracks)
-                chunk = chunk.filter(pc.invert(is_among(chunk["track_id"], found["track_id"])))
+            rows = _join(lake, chunk, table, _HEAD_FREE_COLUMNS)
+            rows = _join(lake, rows, features_table(spec), ("features",))
+            if len(rows):
+                yield _with_registry_metadata(rows, tracks)
+                chunk = chunk.filter(pc.invert(is_in(chunk["track_id"], rows["track_id"])))
 
 
-def kept_tracks(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
-    """Of registry rows, those that vanished and came back as they were: their outcomes, a chunk at a time."""
-    if vanished_table(spec) not in lake.names():
+def from_vanished(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
+    """Yield outcomes for the tracks that vanished and came back unchanged.
+
+    `tracks` are registry rows. A chunk is at most 4096 tracks.
+    """
+    if vanished_table(spec) not in lake.table_names():
         return
     schema = outcome_schema(spec)
-    own = ("track_id", "source_version", "run_id")
-    columns = tuple(name for name in embeddings_schema(spec).names if name not in own)
+    excluded = ("track_id", "source_version", "run_id")
+    columns = tuple(name for name in embeddings_schema(spec).names if name not in excluded)
     for start in range(0, len(tracks), CHUNK_TRACKS):
         chunk = tracks.select(["track_id", "source_version"]).slice(start, CHUNK_TRACKS)
-        found = _joined(lake, chunk, vanished_table(spec), columns)
-        found = _named(found.filter(pc.equal(found["tags_version"], spec.tags_version)), tracks)
-        if len(found):
-            found = found.append_column("outcome", pa.repeat("embedded", len(found)))
-            yield completed(found, schema)
+        rows = _join(lake, chunk, vanished_table(spec), columns)
+        rows = rows.filter(pc.equal(rows["tags_version"], spec.tags_version))
+        if len(rows):
+            rows = _with_registry_metadata(rows, tracks)
+            yield conform_to(rows.append_column("outcome", pa.repeat("embedded", len(rows))), schema)
 
 
-def unheard(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table:
-    """Of registry rows, those that neither `stored_tracks`, `kept_tracks` nor `copied_tracks` has: only audio tells
-    of them.
+def tracks_needing_audio(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table:
+    """Return the registry rows whose audio must be decoded.
+
+    These are the rows that neither `from_features`, `from_vanished` nor `from_identical_files` yields.
     """
-    tables, kept = _alike(lake, spec), {vanished_table(spec)} & lake.names()
-    if not tables and not kept:
-        return to_be_heard(lake, spec, tracks)
-    left = []
+    backbone_tables = _tables_of_backbone(lake, spec)
+    has_vanished = vanished_table(spec) in lake.table_names()
+    if not backbone_tables and not has_vanished:
+        return representatives(lake, spec, tracks)
+    remaining = [tracks.slice(0, 0)]
     for start in range(0, len(tracks), CHUNK_TRACKS):
         chunk = tracks.slice(start, CHUNK_TRACKS)
-        names = chunk.select(["track_id", "source_version"])
-        found = [_joined(lake, _joined(lake, names, table, ()), features_table(spec), ()) for table in tables]
-        for table in kept:
-            rows = _joined(lake, names, table, ("tags_version",))
-            found.append(rows.filter(pc.equal(rows["tags_version"], spec.tags_version)).select(names.column_names))
-        left.append(chunk.filter(pc.invert(is_among(chunk["track_id"], pa.concat_tables(found)["track_id"]))))
-    return to_be_heard(lake, spec, pa.concat_tables([tracks.slice(0, 0), *left]))
+        ids = chunk.select(["track_id", "source_version"])
+        reusable = [
+            _join(lake, _join(lake, ids, table, ()), features_table(spec), ())["track_id"] for table in backbone_tables
+        ]
+        if has_vanished:
+            rows = _join(lake, ids, vanished_table(spec), ("tags_version",))
+            reusable.append(rows.filter(pc.equal(rows["tags_version"], spec.tags_version))["track_id"])
+        chunks = [part for column in reusable for part in column.chunks]
+        remaining.append(chunk.filter(pc.invert(is_in(chunk["track_id"], pa.chunked_array(chunks, pa.string())))))
+    return representatives(lake, spec, pa.concat_tables(remaining))
 
 
-def _alike(lake: Lake, spec: EncoderSpec) -> list[str]:
-    """Tables of rows of the same backbone, where its features are in the lake."""
-    names = lake.names()
+def _tables_of_backbone(lake: Lake, spec: EncoderSpec) -> list[str]:
+    """Return the embeddings tables of all versions with this backbone.
+
+    Without stored features there are none.
+    """
+    names = lake.table_names()
     if not spec.stores_features or features_table(spec) not in names:
         return []
-    alike = [version.spec for version in versions(lake) if version.spec.feature_version == spec.feature_version]
-    return [name for other in alike for name in (embeddings_table(other), vanished_table(other)) if name in names]
+    same_backbone = [
+        version.spec for version in list_encoder_versions(lake) if version.spec.feature_version == spec.feature_version
+    ]
+    return [
+        name for other in same_backbone for name in (embeddings_table(other), vanished_table(other)) if name in names
+    ]
 
 
-def _named(found: pa.Table, tracks: pa.Table) -> pa.Table:
-    """What the registry says of tracks by now is what is said of them."""
-    said = tracks.select(NAMED_COLUMNS).take(place_in(found["track_id"], tracks["track_id"]))
-    return filled(found, said, NAMED_COLUMNS)
+def _with_registry_metadata(rows: pa.Table, tracks: pa.Table) -> pa.Table:
+    """Return `rows` with the metadata that the registry has for their tracks now."""
+    metadata = tracks.select(SYNCED_COLUMNS).take(index_in(rows["track_id"], tracks["track_id"]))
+    return coalesce_columns(rows, metadata, SYNCED_COLUMNS)
 
 
-def _joined(lake: Lake, tracks: pa.Table, name: str, columns: tuple[str, ...]) -> pa.Table:
-    """Adds columns of a table to the tracks that it holds at the same source_version; drops the others."""
+def _join(lake: Lake, tracks: pa.Table, name: str, columns: tuple[str, ...]) -> pa.Table:
+    """Return the tracks that table `name` has at the same source_version.
+
+    `columns` of that table are added.
+    """
     wanted = ["track_id", "source_version", *columns]
-    rows = lake.table(name).to_table(columns=wanted, filter=among("track_id", tracks["track_id"].to_pylist()))
-    tracks = tracks.filter(alike(tracks, rows))
-    place = place_in(tracks["track_id"], rows["track_id"])
+    rows = lake.table(name).to_table(columns=wanted, filter=in_clause("track_id", tracks["track_id"].to_pylist()))
+    tracks = tracks.filter(same_version(tracks, rows))
+    index = index_in(tracks["track_id"], rows["track_id"])
     for column in columns:
-        tracks = tracks.append_column(rows.schema.field(column), rows[column].take(place))
+        tracks = tracks.append_column(rows.schema.field(column), rows[column].take(index))
     return tracks

@@ -1,4 +1,4 @@
-"""The book of exports."""
+"""The table of exports: a takedown reads it to find every copy outside the lake."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from lake.storage.filters import quoted
+from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.exports import EXPORTS, Export
@@ -14,35 +14,41 @@ from schemas.exports import EXPORTS, Export
 TABLE = "exports"
 
 
-def exports(lake: Lake) -> list[Export]:
-    """Every export that the lake knows of, the oldest first."""
-    if TABLE not in lake.names():
+def list_exports(lake: Lake) -> list[Export]:
+    """Return every export that the lake knows of, the oldest first."""
+    if TABLE not in lake.table_names():
         return []
     return [Export(**row) for row in lake.table(TABLE).to_table().sort_by("at").to_pylist()]
 
 
-def record(lake: Lake, export: Export) -> Export:
-    """Writes an export down, in place of what was written of its uri before; with where this machine put it."""
+def record_export(lake: Lake, export: Export) -> Export:
+    """Write the row of an export and return it.
+
+    An earlier row of the same uri is replaced. A local export gets the host and the mount point of this machine.
+    """
     if "://" not in export.uri:
-        export = replace(export, host=socket.gethostname(), mount=mount_of(export.uri))
+        export = replace(export, host=socket.gethostname(), mount=mount_point(export.uri))
     lake.upsert(TABLE, EXPORTS, pa.Table.from_pylist([export.row()], schema=EXPORTS))
     return export
 
 
-def drop(lake: Lake, uri: str) -> None:
-    """The export is no more."""
-    lake.table(TABLE).delete(f"uri = {quoted(uri)}")
+def drop_export(lake: Lake, uri: str) -> None:
+    """Delete the row of an export that is gone."""
+    lake.table(TABLE).delete(f"uri = {string_literal(uri)}")
 
 
 def require_outside(lake: Lake, uri: str) -> None:
-    """UserError for a place among the lake's own files: tables and lakes are found there by their names."""
-    place, root = (one if "://" in one else os.path.realpath(one) for one in (uri, lake.uri))
-    if f"{place}/".startswith(f"{root}/"):
+    """Check that an export is not written among the lake's own files.
+
+    Tables and lakes are found there by their names. Raises UserError if it is.
+    """
+    export, root = (address if "://" in address else os.path.realpath(address) for address in (uri, lake.uri))
+    if f"{export}/".startswith(f"{root}/"):
         raise UserError(f"{uri} is inside the lake {lake.uri}: give a place beside it")
 
 
-def out_of_reach(export: Export) -> str | None:
-    """Why a local path of this export says nothing here of whether it exists; None where it does."""
+def unreachable_reason(export: Export) -> str | None:
+    """Return why this machine cannot tell whether the export exists, or None."""
     if export.host is None:
         return None
     if export.host != socket.gethostname() and not os.path.exists(export.uri):
@@ -52,8 +58,8 @@ def out_of_reach(export: Export) -> str | None:
     return None
 
 
-def mount_of(path: str) -> str:
-    """The mount point that a path, existing or not, is on."""
+def mount_point(path: str) -> str:
+    """Return the mount point of a path, which need not exist."""
     path = os.path.realpath(path)
     while not os.path.ismount(path):
         path = os.path.dirname(path)

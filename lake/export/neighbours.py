@@ -1,4 +1,4 @@
-"""A file of nearest neighbours: parts of it in a hidden folder beside it, then one Parquet file in its place."""
+"""A resumable writer of nearest neighbours: parts in a hidden folder, then one Parquet file."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from platformdirs import user_cache_path
 
-from lake.export.formats import KEY
-from lake.export.rows import Rows
-from lake.releases.releases import at
-from lake.storage.lake import Lake, file_system, require_reachable
-from lake.storage.vectors import matrix
-from schemas.errors import UserError, require_no_keys
+from lake.export.formats import METADATA_KEY
+from lake.export.rows import SnapshotRows
+from lake.releases.releases import open_snapshot
+from lake.storage.lake import Lake, open_file_system, require_reachable
+from lake.storage.vectors import to_matrix
+from schemas.errors import UserError, require_no_credentials
 from schemas.releases import Snapshot
 from schemas.settings import S3Settings
 
@@ -36,16 +36,19 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class File:
-    """Where neighbours are written, a local path or s3://bucket/key; its metadata says of what they are."""
+class NeighboursWriter:
+    """A file of neighbours: a local path or s3://bucket/key. Its metadata is the plan it was written by."""
 
     uri: str
     s3: S3Settings
 
     @classmethod
-    def at(cls, uri: str, s3: S3Settings) -> "File":
-        """Nothing is read or made yet; UserError where no file can be there."""
-        require_no_keys(uri)
+    def at(cls, uri: str, s3: S3Settings) -> "NeighboursWriter":
+        """Return the writer of the file at `uri`. Nothing is read or written yet.
+
+        Raises UserError if no file can be written there.
+        """
+        require_no_credentials(uri)
         if uri.startswith("s3://"):
             require_reachable(s3)
         elif "://" in uri:
@@ -57,93 +60,109 @@ class File:
         return cls(uri, s3)
 
     @cached_property
-    def files(self) -> fsspec.AbstractFileSystem:
-        """The file system that it is on."""
-        return file_system(self.uri, self.s3)
+    def file_system(self) -> fsspec.AbstractFileSystem:
+        """The file system of the file."""
+        return open_file_system(self.uri, self.s3)
 
     @property
-    def stage(self) -> Path:
-        """Where the parts are: of a file in a store in this user's own cache, where nobody else can put links."""
+    def staging_dir(self) -> Path:
+        """The folder of the parts.
+
+        For a file in a store it is in this user's cache, where nobody else can create links.
+        """
         if self.uri.startswith("s3://"):
             return user_cache_path("tonelake") / f"similar-{hashlib.sha256(self.uri.encode()).hexdigest()[:16]}"
         path = Path(self.uri)
         return path.with_name(f".{path.name}.unfinished")
 
-    def plan(self) -> dict[str, Any] | None:
-        """What the file there is of; None where there is none. UserError for a file of anything else."""
+    def read_plan(self) -> dict[str, Any] | None:
+        """Return the plan of the existing file, or None if there is no file.
+
+        Raises UserError if the file is anything but neighbours.
+        """
         try:
-            with self.files.open(self.uri, "rb") as file:
-                return json.loads((pq.read_metadata(file).metadata or {})[KEY])
+            with self.file_system.open(self.uri, "rb") as file:
+                plan: dict[str, Any] = json.loads((pq.read_metadata(file).metadata or {})[METADATA_KEY])
+                return plan
         except FileNotFoundError:
             return None
         except (pa.ArrowInvalid, KeyError) as error:
             raise UserError(f"{self.uri} is something else than neighbours: give another name") from error
 
-    def is_begun(self) -> bool:
-        """Whether neighbours are here, or parts of them."""
+    def is_started(self) -> bool:
+        """Return whether the file or parts of it exist."""
         try:
-            return self.stage.exists() or self.plan() is not None
-        except UserError:  # its owner put something else in their place
+            return self.staging_dir.exists() or self.read_plan() is not None
+        except UserError:  # its owner put another file in its place
             return False
 
-    def begin(self, plan: dict[str, Any]) -> None:
-        """Makes ready to write; parts of another plan go."""
-        told = self.stage / "plan.json"
-        if not told.exists() or json.loads(told.read_text()) != plan:
-            shutil.rmtree(self.stage, ignore_errors=True)
-            self.stage.mkdir(parents=True)
-            told.write_text(json.dumps(plan))
+    def start(self, plan: dict[str, Any]) -> None:
+        """Prepare to write. Parts of another plan are removed."""
+        plan_file = self.staging_dir / "plan.json"
+        if not plan_file.exists() or json.loads(plan_file.read_text()) != plan:
+            shutil.rmtree(self.staging_dir, ignore_errors=True)
+            self.staging_dir.mkdir(parents=True)
+            plan_file.write_text(json.dumps(plan))
 
-    def has(self, block: int) -> bool:
-        """Whether the part of that block was written before."""
+    def has_block(self, block: int) -> bool:
+        """Return whether the part of that block was written before."""
         return self._part(block).exists()
 
-    def add(self, block: int, names: pa.Array, first: int, rows: np.ndarray, scores: np.ndarray) -> None:
-        """The part of one block: of all `names`, those from `first` have the neighbours `rows` [Q, k]."""
+    def write_block(self, block: int, track_ids: pa.Array, first: int, rows: np.ndarray, scores: np.ndarray) -> None:
+        """Write the part of one block of Q tracks.
+
+        The block starts at index `first` of all `track_ids`. `rows` int [Q, k] are indices of the neighbours in
+        `track_ids`, the nearest first; `scores` float [Q, k] are their cosines.
+        """
         q, k = rows.shape
         offsets = pa.array(np.arange(0, q * k + 1, k) if k else np.zeros(q + 1), pa.int32())
-        others = pa.ListArray.from_arrays(offsets, names.take(pa.array(rows.ravel())))
-        values = pa.ListArray.from_arrays(offsets, pa.array(scores.ravel(), pa.float32()))
-        unfinished = self.stage / "writing"
-        pq.write_table(pa.table([names.slice(first, q), others, values], schema=SCHEMA), unfinished)
+        neighbours = pa.ListArray.from_arrays(offsets, track_ids.take(pa.array(rows.ravel())))
+        cosines = pa.ListArray.from_arrays(offsets, pa.array(scores.ravel(), pa.float32()))
+        unfinished = self.staging_dir / "writing"
+        pq.write_table(pa.table([track_ids.slice(first, q), neighbours, cosines], schema=SCHEMA), unfinished)
         unfinished.replace(self._part(block))
 
     def complete(self, blocks: int, plan: dict[str, Any]) -> Iterator[None]:
-        """One file of all parts, a row group a part, in its place at once."""
-        whole = self.stage / "whole"
-        with pq.ParquetWriter(whole, SCHEMA.with_metadata({KEY: json.dumps(plan)}), compression="zstd") as writer:
+        """Join all parts into one file and move it to its place.
+
+        Each part is a row group. Yields after each part.
+        """
+        whole = self.staging_dir / "whole"
+        schema = SCHEMA.with_metadata({METADATA_KEY: json.dumps(plan)})
+        with pq.ParquetWriter(whole, schema, compression="zstd") as writer:
             for block in range(blocks):
                 writer.write_table(pq.read_table(self._part(block)))
                 yield
         if self.uri.startswith("s3://"):
-            self.files.put_file(str(whole), self.uri)
+            self.file_system.put_file(str(whole), self.uri)
         else:
             whole.replace(self.uri)
-        self.settle()
+        self.remove_temporary_files()
 
-    def settle(self) -> None:
-        """Parts go, of a file that is in its place or of another that was killed."""
-        shutil.rmtree(self.stage, ignore_errors=True)
+    def remove_temporary_files(self) -> None:
+        """Remove the parts, of a finished file or of a killed run."""
+        shutil.rmtree(self.staging_dir, ignore_errors=True)
 
     def remove(self) -> None:
-        """The file and its parts go."""
-        self.settle()
-        if self.files.exists(self.uri):
-            self.files.rm_file(self.uri)
+        """Remove the file and its parts."""
+        self.remove_temporary_files()
+        if self.file_system.exists(self.uri):
+            self.file_system.rm_file(self.uri)
 
     def _part(self, block: int) -> Path:
-        return self.stage / f"part-{block:06d}.parquet"
+        return self.staging_dir / f"part-{block:06d}.parquet"
 
 
-def order_of(lake: Lake, snapshot: Snapshot) -> tuple[pa.Array, np.ndarray]:
-    """The track_ids of a snapshot, sorted, and the place of each in its table."""
-    names = at(lake, snapshot).table(snapshot.table).to_table(columns=["track_id"])["track_id"].combine_chunks()
-    order = pc.sort_indices(names)
-    return names.take(order), order.to_numpy()
+def sorted_track_ids(lake: Lake, snapshot: Snapshot) -> tuple[pa.Array, np.ndarray]:
+    """Return the sorted track_ids of a snapshot, and their table rows: int [N]."""
+    table = open_snapshot(lake, snapshot).table(snapshot.table)
+    track_ids = table.to_table(columns=["track_id"])["track_id"].combine_chunks()
+    order = pc.sort_indices(track_ids)
+    return track_ids.take(order), order.to_numpy()
 
 
-def blocks_of(lake: Lake, snapshot: Snapshot, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """The vectors in that order, float32 [size, dim] a block; each is read once."""
+def vector_blocks(lake: Lake, snapshot: Snapshot, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield the vectors in that order, float32 [size, dim] a block. Each is read once."""
     for start in range(0, len(order), size):
-        rows = Rows(lake, snapshot, order[start : start + size], ("vector",))
-        yield np.concatenate([matrix(batch["vector"]) for batch in rows.batches(0, len(rows))])
+        rows = SnapshotRows(lake, snapshot, order[start : start + size], ("vector",))
+        yield np.concatenate([to_matrix(batch["vector"]) for batch in rows.batches(0, len(rows))])

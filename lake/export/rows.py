@@ -1,4 +1,4 @@
-"""Rows of an embeddings table as it was released, by their places; and what changed between two releases."""
+"""Rows of a released embeddings table by index, and the changes between two releases."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,84 +7,95 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.releases.releases import at
-from lake.storage.arrow import is_among, place_in
-from lake.storage.filters import among
+from lake.releases.releases import open_snapshot
+from lake.storage.arrow import index_in, is_in
+from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
-from lake.takedowns.takedowns import refused
+from lake.takedowns.takedowns import read_blocklist
 from schemas.releases import Snapshot
 
 BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of a snapshot in the order of its table, which never changes; all of them, or those at `places`."""
+class SnapshotRows:
+    """Rows of a snapshot in the order of its table, which never changes.
+
+    `indices` int [N] selects rows; None means all. `columns` None means all.
+    """
 
     lake: Lake
     snapshot: Snapshot
-    places: np.ndarray | None = None
+    indices: np.ndarray | None = None
     columns: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
-        return self.snapshot.tracks if self.places is None else len(self.places)
+        return self.snapshot.tracks if self.indices is None else len(self.indices)
 
     @property
     def schema(self) -> pa.Schema:
-        """Of the columns asked for."""
+        """The schema of the selected columns."""
         schema = self.lake.table(self.snapshot.table).schema
         return pa.schema([schema.field(name) for name in self.columns or schema.names])
 
     def batches(self, start: int, stop: int) -> Iterator[pa.Table]:
-        """Rows start to stop, at most BATCH_ROWS in memory."""
-        table, names = at(self.lake, self.snapshot).table(self.snapshot.table), self.schema.names
+        """Yield the rows from `start` to `stop`, at most BATCH_ROWS at a time."""
+        table, names = open_snapshot(self.lake, self.snapshot).table(self.snapshot.table), self.schema.names
         for first in range(start, stop, BATCH_ROWS):
             last = min(stop, first + BATCH_ROWS)
-            if self.places is None:
+            if self.indices is None:
                 yield table.to_table(columns=names, offset=first, limit=last - first)
             else:
-                yield table.take(self.places[first:last], columns=names)
+                yield table.take(self.indices[first:last], columns=names)
 
 
-def changed_places(lake: Lake, before: Snapshot, after: Snapshot) -> Iterator[np.ndarray]:
-    """Places in `after` of rows that `before` has not, or has otherwise, a batch at a time."""
-    old = at(lake, before).table(before.table)
-    known = old.to_table(columns=["track_id"])["track_id"]
-    names, place = Rows(lake, after).schema.names, 0
-    for rows in Rows(lake, after).batches(0, after.tracks):
-        kept = is_among(rows["track_id"], known).to_numpy()
-        here = rows.filter(pa.array(kept))
-        there = old.to_table(columns=names, filter=among("track_id", here["track_id"].to_pylist()))
-        there = there.take(place_in(here["track_id"], there["track_id"]))
-        changed = ~kept
-        changed[kept] = unlike_rows(here.combine_chunks(), there.combine_chunks())
-        yield place + np.flatnonzero(changed)
-        place += len(rows)
+def changed_indices(lake: Lake, before: Snapshot, after: Snapshot) -> Iterator[np.ndarray]:
+    """Yield the indices in `after` of new and changed rows: int64, one array a batch."""
+    old = open_snapshot(lake, before).table(before.table)
+    old_ids = old.to_table(columns=["track_id"])["track_id"]
+    rows, start = SnapshotRows(lake, after), 0
+    names = rows.schema.names
+    for batch in rows.batches(0, after.tracks):
+        is_known: np.ndarray = is_in(batch["track_id"], old_ids).to_numpy()
+        known = batch.filter(pa.array(is_known))
+        old_rows = old.to_table(columns=names, filter=in_clause("track_id", known["track_id"].to_pylist()))
+        old_rows = old_rows.take(index_in(known["track_id"], old_rows["track_id"]))
+        changed = ~is_known
+        changed[is_known] = differing_rows(known.combine_chunks(), old_rows.combine_chunks())
+        yield start + np.flatnonzero(changed)
+        start += len(batch)
 
 
 def removed_tracks(lake: Lake, before: Snapshot, after: Snapshot) -> pa.Table:
-    """Column track_id: what `before` holds and `after` does not, and every track that was taken down, sorted.
+    """Return the sorted ids, in a column track_id, that readers of `before` must drop.
 
-    That stands in no release any more; who took it from an earlier export is told to drop it.
+    These are the tracks of `before` that `after` lacks, and all tracks that were taken down. The latter are in no
+    release, but an earlier export may contain them.
     """
-    old, new = (at(lake, one).table(one.table).to_table(columns=["track_id"])["track_id"] for one in (before, after))
-    taken_down = pa.array(sorted(refused(lake).tracks), pa.string())
-    gone = pc.unique(pa.chunked_array([*old.chunks, taken_down], pa.string()))
-    gone = gone.filter(pc.invert(is_among(gone, new)))
-    return pa.table({"track_id": gone.take(pc.sort_indices(gone))})
+    old, new = (
+        open_snapshot(lake, snapshot).table(snapshot.table).to_table(columns=["track_id"])["track_id"]
+        for snapshot in (before, after)
+    )
+    taken_down = pa.array(sorted(read_blocklist(lake).tracks), pa.string())
+    candidates = pc.unique(pa.chunked_array([*old.chunks, taken_down], pa.string()))
+    removed = candidates.filter(pc.invert(is_in(candidates, new)))
+    return pa.table({"track_id": removed.take(pc.sort_indices(removed))})
 
 
-def unlike_rows(one: pa.Table, other: pa.Table) -> np.ndarray:
-    """Row by row of two tables of one schema: does anything differ? Equal halves are settled at once. bool [N]"""
-    unlike = np.zeros(len(one), bool)
-    todo = [(0, len(one))]
-    while todo:
-        start, stop = todo.pop()
-        if one.slice(start, stop - start).equals(other.slice(start, stop - start)):
+def differing_rows(table: pa.Table, other: pa.Table) -> np.ndarray:
+    """Return, row by row, whether two tables of one schema differ: bool [N].
+
+    Compares halves recursively, so that equal halves cost one comparison.
+    """
+    differs = np.zeros(len(table), bool)
+    ranges = [(0, len(table))]
+    while ranges:
+        start, stop = ranges.pop()
+        if table.slice(start, stop - start).equals(other.slice(start, stop - start)):
             continue
         if stop - start == 1:
-            unlike[start] = True
+            differs[start] = True
             continue
         middle = (start + stop) // 2
-        todo += [(start, middle), (middle, stop)]
-    return unlike
+        ranges += [(start, middle), (middle, stop)]
+    return differs

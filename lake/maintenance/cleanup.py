@@ -1,39 +1,37 @@
-"""What a lake no longer needs: old versions, files that no version names, uploads and tables never finished.
+"""What a lake no longer needs: old versions, orphan files, unfinished uploads and unfinished tables.
 
-Old versions may go at any time: Lance keeps tagged ones. All else goes only while no writer is at work.
+Old versions may be removed at any time, because Lance keeps tagged ones. Everything else may be removed only while no
+writer is at work.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import fsspec
 import lance
-import pyarrow as pa
 
 from lake.benchmarks import results as evaluations
-from lake.catalogue.encoders import versions
-from lake.storage.lake import Damaged, Lake, every_version
-from lake.storage.lease import SWEEP, leases
-from schemas.runs import RUNS
+from lake.catalogue.encoders import list_encoder_versions
+from lake.storage.lake import CorruptTableError, Lake, detect_corruption
+from lake.storage.lease import LeaseName, lease_names
 from schemas.tables import embeddings_table, features_table
 
-MAINTAIN = "maintain"  # the lease of a maintenance, held in the main lake
-PROMOTE = "promote"  # the lease of who moves `live`: a gate reads a snapshot for minutes that no tag keeps yet
-ROOMS = ("benchmarks", "training")  # folders beside the tables, with lakes of their own
-# Written only by those who hold a lease. Of the other tables Lance removes lost files when they are a week old.
-LEASED = ("tracks", "quarantine", "audio_facts", evaluations.TABLE)
-_LEASED_KINDS = ("embeddings__", "features__", "windows__")
-_NO_VERSION = timedelta(days=36_500)  # older than any: only files that no version names are asked for
-_STAGED = re.compile(r"#\d+$")  # how Lance's local store names a file that is being written
+SUBLAKE_FOLDERS = ("benchmarks", "training")  # folders beside the tables that contain lakes of their own
+# Tables that are written only under a lease. In the others Lance removes orphan files once they are a week old.
+LEASED_TABLES = ("tracks", "quarantine", "audio_facts", evaluations.TABLE)
+_LEASED_PREFIXES = ("embeddings__", "features__", "windows__")
+_OLDER_THAN_ANY_VERSION = timedelta(days=36_500)  # with this age Lance reports and removes orphan files alone
+_ORPHAN_OPTIONS: dict[str, Any] = {"delete_unverified": True, "error_if_tagged_old_versions": False}
+_UNFINISHED_FILE = re.compile(r"#\d+$")  # the names that Lance's local store gives files while it writes them
 
 
 @dataclass(frozen=True, slots=True)
-class Waste:
-    """Something to remove: what it is, how many files, how many bytes."""
+class Garbage:
+    """Something to remove: what it is, the number of files, and their bytes."""
 
     what: str
     files: int
@@ -43,121 +41,159 @@ class Waste:
         return f"{self.files:,} {self.what} ({self.size / 1e6:,.1f} MB)"
 
 
-def lakes(lake: Lake) -> list[Lake]:
-    """The lake, and those of benchmarks and trainings beside its tables."""
-    found = [lake]
-    for room in ROOMS:
+def list_lakes(lake: Lake) -> list[Lake]:
+    """Return the lake and the lakes of benchmarks and trainings beside its tables."""
+    lakes = [lake]
+    for folder in SUBLAKE_FOLDERS:
         try:
-            entries = lake.files().ls(f"{lake.uri}/{room}", detail=False)
+            entries = lake.file_system().ls(f"{lake.uri}/{folder}", detail=False)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        below = [
-            Lake(f"{lake.uri}/{room}/{entry.rstrip('/').rsplit('/', 1)[1]}", lake.s3) for entry in sorted(entries)
-        ]
-        found += [one for one in below if one.names()]
-    return found
+        names = [entry.rstrip("/").rsplit("/", 1)[1] for entry in sorted(entries)]
+        sublakes = [Lake(f"{lake.uri}/{folder}/{name}", lake.s3) for name in names]
+        lakes += [sublake for sublake in sublakes if sublake.table_names()]
+    return lakes
 
 
-def is_table(lake: Lake, name: str) -> bool:
-    """Whether it has a version: a run that was killed while it made a table leaves a folder without one."""
-    try:
-        return any(
-            file.endswith(".manifest") for file in lake.files().ls(f"{lake.uri_of(name)}/_versions", detail=False)
-        )
-    except FileNotFoundError:
-        return False
+def table_files(lake: Lake, name: str) -> dict[str, int]:
+    """Return every file of a table with its size in bytes.
+
+    Some stores keep an empty folder: it has no files.
+    """
+    entries = lake.file_system().find(lake.table_uri(name), detail=True)
+    return {path: info["size"] for path, info in entries.items() if "/" in path.rsplit(f"{name}.lance", 1)[1]}
 
 
-def files_of(lake: Lake, name: str) -> dict[str, int]:
-    """Every file of a table with its size; none of a folder that a store keeps though it is empty."""
-    found = lake.files().find(lake.uri_of(name), detail=True)
-    return {path: info["size"] for path, info in found.items() if "/" in path.rsplit(f"{name}.lance", 1)[1]}
+def required_leases(lake: Lake, name: str) -> list[str]:
+    """Return the names of the leases that a writer of the table must hold.
 
-
-def guards(lake: Lake, name: str) -> list[str]:
-    """The leases under which the table is written; for tables that every run writes to, all there ever were."""
-    kind, _, rest = name.partition("__")
-    if kind in ("embeddings", "windows") and rest:
-        judged = [PROMOTE] if kind == "embeddings" and PROMOTE in leases(lake) else []
-        return [f"embeddings__{rest}", *judged]
-    if kind == "features" and rest:
-        return sorted({embeddings_table(one.spec) for one in versions(lake) if features_table(one.spec) == name})
+    Tables that every run writes to need every lease of the lake.
+    """
+    kind, _, version = name.partition("__")
+    if kind in ("embeddings", "windows") and version:
+        names = [f"embeddings__{version}"]
+        if kind == "embeddings" and LeaseName.PROMOTE in lease_names(lake):
+            names.append(LeaseName.PROMOTE)  # a gate reads a snapshot that no tag protects yet
+        return names
+    if kind == "features" and version:
+        specs = [encoder.spec for encoder in list_encoder_versions(lake)]
+        return sorted({embeddings_table(spec) for spec in specs if features_table(spec) == name})
     if name == evaluations.TABLE:
         return [name]
-    return writers(lake)
+    return writer_leases(lake)
 
 
-def writers(lake: Lake) -> list[str]:
-    """Every lease that a writer ever held here."""
-    return sorted({*leases(lake)} - {SWEEP, MAINTAIN})
+def writer_leases(lake: Lake) -> list[str]:
+    """Return the names of all leases that writers have ever held in this lake."""
+    return sorted({*lease_names(lake)} - {LeaseName.SWEEP, LeaseName.MAINTAIN})
 
 
-def size(lake: Lake, name: str) -> int:
-    """Bytes of all files of a table, those of old versions too."""
-    return lake.files().du(lake.uri_of(name))
+def table_size(lake: Lake, name: str) -> int:
+    """Return the bytes of all files of a table, old versions included."""
+    return int(lake.file_system().du(lake.table_uri(name)))
 
 
-def old_versions(table: lance.LanceDataset, days: float) -> Waste:
-    """What `drop_old_versions` would remove."""
-    with every_version(table):
+def old_versions(table: lance.LanceDataset, days: float) -> Garbage:
+    """Return what `drop_old_versions` would remove."""
+    with detect_corruption(table):
         plan = table.explain_cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False).stats
-    return Waste("old versions", plan.old_versions, plan.bytes_removed)
+    return Garbage("old versions", plan.old_versions, plan.bytes_removed)
 
 
-def drop_old_versions(table: lance.LanceDataset, days: float) -> Waste:
-    """Removes versions older than that, and files that only they name; tagged versions and the newest stay."""
-    with every_version(table):
-        done = table.cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False)
-    return Waste("old versions", done.old_versions, done.bytes_removed)
+def drop_old_versions(table: lance.LanceDataset, days: float) -> Garbage:
+    """Remove the versions that are older than `days`, with the files that only they use.
+
+    Tagged versions and the newest version stay.
+    """
+    with detect_corruption(table):
+        stats = table.cleanup_old_versions(timedelta(days=days), error_if_tagged_old_versions=False)
+    return Garbage("old versions", stats.old_versions, stats.bytes_removed)
 
 
-def orphans(table: lance.LanceDataset) -> Waste:
-    """Files that no version names: of a run that was killed, or of one that is writing right now."""
-    with every_version(table):
-        return _orphans(table.explain_cleanup_old_versions(_NO_VERSION, **_UNNAMED).stats)
+def find_garbage(lake: Lake) -> list[tuple[str, Garbage]]:
+    """Return what `remove_garbage` would remove, with the name of its table or ""."""
+    return [(name, garbage) for name, garbage, _ in _find_garbage(lake)]
 
 
-def wasted(lake: Lake) -> list[tuple[str, Waste]]:
-    """What `sweep` would remove, by table or by kind."""
-    return [(name, waste) for name, waste, _ in _wasted(lake)]
+def remove_garbage(lake: Lake) -> list[tuple[str, Garbage]]:
+    """Remove what no version uses; return it as `find_garbage` does.
 
-
-def sweep(lake: Lake) -> list[tuple[str, Waste]]:
-    """Removes what no version names. Only for who holds SWEEP and every lease of `writers`."""
-    done = []
-    for name, waste, remove in _wasted(lake):
+    The caller must hold the lease SWEEP and all of `writer_leases`.
+    """
+    removed = []
+    for name, garbage, remove in _find_garbage(lake):
         remove()
-        done.append((name, waste))
-    return done
+        removed.append((name, garbage))
+    return removed
 
 
-_UNNAMED: dict[str, Any] = {"delete_unverified": True, "error_if_tagged_old_versions": False}
+def unfinished_uploads(lake: Lake) -> Iterator[dict[str, str]]:
+    """Yield the unfinished multipart uploads below the lake's own tables, as arguments for S3's API."""
+    if not lake.uri.startswith("s3://"):
+        return
+    bucket, _, prefix = lake.uri.removeprefix("s3://").partition("/")
+    prefix = f"{prefix}/" if prefix else ""
+    sublakes = tuple(f"{prefix}{folder}/" for folder in SUBLAKE_FOLDERS)
+    request = {"Bucket": bucket, "Prefix": prefix}
+    while request:
+        page = lake.file_system().call_s3("list_multipart_uploads", **request)
+        for upload in page.get("Uploads", ()):
+            if not upload["Key"].startswith(sublakes):
+                yield {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+        markers = {"KeyMarker": page.get("NextKeyMarker"), "UploadIdMarker": page.get("NextUploadIdMarker")}
+        request = {"Bucket": bucket, "Prefix": prefix, **markers} if page.get("IsTruncated") else {}
 
 
-def _orphans(stats: Any) -> Waste:
-    kinds = ("data", "transaction", "index", "deletion")
-    return Waste("orphan files", sum(getattr(stats, f"{kind}_files_removed") for kind in kinds), stats.bytes_removed)
-
-
-def _wasted(lake: Lake) -> Iterator[tuple[str, Waste, Callable[[], object]]]:
-    files = lake.files()
-    for name in sorted(lake.names()):
-        if not is_table(lake, name):
-            if found := files_of(lake, name):
-                waste = Waste("files of a table never made", len(found), sum(found.values()))
-                yield name, waste, partial(files.rm, lake.uri_of(name), recursive=True)
-        elif name in LEASED or name.startswith(_LEASED_KINDS):
+def _find_garbage(lake: Lake) -> Iterator[tuple[str, Garbage, Callable[[], object]]]:
+    """Yield the table's name or "", the garbage, and the function that removes it."""
+    files = lake.file_system()
+    for name in sorted(lake.table_names()):
+        if not lake.has_version(name):
+            if sizes := table_files(lake, name):
+                garbage = Garbage("files of an unfinished table", len(sizes), sum(sizes.values()))
+                yield name, garbage, partial(files.rm, lake.table_uri(name), recursive=True)
+        elif name in LEASED_TABLES or name.startswith(_LEASED_PREFIXES):
             try:
-                waste = orphans(table := lake.table(name))
-            except Damaged:  # what the version names that cannot be read is no waste
+                table = lake.table(name)
+                garbage = _orphan_files(table)
+            except CorruptTableError:  # the files of an unreadable version look like orphans but are none
                 continue
-            if waste.files:
-                yield name, waste, partial(table.cleanup_old_versions, _NO_VERSION, **_UNNAMED)
-    for what, found in (("unfinished files", _staged(lake)), ("items of no evaluation", _lost_items(lake))):
-        if found:
-            yield "", Waste(what, len(found), sum(found.values())), partial(_remove, files, list(found))
+            if garbage.files:
+                yield name, garbage, partial(table.cleanup_old_versions, _OLDER_THAN_ANY_VERSION, **_ORPHAN_OPTIONS)
+    loose = {"unfinished files": _unfinished_files(lake), "items of no evaluation": _lost_predictions(lake)}
+    for what, sizes in loose.items():
+        if sizes:
+            yield "", Garbage(what, len(sizes), sum(sizes.values())), partial(_remove, files, list(sizes))
     if uploads := list(unfinished_uploads(lake)):
-        yield "", Waste("unfinished uploads", len(uploads), 0), partial(_abort, files, uploads)
+        yield "", Garbage("unfinished uploads", len(uploads), 0), partial(_abort, files, uploads)
+
+
+def _orphan_files(table: lance.LanceDataset) -> Garbage:
+    """Return the files that no version uses.
+
+    A killed run left them, or a run is writing them right now.
+    """
+    with detect_corruption(table):
+        stats = table.explain_cleanup_old_versions(_OLDER_THAN_ANY_VERSION, **_ORPHAN_OPTIONS).stats
+    kinds = ("data", "transaction", "index", "deletion")
+    return Garbage("orphan files", sum(getattr(stats, f"{kind}_files_removed") for kind in kinds), stats.bytes_removed)
+
+
+def _unfinished_files(lake: Lake) -> dict[str, int]:
+    """Return the local files whose writer was killed, with their sizes in bytes."""
+    if lake.uri.startswith("s3://"):
+        return {}
+    sizes = {path: size for name in lake.table_names() for path, size in table_files(lake, name).items()}
+    return {path: size for path, size in sizes.items() if _UNFINISHED_FILE.search(path)}
+
+
+def _lost_predictions(lake: Lake) -> dict[str, int]:
+    """Return the prediction files of evaluations whose rows were never written, with their sizes."""
+    try:
+        known = evaluations.evaluation_ids(lake)
+    except CorruptTableError:
+        return {}
+    return {path: size for name, (path, size) in evaluations.prediction_files(lake).items() if name not in known}
 
 
 def _remove(files: fsspec.AbstractFileSystem, paths: Iterable[str]) -> None:
@@ -168,52 +204,3 @@ def _remove(files: fsspec.AbstractFileSystem, paths: Iterable[str]) -> None:
 def _abort(files: fsspec.AbstractFileSystem, uploads: list[dict[str, str]]) -> None:
     for upload in uploads:
         files.call_s3("abort_multipart_upload", **upload)
-
-
-def _staged(lake: Lake) -> dict[str, int]:
-    """Local files that were being written when their process was killed, with their sizes."""
-    if lake.uri.startswith("s3://"):
-        return {}
-    found = {path: size for name in lake.names() for path, size in files_of(lake, name).items()}
-    return {path: size for path, size in found.items() if _STAGED.search(path)}
-
-
-def _lost_items(lake: Lake) -> dict[str, int]:
-    """Item files of an evaluation whose rows were never written, with their sizes."""
-    try:
-        known = evaluations.ids(lake)
-    except Damaged:
-        return {}
-    return {path: size for name, (path, size) in evaluations.item_files(lake).items() if name not in known}
-
-
-def unfinished_uploads(lake: Lake) -> Iterator[dict[str, str]]:
-    """Multipart uploads below the lake's own tables that were begun and never ended."""
-    if not lake.uri.startswith("s3://"):
-        return
-    bucket, _, prefix = lake.uri.removeprefix("s3://").partition("/")
-    prefix = f"{prefix}/" if prefix else ""
-    asked = {"Bucket": bucket, "Prefix": prefix}
-    while asked:
-        page = lake.files().call_s3("list_multipart_uploads", **asked)
-        for upload in page.get("Uploads", ()):
-            if not upload["Key"].startswith(tuple(f"{prefix}{room}/" for room in ROOMS)):
-                yield {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
-        markers = {"KeyMarker": page.get("NextKeyMarker"), "UploadIdMarker": page.get("NextUploadIdMarker")}
-        asked = {"Bucket": bucket, "Prefix": prefix, **markers} if page.get("IsTruncated") else {}
-
-
-def stale_runs(lake: Lake, living: set[str]) -> list[dict[str, Any]]:
-    """Rows of runs that are marked as running though nobody holds a lease for them."""
-    if "runs" not in lake.names():
-        return []
-    rows = lake.table("runs").to_table(filter="status = 'running'").to_pylist()
-    return [row for row in rows if row["run_id"] not in living]
-
-
-def fail(lake: Lake, runs: list[dict[str, Any]]) -> None:
-    """Marks runs as failed, now."""
-    if runs:
-        ended = [row | {"status": "failed", "finished_at": datetime.now(UTC)} for row in runs]
-        merge = lake.table("runs").merge_insert("run_id").when_matched_update_all()
-        merge.execute(pa.Table.from_pylist(ended, schema=RUNS))

@@ -1,7 +1,7 @@
-"""Tables that have versions which cannot be read: what is left of them, and how they go on from there.
+"""Tables with unreadable versions: what is left of them, and their repair.
 
-A version is a file, its manifest; a cut or zeroed one hides rows whose files are whole. The version before it is read
-in its place. What the newest lacks then is pending, and the next index computes it.
+A version is a file, its manifest. If the manifest is cut or zeroed, rows are missing whose files are whole. The repair
+reads the version before it instead; tracks that this version lacks are pending, and the next index embeds them.
 """
 
 import posixpath
@@ -9,108 +9,123 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lake.maintenance.cleanup import is_table, old_versions
-from lake.releases import releases
-from lake.storage.lake import Damaged, Lake
+from lake.maintenance.cleanup import old_versions
+from lake.releases import releases, retention
+from lake.storage.lake import CorruptTableError, Lake
 from lake.takedowns import takedowns
 
-ASIDE = "_damaged"  # a folder beside the tables
+DAMAGED_FOLDER = "_damaged"  # beside the tables
 _FIRST_COUNTED_DOWN = 1 << 63  # Lance names manifests by 2^64 - 1 - version, so that the newest is listed first
 _LAST_BYTES = b"LANC"  # of every whole manifest; Lance cleans nothing up where one lacks them
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """Of a damaged table: the manifests that cannot be read, by version; the versions that can, the newest first, and
-    the rows of that.
+class DamageReport:
+    """State of a damaged table.
+
+    `unreadable_manifests` are paths by version. `readable_versions` are sorted, the newest first; `rows` is the row
+    count of the newest readable one.
     """
 
-    broken: dict[int, str]
-    whole: tuple[int, ...]
+    unreadable_manifests: dict[int, str]
+    readable_versions: tuple[int, ...]
     rows: int
 
     @property
-    def version(self) -> int:
-        """The newest that can be read, or 0."""
-        return max(self.whole, default=0)
+    def newest_readable(self) -> int:
+        """The newest readable version, or 0."""
+        return max(self.readable_versions, default=0)
 
     @property
-    def loses(self) -> bool:
-        """Whether the newest of all is among those that cannot be read."""
-        return max(self.broken) > self.version
+    def lost_newest(self) -> bool:
+        """Whether the newest of all versions is unreadable."""
+        return max(self.unreadable_manifests) > self.newest_readable
 
-    def instead_of(self, version: int) -> int:
-        """The version before it, of those that can be read; the newest where there is none before."""
-        return next((one for one in self.whole if one < version), self.version)
+    def replacement_for(self, version: int) -> int:
+        """Return the newest readable version before `version`; without one, the newest readable."""
+        return next((readable for readable in self.readable_versions if readable < version), self.newest_readable)
 
     def __str__(self) -> str:
-        lost = f"version {', '.join(map(str, self.broken))} cannot be read"
-        return (
-            f"{lost}; version {self.version} can, of {self.rows:,} rows" if self.version else f"{lost}, nor any other"
-        )
+        unreadable = f"version {', '.join(map(str, self.unreadable_manifests))} cannot be read"
+        if not self.newest_readable:
+            return f"{unreadable}, nor any other"
+        return f"{unreadable}; version {self.newest_readable} can, of {self.rows:,} rows"
 
 
-def damaged(lake: Lake) -> Iterator[tuple[str, Left]]:
-    """The damaged tables of a lake; that of releases first, which mending the others writes to."""
-    for name in sorted(lake.names(), key=lambda name: (name != releases.TABLE, name)):
-        if is_table(lake, name) and (left := left_of(lake, name)):
-            yield name, left
+def find_damaged(lake: Lake) -> Iterator[tuple[str, DamageReport]]:
+    """Yield name and state of each damaged table.
+
+    The table of releases comes first, because the repair of the others writes to it.
+    """
+    for name in sorted(lake.table_names(), key=lambda name: (name != releases.TABLE, name)):
+        if lake.has_version(name) and (report := inspect_table(lake, name)):
+            yield name, report
 
 
-def left_of(lake: Lake, name: str) -> Left | None:
-    """What is left of a table; None where nothing is wrong with it. An older version counts: Lance reads them all."""
+def inspect_table(lake: Lake, name: str) -> DamageReport | None:
+    """Return the state of a damaged table, or None if every version is readable.
+
+    Older versions count too: a cleanup reads them all.
+    """
     try:
         old_versions(lake.table(name), 0)
-    except Damaged:
-        manifests = _manifests(lake, name)
-        whole = tuple(one for one in manifests if _is_whole(lake, name, one, manifests[one]))
-        if len(whole) == len(manifests):
+    except CorruptTableError:
+        manifests = _list_manifests(lake, name)
+        readable = tuple(version for version, path in manifests.items() if _is_readable(lake, name, version, path))
+        if len(readable) == len(manifests):
             raise
-        rows = lake.pinned(name, whole[0]).table(name).count_rows() if whole else 0
-        return Left({one: manifests[one] for one in manifests if one not in whole}, whole, rows)
+        rows = lake.pin(name, readable[0]).table(name).count_rows() if readable else 0
+        unreadable = {version: path for version, path in manifests.items() if version not in readable}
+        return DamageReport(unreadable, readable, rows)
     return None
 
 
-def may_mend(name: str, left: Left) -> bool:
-    """Whether the version before may take its place unasked: one takedown less, and a track would come back."""
-    return left.version > 0 and not (name == takedowns.TABLE and left.loses)
+def may_repair(name: str, report: DamageReport) -> bool:
+    """Return whether the table may be repaired without asking a person.
 
-
-def mend(lake: Lake, name: str, left: Left) -> str:
-    """Puts the manifests that cannot be read aside. Only for who holds every lease; says what was done.
-
-    Releases of them are from then on of the version before. They leave first and the newest manifest goes last: killed
-    anywhere, nothing names what is gone, and the same again goes on. The numbers of lost versions are not used again.
+    The list of takedowns may not lose its newest version: a track that was taken down could come back.
     """
-    for version in left.broken if name.startswith("embeddings__") else ():
-        instead = left.instead_of(version)
-        releases.succeed(lake, name, version, lake.pinned(name, instead).table(name))
-    files, aside = lake.files(), f"{lake.uri}/{ASIDE}/{name}"
-    files.makedirs(aside, exist_ok=True)
-    for _, path in sorted(left.broken.items()):
-        files.mv(path, f"{aside}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{posixpath.basename(path)}")
-    while lake.table(name).version <= max(left.broken):
-        lake.table(name).restore()
-    return f"{left}: that is read now, and the others lie in {ASIDE}/{name}"
+    return report.newest_readable > 0 and not (name == takedowns.TABLE and report.lost_newest)
 
 
-def _manifests(lake: Lake, name: str) -> dict[int, str]:
-    """The newest first."""
-    paths = lake.files().ls(f"{lake.uri_of(name)}/_versions", detail=False)
+def repair(lake: Lake, name: str, report: DamageReport) -> str:
+    """Move the unreadable manifests aside; return a line that says so. The caller must hold every lease.
+
+    Releases of unreadable versions are repointed to the version before, and only then the manifests are moved, the
+    newest last. So a killed repair leaves no release of a missing version, and the same call finishes it. The numbers
+    of lost versions are not used again.
+    """
+    if name.startswith("embeddings__"):
+        for version in report.unreadable_manifests:
+            replacement = lake.pin(name, report.replacement_for(version)).table(name)
+            retention.repoint_releases(lake, name, version, replacement)
+    files, folder = lake.file_system(), f"{lake.uri}/{DAMAGED_FOLDER}/{name}"
+    files.makedirs(folder, exist_ok=True)
+    for _, path in sorted(report.unreadable_manifests.items()):
+        files.mv(path, f"{folder}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{posixpath.basename(path)}")
+    while lake.table(name).version <= max(report.unreadable_manifests):
+        lake.table(name).restore()  # type: ignore[no-untyped-call]
+    return f"{report}: that is read now, and the others lie in {DAMAGED_FOLDER}/{name}"
+
+
+def _list_manifests(lake: Lake, name: str) -> dict[int, str]:
+    """Return the paths of a table's manifests by version, the newest first."""
+    paths = lake.file_system().ls(f"{lake.table_uri(name)}/_versions", detail=False)
     stems = {posixpath.basename(path).removesuffix(".manifest"): path for path in paths if path.endswith(".manifest")}
-    found = {_version(int(stem)): path for stem, path in stems.items() if stem.isdigit()}
-    return dict(sorted(found.items(), reverse=True))
+    manifests = {_version_of(int(stem)): path for stem, path in stems.items() if stem.isdigit()}
+    return dict(sorted(manifests.items(), reverse=True))
 
 
-def _is_whole(lake: Lake, name: str, version: int, path: str) -> bool:
-    if lake.files().tail(path, len(_LAST_BYTES)) != _LAST_BYTES:
+def _is_readable(lake: Lake, name: str, version: int, path: str) -> bool:
+    if lake.file_system().tail(path, len(_LAST_BYTES)) != _LAST_BYTES:
         return False
     try:
-        lake.pinned(name, version).table(name)
-    except (Damaged, ValueError):
+        lake.pin(name, version).table(name)
+    except (CorruptTableError, ValueError):
         return False
     return True
 
 
-def _version(number: int) -> int:
+def _version_of(number: int) -> int:
+    """Return the version of a manifest whose file name is `number`."""
     return (1 << 64) - 1 - number if number >= _FIRST_COUNTED_DOWN else number

@@ -1,6 +1,6 @@
-"""The invariants of a lake, each a function that reads and finds; nothing is written, no table is held whole."""
+"""Invariants of a lake: functions that read and yield findings. Nothing is written, no table is held in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 
 import lance
@@ -8,196 +8,202 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.benchmarks import results as evaluations
-from lake.catalogue.encoders import EncoderVersion, versions
-from lake.embeddings.indexes import VECTOR_INDEX_ROWS, unindexed, wanted_indexes
-from lake.maintenance import cleanup as tidy
-from lake.maintenance import damage
-from lake.maintenance.version_invariants import check_version
+from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
+from lake.catalogue.runs import stale_runs
+from lake.embeddings.indexes import VECTOR_INDEX_ROWS, count_unindexed, indexes_to_build
+from lake.maintenance import cleanup, damage
+from lake.maintenance.version_invariants import REPAIR, Advance, check_version
 from lake.releases import releases
-from lake.storage.filters import among_each
+from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
-from lake.storage.lease import dead, unreleased
+from lake.storage.lease import expired_holders, unreleased_holders
+from lake.storage.old_forms import is_old
 from lake.takedowns import takedowns
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
 from schemas.tables import embeddings_table, features_table, windows_table
 
 MAINTAIN = "tonelake maintain"
-MEND = "tonelake maintain --mend"
-UNINDEXED_SHARE = 0.1
-
-Found = Iterator[Finding | None]  # None: a piece of the work is done
+MAX_UNINDEXED_FRACTION = 0.1
 
 
-def check_lake(lake: Lake, keep_windows: bool) -> Found:
-    """Everything that is wrong with one lake, and a None for each piece of work."""
-    broken = yield from _tables(lake)
-    sound = lake.names() - broken
+def check_lake(lake: Lake, keep_windows: bool, advance: Advance) -> Iterator[Finding]:
+    """Yield everything that is wrong with one lake.
+
+    `advance` is called after each piece of work, such as a batch of vectors.
+    """
+    if is_old(lake):
+        yield Finding("format", lake.uri, "", 1, "an earlier tonelake wrote it: it can be read, not written", MAINTAIN)
+    unsound = yield from _check_tables(lake, advance)
+    sound = lake.table_names() - unsound
     for name in sorted(sound):
-        yield from _keys(lake, name)
-        yield from _index(lake, name)
+        yield from _check_keys(lake, name)
+        advance()
+        yield from _check_indexes(lake, name)
+        advance()
     if "encoders" in sound:
-        for version in versions(lake):
-            yield from _version(lake, version, sound, broken, keep_windows)
-    yield from _strangers(lake, sound)
-    yield from _live(lake, sound)
-    yield from _work(lake, sound)
-    yield from _items(lake, sound)
+        for version in list_encoder_versions(lake):
+            yield from _check_encoder_version(lake, version, sound, unsound, keep_windows, advance)
+    yield from _check_owners(lake, sound)
+    yield from _check_live_release(lake, sound)
+    yield from _check_writers(lake, sound)
+    yield from _check_predictions(lake, sound)
 
 
-def _tables(lake: Lake) -> Iterator[Finding | None]:
-    """Each folder is a table and has the files its version names; returns the names of those that are not sound."""
-    broken = set()
-    for name in sorted(lake.names()):
-        say = partial(Finding, lake=lake.uri, table=name)
-        if not tidy.is_table(lake, name):
-            broken.add(name)
-            if files := tidy.files_of(lake, name):  # some stores keep empty folders
-                yield say("table", count=len(files), what="a run was killed while it made it", run=MAINTAIN)
-            continue
-        if left := damage.left_of(lake, name):
-            broken.add(name)
-            again = MEND if damage.may_mend(name, left) else _from_backup(lake, name)
-            yield say("version", count=len(left.broken), what=str(left), run=again)
-            continue
-        if missing := _missing_files(lake.table(name)):
-            broken.add(name)
+def _check_tables(lake: Lake, advance: Advance) -> Generator[Finding, None, set[str]]:
+    """Check that each table can be read and has the files of its version.
+
+    Returns the names of those that do not.
+    """
+    unsound = set()
+    for name in sorted(lake.table_names()):
+        finding = partial(Finding, lake=lake.uri, table=name)
+        if not lake.has_version(name):
+            unsound.add(name)
+            if files := cleanup.table_files(lake, name):  # some stores keep empty folders
+                yield finding("table", count=len(files), what="a run was killed while it made it", run=MAINTAIN)
+        elif report := damage.inspect_table(lake, name):
+            unsound.add(name)
+            run = REPAIR if damage.may_repair(name, report) else _restore_command(lake, name)
+            yield finding("version", count=len(report.unreadable_manifests), what=str(report), run=run)
+        elif missing := _missing_files(lake.table(name)):
+            unsound.add(name)
             what = f"files of its newest version are gone, such as {missing[0]}"
-            yield say("files", count=len(missing), what=what, run=_from_backup(lake, name))
-        yield None
-    return broken
+            yield finding("files", count=len(missing), what=what, run=_restore_command(lake, name))
+        advance()
+    return unsound
 
 
-def _from_backup(lake: Lake, name: str) -> str:
+def _restore_command(lake: Lake, name: str) -> str:
     if name == takedowns.TABLE:
         return "put them back from a backup: without them tracks that were taken down would come back"
-    return f"put them back from a backup, or remove {lake.uri_of(name)} and run: tonelake index SOURCE"
+    return f"put them back from a backup, or remove {lake.table_uri(name)} and run: tonelake index SOURCE"
 
 
 def _missing_files(table: lance.LanceDataset) -> list[str]:
-    named = set(table.tracked_files(min_version=table.version).read_all()["path"].to_pylist())
-    there = set(table.all_files().read_all()["path"].to_pylist())
-    return sorted(named - there)
+    required = set(table.tracked_files(min_version=table.version).read_all()["path"].to_pylist())
+    existing = set(table.all_files().read_all()["path"].to_pylist())
+    return sorted(required - existing)
 
 
-def _keys(lake: Lake, name: str) -> Found:
-    """Its key is unique; of rows with one key the last written stays."""
+def _check_keys(lake: Lake, name: str) -> Iterator[Finding]:
+    """Check that the key is unique. Of rows with one key the last written is kept."""
     table = lake.table(name)
     for column in (field.name for field in table.schema if field.metadata):
-        keys = table.to_table(columns=[column])[column]
-        twice = pc.value_counts(keys)
-        twice = twice.filter(pc.greater(twice.field("counts"), 1))
-        if not len(twice):
+        counts = pc.value_counts(table.to_table(columns=[column])[column])
+        repeated = counts.filter(pc.greater(counts.field("counts"), 1))
+        if not len(repeated):
             continue
-        count = pc.sum(twice.field("counts")).as_py() - len(twice)
-        what = f"{count:,} rows more than it has different {column}, such as {twice.field('values')[0]}"
-        yield Finding("keys", lake.uri, name, count, what, MEND, tuple(_second_rows(table, column, twice)))
-    yield None
+        surplus = pc.sum(repeated.field("counts")).as_py() - len(repeated)
+        what = f"{surplus:,} rows more than it has different {column}, such as {repeated.field('values')[0]}"
+        drop = tuple(_surplus_rows(table, column, repeated.field("values")))
+        yield Finding("keys", lake.uri, name, surplus, what, REPAIR, drop)
 
 
-def _second_rows(table: lance.LanceDataset, column: str, twice: pa.StructArray) -> Iterator[str]:
-    for chosen in among_each(column, twice.field("values").to_pylist()):
-        rows = table.to_table(columns=[column], filter=chosen, with_row_id=True)
+def _surplus_rows(table: lance.LanceDataset, column: str, keys: pa.Array) -> Iterator[str]:
+    """Yield SQL conditions on all rows of these keys except the last of each."""
+    for condition in in_clauses(column, keys.to_pylist()):
+        rows = table.to_table(columns=[column], filter=condition, with_row_id=True)
         last = dict(zip(rows[column].to_pylist(), rows["_rowid"].to_pylist(), strict=True))
-        doomed = set(rows["_rowid"].to_pylist()) - set(last.values())
-        yield f"_rowid IN ({', '.join(map(str, sorted(doomed)))})"
+        surplus = set(rows["_rowid"].to_pylist()) - set(last.values())
+        yield f"_rowid IN ({', '.join(map(str, sorted(surplus)))})"
 
 
-def _index(lake: Lake, name: str) -> Found:
-    """Large tables have their indexes, and these hold nearly all rows."""
+def _check_indexes(lake: Lake, name: str) -> Iterator[Finding]:
+    """Check that a large table has its indexes, and that they hold nearly all rows."""
     table = lake.table(name)
-    rows, say = table.count_rows(), partial(Finding, "index", lake.uri, name, run=MAINTAIN)
-    if rows >= VECTOR_INDEX_ROWS:
-        if wanted := wanted_indexes(table, name):
-            columns = ", ".join(wanted)
-            yield say(count=rows, what=f"no index, or none for a table of {rows:,} rows, of {columns}")
-        for index in table.describe_indices():
-            if (loose := unindexed(table, index)) > UNINDEXED_SHARE * rows:
-                yield say(count=loose, what=f"{loose / rows:.0%} of its rows are not in the index {index.name}")
-    yield None
+    rows = table.count_rows()
+    if rows < VECTOR_INDEX_ROWS:
+        return
+    finding = partial(Finding, "index", lake.uri, name, run=MAINTAIN)
+    if columns := indexes_to_build(table, name):
+        yield finding(count=rows, what=f"no index, or none for a table of {rows:,} rows, of {', '.join(columns)}")
+    for index in table.describe_indices():
+        unindexed = count_unindexed(table, index)
+        if unindexed > MAX_UNINDEXED_FRACTION * rows:
+            what = f"{unindexed / rows:.0%} of its rows are not in the index {index.name}"
+            yield finding(count=unindexed, what=what)
 
 
-def _version(lake: Lake, version: EncoderVersion, sound: set[str], broken: set[str], keep_windows: bool) -> Found:
-    """What `encoders` says of a version agrees with itself and with its tables."""
+def _check_encoder_version(
+    lake: Lake, version: EncoderVersion, sound: set[str], unsound: set[str], keep_windows: bool, advance: Advance
+) -> Iterator[Finding]:
+    """Check a row of `encoders` against its spec and the tables of the version."""
     spec, name = version.spec, embeddings_table(version.spec)
-    say = partial(Finding, "version", lake.uri)
+    finding = partial(Finding, "version", lake.uri)
     if version.embedding_version != spec.embedding_version:
         what = f"{version.embedding_version} is written with the spec of {spec.embedding_version}"
-        yield say(
-            "encoders", count=1, what=what, run=MEND, drop=(f"embedding_version = '{version.embedding_version}'",)
-        )
+        drop = (f"embedding_version = '{version.embedding_version}'",)
+        yield finding("encoders", count=1, what=what, run=REPAIR, drop=drop)
         return
-    if name in broken or "tracks" not in sound:
+    if name in unsound or "tracks" not in sound:
         return
     if name not in sound:
-        yield say(name, count=1, what="the version is known but has no table", run=_index_again(spec))
+        yield finding(name, count=1, what="the version is known but has no table", run=_index_command(spec))
         return
-    column = lake.table(name).schema.field("vector").type
-    if not pa.types.is_fixed_size_list(column) or column.list_size != spec.head.dim:
-        again = f"remove {lake.uri_of(name)} and run: {_index_again(spec)}"
-        yield say(
-            name, count=1, what=f"its vectors are {column}, those of the version {spec.head.dim} wide", run=again
-        )
+    vectors = lake.table(name).schema.field("vector").type
+    if not pa.types.is_fixed_size_list(vectors) or vectors.list_size != spec.head.dim:
+        what = f"its vectors are {vectors}, those of the version {spec.head.dim} wide"
+        run = f"remove {lake.table_uri(name)} and run: {_index_command(spec)}"
+        yield finding(name, count=1, what=what, run=run)
         return
-    yield from check_version(lake, spec, sound, keep_windows)
+    yield from check_version(lake, spec, sound, keep_windows, advance)
 
 
-def _strangers(lake: Lake, sound: set[str]) -> Found:
-    """Tables of vectors belong to a version that `encoders` has."""
-    specs = [version.spec for version in versions(lake)] if "encoders" in sound else []
+def _index_command(spec: EncoderSpec) -> str:
+    windows = spec.backbone.windows.limit
+    return f"tonelake --encoder {spec.folder_or_name} index SOURCE{f' --max-windows {windows}' if windows else ''}"
+
+
+def _check_owners(lake: Lake, sound: set[str]) -> Iterator[Finding]:
+    """Check that every table of vectors belongs to a version in `encoders`."""
+    specs = [version.spec for version in list_encoder_versions(lake)] if "encoders" in sound else []
     known = {table(spec) for spec in specs for table in (embeddings_table, features_table, windows_table)}
     for name in sorted(sound - known):
         if name.split("__")[0] in ("embeddings", "features", "windows"):
             what = "no version in `encoders` has this table: nobody can read it"
-            run = f"tonelake index SOURCE with its encoder, or remove {lake.uri_of(name)}"
+            run = f"tonelake index SOURCE with its encoder, or remove {lake.table_uri(name)}"
             yield Finding("version", lake.uri, name, lake.table(name).count_rows(), what, run)
-    yield None
 
 
-def _live(lake: Lake, sound: set[str]) -> Found:
-    """What readers are given is there, and a tag keeps it through every cleanup."""
-    one = releases.live(lake) if releases.TABLE in sound else None
-    if one and one.snapshot.table in sound and not releases.is_kept(lake, one):
-        what = f"no tag keeps the files of {one.title}, which is live"
+def _check_live_release(lake: Lake, sound: set[str]) -> Iterator[Finding]:
+    """Check that a tag protects the snapshot of the live release from cleanup."""
+    live = releases.live_release(lake) if releases.TABLE in sound else None
+    if live and live.snapshot.table in sound and not releases.is_tagged(lake, live):
+        what = f"no tag keeps the files of {live.title}, which is live"
         yield Finding("release", lake.uri, releases.TABLE, 1, what, "tonelake refresh")
-    yield None
 
 
-def _index_again(spec: EncoderSpec) -> str:
-    windows = spec.backbone.windows.limit
-    return f"tonelake --encoder {spec.address} index SOURCE{f' --windows {windows}' if windows else ''}"
-
-
-def _work(lake: Lake, sound: set[str]) -> Found:
-    """Leases are held by the living, runs that are running hold one, and nothing lies about when nobody writes."""
-    held = unreleased(lake)
-    gone = dead(lake, held)
-    for name, holder in gone.items():
+def _check_writers(lake: Lake, sound: set[str]) -> Iterator[Finding]:
+    """Check that leases and runs are of living processes, and that none left garbage."""
+    holders = unreleased_holders(lake)
+    expired = expired_holders(lake, holders)
+    for name, holder in expired.items():
         what = f"held by run {holder.run_id}, whose process {holder.pid} on {holder.host} is gone"
         yield Finding("lease", lake.uri, name, 1, what, MAINTAIN)
-    living = {holder.run_id for name, holder in held.items() if name not in gone}
-    if takedowns.TABLE in sound and (left := takedowns.refused(lake).unfinished) and left not in living:
-        yield Finding("takedown", lake.uri, takedowns.TABLE, 1, f"run {left} is not finished", "tonelake forget")
-    yield None
-    if "runs" in sound and (stale := tidy.stale_runs(lake, living)):
+    living = {holder.run_id for name, holder in holders.items() if name not in expired}
+    unfinished = takedowns.read_blocklist(lake).unfinished_run if takedowns.TABLE in sound else None
+    if unfinished and unfinished not in living:
+        what = f"run {unfinished} is not finished"
+        yield Finding("takedown", lake.uri, takedowns.TABLE, 1, what, takedowns.FINISH)
+    if "runs" in sound and (stale := stale_runs(lake, living)):
         what = f"marked as running, but its process is gone: {', '.join(row['run_id'] for row in stale[:3])}"
         yield Finding("run", lake.uri, "runs", len(stale), what, MAINTAIN)
-    yield None
-    if not living:  # what a writer has not committed yet is no orphan
-        for name, waste in tidy.wasted(lake):
-            if name in sound or not name:
-                yield Finding("orphan", lake.uri, name, waste.files, str(waste), MAINTAIN)
-    yield None
+    if living:
+        return  # files that a writer has not committed yet are not garbage
+    for name, garbage in cleanup.find_garbage(lake):
+        if name in sound or not name:
+            yield Finding("orphan", lake.uri, name, garbage.files, str(garbage), MAINTAIN)
 
 
-def _items(lake: Lake, sound: set[str]) -> Found:
-    """Every evaluation has the items that its figures were computed from."""
-    if evaluations.TABLE in sound:
-        there = evaluations.item_files(lake)
-        lost = sorted(name for name in evaluations.ids(lake) if name not in there)
-        if lost:
-            drop = tuple(among_each("evaluation_id", lost))
-            what = f"the item files of evaluations are gone, such as {lost[0]}"
-            again = f"{MEND}, then tonelake evaluate BENCHMARK"
-            yield Finding("items", lake.uri, evaluations.TABLE, len(lost), what, again, drop)
-    yield None
+def _check_predictions(lake: Lake, sound: set[str]) -> Iterator[Finding]:
+    """Check that every evaluation has the file of the predictions that its figures come from."""
+    if evaluations.TABLE not in sound:
+        return
+    existing = evaluations.prediction_files(lake)
+    missing = sorted(name for name in evaluations.evaluation_ids(lake) if name not in existing)
+    if missing:
+        drop = tuple(in_clauses("evaluation_id", missing))
+        what = f"the item files of evaluations are gone, such as {missing[0]}"
+        run = f"{REPAIR}, then tonelake evaluate BENCHMARK"
+        yield Finding("items", lake.uri, evaluations.TABLE, len(missing), what, run, drop)

@@ -1,152 +1,184 @@
-"""The rows of one encoder version, held against the registry and the spec: ids in columns, vectors in batches."""
+"""Invariants of one encoder version: its rows compared with the registry and the spec. Nothing is written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.catalogue.plan import plan
-from lake.storage.arrow import alike, is_among
-from lake.storage.filters import among_each
+from lake.catalogue.plan import make_plan
+from lake.storage.arrow import is_in, same_version
+from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
 from lake.storage.vectors import BATCH_ROWS
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
 from schemas.tables import embeddings_table, features_table, windows_table
 
-NORM_TOLERANCE = 2e-3  # float16 numbers of a unit vector leave a norm within 1 +- 0.001
+REPAIR = "tonelake maintain --repair"
+NORM_TOLERANCE = 2e-3  # the norm of a unit vector in float16 is within 1 +- 0.001
 SHARD_TRACKS = 1_000_000
-TOLD_AT_MOST = 100_000  # of the rows of one finding that are named to be dropped; the next round names more
+MAX_DROPPED = 100_000  # rows that one finding names to be dropped; the next round names more
 
-Found = Iterator[Finding | None]
+Advance = Callable[[], None]  # called after each piece of work
 
 
-def check_version(lake: Lake, spec: EncoderSpec, names: set[str], keep_windows: bool) -> Found:
-    """Coverage, ids, versions and vectors of the tables of one version that is in `encoders` and has its table."""
-    registry = _files(lake, "tracks", "state")
-    rows = _files(lake, embeddings_table(spec), "tags_version")
-    yield None
+class CoverageCounts(NamedTuple):
+    """Tracks by state. Pending is what a plan would embed; the others are counted in their tables."""
+
+    expected: int
+    embedded: int
+    quarantined: int
+    pending: int
+
+    @property
+    def difference(self) -> int:
+        """Expected minus all others; not 0 if a row is there twice."""
+        return self.expected - self.embedded - self.quarantined - self.pending
+
+
+def check_version(
+    lake: Lake, spec: EncoderSpec, names: set[str], keep_windows: bool, advance: Advance
+) -> Iterator[Finding]:
+    """Yield what is wrong with the tables of one version.
+
+    `names` are the tables that can be read, the version's embeddings table among them. Vectors are read in batches;
+    ids and versions are held as whole columns.
+    """
+    registry = _read_files(lake, "tracks", "state")
+    rows = _read_files(lake, embeddings_table(spec), "tags_version")
+    advance()
     for table in (embeddings_table(spec), features_table(spec), windows_table(spec)):
         if table in names:
-            yield from _unknown(lake, table, registry)
-    yield from _tags(lake, spec, rows)
-    yield from _left(lake, spec, registry, rows)
-    yield from _coverage(lake, spec, registry, rows)
-    yield from _complete(lake, spec, rows.filter(alike(rows, registry)), names, keep_windows)
-    yield from _vectors(lake, embeddings_table(spec), "vector", True)
+            yield from _check_registered(lake, table, registry)
+            advance()
+    yield from _check_tags(lake, spec, rows)
+    yield from _check_active(lake, spec, registry, rows)
+    yield from _check_coverage(lake, spec, registry, rows)
+    advance()
+    current = rows.filter(same_version(rows, registry))
+    yield from _check_complete(lake, spec, current, names, keep_windows, advance)
+    yield from _check_vectors(lake, embeddings_table(spec), "vector", True, advance)
     if spec.stores_features and features_table(spec) in names:
-        yield from _vectors(lake, features_table(spec), "features", False)
+        yield from _check_vectors(lake, features_table(spec), "features", False, advance)
 
 
-def _files(lake: Lake, name: str, *more: str, where: str | None = None) -> pa.Table:
-    """Which track each row of a table is of, and which file of it; no vector is read."""
-    return lake.table(name).to_table(columns=["track_id", "source_version", *more], filter=where)
+def coverage_counts(lake: Lake, spec: EncoderSpec) -> CoverageCounts:
+    """Return the number of expected, embedded, quarantined and pending tracks of a version."""
+    registry = _read_files(lake, "tracks", "state")
+    return _count_coverage(lake, spec, registry, _read_files(lake, embeddings_table(spec), "tags_version"))
 
 
-def _unknown(lake: Lake, table: str, registry: pa.Table) -> Found:
-    rows = _files(lake, table)
-    strange = rows["track_id"].filter(pc.invert(is_among(rows["track_id"], registry["track_id"])))
-    if len(strange):
-        yield _finding(lake, table, "unknown", "rows of tracks that the registry does not know", strange)
-    yield None
+def is_invalid_vector(column: pa.FixedSizeListArray, unit: bool) -> np.ndarray:
+    """Return which vectors of a column are invalid: bool [N].
 
-
-def _tags(lake: Lake, spec: EncoderSpec, rows: pa.Table) -> Found:
-    other = pc.sum(pc.invert(pc.equal(rows["tags_version"], spec.tags_version))).as_py() or 0
-    if other:
-        what = f"rows with tags of another tagger than {spec.tags_version}"
-        run = f"tonelake --encoder {spec.address} index SOURCE"
-        yield Finding("version", lake.uri, embeddings_table(spec), other, what, run)
-    yield None
-
-
-def _left(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> Found:
-    """Only of active tracks are rows found by search: of the others a refresh that was killed left them there."""
-    gone = registry["track_id"].filter(pc.not_equal(registry["state"], "active"))
-    left = rows["track_id"].filter(is_among(rows["track_id"], gone))
-    if len(left):
-        what = f"rows of tracks that vanished or were forgotten, still found by search, such as {left[0]}"
-        yield Finding("vanished", lake.uri, embeddings_table(spec), len(left), what, "tonelake refresh")
-    yield None
-
-
-def identity(lake: Lake, spec: EncoderSpec) -> tuple[int, int, int, int]:
-    """How many tracks are expected, embedded, quarantined and pending; the first is the sum of the others, or rows
-    are in the table twice: expected, embedded and quarantined are counted in their tables, pending is what a plan
-    would do.
+    Invalid are null and not finite, and if `unit`, a norm other than 1.
     """
-    return _counted(lake, spec, _files(lake, "tracks", "state"), _files(lake, embeddings_table(spec), "tags_version"))
+    dim = column.type.list_size
+    column = pc.fill_null(column, pa.scalar([np.nan] * dim, column.type)) if column.null_count else column
+    vectors = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, dim)
+    with np.errstate(all="ignore"):
+        norms = np.linalg.norm(vectors, axis=1)
+    valid: np.ndarray = np.abs(norms - 1) <= NORM_TOLERANCE if unit else np.isfinite(norms)
+    invalid: np.ndarray = ~valid
+    return invalid
 
 
-def _counted(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> tuple[int, int, int, int]:
+def _read_files(lake: Lake, name: str, *columns: str, where: str | None = None) -> pa.Table:
+    """Return track_id and source_version of each row of a table, with other columns. No vector is read."""
+    return lake.table(name).to_table(columns=["track_id", "source_version", *columns], filter=where)
+
+
+def _check_registered(lake: Lake, table: str, registry: pa.Table) -> Iterator[Finding]:
+    rows = _read_files(lake, table)
+    unknown = rows["track_id"].filter(pc.invert(is_in(rows["track_id"], registry["track_id"])))
+    if len(unknown):
+        yield _droppable(lake, table, "unknown", "rows of tracks that the registry does not know", unknown)
+
+
+def _check_tags(lake: Lake, spec: EncoderSpec, rows: pa.Table) -> Iterator[Finding]:
+    count = pc.sum(pc.invert(pc.equal(rows["tags_version"], spec.tags_version))).as_py() or 0
+    if count:
+        what = f"rows with tags of another tagger than {spec.tags_version}"
+        run = f"tonelake --encoder {spec.folder_or_name} index SOURCE"
+        yield Finding("version", lake.uri, embeddings_table(spec), count, what, run)
+
+
+def _check_active(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> Iterator[Finding]:
+    """Check that search finds active tracks only. A killed refresh leaves rows of others."""
+    inactive = registry["track_id"].filter(pc.not_equal(registry["state"], "active"))
+    stale = rows["track_id"].filter(is_in(rows["track_id"], inactive))
+    if len(stale):
+        what = f"rows of tracks that vanished or were removed, still found by search, such as {stale[0]}"
+        yield Finding("vanished", lake.uri, embeddings_table(spec), len(stale), what, "tonelake refresh")
+
+
+def _check_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> Iterator[Finding]:
+    counts = _count_coverage(lake, spec, registry, rows)
+    if counts.difference:
+        what = (
+            f"{counts.expected:,} expected, but {counts.embedded:,} embedded + {counts.quarantined:,} quarantined "
+            f"+ {counts.pending:,} pending"
+        )
+        yield Finding("coverage", lake.uri, embeddings_table(spec), abs(counts.difference), what, REPAIR)
+
+
+def _count_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> CoverageCounts:
     active = registry.filter(pc.equal(registry["state"], "active"))
     active = active.select(["track_id", "source_version"]).sort_by("track_id")
-    ours = rows.filter(pc.equal(rows["tags_version"], spec.tags_version))
-    ours = ours.filter(alike(ours, active))
-    quarantined = 0
-    if "quarantine" in lake.names():
-        held = _files(lake, "quarantine", where=f"feature_version = '{spec.feature_version}'")
-        held = held.filter(alike(held, active))
-        quarantined = len(held.filter(pc.invert(alike(held, ours))))
-    shards = range(0, len(active), SHARD_TRACKS)
-    pending = sum(len(plan(lake, spec, active.slice(start, SHARD_TRACKS)).pending) for start in shards)
-    return len(active), len(ours), quarantined, pending
+    embedded = rows.filter(pc.equal(rows["tags_version"], spec.tags_version))
+    embedded = embedded.filter(same_version(embedded, active))
+    quarantined_count = 0
+    if "quarantine" in lake.table_names():
+        quarantined = _read_files(lake, "quarantine", where=f"feature_version = '{spec.feature_version}'")
+        quarantined = quarantined.filter(same_version(quarantined, active))
+        quarantined_count = len(quarantined.filter(pc.invert(same_version(quarantined, embedded))))
+    shards = [active.slice(start, SHARD_TRACKS) for start in range(0, len(active), SHARD_TRACKS)]
+    pending_count = sum(len(make_plan(lake, spec, shard).pending) for shard in shards)
+    return CoverageCounts(len(active), len(embedded), quarantined_count, pending_count)
 
 
-def _coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> Found:
-    expected, embedded, quarantined, pending = _counted(lake, spec, registry, rows)
-    if expected != embedded + quarantined + pending:
-        what = f"{expected:,} expected, but {embedded:,} embedded + {quarantined:,} quarantined + {pending:,} pending"
-        count = abs(expected - embedded - quarantined - pending)
-        run = "tonelake maintain --mend"
-        yield Finding("coverage", lake.uri, embeddings_table(spec), count, what, run)
-    yield None
+def _check_complete(
+    lake: Lake, spec: EncoderSpec, rows: pa.Table, names: set[str], keep_windows: bool, advance: Advance
+) -> Iterator[Finding]:
+    """Check that embedded rows have their features, and their windows if these are kept.
 
-
-def _complete(lake: Lake, spec: EncoderSpec, rows: pa.Table, names: set[str], keep_windows: bool) -> Found:
-    """Features of every row of a current file, windows too where they are kept and none came from stored features.
-
-    A row of what the file used to be stays until it is replaced; another head of its backbone may have been quicker.
+    Rows that were computed from stored features have no windows. The row of an earlier file stays until it is
+    replaced, and by then another head of the same backbone may have replaced its features.
     """
-    due = [features_table(spec)] if spec.stores_features else []
-    due += [windows_table(spec)] if keep_windows and not spec.stores_features and windows_table(spec) in names else []
-    for table in due:
-        held = _files(lake, table) if table in names else rows.slice(0, 0)
-        without = rows["track_id"].filter(pc.invert(alike(rows, held)))
-        if len(without):
+    required = []
+    if spec.stores_features:
+        required.append(features_table(spec))
+    elif keep_windows and windows_table(spec) in names:
+        required.append(windows_table(spec))
+    for table in required:
+        stored = _read_files(lake, table) if table in names else rows.slice(0, 0)
+        missing = rows["track_id"].filter(pc.invert(same_version(rows, stored)))
+        if len(missing):
             what = f"embedded tracks without a row of the same file in {table}"
-            yield _finding(lake, embeddings_table(spec), "complete", what, without)
-        yield None
+            yield _droppable(lake, embeddings_table(spec), "complete", what, missing)
+        advance()
 
 
-def _vectors(lake: Lake, table: str, column: str, unit: bool) -> Found:
-    """Every vector is there and finite, and of norm 1 where `unit`."""
-    bad: list[str] = []
+def _check_vectors(lake: Lake, table: str, column: str, unit: bool, advance: Advance) -> Iterator[Finding]:
+    """Check that every vector is finite and, if `unit`, of norm 1."""
+    invalid: list[str] = []
     for batch in lake.table(table).to_batches(columns=["track_id", column], batch_size=BATCH_ROWS):
-        wrong = wrong_vectors(batch.column(column), unit)
-        bad += batch.column("track_id").filter(pa.array(wrong)).to_pylist()
-        yield None
-    if bad:
+        mask = is_invalid_vector(batch.column(column), unit)
+        invalid += batch.column("track_id").filter(pa.array(mask)).to_pylist()
+        advance()
+    if invalid:
         what = f"rows whose {column} is missing, not finite{' or not of norm 1' if unit else ''}"
-        yield _finding(lake, table, "vectors", what, pa.chunked_array([bad]))
+        yield _droppable(lake, table, "vectors", what, pa.chunked_array([invalid]))
 
 
-def wrong_vectors(column: pa.FixedSizeListArray, unit: bool) -> np.ndarray:
-    """bool [N]: null, not finite or, where `unit`, not of norm 1."""
-    width = column.type.list_size
-    numbers = pc.fill_null(column, pa.scalar([np.nan] * width, column.type)) if column.null_count else column
-    flat = numbers.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
-    with np.errstate(all="ignore"):
-        norms = np.linalg.norm(flat, axis=1)
-    return ~(np.abs(norms - 1) <= NORM_TOLERANCE) if unit else ~np.isfinite(norms)
+def _droppable(lake: Lake, table: str, check: str, what: str, tracks: pa.ChunkedArray) -> Finding:
+    """Return a finding whose rows can be dropped.
 
-
-def _finding(lake: Lake, table: str, check: str, what: str, tracks: pa.ChunkedArray) -> Finding:
-    """A finding whose rows can be dropped: their tracks are pending then, or were never asked for."""
-    ids = tracks.slice(0, TOLD_AT_MOST).to_pylist()
-    drop = tuple(among_each("track_id", ids))
-    told = f"{what}, such as {ids[0]}"
-    return Finding(
-        check, lake.uri, table, len(tracks), told, "tonelake maintain --mend, then tonelake index SOURCE", drop
-    )
+    Their tracks are pending then, or not registered at all.
+    """
+    ids = tracks.slice(0, MAX_DROPPED).to_pylist()
+    drop = tuple(in_clauses("track_id", ids))
+    run = f"{REPAIR}, then tonelake index SOURCE"
+    return Finding(check, lake.uri, table, len(tracks), f"{what}, such as {ids[0]}", run, drop)

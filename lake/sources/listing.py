@@ -1,4 +1,4 @@
-"""What a source holds: a folder, a file, an s3 prefix or a manifest -> rows of the track registry."""
+"""Listings of sources (folders, files, s3:// prefixes, manifests) as rows of the registry."""
 
 import logging
 import os
@@ -16,44 +16,49 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
-from lake.sources.manifest import MANIFEST_SUFFIXES, FileInfos, read_manifest
+from lake.sources.manifest import MANIFEST_SUFFIXES, FileInfoCache, read_manifest
 from lake.sources.path_policy import require_allowed_source
-from lake.storage.lake import file_system, require_reachable, what_to_check
+from lake.storage.lake import open_file_system, permission_hint, require_reachable
 from schemas.audio import AUDIO_SUFFIXES
-from schemas.errors import UserError, require_no_keys
+from schemas.errors import UserError, require_no_credentials
 from schemas.settings import S3Settings
 from schemas.tracks import TRACKS, local_path, source_version, track_id
 
 log = logging.getLogger(__name__)
 
-CHUNK_ROWS = 65_536
+_CHUNK_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`tracks` has the columns of TRACKS, one row a track, sorted by track_id; `skipped` counts other files.
+    """The contents of one or more sources.
 
-    `found` counts the tracks of each source, by its absolute name.
+    `tracks` has the columns of TRACKS, one row a track, sorted by track_id. `skipped` counts other files.
+    `track_counts` has the number of tracks of each source, by its absolute name.
     """
 
     tracks: pa.Table
     skipped: int
-    found: dict[str, int]
+    track_counts: dict[str, int]
 
 
 def list_sources(sources: list[str], s3: S3Settings, allowed: tuple[str, ...] = ()) -> Listing:
-    """Everything the sources hold. A track named twice is one row; UserError where a source cannot be read.
+    """List all tracks of the sources; a track that is listed twice is one row.
 
-    `allowed` are the places outside a manifest's folder that its lines may name: see `Settings.allow_outside`.
+    `allowed` are the locations outside a manifest's folder that its lines may name: see `Settings.allow_outside`.
+    Raises UserError if a source cannot be read, or if there are no tracks.
     """
-    found = joined([list_source(source, s3, allowed) for source in sources])
-    if not len(found.tracks):
-        raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {found.skipped} others")
-    return found
+    listing = merge_listings([list_source(source, s3, allowed) for source in sources])
+    if not len(listing.tracks):
+        raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {listing.skipped} others")
+    return listing
 
 
 def list_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> Listing:
-    """What one source holds, perhaps nothing; UserError where it cannot be read, or names what is not allowed."""
+    """List one source, which may be empty.
+
+    Raises UserError if it cannot be read, NotAllowed if it names a location that is not allowed.
+    """
     require_allowed_source(source, allowed)
     root, now = source_name(source), datetime.now(UTC)
     files = _file_system(root, s3)
@@ -62,23 +67,23 @@ def list_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> L
         rows = read_manifest(root, files, lambda uri: _file_system(uri, s3), allowed)
     else:
         rows = _list_audio(root, files, skipped)
-    about = {"source": root, "state": "active", "last_seen": now, "added_at": now}
+    common = {"source": root, "state": "active", "last_seen": now, "added_at": now}
     tables = [TRACKS.empty_table()]
-    while chunk := [row | about for row in islice(rows, CHUNK_ROWS)]:  # a million dicts would take gigabytes
+    while chunk := [row | common for row in islice(rows, _CHUNK_ROWS)]:  # a million dicts would take gigabytes
         tables.append(pa.Table.from_pylist(chunk, schema=TRACKS))
-    tracks = _one_row_a_track(pa.concat_tables(tables))
+    tracks = _merge_duplicates(pa.concat_tables(tables))
     return Listing(tracks, skipped["files"], {root: len(tracks)})
 
 
-def joined(listings: list[Listing]) -> Listing:
-    """Several listings as one."""
-    tracks = _one_row_a_track(pa.concat_tables([TRACKS.empty_table(), *(one.tracks for one in listings)]))
-    counts = {name: number for one in listings for name, number in one.found.items()}
-    return Listing(tracks, sum(one.skipped for one in listings), counts)
+def merge_listings(listings: list[Listing]) -> Listing:
+    """Join several listings into one."""
+    tracks = pa.concat_tables([TRACKS.empty_table(), *(listing.tracks for listing in listings)])
+    counts = {source: count for listing in listings for source, count in listing.track_counts.items()}
+    return Listing(_merge_duplicates(tracks), sum(listing.skipped for listing in listings), counts)
 
 
 def require_source(source: str, s3: S3Settings, allowed: tuple[str, ...]) -> str:
-    """The source's name; UserError where there is no such thing, or where file:// is off."""
+    """Return the source's absolute name. Raises UserError if it does not exist or is not allowed."""
     require_allowed_source(source, allowed)
     root = source_name(source)
     if not root.startswith("s3://") and not _file_system(root, s3).exists(root):
@@ -87,15 +92,18 @@ def require_source(source: str, s3: S3Settings, allowed: tuple[str, ...]) -> str
 
 
 def source_name(source: str) -> str:
-    """How a source is named everywhere: absolute, without a slash at its end; UserError where keys stand in it."""
-    require_no_keys(source)
+    """Return the absolute name of a source, without a slash at the end.
+
+    Raises UserError if it contains credentials or is another kind of address.
+    """
+    require_no_credentials(source)
     return source.rstrip("/") if source.startswith("s3://") else _absolute(source)
 
 
-def refreshed(tracks: pa.Table, s3: S3Settings) -> pa.Table:
-    """Registry rows with size and source_version as they are now."""
-    infos = FileInfos(lambda uri: _file_system(uri, s3))
-    rows = [row | infos.of(local_path(row["uri"])) for row in tracks.to_pylist()]
+def refresh_file_versions(tracks: pa.Table, s3: S3Settings) -> pa.Table:
+    """Return registry rows with the size and source_version that their files have now."""
+    infos = FileInfoCache(lambda uri: _file_system(uri, s3))
+    rows = [row | infos.look_up(local_path(row["uri"])) for row in tracks.to_pylist()]
     return pa.Table.from_pylist(rows, schema=TRACKS)
 
 
@@ -105,23 +113,26 @@ def _absolute(source: str) -> str:
     return str(Path(local_path(source)).expanduser().absolute())
 
 
-def _one_row_a_track(tracks: pa.Table) -> pa.Table:
-    """Sorted by track_id; only the tracks that are named twice become Python objects."""
+def _merge_duplicates(tracks: pa.Table) -> pa.Table:
+    """Sort by track_id and merge rows of one track.
+
+    Only the rows to merge become Python objects.
+    """
     tracks = tracks.sort_by("track_id").combine_chunks()
     ids = tracks["track_id"]
-    again = pc.equal(ids.slice(1), ids.slice(0, max(0, len(ids) - 1)))
-    if not pc.any(again, min_count=0).as_py():
+    repeats_previous = pc.equal(ids.slice(1), ids.slice(0, max(0, len(ids) - 1)))
+    if not pc.any(repeats_previous, min_count=0).as_py():
         return tracks
-    twice = pc.is_in(ids, ids.slice(1).filter(again).combine_chunks())
+    is_repeated = pc.is_in(ids, ids.slice(1).filter(repeats_previous).combine_chunks())
     rows: dict[str, dict[str, Any]] = {}
-    for row in tracks.filter(twice).to_pylist():
+    for row in tracks.filter(is_repeated).to_pylist():
         _add(rows, row)
     merged = pa.Table.from_pylist(list(rows.values()), schema=TRACKS)
-    return pa.concat_tables([tracks.filter(pc.invert(twice)), merged]).sort_by("track_id").combine_chunks()
+    return pa.concat_tables([tracks.filter(pc.invert(is_repeated)), merged]).sort_by("track_id").combine_chunks()
 
 
 def _add(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
-    """A track named by two sources is one row, with what either says of it; two files of one id are an error."""
+    """Add a row, or fill the existing row of its track. Raises UserError if two files have one track_id."""
     known = rows.setdefault(row["track_id"], row)
     if known["uri"] != row["uri"]:
         raise UserError(f"{known['uri']} and {row['uri']} have one track_id, {row['track_id']}: make ids unique")
@@ -131,7 +142,7 @@ def _add(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
 def _file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     if uri.startswith("s3://"):
         require_reachable(s3)
-    return file_system(uri, s3)
+    return open_file_system(uri, s3)
 
 
 def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -151,7 +162,7 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[st
                 continue
             yield _row(root, uri, info)
     except PermissionError as error:
-        raise UserError(f"cannot read the source {root}: {error}; {what_to_check(error)}") from error
+        raise UserError(f"cannot read the source {root}: {error}; {permission_hint(error)}") from error
     except FileNotFoundError as error:
         raise UserError(f"no such source: {root} ({error})") from error
     except BotoCoreError as error:
@@ -159,9 +170,12 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[st
 
 
 def _walk(root: str, files: fsspec.AbstractFileSystem) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Every file below a local folder, links followed, each folder once; None for a link to nothing."""
+    """Yield every file below a local folder with its info, None for a broken link.
+
+    Links are followed, and each folder is visited once.
+    """
     seen = {os.path.realpath(root)}
-    for folder, below, names in os.walk(root, followlinks=True, onerror=_not_listed):
+    for folder, below, names in os.walk(root, followlinks=True, onerror=_raise_unlisted):
         real = {name: os.path.realpath(os.path.join(folder, name)) for name in below}
         below[:] = sorted(name for name in below if real[name] not in seen)
         seen.update(real.values())
@@ -174,14 +188,14 @@ def _walk(root: str, files: fsspec.AbstractFileSystem) -> Iterator[tuple[str, di
                 yield path, None
 
 
-def _not_listed(error: OSError) -> None:
-    raise UserError(f"cannot list {error.filename}: {error.strerror}; its tracks would be missing without a word")
+def _raise_unlisted(error: OSError) -> None:
+    raise UserError(f"cannot list {error.filename}: {error.strerror}; without it its tracks would be missing")
 
 
 def _row(root: str, uri: str, info: dict[str, Any]) -> dict[str, Any]:
     try:
         uri.encode()
-    except UnicodeEncodeError:  # a name that is not UTF-8 travels percent-encoded
+    except UnicodeEncodeError:  # a name that is not UTF-8 is stored percent-encoded
         uri_text = Path(uri).as_uri()
     else:
         uri_text = uri

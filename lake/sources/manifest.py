@@ -1,4 +1,4 @@
-"""Manifests: .csv, .jsonl or .parquet with `uri` and optionally track_id and metadata -> registry rows."""
+"""Manifests, .csv, .jsonl or .parquet: lines of `uri`, track_id and metadata -> registry rows."""
 
 import csv
 import io
@@ -11,15 +11,15 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
-from lake.sources.path_policy import Bounds
+from lake.sources.path_policy import PathPolicy
 from schemas.errors import UserError
 from schemas.tracks import MISSING, local_path, source_version, track_id
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
-_TEXT = ("title", "artist", "album", "isrc", "available_from", "available_to")
+_TEXT_COLUMNS = ("title", "artist", "album", "isrc", "available_from", "available_to")
 FileInfo = tuple[str, int | None]  # source_version and size
-GONE: FileInfo = (MISSING, None)
-_KNOWN = {"uri", "track_id", "genres", "year", *_TEXT}
+MISSING_FILE: FileInfo = (MISSING, None)
+_KNOWN_COLUMNS = {"uri", "track_id", "genres", "year", *_TEXT_COLUMNS}
 
 
 def read_manifest(
@@ -28,27 +28,27 @@ def read_manifest(
     file_system: Callable[[str], fsspec.AbstractFileSystem],
     allowed: tuple[str, ...],
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the registry for the lines of a manifest, as they are read.
+    """Yield a registry row for each line of a manifest.
 
-    Relative uris start at the manifest's folder. A file that is named but not there is a row too: it will be
-    quarantined as unreadable, never dropped. UserError where the manifest is broken or names a track_id twice;
-    NotAllowed where it names a file neither below its folder nor in a place of `allowed`.
+    Relative uris start at the manifest's folder. A file that does not exist has a row too: it will be quarantined as
+    unreadable, never dropped. Raises UserError if the manifest is broken or names a track_id twice, NotAllowed if it
+    names a file that is neither below its folder nor in `allowed`.
     """
-    bounds, seen = Bounds(uri, allowed), set()
-    infos = FileInfos(file_system)
+    policy, seen = PathPolicy(uri, allowed), set()
+    infos = FileInfoCache(file_system)
     for number, line in enumerate(_full_lines(uri, files), start=1):
         try:
-            row = _row(uri, bounds, number, line)
+            row = _row(uri, policy, number, line)
         except (TypeError, AttributeError) as error:
             raise UserError(f"{uri}: line {number} has a value of the wrong kind: {error}") from error
         if row["track_id"] in seen:
             raise UserError(f"{uri}: line {number} names track_id {row['track_id']} a second time; make ids unique")
         seen.add(row["track_id"])
-        yield row | infos.of(row["uri"])
+        yield row | infos.look_up(row["uri"])
 
 
 def _full_lines(uri: str, files: fsspec.AbstractFileSystem) -> Iterator[dict[str, Any]]:
-    """Every line that says something; UserError where the manifest cannot be read."""
+    """Yield every line that has a value. Raises UserError if the manifest cannot be read."""
     number = 0
     try:
         with files.open(uri, "rb") as file:
@@ -59,9 +59,9 @@ def _full_lines(uri: str, files: fsspec.AbstractFileSystem) -> Iterator[dict[str
     except FileNotFoundError as error:
         raise UserError(f"no such manifest: {uri}") from error
     except (ValueError, csv.Error) as error:
-        where = "" if uri.endswith(".parquet") else f", line {number + 1}"
+        line_number = "" if uri.endswith(".parquet") else f", line {number + 1}"
         raise UserError(
-            f"cannot read the manifest {uri}{where}: {error}; was it cut? Nothing of it was taken"
+            f"cannot read the manifest {uri}{line_number}: {error}; was it cut? Nothing of it was used"
         ) from error
 
 
@@ -74,29 +74,30 @@ def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
             if line.strip():
                 row = json.loads(line)
                 if not isinstance(row, dict):
-                    raise ValueError(f"expected an object a line, found {line.strip()[:60]}")
+                    raise ValueError(f"expected one JSON object a line, not {line.strip()[:60]}")
                 yield row
     else:
         for row in csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True):
-            if None in row.values():  # a line that was cut would name another file, or none
-                raise ValueError(f"{sum(value is not None for value in row.values())} of {len(row)} columns are there")
+            if None in row.values():  # a cut line would name another file, or none
+                count = sum(value is not None for value in row.values())
+                raise ValueError(f"{count} of {len(row)} columns have a value")
             yield row
 
 
-def _row(manifest: str, bounds: Bounds, number: int, line: dict[str, Any]) -> dict[str, Any]:
+def _row(manifest: str, policy: PathPolicy, number: int, line: dict[str, Any]) -> dict[str, Any]:
     named = line.get("uri") or ""
     if not named:
         raise UserError(f"{manifest}: line {number} has no uri; every line needs the column uri")
     uri = _absolute(posixpath.dirname(manifest), local_path(named))
-    bounds.require(f"{manifest}: line {number}", named, uri)
-    given = "" if line.get("track_id") is None else str(line["track_id"])
+    policy.require(f"{manifest}: line {number}", named, uri)
+    named_id = "" if line.get("track_id") is None else str(line["track_id"])
     return {
-        "track_id": given or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
+        "track_id": named_id or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
         "uri": uri,
         "genres": _genres(line.get("genres")),
         "year": _year(line.get("year")),
         "extra": _extra(line),
-        **{column: str(line[column]) if line.get(column) else None for column in _TEXT},
+        **{column: str(line[column]) if line.get(column) else None for column in _TEXT_COLUMNS},
     }
 
 
@@ -109,7 +110,7 @@ def _absolute(folder: str, name: str) -> str:
     return uri
 
 
-def _genres(value: object) -> list[str] | None:
+def _genres(value: Any) -> list[str] | None:
     names = re.split(r"[;|]", value) if isinstance(value, str) else list(value or [])
     return [name.strip() for name in names if name and name.strip()] or None
 
@@ -120,28 +121,32 @@ def _year(value: object) -> int | None:
 
 
 def _extra(line: dict[str, Any]) -> str | None:
-    others = {name: value for name, value in line.items() if name and name not in _KNOWN and value not in (None, "")}
+    others = {name: value for name, value in line.items() if name and name not in _KNOWN_COLUMNS}
+    others = {name: value for name, value in others.items() if value not in (None, "")}
     return json.dumps(others, ensure_ascii=False, default=str) if others else None
 
 
-class FileInfos:
-    """Size and version of files, one listing a folder: a call a file would take hours in object storage."""
+class FileInfoCache:
+    """Versions and sizes of files, read by one listing a folder.
+
+    One request a file would take hours in object storage.
+    """
 
     def __init__(self, file_system: Callable[[str], fsspec.AbstractFileSystem]) -> None:
         self._file_system = file_system
         self._folders: dict[str, dict[str, FileInfo] | None] = {}
 
-    def of(self, uri: str) -> dict[str, Any]:
-        """Columns `source_version` and `size`; where nothing is found, "missing" and none."""
+    def look_up(self, uri: str) -> dict[str, Any]:
+        """Return the columns `source_version` and `size`: "missing" and None if there is no file."""
         folder, name = posixpath.split(uri)
         if folder not in self._folders:
             self._folders[folder] = self._list(folder)
-        listed = self._folders[folder]
-        version, size = self._look(uri) if listed is None else listed.get(name, GONE)
+        infos = self._folders[folder]
+        version, size = self._fetch_info(uri) if infos is None else infos.get(name, MISSING_FILE)
         return {"source_version": version, "size": size}
 
     def _list(self, folder: str) -> dict[str, FileInfo] | None:
-        """None where listing is not allowed; reading a file may be."""
+        """List a folder; return None if that is not allowed. Reading its files may be."""
         try:
             entries = self._file_system(folder).ls(folder, detail=True)
         except (FileNotFoundError, NotADirectoryError):
@@ -149,18 +154,18 @@ class FileInfos:
         except PermissionError:
             return None
         return {
-            posixpath.basename(entry["name"]): self._look(entry["name"]) if entry.get("islink") else _info(entry)
+            posixpath.basename(entry["name"]): self._fetch_info(entry["name"]) if entry.get("islink") else _info(entry)
             for entry in entries
             if entry.get("type") != "directory"
         }
 
-    def _look(self, uri: str) -> FileInfo:
+    def _fetch_info(self, uri: str) -> FileInfo:
         try:
             return _info(self._file_system(uri).info(uri))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            return GONE
+            return MISSING_FILE
 
 
 def _info(entry: dict[str, Any]) -> FileInfo:
-    """The little that is kept of what fsspec tells: folders of a million files stay in memory."""
+    """Keep two values of fsspec's info. Folders of a million files have to fit in memory."""
     return source_version(entry), entry["size"]

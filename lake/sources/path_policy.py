@@ -1,47 +1,53 @@
-"""Where the lines of a manifest may point: below its own folder, and where TONELAKE_ALLOW_OUTSIDE says.
+"""Which files a manifest may name: those below its folder or allowed by TONELAKE_ALLOW_OUTSIDE.
 
-A manifest is data that a stranger may have written: it must not make tonelake read what its reader never named.
+A stranger may have written the manifest: it must not make tonelake read files that the user did not name.
 """
 
 import os
 import posixpath
 
-from schemas.errors import NotAllowed, require_no_keys
+from schemas.errors import NotAllowed, require_no_credentials
 from schemas.tracks import local_path
 
 
-class Bounds:
-    """Of one manifest: its folder, and the folders, s3:// prefixes and file:// uris that are allowed besides."""
+class PathPolicy:
+    """The policy of one manifest.
+
+    Its own folder is allowed, and the `allowed` folders, s3:// prefixes and file:// uris.
+    """
 
     def __init__(self, manifest: str, allowed: tuple[str, ...]) -> None:
-        own = posixpath.dirname(manifest)
-        self._remote = [one for one in (own, *allowed) if one.startswith("s3://")]
-        self._local = [os.path.realpath(one) for one in (own, *allowed) if "://" not in one]
+        roots = (posixpath.dirname(manifest), *allowed)
+        self._remote = [root for root in roots if root.startswith("s3://")]
+        self._local = [os.path.realpath(root) for root in roots if "://" not in root]
         self._by_file_uri = _file_uris(allowed)
         self._folders: dict[str, str] = {}
 
     def require(self, line: str, named: str, uri: str) -> None:
-        """NotAllowed, which begins with `line`, where it names a place outside; `uri` is `named`, made absolute."""
+        """Raise NotAllowed if a line names a file outside; the message begins with `line`.
+
+        `named` is the text in the manifest, `uri` the same made absolute.
+        """
         if "\0" in named:
             raise NotAllowed(f"{line} names a file with a NUL in its name; correct the line")
-        require_no_keys(named)
+        require_no_credentials(named)
         scheme = named.split("://")[0] if "://" in named else ""
         if scheme not in ("", "s3", "file"):
             raise NotAllowed(f"{line} names {named}: tonelake reads files and s3:// only; fetch it and name the copy")
-        if scheme == "file" and not _is_below(self._real(uri), self._by_file_uri):
-            how = f"name it by its path, or set TONELAKE_ALLOW_OUTSIDE=file://{posixpath.dirname(uri)}"
-            raise NotAllowed(f"{line} names {named}, and file:// is off: {how}, or a folder above it")
-        if scheme != "file" and not self._holds(uri):
-            how = f"TONELAKE_ALLOW_OUTSIDE={self._place(uri)}, or a folder above it"
-            raise NotAllowed(f"{line} names {uri}, outside the manifest's folder; if that is meant, set {how}")
+        if scheme == "file" and not _is_below(self._resolve(uri), self._by_file_uri):
+            advice = f"name it by its path, or set TONELAKE_ALLOW_OUTSIDE=file://{posixpath.dirname(uri)}"
+            raise NotAllowed(f"{line} names {named}, and file:// is off: {advice}, or a folder above it")
+        if scheme != "file" and not self._is_allowed(uri):
+            setting = f"TONELAKE_ALLOW_OUTSIDE={self._folder_of(uri)}, or a folder above it"
+            raise NotAllowed(f"{line} names {uri}, outside the manifest's folder; if that is meant, set {setting}")
 
-    def _holds(self, uri: str) -> bool:
+    def _is_allowed(self, uri: str) -> bool:
         if uri.startswith("s3://"):
             return _is_below(uri, self._remote) and ".." not in uri.split("/")
-        return _is_below(self._real(uri), self._local)
+        return _is_below(self._resolve(uri), self._local)
 
-    def _real(self, path: str) -> str:
-        """The file itself, links followed; a folder's are followed once."""
+    def _resolve(self, path: str) -> str:
+        """Return the path with links resolved; each folder is resolved once."""
         folder, name = posixpath.split(path)
         if name in ("", ".", "..") or os.path.islink(path):
             return os.path.realpath(path)
@@ -49,12 +55,12 @@ class Bounds:
             self._folders[folder] = os.path.realpath(folder)
         return posixpath.join(self._folders[folder], name)
 
-    def _place(self, uri: str) -> str:
-        return posixpath.dirname(uri if uri.startswith("s3://") else self._real(uri))
+    def _folder_of(self, uri: str) -> str:
+        return posixpath.dirname(uri if uri.startswith("s3://") else self._resolve(uri))
 
 
 def require_allowed_source(source: str, allowed: tuple[str, ...]) -> None:
-    """NotAllowed for a source that is named by file:// where that is off."""
+    """Raise NotAllowed for a file:// source that the settings do not allow."""
     if source.startswith("file://") and not _is_below(os.path.realpath(local_path(source)), _file_uris(allowed)):
         path = local_path(source)
         raise NotAllowed(
@@ -63,9 +69,9 @@ def require_allowed_source(source: str, allowed: tuple[str, ...]) -> None:
 
 
 def _file_uris(allowed: tuple[str, ...]) -> list[str]:
-    """The folders that file:// may name; file:// alone is all of them."""
-    return [os.path.realpath(local_path(one) or "/") for one in allowed if one.startswith("file://")]
+    """Return the folders that file:// uris may name; "file://" alone allows all."""
+    return [os.path.realpath(local_path(uri) or "/") for uri in allowed if uri.startswith("file://")]
 
 
-def _is_below(place: str, roots: list[str]) -> bool:
-    return any(place == root or place.startswith(f"{root.rstrip('/')}/") for root in roots)
+def _is_below(path: str, roots: list[str]) -> bool:
+    return any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)

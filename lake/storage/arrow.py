@@ -1,4 +1,4 @@
-"""Whole columns compared and filled in: what joins of a million tracks are made of."""
+"""Operations on whole Arrow columns: comparisons, joins by key, replaced values."""
 
 from collections.abc import Iterable
 
@@ -6,70 +6,70 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Column = pa.ChunkedArray
+_LIST_SEPARATOR = "\x1f"  # ASCII's unit separator: no title or genre holds it
 
 
-def unlike(one: Column, other: Column) -> Column:
-    """Row by row: do the values differ? Two nulls are alike; a list of strings is compared as a whole."""
-    if pa.types.is_list(one.type):
-        one, other = pc.binary_join(one, "\x1f"), pc.binary_join(other, "\x1f")
-    empty = pc.and_(pc.is_null(one), pc.is_null(other))
-    return pc.invert(pc.or_(pc.fill_null(pc.equal(one, other), False), empty))
+def differs(column: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Compare two columns row by row; return booleans. Two nulls are equal, lists of strings compare as a whole."""
+    if pa.types.is_list(column.type):
+        column, other = pc.binary_join(column, _LIST_SEPARATOR), pc.binary_join(other, _LIST_SEPARATOR)
+    both_null = pc.and_(pc.is_null(column), pc.is_null(other))
+    return pc.invert(pc.or_(pc.fill_null(pc.equal(column, other), False), both_null))
 
 
-def any_unlike(one: pa.Table, other: pa.Table, names: tuple[str, ...]) -> Column:
-    """Row by row: does any of the named columns differ?"""
-    found = unlike(one[names[0]], other[names[0]])
+def any_differs(rows: pa.Table, others: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
+    """Tell for each row whether any of the named columns differs between the tables."""
+    result = differs(rows[names[0]], others[names[0]])
     for name in names[1:]:
-        found = pc.or_(found, unlike(one[name], other[name]))
-    return found
+        result = pc.or_(result, differs(rows[name], others[name]))
+    return result
 
 
-def filled(rows: pa.Table, others: pa.Table, names: tuple[str, ...]) -> pa.Table:
-    """`rows` with the named columns of `others`, row by row, where these are not null."""
+def coalesce_columns(rows: pa.Table, preferred: pa.Table, names: tuple[str, ...]) -> pa.Table:
+    """Replace named columns of `rows` by those of `preferred`, where these are not null."""
     for name in names:
-        said = pc.if_else(pc.is_valid(others[name]), others[name], rows[name])
-        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), said)
+        rows = with_column(rows, name, pc.if_else(pc.is_valid(preferred[name]), preferred[name], rows[name]))
     return rows
 
 
-def with_column(rows: pa.Table, name: str, values: Column | pa.Scalar) -> pa.Table:
-    """`rows` with another content of a column that it has."""
+def with_column(rows: pa.Table, name: str, values: pa.ChunkedArray | pa.Scalar) -> pa.Table:
+    """Return `rows` with other values in an existing column; a scalar fills all of it."""
     if isinstance(values, pa.Scalar):
         values = pa.repeat(values, len(rows))
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)
 
 
-def completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """`rows` in the form of a schema; columns that they lack are null."""
+def conform_to(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return `rows` with the columns and types of the schema; missing columns are null."""
     for field in schema:
         if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(len(rows), field.type))
     return rows.select(schema.names).cast(schema)
 
 
-def strings(values: Iterable[str | None]) -> Column:
-    """A column of them."""
+def string_column(values: Iterable[str | None]) -> pa.ChunkedArray:
+    """Return the values as a column of strings."""
     return pa.chunked_array([pa.array(list(values), pa.string())])
 
 
-def codes(column: Column) -> np.ndarray:
-    """A number for each distinct value [N], -1 for null."""
+def factorize(column: pa.ChunkedArray) -> np.ndarray:
+    """Return an integer code for each value, int64 [N]. Equal values have equal codes, null has -1."""
     indices = pc.dictionary_encode(column).combine_chunks().indices
-    return indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes: np.ndarray = indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
 
 
-def place_in(keys: Column, others: Column) -> Column:
-    """Where each key stands among the others; null where it does not."""
+def index_in(keys: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the row of each key in `others`; null if it is not there."""
     return pc.index_in(keys, others.combine_chunks())
 
 
-def alike(rows: pa.Table, others: pa.Table, column: str = "source_version") -> Column:
-    """For each row: have the others the same track with the same value of a column, by default of the same file?"""
-    place = place_in(rows["track_id"], others["track_id"])
-    return pc.fill_null(pc.equal(others[column].combine_chunks().take(place), rows[column]), False)
-
-
-def is_among(keys: Column, others: Column) -> Column:
-    """For each key: is it among the others?"""
+def is_in(keys: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Tell for each key whether `others` contains it."""
     return pc.is_in(keys, others.combine_chunks())
+
+
+def same_version(rows: pa.Table, others: pa.Table, column: str = "source_version") -> pa.ChunkedArray:
+    """Tell for each row whether `others` has its track_id with the same `column`."""
+    indices = index_in(rows["track_id"], others["track_id"])
+    return pc.fill_null(pc.equal(others[column].combine_chunks().take(indices), rows[column]), False)

@@ -1,4 +1,4 @@
-"""Literals and conditions for Lance's SQL filters, and rows chosen by any number of them."""
+"""Literals and conditions for Lance's SQL filters, and selections by any number of values."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,48 +8,52 @@ import pyarrow as pa
 
 from schemas.errors import UserError
 
-_QUOTED = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`""")
+_QUOTED_PARTS = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`""")
+_VALUES_PER_CLAUSE = 8192
 
 
-def quoted(text: str) -> str:
-    """A string literal."""
+def string_literal(text: str) -> str:
+    """Return the text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def among(column: str, values: Iterable[str]) -> str:
-    """True where the column holds one of the values."""
-    listed = ", ".join(map(quoted, values))
-    return f"{column} IN ({listed})" if listed else "false"
+def in_clause(column: str, values: Iterable[str]) -> str:
+    """Return a condition that is true where the column holds one of the values."""
+    literals = ", ".join(map(string_literal, values))
+    return f"{column} IN ({literals})" if literals else "false"
 
 
-def among_each(column: str, values: Sequence[str], at_once: int = 8192) -> Iterator[str]:
-    """The same for any number of values, so many of them at once: together they are true where `among` is."""
-    return (among(column, values[start : start + at_once]) for start in range(0, len(values), at_once))
+def in_clauses(column: str, values: Sequence[str], at_once: int = _VALUES_PER_CLAUSE) -> Iterator[str]:
+    """Yield conditions of at most `at_once` values; together they select what `in_clause` selects."""
+    return (in_clause(column, values[start : start + at_once]) for start in range(0, len(values), at_once))
 
 
-def rows_among(
+def select_in(
     table: lance.LanceDataset,
     column: str,
     values: Sequence[str],
     columns: list[str] | None = None,
-    also: str | None = None,
+    where: str | None = None,
 ) -> pa.Table:
-    """Rows whose column holds one of any number of values, and that pass `also`; all columns, or those asked for."""
-    chosen = list(among_each(column, values)) or ["false"]
-    filters = [f"({also}) AND {one}" for one in chosen] if also else chosen
-    return pa.concat_tables([table.to_table(columns=columns, filter=one) for one in filters])
+    """Return the rows whose column holds one of the values, and that pass `where`.
 
-
-def condition(where: str) -> str:
-    """A person's filter in brackets, to be joined with others; UserError where it would end before them.
-
-    Lance reads as much as makes sense: of "true) OR (true" and of "true) --" whatever follows would be no condition.
+    There may be any number of values. `columns` None returns all columns.
     """
-    depth, bare = 0, _QUOTED.sub("", where)
-    for character in bare:
+    clauses = list(in_clauses(column, values)) or ["false"]
+    filters = [f"({where}) AND {clause}" for clause in clauses] if where else clauses
+    return pa.concat_tables([table.to_table(columns=columns, filter=condition) for condition in filters])
+
+
+def validate_filter(where: str) -> str:
+    """Return a user's filter in brackets, to be joined with others. Raises UserError if it is not one condition.
+
+    Lance parses as much as makes sense: of "true) OR (true" and of "true) --" it would ignore the conditions behind.
+    """
+    depth, unquoted = 0, _QUOTED_PARTS.sub("", where)
+    for character in unquoted:
         depth += {"(": 1, ")": -1}.get(character, 0)
         if depth < 0:
             break
-    if depth or any(mark in bare for mark in ("'", '"', "`", "--", "/*", ";")):
+    if depth or any(mark in unquoted for mark in ("'", '"', "`", "--", "/*", ";")):
         raise UserError(f"the filter {where!r} is not one condition: close brackets and quotes, leave out comments")
     return f"({where})"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,79 +15,99 @@ import lance
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError
 
+from lake.storage.format import FORMAT, format_of, marker_name
 from schemas.errors import UserError
 from schemas.settings import S3Settings
-from schemas.tables import key_of
+from schemas.tables import key_column
 
-OUT_OF_REACH = (OSError, BotoCoreError, UserError)  # a disk or a store that fails; s3fs lets the second through
-STORAGE_VERSION = "2.1"  # of Lance's files: readers are upgraded before writers, never by surprise
-# Lance's words for a version that the store or the disk withholds; the class of its error is that of a damaged one.
-_WITHHELD = ("Generic S3 error", "necessary privileges", "valid authentication", "(os error")
+STORAGE_ERRORS = (OSError, BotoCoreError, UserError)  # a disk or a store fails; s3fs lets botocore's errors through
+STORAGE_VERSION: Final = "2.1"  # of Lance's files, pinned: readers are upgraded before writers
+# Lance raises one class of error for a damaged version and for a store or disk that fails; these mark the second.
+_TRANSIENT_ERRORS = ("Generic S3 error", "necessary privileges", "valid authentication", "(os error")
 _CORRUPT = ("corrupt file", "Invalid format", "decode Protobuf", "range was invalid")
 
 
 def require_reachable(s3: S3Settings) -> None:
-    """UserError at once where nothing answers at the endpoint: the patient retries are for a store that falters."""
+    """Check that the S3 endpoint accepts connections. Raises UserError at once if it does not.
+
+    Without this check a command would go through all the retries, which are meant for short failures.
+    """
     if not s3.endpoint_url:
         return
     endpoint = urlsplit(s3.endpoint_url)
     if endpoint.scheme in getproxies() and not proxy_bypass(endpoint.netloc):
-        return  # only the proxy can tell
+        return  # only the proxy knows
     try:
         port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
         socket.create_connection((endpoint.hostname or "", port), timeout=5).close()
     except (OSError, ValueError) as error:
-        told = f"no S3 store answers at {s3.endpoint_url} ({error})"
-        raise UserError(f"{told}: check AWS_ENDPOINT_URL, and run the same command when it is back") from error
+        raise UserError(
+            f"no S3 store answers at {s3.endpoint_url} ({error}): "
+            "check AWS_ENDPOINT_URL, and run the same command when it is back"
+        ) from error
 
 
-def file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
-    """The one that a local path or an s3:// address is on."""
+def open_file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
+    """Return the file system of a local path or an s3:// address."""
     return fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
 
 
-def _damage(uri: str, which: str) -> str:
-    return f"the table {uri} is damaged: {which} cannot be read; `tonelake doctor` says what is left and what mends it"
+def _damage_message(uri: str, version: str) -> str:
+    return f"the table {uri} is damaged: {version} cannot be read; run `tonelake doctor` to see how to repair it"
 
 
 @contextmanager
-def every_version(table: lance.LanceDataset) -> Iterator[None]:
-    """Damaged where what Lance does inside, which reads every version of the table, meets one that cannot be read."""
+def detect_corruption(table: lance.LanceDataset) -> Iterator[None]:
+    """Raise CorruptTableError if Lance finds an unreadable version inside the `with` block.
+
+    Wrap calls that read every version of the table, like its clean-up.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:
         if any(word in str(error) for word in _CORRUPT):
-            raise Damaged(_damage(table.uri, "an older version")) from error
+            raise CorruptTableError(_damage_message(table.uri, "an older version")) from error
         raise
 
 
-def one_part(name: str) -> str:
-    """A name that a lake's table gives, for a path below the lake; UserError where it leads elsewhere."""
+def validate_name(name: str) -> str:
+    """Return a name that is safe as one part of a path below the lake.
+
+    Raises UserError if it would lead elsewhere: names come from tables that others may have written.
+    """
     if not name or "/" in name or name in (".", ".."):
-        raise UserError(f"the lake names {name!r}, which is no place in it: tonelake never wrote that; leave it")
+        raise UserError(
+            f"the lake contains the name {name!r}, which leads out of it: tonelake did not write that; leave it alone"
+        )
     return name
 
 
-def what_to_check(error: PermissionError) -> str:
-    """What a person does about a refusal; of keys that were signed by a wrong clock a store says so."""
+def permission_hint(error: PermissionError) -> str:
+    """Return advice for a refused request. A store says "request time" if this machine's clock is wrong."""
     return "set this machine's clock" if "request time" in str(error) else "check its permissions and keys"
 
 
-class Damaged(UserError):
-    """A version of a table is there and cannot be read."""
+class CorruptTableError(UserError):
+    """A version of a table exists and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """Opens and creates the tables of one lake; holds no state but its address, and what it is pinned to."""
+    """The address of a lake, which opens and creates its tables.
+
+    `pins` are (table, Lance version) pairs: these tables are read as they were at that version.
+    """
 
     uri: str
     s3: S3Settings
-    pins: tuple[tuple[str, int], ...] = ()  # tables that are read as they were: name and Lance version
+    pins: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "Lake":
-        """The lake at `uri`, a local path or s3://bucket/prefix; nothing is read or made yet."""
+        """Return the lake at `uri`, a local path or s3://bucket/prefix; nothing is read or created.
+
+        Raises UserError if `uri` is a file or another kind of address, or if the S3 endpoint does not answer.
+        """
         if "://" not in uri:
             uri = str(Path(uri).expanduser().absolute())
             if Path(uri).is_file():
@@ -98,91 +119,130 @@ class Lake:
         return cls(uri.rstrip("/"), s3)
 
     @property
-    def options(self) -> dict[str, str] | None:
-        """Lance's storage options."""
+    def storage_options(self) -> dict[str, str] | None:
+        """Lance's storage options; None for a local lake."""
         return self.s3.lance_options() if self.uri.startswith("s3://") else None
 
-    def require_answer(self) -> None:
-        """UserError at once where the lake's store is away: before one waits for it a second time."""
+    def require_store(self) -> None:
+        """Check that the lake's S3 store answers. Raises UserError at once if it does not."""
         if self.uri.startswith("s3://"):
             require_reachable(self.s3)
 
-    def files(self) -> fsspec.AbstractFileSystem:
-        """The file system that the lake is on."""
-        return file_system(self.uri, self.s3)
+    def file_system(self) -> fsspec.AbstractFileSystem:
+        """Return the file system of the lake."""
+        return open_file_system(self.uri, self.s3)
 
-    def names(self) -> set[str]:
-        """Names of the tables there are."""
-        try:
-            entries = self.files().ls(self.uri, detail=False)
-        except FileNotFoundError as error:
-            if "bucket does not exist" in str(
-                error
-            ):  # the store's word for it; an empty prefix is only a lake to be made
-                raise UserError(f"there is no bucket for {self.uri}: make it, or check --lake") from error
-            return set()
-        except PermissionError as error:
-            raise UserError(f"cannot read the lake {self.uri}: {error}; {what_to_check(error)}") from error
+    def table_names(self) -> set[str]:
+        """Return the names of the tables. Raises UserError if a newer tonelake wrote the lake."""
+        entries = self._entries()
+        format_of(entries)
         stems = (posixpath.splitext(posixpath.basename(entry.rstrip("/"))) for entry in entries)
         return {name for name, suffix in stems if suffix == ".lance"}
 
-    def required_names(self) -> set[str]:
-        """As `names`, for readers: UserError where there is no lake."""
-        names = self.names()
+    def format(self) -> int | None:
+        """Return the format number, None if there is no table yet. Raises UserError if it is too new."""
+        return format_of(self._entries())
+
+    def require_current_format(self) -> None:
+        """Let writers in; a new lake gets its format number.
+
+        Raises UserError if the format is an older one.
+        """
+        number = self.format()
+        if number is None:
+            self.write_format()
+        elif number < FORMAT:
+            raise UserError(
+                f"{self.uri} was written by an earlier tonelake (format {number}): it can be read; stop every older "
+                "tonelake, then run `tonelake maintain` once to upgrade it (docs/upgrading.md)"
+            )
+
+    def write_format(self) -> None:
+        """Write the current format number; a migration does this last."""
+        files = self.file_system()
+        files.makedirs(self.uri, exist_ok=True)
+        files.pipe_file(f"{self.uri}/{marker_name(FORMAT)}", b"")
+
+    def _entries(self) -> list[str]:
+        """Return the paths in the lake's folder; none if there is no such folder."""
+        try:
+            return list(self.file_system().ls(self.uri, detail=False))
+        except FileNotFoundError as error:
+            if "bucket does not exist" in str(error):  # the store's words; an empty prefix is a lake to be made
+                raise UserError(f"there is no bucket for {self.uri}: make it, or check --lake") from error
+            return []
+        except PermissionError as error:
+            raise UserError(f"cannot read the lake {self.uri}: {error}; {permission_hint(error)}") from error
+
+    def require_table_names(self) -> set[str]:
+        """Return the names of the tables. Raises UserError if there is no lake."""
+        names = self.table_names()
         if "tracks" not in names:
             raise UserError(f"no lake at {self.uri}: run `tonelake index SOURCE` first, or name another with --lake")
         return names
 
-    def uri_of(self, name: str) -> str:
-        """Where the table `name` lies; plain LanceDB finds it there by that name."""
-        return f"{self.uri}/{one_part(name)}.lance"
+    def table_uri(self, name: str) -> str:
+        """Return the address of the table `name`; plain LanceDB finds it there by that name."""
+        return f"{self.uri}/{validate_name(name)}.lance"
 
-    def pinned(self, name: str, version: int) -> "Lake":
-        """The same lake for readers, with one table as it was at a Lance version."""
+    def has_version(self, name: str) -> bool:
+        """Tell whether the table has a version. A run killed while creating it leaves a folder without one."""
+        try:
+            files = self.file_system().ls(f"{self.table_uri(name)}/_versions", detail=False)
+        except FileNotFoundError:
+            return False
+        return any(file.endswith(".manifest") for file in files)
+
+    def pin(self, name: str, version: int) -> "Lake":
+        """Return the same lake for readers, with one table fixed at a Lance version."""
         return replace(self, pins=(*self.pins, (name, version)))
 
     def table(self, name: str) -> lance.LanceDataset:
-        """Opens a table that exists; Damaged where its newest version, or the one it is pinned to, cannot be read."""
-        uri, version = self.uri_of(name), dict(self.pins).get(name)
-        which = f"version {version}" if version else "the newest version"
+        """Open an existing table at its newest version, or at its pinned one.
+
+        Raises CorruptTableError if that version cannot be read, ValueError ("not found") if there is no table.
+        """
+        uri, version = self.table_uri(name), dict(self.pins).get(name)
+        damage = _damage_message(uri, f"version {version}" if version else "the newest version")
         try:
-            table = lance.dataset(uri, version=version, storage_options=self.options)
+            table = lance.dataset(uri, version=version, storage_options=self.storage_options)
         except ValueError as error:
-            if "not found" in str(error) and "Version not found" not in str(error):  # so it says of a file of zeros
+            # Lance says "Version not found" of a manifest of zeros: such a table is damaged, not missing.
+            if "not found" in str(error) and "Version not found" not in str(error):
                 raise
-            if any(word in str(error) for word in _WITHHELD):
+            if any(word in str(error) for word in _TRANSIENT_ERRORS):
                 raise OSError(str(error)) from error
-            raise Damaged(_damage(uri, which)) from error
+            raise CorruptTableError(damage) from error
         except BaseException as error:
-            if type(error).__name__ == "PanicException":  # Lance trusts the lengths that a manifest tells
-                raise Damaged(_damage(uri, which)) from error
+            if type(error).__name__ == "PanicException":  # Lance trusts the lengths in a manifest and panics
+                raise CorruptTableError(damage) from error
             raise
-        if not table.schema.names:  # what Lance makes of a file of zeros, as power cuts leave them: an empty table
-            raise Damaged(_damage(uri, which))
+        if not table.schema.names:  # Lance opens a file of zeros, as power cuts leave them, as an empty table
+            raise CorruptTableError(damage)
         return table
 
-    def ensure(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
-        """Opens a table, made empty first where there is none."""
+    def open_or_create(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
+        """Open a table; create it empty first if there is none."""
         try:
             return self.table(name)
-        except ValueError as error:  # also of a folder that a killed run left without a version
+        except ValueError as error:  # also for a folder without a version, which a killed run leaves
             if "not found" not in str(error):
                 raise
             try:
                 lance.write_dataset(
                     schema.empty_table(),
-                    self.uri_of(name),
-                    storage_options=self.options,
+                    self.table_uri(name),
+                    storage_options=self.storage_options,
                     data_storage_version=STORAGE_VERSION,
                 )
-            except OSError as other:
-                if "already exists" not in str(other):
+            except OSError as create_error:  # another run may have created it meanwhile
+                if "already exists" not in str(create_error):
                     raise
         return self.table(name)
 
     def upsert(self, name: str, schema: pa.Schema, rows: pa.Table) -> lance.LanceDataset:
-        """Writes whole rows by the key of the table, which is made where there is none; gives the table back."""
-        table = self.ensure(name, schema)
-        merge = table.merge_insert(key_of(schema)).when_matched_update_all().when_not_matched_insert_all()
+        """Insert rows, or replace those of the same key. Return the table; it is created if there is none."""
+        table = self.open_or_create(name, schema)
+        merge = table.merge_insert(key_column(schema)).when_matched_update_all().when_not_matched_insert_all()
         merge.execute(rows)
         return table

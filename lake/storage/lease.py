@@ -1,14 +1,16 @@
-"""One writer a table: a lease that lives beside the tables, on a local disk or in object storage.
+"""Leases: one writer a table. They are files beside the tables, on a local disk or in object storage.
 
-A lease is a file `_leases/{table}/{number}.json`; the highest number holds. Taking it means creating the next number,
-which the file system or the store grants to one comer alone. The number fences: a holder that was replaced finds a
-higher one before its next commit. No clock is compared between machines: a holder is dead when its process is gone
-on this host, or when its heartbeat stood still for a minute of the waiter's own time.
+A lease is a file `_leases/{name}/{number}.json`; the highest number holds it. A run takes a lease by creating the
+next number, which the file system or the store grants to one run only. The number is the fencing token: a holder that
+was replaced finds a higher one before its next commit. Clocks of two machines are never compared: a holder has expired
+if its process on this host is gone, or if its heartbeat did not move for LEASE_TIMEOUT_SECONDS of the waiter's own
+clock.
 
-Whoever writes into a lake holds a lease in it. Who removes files that no version names holds SWEEP first, and then
-every other lease: a writer takes its own and then looks whether a sweep is on, so that one of the two sees the other.
+Every writer holds a lease of its lake. A run that removes unreferenced files takes SWEEP first and then every other
+lease. A writer takes its own lease first and then checks SWEEP. So one of the two always sees the other.
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -17,22 +19,45 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 
-from lake.storage.lake import OUT_OF_REACH, Lake
+from lake.storage.lake import STORAGE_ERRORS, Lake
 from schemas.errors import UserError
 
-SWEEP = "sweep"
 HEARTBEAT_SECONDS = 5.0
-SILENCE_SECONDS = 60.0
+LEASE_TIMEOUT_SECONDS = 60.0
+_OLD_FILES = 8  # the number of earlier lease files that a new holder removes
+
+
+class LeaseName(StrEnum):
+    """The leases that are not named after an encoder's table. Their values are folder names in every lake."""
+
+    SWEEP = "sweep"  # the removal of unreferenced files
+    MAINTAIN = "maintain"  # a maintenance, in the main lake
+    PROMOTE = "promote"  # a promotion or rollback: its gate reads for minutes a snapshot that no tag keeps yet
+    FINGERPRINTS = "fingerprints"  # the computation of fingerprints
+    RELEASES = "releases"  # the table of releases
+    EVALUATIONS = "evaluations"  # the table of evaluations
+    PLAYLISTS = "playlists"  # an evaluation of playlist continuation
+
+
+def training_lease(folder: str) -> str:
+    """Return the name of the lease of the training that writes to `folder`."""
+    return f"train-{hashlib.sha256(folder.encode()).hexdigest()[:8]}"
+
+
+def export_lease(uri: str) -> str:
+    """Return the name of the lease of an export to `uri`. Of two exports to one destination one is refused."""
+    return f"export-{hashlib.sha256(uri.encode()).hexdigest()[:12]}"
 
 
 class LeaseLost(UserError):
-    """Another writer has taken over: nothing more may be committed by this one."""
+    """Another run has taken the lease: this one must not commit any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lease, as written in its file."""
+    """The holder of a lease, as written to the lease's file. `beat` counts its heartbeats."""
 
     run_id: str
     host: str
@@ -41,7 +66,7 @@ class Holder:
     released: bool = False
 
     def is_gone(self) -> bool:
-        """Released, or a process of this host that no longer runs."""
+        """Tell whether it released the lease or, on this host, its process has ended."""
         if self.released:
             return True
         if self.host != _this_host():
@@ -56,7 +81,7 @@ class Holder:
 
 
 def _this_host() -> str:
-    """Where a process number means something: containers may share a host name but not their processes."""
+    """Return the host's name and PID namespace. Containers may share a host name but not their processes."""
     try:
         return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
@@ -64,141 +89,166 @@ def _this_host() -> str:
 
 
 class Lease:
-    """Holds one table for one run, from `with` to its end. `check` before every commit."""
+    """A lease that one run holds inside the `with` block. Call `check` before every commit.
 
-    def __init__(self, lake: Lake, table: str, run_id: str, say: Callable[[str], None]) -> None:
+    `name` is a table or a `LeaseName`. `log` receives one line when the lease has to be waited for.
+    """
+
+    def __init__(
+        self, lake: Lake, name: str, run_id: str, log: Callable[[str], None], *, for_upgrade: bool = False
+    ) -> None:
         self._lake = lake
-        self._files = lake.files()
-        self._local = not lake.uri.startswith("s3://")
-        self._folder = f"{lake.uri}/_leases/{table}"
-        self._table = table
+        self._for_upgrade = for_upgrade  # only the upgrade itself writes into a lake of an older format
+        self._files = lake.file_system()
+        self._is_local = not lake.uri.startswith("s3://")
+        self._folder = f"{lake.uri}/_leases/{name}"
+        self._name = name
         self._holder = Holder(run_id, _this_host(), os.getpid())
-        self._say = say
+        self._log = log
         self._stop = threading.Event()
         self.number = 0
 
     def __enter__(self) -> "Lease":
-        while not self._take():
+        self._require_format()
+        while not self._try_to_take():
             pass
-        self._thread = threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name="lease-heartbeat", daemon=True)
         self._thread.start()
         try:
+            self._require_format()  # again: an upgrade may have ended while this one waited
             self._yield_to_sweep()
         except BaseException:
             self.__exit__()
             raise
         return self
 
+    def _require_format(self) -> None:
+        if not self._for_upgrade:
+            self._lake.require_current_format()
+
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        with suppress(*OUT_OF_REACH):  # what ended the run is to be told: this process is gone soon, and so its lease
-            self._lake.require_answer()
-            if self._highest() == self.number:
+        # A storage error here must not hide the error that ended the run; the lease ends with this process anyway.
+        with suppress(*STORAGE_ERRORS):
+            self._lake.require_store()
+            if self._highest_number() == self.number:
                 self._write(replace(self._holder, released=True))
 
     def check(self) -> None:
-        """Raises LeaseLost when a higher number has been taken."""
-        if self._highest() != self.number:
-            raise LeaseLost(f"another run took over the table {self._table}; run the same command again to finish")
+        """Make sure that this run still holds the lease. Raises LeaseLost if another one has taken it."""
+        if self._highest_number() != self.number:
+            raise LeaseLost(f"another run took over the table {self._name}; run the same command again to finish")
 
-    def holder(self) -> Holder | None:
-        """Who took the table last and has not released it, alive or not; this lease need not be held."""
-        highest = self._highest()
+    def current_holder(self) -> Holder | None:
+        """Return the last holder that did not release the lease, alive or not.
+
+        This object need not hold the lease.
+        """
+        highest = self._highest_number()
         holder = self._read(highest) if highest else None
         return None if holder is None or holder.released else holder
 
-    def _take(self) -> bool:
-        """One try; False when another comer was quicker. Waits for a silent holder; UserError names a living one."""
-        highest = self._highest()
+    def _try_to_take(self) -> bool:
+        """Try once; return False if another run was quicker. Wait for a silent holder.
+
+        Raises UserError, which names the holder, if the holder is alive.
+        """
+        highest = self._highest_number()
         if highest and not self._read(highest).is_gone():
-            self._wait_for_silence(highest)
+            self._wait_for_timeout(highest)
         self._files.makedirs(self._folder, exist_ok=True)
         if not self._create(highest + 1):
             return False
         self.number = highest + 1
-        for old in range(max(1, highest - 8), highest):  # the last holder's file stays, for whoever looks
+        for old in range(max(1, highest - _OLD_FILES), highest):  # the last holder's file stays, for other readers
             if self._files.exists(self._path(old)):
                 self._files.rm_file(self._path(old))
         return True
 
     def _yield_to_sweep(self) -> None:
-        """UserError while another run removes files that no version names: this one's are not named yet."""
-        if self._table == SWEEP:
+        """Raise UserError while another run sweeps. Files that this run writes are unreferenced until its commit."""
+        if self._name == LeaseName.SWEEP:
             return
-        sweep = Lease(self._lake, SWEEP, self._holder.run_id, self._say)
-        number = sweep._highest()
+        sweep = Lease(self._lake, LeaseName.SWEEP, self._holder.run_id, self._log)
+        number = sweep._highest_number()
         holder = sweep._read(number)
         if number and holder.run_id != self._holder.run_id and not holder.is_gone():
-            sweep._wait_for_silence(number)
+            sweep._wait_for_timeout(number)
 
-    def _wait_for_silence(self, number: int) -> None:
+    def _wait_for_timeout(self, number: int) -> None:
+        """Return once the holder of `number` has expired or was replaced. Raises UserError if it sends a heartbeat."""
         holder = self._read(number)
-        who = f"run {holder.run_id} (process {holder.pid} on {holder.host})"
-        self._say(f"{self._table} is held by {who}; waiting up to {SILENCE_SECONDS:.0f} s for a sign of life")
-        silent_until = time.monotonic() + SILENCE_SECONDS
-        while time.monotonic() < silent_until:
-            time.sleep(min(1.0, SILENCE_SECONDS / 10))
+        title = f"run {holder.run_id} (process {holder.pid} on {holder.host})"
+        self._log(f"{self._name} is held by {title}; waiting up to {LEASE_TIMEOUT_SECONDS:.0f} s for a heartbeat")
+        deadline = time.monotonic() + LEASE_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
             now = self._read(number)
-            if now.is_gone() or self._highest() != number:
+            if now.is_gone() or self._highest_number() != number:
                 return
             if now.beat != holder.beat:
-                raise UserError(f"{who} is writing {self._table}: wait for it to end, or stop it, then run this again")
+                raise UserError(
+                    f"{title} is writing {self._name}: wait for it to end, or stop it, then run this again"
+                )
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         holder = self._holder
         while not self._stop.wait(HEARTBEAT_SECONDS):
             holder = replace(holder, beat=holder.beat + 1)
             try:
                 self._write(holder)
-            except OUT_OF_REACH:  # the next beat tries again; a minute of them is what others wait for
+            except STORAGE_ERRORS:  # the next heartbeat tries again, well within LEASE_TIMEOUT_SECONDS
                 continue
 
     def _path(self, number: int) -> str:
         return f"{self._folder}/{number:012d}.json"
 
-    def _highest(self) -> int:
+    def _highest_number(self) -> int:
+        """Return the highest number that was taken, 0 if there is none."""
         try:
-            names = self._files.ls(self._folder, detail=False)
+            paths = self._files.ls(self._folder, detail=False)
         except FileNotFoundError:
             return 0
-        return max((int(name.rsplit("/", 1)[1][:-5]) for name in names if name.endswith(".json")), default=0)
+        return max((int(path.rsplit("/", 1)[1][:-5]) for path in paths if path.endswith(".json")), default=0)
 
     def _read(self, number: int) -> Holder:
         try:
             return Holder(**json.loads(self._files.cat_file(self._path(number))))
         except FileNotFoundError:
             return Holder("", "", 0, released=True)
-        except json.JSONDecodeError:  # made this instant, its text not yet written
+        except json.JSONDecodeError:  # created just now, the text is not written yet
             return Holder("just starting", "", 0)
 
     def _write(self, holder: Holder) -> None:
-        """The text of one's own lease; whole for every reader, on a local disk too."""
+        """Replace the text of this run's lease file in one step."""
         path, text = self._path(self.number), json.dumps(asdict(holder)).encode()
-        if self._local:
+        if self._is_local:
             self._files.pipe_file(f"{path}.new", text)
             os.replace(f"{path}.new", path)
         else:
             self._files.pipe_file(path, text)
 
     def _create(self, number: int) -> bool:
+        """Create the lease file of `number`; return False if another run has created it."""
         path, text = self._path(number), json.dumps(asdict(self._holder)).encode()
-        if self._local:
-            return _made(path, text)
+        if self._is_local:
+            return _create_local_file(path, text)
         try:
             self._files.pipe_file(path, text, mode="create")
-        except OSError:  # a store may word its refusal in its own way
+        except OSError:  # stores word a refused create differently
             if not self._files.exists(path):
                 raise
-            # A put whose answer was lost is put again, and refused then because of itself.
+            # If the answer to a put is lost, s3fs repeats the put, and the store refuses it because of the first.
             return self._read(number) == self._holder
         return True
 
 
-def _made(path: str, text: bytes) -> bool:
-    """Makes a local file, or says False: fsspec's own "create" looks first and writes then; "x" is one step.
+def _create_local_file(path: str, text: bytes) -> bool:
+    """Create a file in one step; return False if it exists.
 
-    On a full disk the file goes again: its next comer would take it for that of a holder who is just starting.
+    fsspec's own "create" checks first and writes then. If the disk is full the file is removed: the next run would
+    take an empty one for that of a starting holder.
     """
     try:
         with open(path, "xb") as file:
@@ -213,32 +263,37 @@ def _made(path: str, text: bytes) -> bool:
     return True
 
 
-def leases(lake: Lake) -> list[str]:
-    """What leases were ever taken on in this lake, sorted: names of tables and of whatever else has one writer."""
+def lease_names(lake: Lake) -> list[str]:
+    """Return the names of all leases that were ever taken in this lake, sorted."""
     try:
-        return sorted(
-            name.rstrip("/").rsplit("/", 1)[1] for name in lake.files().ls(f"{lake.uri}/_leases", detail=False)
-        )
+        paths = lake.file_system().ls(f"{lake.uri}/_leases", detail=False)
     except FileNotFoundError:
         return []
+    return sorted(path.rstrip("/").rsplit("/", 1)[1] for path in paths)
 
 
-def unreleased(lake: Lake) -> dict[str, Holder]:
-    """The last holder of each lease that was not given back: at work, or dead."""
-    holders = {name: Lease(lake, name, "", _quiet).holder() for name in leases(lake)}
+def unreleased_holders(lake: Lake) -> dict[str, Holder]:
+    """Return the last holder of each lease that was not released, by lease name.
+
+    Its process may be dead.
+    """
+    holders = {name: Lease(lake, name, "", _ignore).current_holder() for name in lease_names(lake)}
     return {name: holder for name, holder in holders.items() if holder}
 
 
-def dead(lake: Lake, held: dict[str, Holder]) -> dict[str, Holder]:
-    """Of unreleased leases those whose holder is gone: at once for processes of this host, else by their silence."""
-    silent = {name: holder for name, holder in held.items() if holder.is_gone() or holder.host != _this_host()}
-    patience = time.monotonic() + SILENCE_SECONDS
-    while any(not holder.is_gone() for holder in silent.values()) and time.monotonic() < patience:
-        time.sleep(min(1.0, SILENCE_SECONDS / 10))
-        now = unreleased(lake)
+def expired_holders(lake: Lake, holders: dict[str, Holder]) -> dict[str, Holder]:
+    """Return those of the unreleased `holders`, by lease name, that are gone.
+
+    A process of this host is checked at once. Holders on other hosts are watched for LEASE_TIMEOUT_SECONDS.
+    """
+    silent = {name: holder for name, holder in holders.items() if holder.is_gone() or holder.host != _this_host()}
+    deadline = time.monotonic() + LEASE_TIMEOUT_SECONDS
+    while any(not holder.is_gone() for holder in silent.values()) and time.monotonic() < deadline:
+        time.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
+        now = unreleased_holders(lake)
         silent = {name: holder for name, holder in silent.items() if now.get(name) == holder}
     return silent
 
 
-def _quiet(_: str) -> None:
-    """Of a lease that is only looked at there is nothing to say."""
+def _ignore(_: str) -> None:
+    """Log nothing: a lease that is only read is never waited for."""

@@ -1,9 +1,11 @@
-"""Each encoder beside the bare loop of its own net, in one run: on a GPU where there is one, else on one core.
+"""The speed of each encoder against the bare loop of its own net.
+
+Both run on a GPU if there is one, else on one core.
 
 python -m tests.benchmarks.encoders [NAME ...] [--seconds 5]
 
-Encoders whose weights cannot be fetched are measured by their small likenesses: what those tell is what the wrapper
-costs, not how fast the real network is. The bare loop holds its windows on the device and keeps its answers there.
+Encoders whose weights cannot be fetched are measured by their small versions: these show the cost of the wrapper, not
+the speed of the real network. The bare loop keeps its windows and its results on the device.
 """
 
 import argparse
@@ -18,42 +20,46 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from schemas.settings import Settings
-from tests.conformance.golden import load, signal
+from tests.conformance.golden import load_or_build_small, signal
 from tests.conformance.small import SMALL
-from workers.encoders.base.inference import batch_size, best_device
+from workers.devices import best_device
+from workers.encoders.base.inference import batch_size
 from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import ENCODERS
 
 
 def main() -> None:
-    """Loads, measures, prints."""
+    """Load the encoders, measure them and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[name for name in ENCODERS if not ENCODERS[name].unproven])
+    parser.add_argument("names", nargs="*", default=[name for name in ENCODERS if not ENCODERS[name].unpinned])
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     table = Table(
         Column("encoder", overflow="fold"), "weights", "window s", "windows/s", "x real time", "of its bare loop"
     )
     with tempfile.TemporaryDirectory() as folder:
-        for name in asked.names:
-            encoder = load(name, Settings().models, Path(folder))
+        for name in arguments.names:
+            encoder = load_or_build_small(name, Settings().models, Path(folder))
             spec = encoder.spec.backbone.windows
-            rate, share = measured(encoder, asked.seconds)
+            speed, fraction = measure(encoder, arguments.seconds)
             table.add_row(
                 name,
                 "random, small" if name in SMALL else "real",
                 f"{spec.window / spec.sample_rate:.1f}",
-                f"{rate:.1f}",
-                f"{rate * spec.hop / spec.sample_rate:,.0f}",
-                "" if share is None else f"{share:.2f}",
+                f"{speed:.1f}",
+                f"{speed * spec.hop / spec.sample_rate:,.0f}",
+                "" if fraction is None else f"{fraction:.2f}",
             )
     Console(width=100).print(table)
     print(f"on {torch.cuda.get_device_name() if torch.cuda.is_available() else 'one core'}, torch {torch.__version__}")
 
 
-def measured(encoder: Encoder, seconds: float) -> tuple[float, float | None]:
-    """Windows a second, and their share of the bare loop's; None for an encoder that is no torch net."""
+def measure(encoder: Encoder, seconds: float) -> tuple[float, float | None]:
+    """Return windows per second, and the fraction of the bare loop's.
+
+    The fraction is None for an encoder that is not a torch net.
+    """
     spec = encoder.spec.backbone.windows
     windows = np.tile(signal(spec.window, spec.sample_rate), (batch_size(best_device()) * 2, 1))
     net = getattr(encoder, "_net", None)
@@ -66,15 +72,18 @@ def measured(encoder: Encoder, seconds: float) -> tuple[float, float | None]:
         for batch in resident:
             net(batch)
 
-    # By turns, so that a noisy neighbour slows both.
-    both = (lambda: encoder.embed_windows(windows), bare)
-    turns = [[rate(work, len(windows), seconds / 3) for work in both] for _ in range(3)]
-    ours, theirs = (sorted(side)[1] for side in zip(*turns, strict=True))
-    return ours, ours / theirs
+    # In turns, so that other load on the machine slows both.
+    loops = (lambda: encoder.embed_windows(windows), bare)
+    turns = [[rate(work, len(windows), seconds / 3) for work in loops] for _ in range(3)]
+    wrapped_rate, bare_rate = (sorted(side)[1] for side in zip(*turns, strict=True))
+    return wrapped_rate, wrapped_rate / bare_rate
 
 
 def rate(work: Callable[[], object], windows: int, seconds: float) -> float:
-    """Windows a second of work repeated for that long; its first run, which warms up, is not counted."""
+    """Return windows per second of work that is repeated for `seconds`.
+
+    The first run warms up and does not count.
+    """
     work()
     synchronise()
     started, done = time.perf_counter(), 0
@@ -86,6 +95,7 @@ def rate(work: Callable[[], object], windows: int, seconds: float) -> float:
 
 
 def synchronise() -> None:
+    """Wait for the GPU, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

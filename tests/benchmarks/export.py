@@ -1,25 +1,25 @@
-"""`make bench`: an export of a release, beside reading the whole table and writing one Parquet file from memory.
+"""`make bench`: an export of a release, against writing the table as one Parquet file.
 
 python -m tests.benchmarks.export [--tracks 200000] [--dim 512]
 
-The plain way needs the memory of the whole catalogue, and knows neither parts nor checksums. Each runs in a process of
-its own, twice, the second time counts: by then the table is in the page cache for both.
+The plain way needs memory for the whole catalogue, and writes neither parts nor checksums. Each runs twice in a
+process of its own, and the second time counts: by then the table is in the page cache for both.
 """
 
 import argparse
 import tempfile
 
-from tests.benchmarks.similar import made_lake
-from tests.memory import run
+from tests.benchmarks.similar import make_lake
+from tests.memory import run_and_measure
 
-OURS = """
+EXPORT = """
 import shutil, sys, time
-from flows.export.export import ExportRequest, export
+from flows.export.export import ExportRequest, write_export
 from schemas.settings import Settings
 for _ in range(2):
     shutil.rmtree(sys.argv[2], ignore_errors=True)
     started = time.perf_counter()
-    export(ExportRequest(sys.argv[2]), Settings(lake=sys.argv[1]), lambda _: None)
+    write_export(ExportRequest(sys.argv[2]), Settings(lake=sys.argv[1]), lambda _: None)
 print(int(1000 * (time.perf_counter() - started)), peak())
 """
 PLAIN = """
@@ -31,24 +31,24 @@ for _ in range(2):
     pq.write_table(lance.dataset(table).to_table(), sys.argv[2], compression="zstd", row_group_size=1 << 15)
 print(int(1000 * (time.perf_counter() - started)), peak())
 """
-SINCE = OURS.replace("ExportRequest(sys.argv[2])", "ExportRequest(sys.argv[2], since=1)")
+SINCE = EXPORT.replace("ExportRequest(sys.argv[2])", "ExportRequest(sys.argv[2], since=1)")
 
 
 def main() -> None:
-    """Makes a lake, exports it all three ways and prints."""
+    """Make a lake, export it in all three ways and print the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=200_000)
     parser.add_argument("--dim", type=int, default=512)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = made_lake(f"{folder}/lake", asked.tracks, asked.dim)
-        ours, our_peak = run(OURS, home.uri, f"{folder}/export")
-        plain, plain_peak = run(PLAIN, home.uri, f"{folder}/plain.parquet")
-        nothing, _ = run(SINCE, home.uri, f"{folder}/since")
+        lake = make_lake(f"{folder}/lake", arguments.tracks, arguments.dim)
+        export, export_peak = run_and_measure(EXPORT, lake.uri, f"{folder}/export")
+        plain, plain_peak = run_and_measure(PLAIN, lake.uri, f"{folder}/plain.parquet")
+        increment, _ = run_and_measure(SINCE, lake.uri, f"{folder}/since")
     print(
-        f"{asked.tracks:,} tracks x {asked.dim}: export {ours / 1e3:.1f} s and {our_peak:,} MB, the plain way "
-        f"{plain / 1e3:.1f} s and {plain_peak:,} MB: {plain / ours:.0%} of its speed; an increment of nothing "
-        f"{nothing / 1e3:.1f} s"
+        f"{arguments.tracks:,} tracks x {arguments.dim}: export {export / 1e3:.1f} s and {export_peak:,} MB, "
+        f"the plain way {plain / 1e3:.1f} s and {plain_peak:,} MB: {plain / export:.0%} of its speed; "
+        f"an empty increment {increment / 1e3:.1f} s"
     )
 
 

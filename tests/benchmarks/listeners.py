@@ -1,10 +1,11 @@
-"""The figures of docs/recommend.md: SYNTHETIC listeners of the rendered catalogue, playlists continued from its lake.
+"""The figures of docs/recommend.md: playlists of SYNTHETIC listeners of the rendered catalogue.
 
 python -m tests.benchmarks.listeners FOLDER
 
 Renders 1,200 pieces of 10 s, 20 of each of 60 kinds, indexes them with the default encoder, draws 2,000 listeners and
-judges. A listener likes two to four kinds in unequal shares, plays one track in ten of any kind, and of each kind the
-same few tracks more often than others. They tell whether the code finds what was put in, and nothing of people.
+evaluates. A listener likes two to four kinds with unequal weights, plays one track in ten from any kind, and within a
+kind some tracks more often than others. The figures show whether the code recovers these tastes, and nothing about
+real people.
 """
 
 import sys
@@ -19,39 +20,39 @@ from lake.storage.lake import Lake
 from schemas.settings import S3Settings
 from workers.synthetic_music.demo.catalogue import render_catalogue
 
-LISTENERS, STRAY = 2000, 0.1
+LISTENERS, RANDOM_PLAYS = 2000, 0.1
 
 
 def main(folder: Path) -> None:
-    """What is there already is kept."""
+    """Render, index, draw the listeners and evaluate; existing files are kept."""
     manifest = render_catalogue(folder / "music", count=1200, seconds=10)
-    at = f"--lake={folder / 'lake'}"
-    _tonelake(at, "index", str(manifest))
+    lake_option = f"--lake={folder / 'lake'}"
+    _tonelake(lake_option, "index", str(manifest))
     plays = folder / "synthetic-listeners.csv"
-    pyarrow.csv.write_csv(synthetic(kinds_of(Lake.at(str(folder / "lake"), S3Settings()))), plays)
-    _tonelake(at, "playlists", "--interactions", str(plays))
+    pyarrow.csv.write_csv(draw_plays(tracks_by_kind(Lake.at(str(folder / "lake"), S3Settings()))), plays)
+    _tonelake(lake_option, "playlists", "--interactions", str(plays))
 
 
-def kinds_of(lake: Lake) -> dict[str, list[str]]:
-    """The track_ids of each kind, which the files are named by."""
-    found: dict[str, list[str]] = {}
+def tracks_by_kind(lake: Lake) -> dict[str, list[str]]:
+    """Return the track_ids of each kind; the file names contain the kind."""
+    tracks: dict[str, list[str]] = {}
     rows = lake.table("tracks").to_table(columns=["track_id", "uri"]).sort_by("uri").to_pylist()
     for row in rows:
-        found.setdefault(Path(row["uri"]).stem.split("-", 1)[1], []).append(row["track_id"])
-    return found
+        tracks.setdefault(Path(row["uri"]).stem.split("-", 1)[1], []).append(row["track_id"])
+    return tracks
 
 
-def synthetic(kinds: dict[str, list[str]]) -> pa.Table:
-    """Made-up plays: user_id, track_id and timestamp."""
+def draw_plays(kinds: dict[str, list[str]]) -> pa.Table:
+    """Return synthetic plays: user_id, track_id and timestamp."""
     rng, names = np.random.default_rng(0), sorted(kinds)
-    liking = {name: 1 / np.sqrt(1 + rng.permutation(len(kinds[name]))) for name in names}
+    track_weights = {name: 1 / np.sqrt(1 + rng.permutation(len(kinds[name]))) for name in names}
     rows = []
     for user in range(LISTENERS):
         liked = rng.choice(len(names), rng.integers(2, 5), replace=False)
-        shares = rng.dirichlet(np.full(len(liked), 2.0))
+        weights = rng.dirichlet(np.full(len(liked), 2.0))
         for time in range(rng.integers(10, 45)):
-            name = names[rng.integers(len(names)) if rng.random() < STRAY else rng.choice(liked, p=shares)]
-            track = rng.choice(kinds[name], p=liking[name] / liking[name].sum())
+            name = names[rng.integers(len(names)) if rng.random() < RANDOM_PLAYS else rng.choice(liked, p=weights)]
+            track = rng.choice(kinds[name], p=track_weights[name] / track_weights[name].sum())
             rows.append({"user_id": f"u{user:04}", "track_id": str(track), "timestamp": time})
     return pa.Table.from_pylist(rows)
 

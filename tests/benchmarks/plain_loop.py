@@ -1,4 +1,4 @@
-"""The plain loop that tonelake is measured against: one process, one track after the other, nothing written."""
+"""The plain loop for comparison: one process, track after track, nothing written."""
 
 import sys
 import time
@@ -12,17 +12,17 @@ SAMPLE = 24
 
 
 def main(music: Path) -> None:
-    """Prints seconds a track over a sample spread over the folder."""
+    """Print seconds per track over a sample of the folder."""
     settings = Settings()
     entry = ENCODERS[settings.encoder]
-    entry.prepare(settings.models)
+    entry.fetch_weights(settings.models)
     encoder = load_encoder(entry.spec, settings.models)
     files = sorted(path for path in music.iterdir() if path.suffix != ".csv")
     chosen = files[:: max(1, len(files) // SAMPLE)][:SAMPLE]
     started = time.perf_counter()
     for path in chosen:
-        (row,) = embed_track({"track_id": path.name, "uri": str(path), "source_version": ""}, [encoder], settings)
-        assert row["outcome"] == "embedded", row
+        (outcome,) = embed_track({"track_id": path.name, "uri": str(path), "source_version": ""}, [encoder], settings)
+        assert outcome.outcome == "embedded", outcome
     print((time.perf_counter() - started) / len(chosen))
 
 

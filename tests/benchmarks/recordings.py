@@ -1,6 +1,6 @@
-"""Real recordings with labels, out of Debian packages: to judge by, never to train on.
+"""Labelled real recordings from Debian packages: for evaluation, never for training.
 
-manifest = recordings(Path("recordings"))
+manifest = fetch_recordings(Path("recordings"))
 
 26 single instruments of gcompris (each file is named after its instrument), the music of Wesnoth and the songs of
 Muldjord (genres in the files' tags).
@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import mutagen
-
-from workers.synthetic_music.corpus.soundfonts import POOL, check, files_of
-from workers.weights.cache import download
+from workers.audio.metadata import read_tags
+from workers.synthetic_music.corpus.soundfonts import POOL, read_package, verify_sha256
+from workers.weights.sources import download
 
 PACKAGES = (
     (
@@ -41,8 +40,8 @@ NAMES = {
 GENRES = {"Romantic Classical": ("classical", "orchestral"), "Death Metal": ("death metal",)}
 
 
-def recordings(folder: Path) -> Path:
-    """A manifest of what the packages hold, fetched where it is not there yet."""
+def fetch_recordings(folder: Path) -> Path:
+    """Return a manifest of the recordings; missing packages are downloaded."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.jsonl"
     if not manifest.exists():
@@ -50,7 +49,7 @@ def recordings(folder: Path) -> Path:
             package = folder / PurePosixPath(address).name
             if not package.exists():
                 download(f"{POOL}/{address}", package)
-            _unpack(check(package, digest), folder)
+            _unpack(verify_sha256(package, digest), folder)
         lines = [json.dumps(row) for row in _rows(folder)]
         manifest.write_text("\n".join(lines) + "\n")
     return manifest
@@ -63,19 +62,20 @@ def _rows(folder: Path) -> Iterator[dict[str, object]]:
             plain = name.replace("_", " ")
             yield {"uri": path.name, "track_id": path.stem, "split": "test", "tags": [NAMES.get(plain, plain)]}
             continue
-        genres = (mutagen.File(path).tags or {}).get("genre", [])
+        with path.open("rb") as file:
+            genres = read_tags(file).genres
         if tags := [tag for genre in genres for tag in GENRES.get(genre, ())]:
             yield {"uri": path.name, "track_id": path.stem, "split": "test", "tags": tags}
 
 
 def _unpack(package: Path, folder: Path) -> None:
-    """Every recording of the package as SOURCE-NAME.ogg; stems and jingles are left."""
+    """Write every recording of the package as SOURCE-NAME.ogg, except stems and jingles."""
     with package.open("rb") as file:
-        for name, content in files_of(file):
-            _keep(PurePosixPath(name), content, folder)
+        for name, content in read_package(file):
+            _write_recording(PurePosixPath(name), content, folder)
 
 
-def _keep(path: PurePosixPath, content: IO[bytes], folder: Path) -> None:
+def _write_recording(path: PurePosixPath, content: IO[bytes], folder: Path) -> None:
     if path.name == INSTRUMENTS:
         for name, sound in _resources(content.read()):
             if name.endswith(".ogg"):
@@ -87,26 +87,27 @@ def _keep(path: PurePosixPath, content: IO[bytes], folder: Path) -> None:
 
 
 def _resources(bundle: bytes) -> Iterator[tuple[str, bytes]]:
-    """The files of a Qt resource bundle that are stored as they are, by name.
+    """Yield the name and content of the uncompressed files of a Qt resource bundle.
 
-    Source: the format as Qt's documentation of rcc and its reader have it: a tree of 14 or, from version 2, 22 bytes
-    a node; names in UTF-16; each file's content after its length, all big-endian.
+    Source: Qt's documentation of rcc and its reader. The format is a tree with nodes of 14 bytes, or 22 from version
+    2; names in UTF-16; each file's content after its length; all numbers big-endian.
     """
     version, tree, data, names = struct.unpack(">4I", bundle[4:20])
     size = 22 if version >= 2 else 14
 
     def walk(node: int) -> Iterator[tuple[str, bytes]]:
         start = tree + node * size
-        at, flags = struct.unpack_from(">IH", bundle, start)
+        name_offset, flags = struct.unpack_from(">IH", bundle, start)
         if flags & 2:
             count, first = struct.unpack_from(">II", bundle, start + 6)
             for child in range(first, first + count):
                 yield from walk(child)
         elif not flags & 1:
-            length = struct.unpack_from(">H", bundle, names + at)[0]
-            name = bundle[names + at + 6 : names + at + 6 + 2 * length].decode("utf-16-be")
-            place = data + struct.unpack_from(">I", bundle, start + 10)[0]
-            count = struct.unpack_from(">I", bundle, place)[0]
-            yield name, bundle[place + 4 : place + 4 + count]
+            length = struct.unpack_from(">H", bundle, names + name_offset)[0]
+            name_start = names + name_offset + 6
+            name = bundle[name_start : name_start + 2 * length].decode("utf-16-be")
+            content_start = data + struct.unpack_from(">I", bundle, start + 10)[0]
+            count = struct.unpack_from(">I", bundle, content_start)[0]
+            yield name, bundle[content_start + 4 : content_start + 4 + count]
 
     yield from walk(0)

@@ -1,10 +1,10 @@
-"""`make bench`: tonelake beside a plain loop and the ideal for this machine, in one run over the same tracks.
+"""`make bench`: tonelake against a plain loop and the ideal for this machine.
 
 python -m tests.benchmarks.throughput [--tracks 300] [--seconds 60]
 
-The plain loop decodes and encodes a sample of the tracks, one after the other in one process with one thread, before
-and after tonelake's run. The ideal is that loop on every core at once, without any cost of sharing. On the way every
-process under tonelake is watched for its memory and the lake for its first commit.
+The plain loop decodes and embeds a sample of the tracks, one after the other in one process with one thread, before
+and after tonelake's run. The ideal is that loop on every core at once, without any overhead. During the run, the
+memory of all of tonelake's processes and the first commit to the lake are recorded.
 """
 
 import argparse
@@ -38,8 +38,8 @@ for name in sys.argv[1:]:
 
 
 @dataclass(slots=True)
-class Watched:
-    """What was seen of one run of the command line."""
+class RunMeasurement:
+    """Measurements of one run of the command line."""
 
     report: dict
     wall: float
@@ -48,42 +48,42 @@ class Watched:
 
 
 def main() -> None:
-    """Renders, runs and prints."""
+    """Render, run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=60)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        music = render_catalogue(Path(folder) / "music", asked.tracks, seconds=asked.seconds).parent
-        one = render_catalogue(Path(folder) / "one", 1, seconds=2).parent
-        starts = [index(one, Path(folder) / f"lake{number}").wall for number in range(3)]
-        before = plain_loop(music)
-        run = index(music, Path(folder) / "lake")
-        after = plain_loop(music)
-        show(asked, (before + after) / 2, sorted(starts)[1], run)
-        show_search(Path(folder) / "lake")
+        music = render_catalogue(Path(folder) / "music", arguments.tracks, seconds=arguments.seconds).parent
+        single = render_catalogue(Path(folder) / "single", 1, seconds=2).parent
+        starts = [run_index(single, Path(folder) / f"lake{number}").wall for number in range(3)]
+        before = time_plain_loop(music)
+        run = run_index(music, Path(folder) / "lake")
+        after = time_plain_loop(music)
+        print_table(arguments, (before + after) / 2, sorted(starts)[1], run)
+        print_search_time(Path(folder) / "lake")
 
 
-def plain_loop(music: Path) -> float:
-    """Seconds a track of the plain loop, start-up left out."""
+def time_plain_loop(music: Path) -> float:
+    """Return seconds per track of the plain loop, without start-up."""
     environ = environment(OMP_NUM_THREADS="1")
     command = [sys.executable, "-m", "tests.benchmarks.plain_loop", str(music)]
     result = subprocess.run(command, check=True, capture_output=True, text=True, env=environ, cwd=ROOT)
     return float(result.stdout.split()[-1])
 
 
-def index(music: Path, lake: Path) -> Watched:
-    """One run of `tonelake index`."""
+def run_index(music: Path, lake: Path) -> RunMeasurement:
+    """Run `tonelake index` and measure it."""
     started = time.perf_counter()
     command = [*COMMAND, "--lake", str(lake), "--json", "index", str(music)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(), cwd=ROOT)
-    seen = {"peak": 0, "commit": None}
+    observed = {"peak": 0, "commit": None}
 
     def watch() -> None:
         while process.poll() is None:
-            seen["peak"] = max(seen["peak"], memory(process.pid))
-            if seen["commit"] is None and committed(lake):
-                seen["commit"] = time.perf_counter() - started
+            observed["peak"] = max(observed["peak"], measure_memory(process.pid))
+            if observed["commit"] is None and has_commit(lake):
+                observed["commit"] = time.perf_counter() - started
             time.sleep(0.5)
 
     watcher = threading.Thread(target=watch)
@@ -92,11 +92,11 @@ def index(music: Path, lake: Path) -> Watched:
     wall = time.perf_counter() - started
     watcher.join()
     assert process.returncode == 0, output
-    return Watched(json.loads(output), wall, seen["peak"], seen["commit"])
+    return RunMeasurement(json.loads(output), wall, observed["peak"], observed["commit"])
 
 
-def memory(pid: int) -> int:
-    """Bytes of a process and all below it, shared pages counted once (PSS)."""
+def measure_memory(pid: int) -> int:
+    """Return the bytes of a process and its children, shared pages counted once (PSS)."""
     total = 0
     try:
         family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -110,27 +110,29 @@ def memory(pid: int) -> int:
     return total
 
 
-def committed(lake: Path) -> bool:
-    """Does plain Lance see an embedded track?"""
+def has_commit(lake: Path) -> bool:
+    """Return whether plain Lance sees an embedded track."""
     try:
         return any(lance.dataset(str(path)).count_rows() for path in lake.glob("embeddings__*.lance"))
-    except (OSError, ValueError):  # a table is being made this instant
+    except (OSError, ValueError):  # a table is being created
         return False
 
 
-def show(asked: argparse.Namespace, loop: float, start: float, run: Watched) -> None:
-    """The table, and what bounds it."""
+def print_table(arguments: argparse.Namespace, loop: float, start: float, run: RunMeasurement) -> None:
+    """Print the table, and what limits the speed."""
     cores = len(os.sched_getaffinity(0))
-    ours = (run.wall - start) / asked.tracks
-    table = Table("", "tracks/s", "x real time", "of the ideal", title=f"{asked.tracks} tracks of {asked.seconds} s")
+    after_start = (run.wall - start) / arguments.tracks
+    table = Table(
+        "", "tracks/s", "x real time", "of the ideal", title=f"{arguments.tracks} tracks of {arguments.seconds} s"
+    )
     for name, seconds in (
         ("plain loop, one process", loop),
         (f"ideal, {cores} cores", loop / cores),
-        ("tonelake after start-up", ours),
-        ("tonelake, start-up included", run.wall / asked.tracks),
+        ("tonelake after start-up", after_start),
+        ("tonelake, start-up included", run.wall / arguments.tracks),
     ):
-        share = loop / cores / seconds
-        table.add_row(name, f"{1 / seconds:.2f}", f"{asked.seconds / seconds:.0f}", f"{share:.2f}")
+        fraction = loop / cores / seconds
+        table.add_row(name, f"{1 / seconds:.2f}", f"{arguments.seconds / seconds:.0f}", f"{fraction:.2f}")
     console = Console(width=110)
     console.print(f"{platform.processor() or platform.machine()}, {cores} cores, Python {platform.python_version()}")
     console.print(table)
@@ -142,8 +144,8 @@ def show(asked: argparse.Namespace, loop: float, start: float, run: Watched) -> 
     console.print("Bound by the encoder's matrix products on the CPU: decoding is about a tenth of the plain loop.")
 
 
-def show_search(lake: Path) -> None:
-    """Seconds from process start to an answer, and what of it is imports."""
+def print_search_time(lake: Path) -> None:
+    """Print the seconds from process start to an answer, and the part of imports."""
     command = [*COMMAND, "--lake", str(lake), "--json", "search", "slow jazz with a muted trumpet"]
     times = []
     for _ in range(3):

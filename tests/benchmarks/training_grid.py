@@ -1,11 +1,11 @@
-"""Frameworks, text towers and text representations beside each other, by several seeds, on cached features.
+"""A comparison of frameworks, text towers and text representations over several seeds.
 
 python -m tests.benchmarks.training_grid MANIFEST [--encoder musicnn] [--seeds 3] [--work FOLDER] [--epochs 50]
 
 Source: the grid of S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023). Features are indexed
-once into the lake of TONELAKE_LAKE; each training is of one core, without Ray. What a run found is kept in the work
-folder, so that a broken grid goes on where it was. Intervals are of 95 %, over resampled queries or clips of the
-test split, of the mean over seeds; "±" is the deviation from seed to seed.
+once into the lake of TONELAKE_LAKE; each training uses one core, without Ray. The predictions of each run are kept in
+the work folder, so that an interrupted grid can be resumed. Intervals are 95 % intervals of the mean over seeds, over
+resampled queries or clips of the test split; "±" is the deviation between seeds.
 """
 
 import argparse
@@ -21,16 +21,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from flows.console.progress import track
-from flows.training.dataset import Material, TextVectors, features_of, training_data
+from flows.console.progress import with_progress
+from flows.training.dataset import TextVectors, TrainingSet, load_features, training_data
 from schemas.settings import Settings
-from schemas.training import REPRESENTATIONS, TEXTS, Cell
-from workers.encoders.joint.net import joint_of
-from workers.encoders.joint.text_tower import JointTexts, TagsInTexts
-from workers.evaluation.predictions import Items, from_table
-from workers.evaluation.scoring import measure
-from workers.joint.held_out_evaluation import proven
-from workers.joint.train import train_here
+from schemas.training import REPRESENTATIONS, TEXTS, TrainingConfig
+from workers.encoders.joint.net import build_joint
+from workers.encoders.joint.text_tower import JointTextTower, TagTextTower
+from workers.evaluation.predictions import Predictions, from_table
+from workers.evaluation.scoring import compute_metrics
+from workers.joint.held_out_evaluation import evaluate_held_out
+from workers.joint.train import train_locally
 from workers.metrics.bootstrap import interval, resamples
 
 RESAMPLES = 300
@@ -44,73 +44,80 @@ COLUMNS = (
 
 
 def main() -> None:
-    """Trains what is missing, and prints the table as Markdown."""
+    """Train the missing configurations and print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest")
     parser.add_argument("--encoder", default="musicnn")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--work", type=Path, default=Path("grid"))
-    asked = parser.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
     settings = Settings()
-    material = features_of(asked.manifest, asked.encoder, settings)
-    readers = {text: TextVectors(text, settings.models, asked.work / f"texts-{text}.npz") for text in TEXTS}
-    usual = Cell(encoder=asked.encoder, epochs=asked.epochs)
-    runs = [replace(cell, seed=seed) for cell in cells(usual) for seed in range(asked.seeds)]
-    found: dict[str, list[dict[str, Items]]] = {}
-    for cell in track(runs, f"training {len(runs)} times"):
-        found.setdefault(cell.name, []).append(items_of(cell, material, readers[cell.text], asked.work, settings))
-    print(table(found, {name: len(split) for name, split in material.splits.items()}))
+    training_set = load_features(arguments.manifest, arguments.encoder, settings)
+    readers = {text: TextVectors(text, settings.models, arguments.work / f"texts-{text}.npz") for text in TEXTS}
+    base = TrainingConfig(encoder=arguments.encoder, epochs=arguments.epochs)
+    runs = [replace(config, seed=seed) for config in grid(base) for seed in range(arguments.seeds)]
+    results: dict[str, list[dict[str, Predictions]]] = {}
+    for config in with_progress(runs, f"training {len(runs)} times"):
+        predictions = load_or_train(config, training_set, readers[config.text], arguments.work, settings)
+        results.setdefault(config.name, []).append(predictions)
+    print(format_table(results, {name: len(split) for name, split in training_set.splits.items()}))
 
 
-def cells(usual: Cell) -> Iterator[Cell]:
-    """The grid: a classifier, and what reads texts; sentences in BERT's case also in the clips' own words."""
-    yield replace(usual, framework="classification")
+def grid(base: TrainingConfig) -> Iterator[TrainingConfig]:
+    """Yield the grid: a classifier, then every framework that reads texts.
+
+    With BERT, sentences are also the clips' captions.
+    """
+    yield replace(base, framework="classification")
     for framework in ("triplet", "contrastive"):
         for text, representation in product(TEXTS, REPRESENTATIONS):
-            yield replace(usual, framework=framework, text=text, representation=representation)
-        yield replace(usual, framework=framework, text="bert", representation="sentence", own_sentences=True)
+            yield replace(base, framework=framework, text=text, representation=representation)
+        yield replace(base, framework=framework, text="bert", representation="sentence", own_sentences=True)
 
 
-def items_of(cell: Cell, material: Material, known: TextVectors, work: Path, settings: Settings) -> dict[str, Items]:
-    """What a cell's training finds on the test split: from the work folder where it is there."""
-    told = json.dumps([cell.to_json(), material.digest], sort_keys=True)
-    folder = work / f"{cell.name}-{cell.seed}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+def load_or_train(
+    config: TrainingConfig, training_set: TrainingSet, text_vectors: TextVectors, work: Path, settings: Settings
+) -> dict[str, Predictions]:
+    """Return the predictions on the test split by protocol, cached in the work folder."""
+    identity = json.dumps([config.to_json(), training_set.digest], sort_keys=True)
+    folder = work / f"{config.name}-{config.seed}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     if not (folder / "done").is_file():
         started = time.perf_counter()
-        state = train_here(cell, training_data(material, cell, known), settings.models)
-        joint = joint_of(cell, state.best)
-        tower = TagsInTexts(joint.centroids, material.vocabulary) if joint.text is None else None
-        test = material.splits["test"]
+        state = train_locally(config, training_data(training_set, config, text_vectors), settings.models)
+        joint = build_joint(config, state.best)
+        tower = TagTextTower(joint.centroids, training_set.vocabulary) if joint.text is None else None
+        test = training_set.splits["test"]
         with torch.inference_mode():
             vectors = joint(torch.from_numpy(test.features), None)[0].numpy()
         folder.mkdir(exist_ok=True)
-        reader = tower or JointTexts(joint, known)
-        for name, items in proven(list(test.clips), vectors, reader, "{}", material.vocabulary).items():
-            pq.write_table(items.to_table(), folder / f"{name}.parquet")
+        reader = tower or JointTextTower(joint, text_vectors)
+        predictions = evaluate_held_out(list(test.clips), vectors, reader, "{}", training_set.vocabulary)
+        for name, protocol_predictions in predictions.items():
+            pq.write_table(protocol_predictions.to_table(), folder / f"{name}.parquet")
         seconds = time.perf_counter() - started
         (folder / "done").write_text(json.dumps({"seconds": seconds, "epochs": state.epoch, "best": state.best_epoch}))
     return {file.stem: from_table(pq.read_table(file)) for file in sorted(folder.glob("*.parquet"))}
 
 
-def table(found: dict[str, list[dict[str, Items]]], clips: dict[str, int]) -> str:
-    """Markdown: a row a cell."""
+def format_table(results: dict[str, list[dict[str, Predictions]]], clips: dict[str, int]) -> str:
+    """Markdown: a row a config."""
     heads = [f"{protocol} {metric}" for protocol, metric in COLUMNS]
     lines = [f"{clips['train']:,} training, {clips['valid']:,} validation and {clips['test']:,} test clips", ""]
     lines += ["| cell | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
-    for name, runs in found.items():
-        lines.append(f"| {name} | " + " | ".join(told(runs, *column) for column in COLUMNS) + " |")
+    for name, runs in results.items():
+        lines.append(f"| {name} | " + " | ".join(format_mean(runs, *column) for column in COLUMNS) + " |")
     return "\n".join(lines)
 
 
-def told(runs: list[dict[str, Items]], protocol: str, metric: str) -> str:
-    """The mean over seeds, its interval over resamples of the items, and the seeds' deviation."""
+def format_mean(runs: list[dict[str, Predictions]], protocol: str, metric: str) -> str:
+    """Return the mean over seeds with its interval, and the deviation between seeds."""
     if protocol not in runs[0]:
         return "-"
     weights = resamples(len(runs[0][protocol].ids), RESAMPLES)
-    values = [float(measure(run[protocol])[metric]) for run in runs]
-    spread = np.mean([measure(run[protocol], weights)[metric] for run in runs], axis=0)
+    values = [float(compute_metrics(run[protocol])[metric]) for run in runs]
+    spread = np.mean([compute_metrics(run[protocol], weights)[metric] for run in runs], axis=0)
     low, high = interval(spread)
     seeds = f" ±{np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
     return f"{np.mean(values):.3f} ({low:.3f}–{high:.3f}){seeds}"

@@ -1,4 +1,4 @@
-"""What each encoder computes today for one signal. After a change: python -m tests.conformance.golden NAME"""
+"""The golden features and vectors of every encoder. After a change: python -m tests.conformance.golden NAME"""
 
 import argparse
 import tempfile
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "data"
 
 
 def signal(samples: int, sample_rate: int) -> np.ndarray:
-    """Three struck notes over a little noise [samples] float32."""
+    """Return three struck notes over a little noise [samples] float32."""
     seconds = np.arange(samples) / sample_rate
     sound = np.random.default_rng(0).normal(0, 0.005, samples)
     for start, hz in ((0, 220.0), (0.6, 277.2), (1.2, 329.6)):
@@ -27,8 +27,8 @@ def signal(samples: int, sample_rate: int) -> np.ndarray:
     return sound.astype(np.float32)
 
 
-def computed(encoder: Encoder) -> dict[str, np.ndarray]:
-    """Features and vector of the signal's one window."""
+def compute(encoder: Encoder) -> dict[str, np.ndarray]:
+    """Compute features and vector of one window of the signal."""
     windows = encoder.spec.backbone.windows
     features = encoder.embed_windows(signal(windows.window, windows.sample_rate)[None])
     return {"features": features[0], "vector": encoder.project(features)[0]}
@@ -38,23 +38,25 @@ def golden_file(name: str, folder: Path = FOLDER) -> Path:
     return folder / f"golden_{name}.npz"
 
 
-def load(name: str, models: Path, small_models: Path) -> Encoder:
-    """The encoder, or its small likeness where its weights cannot be fetched."""
+def load_or_build_small(name: str, models: Path, small_models: Path) -> Encoder:
+    """Load the encoder, or its small version if its weights cannot be fetched."""
     spec, folder = spec_and_models(name, models, small_models)
     return ENCODERS[name].load(spec, folder)
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser()
-    asked.add_argument("names", nargs="+", choices=ENCODERS)
-    asked.add_argument("--folder", type=Path, default=FOLDER)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="+", choices=ENCODERS)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as small_models:
-        for name in given.names:
-            versions = {one: getattr(ENCODERS[name].spec, one) for one in ("feature_version", "embedding_version")}
+        for name in arguments.names:
+            versions = {
+                version: getattr(ENCODERS[name].spec, version) for version in ("feature_version", "embedding_version")
+            }
             with suppress(pytest.skip.Exception):  # packages that cannot be fetched
-                numbers = computed(load(name, Settings().models, Path(small_models)))
-                np.savez_compressed(golden_file(name, given.folder), **numbers, **versions)
+                numbers = compute(load_or_build_small(name, Settings().models, Path(small_models)))
+                np.savez_compressed(golden_file(name, arguments.folder), **numbers, **versions)
 
 
 if __name__ == "__main__":

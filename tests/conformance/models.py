@@ -1,4 +1,4 @@
-"""Pretrained weights for tests, from the usual cache; a test may skip only where they cannot be fetched."""
+"""Pretrained weights for tests, from the usual cache. A test may be skipped only if they cannot be fetched."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ import pytest
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.weights.cache import Source, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import Source
 
 
-def models_with(*sources: Source) -> Path:
-    """The models folder, holding these models."""
+def fetch_models(*sources: Source) -> Path:
+    """Fetch these models and return the models folder."""
     models = Settings().models
     for source in sources:
         try:

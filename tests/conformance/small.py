@@ -1,7 +1,7 @@
-"""Encoders whose weights no test machine can fetch, built small: the true wrapper around the true architecture.
+"""Small versions of the encoders whose weights no test machine can fetch: real wrapper, real architecture.
 
-A builder writes a folder of seeded random weights where the encoder looks for its own, and returns the encoder's spec
-with the small dimensions. Everything that the conformance suite asks then runs through the code that ships.
+A builder writes seeded random weights to where the encoder looks for its own, and returns the encoder's spec with the
+small dimensions. The conformance suite then runs through the code that ships.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,6 @@ from workers.encoders.registry import ENCODERS
 
 Builder = Callable[[Path], EncoderSpec]
 
-# Each family of encoders adds its own.
 SMALL: dict[str, Builder] = {
     **small_ttmr.SMALL,
     **small_ttmr_pp.SMALL,
@@ -42,7 +41,7 @@ SMALL: dict[str, Builder] = {
 
 
 def spec_and_models(name: str, models: Path, small_models: Path) -> tuple[EncoderSpec, Path]:
-    """What to load an encoder with: its own spec and weights, or those of its small likeness."""
+    """Return the spec and the models folder to load an encoder with: its own, or those of its small version."""
     if name in SMALL:
         return SMALL[name](small_models), small_models
     return ENCODERS[name].spec, models

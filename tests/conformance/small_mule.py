@@ -1,4 +1,4 @@
-"""MULE built small: the package's own architecture, narrow, random weights under the names it saves.
+"""A small MULE: the package's own architecture, narrow, with random weights under the names that it saves.
 
 mule_torch/model.py (0.2.0), save_pretrained: config.json is MuleConfig, model.safetensors its state dict.
 """
@@ -12,11 +12,11 @@ from safetensors.numpy import save
 from transformers.audio_utils import mel_filter_bank
 
 from schemas.encoders import EncoderSpec
-from tests.conformance.environments import linked, shapes
-from tests.conformance.seeded import put, seeded
+from tests.conformance.environments import link_environment, read_shapes
+from tests.conformance.seeded import random_weights, write_source
 from workers.encoders.isolated.mule import PACKAGES, SPEC, WEIGHTS
 
-DIM, N_FFT = 24, 512  # its own 2,048 bins would take most of the time
+DIM, N_FFT = 24, 512  # the real 2,048 bins would take most of the time
 CONFIG = {
     "n_fft": N_FFT,
     "embedding_dim": DIM,
@@ -40,20 +40,20 @@ net = MuleModel(config, mel_fb=torch.zeros(config.n_mels, config.n_freqs))
 
 
 def mel_filters() -> np.ndarray:
-    """Triangles of the HTK scale, each of unit length [96, N_FFT // 2 + 1]: librosa's norm=2.0."""
+    """Return triangles of the HTK scale, each of unit length [96, N_FFT // 2 + 1]: librosa's norm=2.0."""
     bank = mel_filter_bank(N_FFT // 2 + 1, 96, 0.0, 8000.0, 16_000, norm=None, mel_scale="htk").T
     return np.ascontiguousarray(bank / np.maximum(np.linalg.norm(bank, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def build(folder: Path) -> EncoderSpec:
-    """Writes what the encoder looks for."""
-    linked(PACKAGES, folder)
-    names = shapes(PACKAGES, _NET, json.dumps(CONFIG))
-    weights = seeded({name: shape for name, shape in names.items() if not name.startswith("frontend.")}, 31)
-    # At 0.1 these would let nothing through: gains of standardised kernels, and of each block beside its shortcut.
+    """Write the small encoder's files and return its spec."""
+    link_environment(PACKAGES, folder)
+    names = read_shapes(PACKAGES, _NET, json.dumps(CONFIG))
+    weights = random_weights({name: shape for name, shape in names.items() if not name.startswith("frontend.")}, 31)
+    # Gains of standardised kernels, and of each block beside its shortcut: near 0.1 they would block every signal.
     weights |= {name: 1 + np.abs(array) for name, array in weights.items() if name.endswith("gain")}
     weights["frontend.mel_fb"] = mel_filters()
-    put(WEIGHTS, folder, {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": save(weights)})
+    write_source(WEIGHTS, folder, {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": save(weights)})
     return replace(SPEC, backbone=replace(SPEC.backbone, dim=DIM), head=replace(SPEC.head, dim=DIM))
 
 

@@ -1,4 +1,4 @@
-"""MuQ and MuQ-MuLan built small: the released config.json files, and state dicts of random weights under their names.
+"""Small MuQ and MuQ-MuLan: the released config.json files, and random weights under the released names.
 
 Names are those of the package muq 0.1.0: muq/muq.py (`model.`), muq/models/muq_model.py (conv, conformer, linear,
 cls_token, rvq), muq/modules/{conv,rvq}.py; muq_mulan/muq_mulan.py (`mulan.`), muq_mulan/models/{mulan,audio,text}.py,
@@ -18,18 +18,18 @@ from safetensors.torch import save
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from schemas.encoders import EncoderSpec
-from tests.conformance.seeded import put, seeded
-from tests.conformance.small_ttmr import LETTERS, Shapes, bert_shapes, linear, norm
+from tests.conformance.seeded import random_weights, write_source
+from tests.conformance.small_ttmr import LETTERS, Shapes, bert_shapes, linear_shapes, norm_shapes
 from workers.encoders.muq import encoder as muq
 from workers.encoders.muq import mulan as muq_mulan
 
 HEADS, MORE_HEADS = 16, 8  # of the released configs
-BANDS, KERNEL, PLACES, TEXT_PLACES = 128, 31, 128, 514
+BANDS, KERNEL, POSITIONS, TEXT_POSITIONS = 128, 31, 128, 514
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of both networks; those below are the published ones."""
+    """The sizes of both networks; the defaults are the published ones."""
 
     channels: int = 512
     dim: int = 1024
@@ -67,128 +67,141 @@ MULAN_CONFIG["text_transformer"] |= _DROPOUT
 
 
 def muq_config() -> bytes:
-    """What is read of the released file, with its values."""
+    """Return the part of the released file that is read, with its values."""
     mel = {"melspec_2048_mean": 6.768444971712967, "melspec_2048_std": 18.417922652295623}
     conformer = {"num_attention_heads": HEADS, "position_embeddings_type": "rotary", "hidden_act": "swish"}
     return json.dumps({"hop_length": 240, "label_rate": 25, "stat": mel, "w2v2_config": conformer}).encode()
 
 
 def mulan_config() -> bytes:
-    """The released file, byte by byte."""
+    """Return the released file, byte by byte."""
     return json.dumps(MULAN_CONFIG, indent=2).encode()
 
 
-def muq_shapes(of: Sizes = LITTLE) -> Shapes:
-    """Weights of muq.MuQ, without buffers that are no random numbers."""
-    found: Shapes = {"cls_token": (of.dim,)} | linear("linear", of.dim, 8 * of.codes)
-    for block, before in ((0, 1), (1, of.channels)):
-        for number, channels in ((1, before), (2, of.channels), (3, before)):
+def muq_shapes(sizes: Sizes = LITTLE) -> Shapes:
+    """Return the shapes of muq.MuQ's weights, without buffers that are not random."""
+    shapes: Shapes = {"cls_token": (sizes.dim,)} | linear_shapes("linear", sizes.dim, 8 * sizes.codes)
+    for block, channels_in in ((0, 1), (1, sizes.channels)):
+        for number, channels in ((1, channels_in), (2, sizes.channels), (3, channels_in)):
             name = f"conv.conv.{block}"
-            found |= {f"{name}.conv{number}.weight": (of.channels, channels, 3, 3)}
-            found |= {f"{name}.conv{number}.bias": (of.channels,)} | norm(
-                f"{name}.bn{number}", of.channels, batch=True
-            )
-    found |= linear("conv.linear", of.channels * BANDS // 4, of.dim) | norm("conformer.layer_norm", of.dim)
-    places = "conformer.pos_conv_embed.conv"
-    found |= {f"{places}.parametrizations.weight.original0": (1, 1, PLACES), f"{places}.bias": (of.dim,)}
-    found |= {f"{places}.parametrizations.weight.original1": (of.dim, of.dim // 16, PLACES)}
-    for number in range(of.layers):
-        found |= _conformer_layer(f"conformer.layers.{number}", of)
+            shapes |= {f"{name}.conv{number}.weight": (sizes.channels, channels, 3, 3)}
+            shapes |= {f"{name}.conv{number}.bias": (sizes.channels,)}
+            shapes |= norm_shapes(f"{name}.bn{number}", sizes.channels, batch=True)
+    shapes |= linear_shapes("conv.linear", sizes.channels * BANDS // 4, sizes.dim)
+    shapes |= norm_shapes("conformer.layer_norm", sizes.dim)
+    position_conv = "conformer.pos_conv_embed.conv"
+    shapes |= {
+        f"{position_conv}.parametrizations.weight.original0": (1, 1, POSITIONS),
+        f"{position_conv}.bias": (sizes.dim,),
+    }
+    shapes |= {f"{position_conv}.parametrizations.weight.original1": (sizes.dim, sizes.dim // 16, POSITIONS)}
+    for number in range(sizes.layers):
+        shapes |= _conformer_layer(f"conformer.layers.{number}", sizes)
     for number in range(8):
         name, mel = f"rvq.quantizers.{number}", 4 * BANDS
-        found |= {f"{name}.stale_counter": (of.codes,), f"{name}.codebook.weight": (of.codes, 16)}
-        found |= {f"{name}.in_proj.bias": (16,), f"{name}.out_proj.bias": (mel,)}
-        found |= {f"{name}.in_proj.weight_g": (16, 1, 1), f"{name}.in_proj.weight_v": (16, mel, 1)}
-        found |= {f"{name}.out_proj.weight_g": (mel, 1, 1), f"{name}.out_proj.weight_v": (mel, 16, 1)}
-    return {f"model.{name}": shape for name, shape in found.items()}
+        shapes |= {f"{name}.stale_counter": (sizes.codes,), f"{name}.codebook.weight": (sizes.codes, 16)}
+        shapes |= {f"{name}.in_proj.bias": (16,), f"{name}.out_proj.bias": (mel,)}
+        shapes |= {f"{name}.in_proj.weight_g": (16, 1, 1), f"{name}.in_proj.weight_v": (16, mel, 1)}
+        shapes |= {f"{name}.out_proj.weight_g": (mel, 1, 1), f"{name}.out_proj.weight_v": (mel, 16, 1)}
+    return {f"model.{name}": shape for name, shape in shapes.items()}
 
 
-def _conformer_layer(name: str, of: Sizes) -> Shapes:
-    found: Shapes = {}
+def _conformer_layer(name: str, sizes: Sizes) -> Shapes:
+    shapes: Shapes = {}
     for half in ("ffn1", "ffn2"):
-        found |= linear(f"{name}.{half}.intermediate_dense", of.dim, of.inner)
-        found |= linear(f"{name}.{half}.output_dense", of.inner, of.dim)
+        shapes |= linear_shapes(f"{name}.{half}.intermediate_dense", sizes.dim, sizes.inner)
+        shapes |= linear_shapes(f"{name}.{half}.output_dense", sizes.inner, sizes.dim)
     for part in ("ffn1_layer_norm", "ffn2_layer_norm", "self_attn_layer_norm", "final_layer_norm"):
-        found |= norm(f"{name}.{part}", of.dim)
+        shapes |= norm_shapes(f"{name}.{part}", sizes.dim)
     for part in ("q", "k", "v", "out"):
-        found |= linear(f"{name}.self_attn.linear_{part}", of.dim, of.dim)
+        shapes |= linear_shapes(f"{name}.self_attn.linear_{part}", sizes.dim, sizes.dim)
     conv = f"{name}.conv_module"
-    found |= norm(f"{conv}.layer_norm", of.dim) | norm(f"{conv}.batch_norm", of.dim, batch=True)
-    found |= {f"{conv}.pointwise_conv1.weight": (2 * of.dim, of.dim, 1)}
-    found |= {f"{conv}.depthwise_conv.weight": (of.dim, 1, KERNEL)}
-    return found | {f"{conv}.pointwise_conv2.weight": (of.dim, of.dim, 1)}
+    shapes |= norm_shapes(f"{conv}.layer_norm", sizes.dim) | norm_shapes(f"{conv}.batch_norm", sizes.dim, batch=True)
+    shapes |= {f"{conv}.pointwise_conv1.weight": (2 * sizes.dim, sizes.dim, 1)}
+    shapes |= {f"{conv}.depthwise_conv.weight": (sizes.dim, 1, KERNEL)}
+    return shapes | {f"{conv}.pointwise_conv2.weight": (sizes.dim, sizes.dim, 1)}
 
 
-def mulan_shapes(of: Sizes = LITTLE) -> Shapes:
-    """Weights of muq.MuQMuLan, without buffers that are no random numbers."""
-    found = {f"audio.model.{name}": shape for name, shape in muq_shapes(of).items()}
-    found |= {"contrast.temperatures": (1, 1, 1), "audio.aggregator.weight": (1, 25, 1), "audio.aggregator.bias": (1,)}
-    found |= linear("audio.proj", of.dim, of.text)
-    found |= bert_shapes("text.model.", of.words or len(pieces()), TEXT_PLACES, of.text, 1, of.text_layers)
-    found |= linear("text.model.pooler.dense", of.text, of.text)
-    found |= linear("audio_to_latents", of.text, of.joint) | linear("text_to_latents", of.text, of.joint)
-    inner = int(of.text * 4 * 2 / 3)
-    for number in range(of.more_layers):
+def mulan_shapes(sizes: Sizes = LITTLE) -> Shapes:
+    """Return the shapes of muq.MuQMuLan's weights, without buffers that are not random."""
+    shapes = {f"audio.model.{name}": shape for name, shape in muq_shapes(sizes).items()}
+    shapes |= {
+        "contrast.temperatures": (1, 1, 1),
+        "audio.aggregator.weight": (1, 25, 1),
+        "audio.aggregator.bias": (1,),
+    }
+    shapes |= linear_shapes("audio.proj", sizes.dim, sizes.text)
+    shapes |= bert_shapes(
+        "text.model.", sizes.words or len(word_pieces()), TEXT_POSITIONS, sizes.text, 1, sizes.text_layers
+    )
+    shapes |= linear_shapes("text.model.pooler.dense", sizes.text, sizes.text)
+    shapes |= linear_shapes("audio_to_latents", sizes.text, sizes.joint)
+    shapes |= linear_shapes("text_to_latents", sizes.text, sizes.joint)
+    inner = int(sizes.text * 4 * 2 / 3)
+    for number in range(sizes.more_layers):
         attention, gated = (f"text.transformer.layers.{number}.{half}" for half in (0, 1))
-        found |= {f"{attention}.{name}_scale": (of.head,) for name in "qk"}
-        found |= {f"{name}.learned_gamma": (of.text,) for name in (f"{attention}.norm", f"{gated}.0")}
-        found |= {f"{attention}.to_q.weight": (MORE_HEADS * of.head, of.text)}
-        found |= {f"{attention}.to_kv.weight": (2 * MORE_HEADS * of.head, of.text)}
-        found |= {f"{attention}.to_out.0.weight": (of.text, MORE_HEADS * of.head)}
-        found |= {f"{gated}.1.weight": (2 * inner, of.text), f"{gated}.4.weight": (of.text, inner)}
-    return {f"mulan.{name}": shape for name, shape in found.items()}
+        shapes |= {f"{attention}.{name}_scale": (sizes.head,) for name in "qk"}
+        shapes |= {f"{name}.learned_gamma": (sizes.text,) for name in (f"{attention}.norm", f"{gated}.0")}
+        shapes |= {f"{attention}.to_q.weight": (MORE_HEADS * sizes.head, sizes.text)}
+        shapes |= {f"{attention}.to_kv.weight": (2 * MORE_HEADS * sizes.head, sizes.text)}
+        shapes |= {f"{attention}.to_out.0.weight": (sizes.text, MORE_HEADS * sizes.head)}
+        shapes |= {f"{gated}.1.weight": (2 * inner, sizes.text), f"{gated}.4.weight": (sizes.text, inner)}
+    return {f"mulan.{name}": shape for name, shape in shapes.items()}
 
 
-def state(shapes: Shapes) -> dict[str, torch.Tensor]:
-    """Random weights of these shapes, with the buffers beside them."""
-    found = {name: torch.from_numpy(numbers) for name, numbers in seeded(shapes, 11).items()}
-    for name in found:
+def build_state(shapes: Shapes) -> dict[str, torch.Tensor]:
+    """Build random weights of these shapes, and the buffers."""
+    weights = {name: torch.from_numpy(numbers) for name, numbers in random_weights(shapes, 11).items()}
+    for name in weights:
         if name.endswith(("learned_gamma", "_scale")):
-            found[name] += 1
-    return found | buffers(shapes)
+            weights[name] += 1
+    return weights | build_buffers(shapes)
 
 
-def buffers(shapes: Shapes) -> dict[str, torch.Tensor]:
-    """Counts of batches, and the speeds of rotary places."""
-    found = {name.replace("running_var", "num_batches_tracked"): torch.tensor(7) for name in shapes if "_var" in name}
-    for name in shapes:
+def build_buffers(shapes: Shapes) -> dict[str, torch.Tensor]:
+    """Build the buffers: counts of batches, and the frequencies of rotary positions."""
+    buffers = {}
+    for name, shape in shapes.items():
+        if "_var" in name:
+            buffers[name.replace("running_var", "num_batches_tracked")] = torch.tensor(7)
         if name.endswith("conformer.layer_norm.bias"):
-            speeds = 10_000.0 ** -np.arange(0, 1, 2 * HEADS / shapes[name][0])
-            found[name.replace("layer_norm.bias", "embed_positions.inv_freq")] = torch.from_numpy(speeds).float()
-    return found
+            frequencies = 10_000.0 ** -np.arange(0, 1, 2 * HEADS / shape[0])
+            buffer = name.replace("layer_norm.bias", "embed_positions.inv_freq")
+            buffers[buffer] = torch.from_numpy(frequencies).float()
+    return buffers
 
 
-def pieces() -> list[str]:
-    """XLM-RoBERTa's vocabulary, cut down to letters and a few pairs."""
+def word_pieces() -> list[str]:
+    """Return XLM-RoBERTa's vocabulary, reduced to letters and a few pairs."""
     letters = [*LETTERS, "音", "楽", "é", "▁"]
     return ["<s>", "<pad>", "</s>", "<unk>", *letters, "▁b", "an", "jo", "ow"]
 
 
-def tokenizer() -> Tokenizer:
-    """xlm-roberta-base's tokenizer.json but for its vocabulary and its table of characters."""
-    found = Tokenizer(models.Unigram([(piece, -1.0 - len(piece) / 10) for piece in pieces()], unk_id=3))
-    found.normalizer = normalizers.NFKC()
-    found.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
-    found.post_processor = processors.TemplateProcessing(
+def build_tokenizer() -> Tokenizer:
+    """Build xlm-roberta-base's tokenizer.json, except for its vocabulary and its table of characters."""
+    tokenizer = Tokenizer(models.Unigram([(piece, -1.0 - len(piece) / 10) for piece in word_pieces()], unk_id=3))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    tokenizer.post_processor = processors.TemplateProcessing(
         "<s> $A </s>", "<s> $A </s> </s> $B </s>", [("<s>", 0), ("</s>", 2)]
     )
-    found.decoder = decoders.Metaspace()
-    return found
+    tokenizer.decoder = decoders.Metaspace()
+    return tokenizer
 
 
 def small_muq(folder: Path) -> EncoderSpec:
-    """Writes what `muq` looks for."""
-    put(muq.MUQ, folder, {"config.json": muq_config(), "model.safetensors": save(state(muq_shapes()))})
+    """Write the files of a small `muq` and return its spec."""
+    write_source(muq.MUQ, folder, {"config.json": muq_config(), "model.safetensors": save(build_state(muq_shapes()))})
     return _resized(muq.SPEC, LITTLE.dim)
 
 
 def small_mulan(folder: Path) -> EncoderSpec:
-    """Writes what `muq-mulan` looks for."""
+    """Write the files of a small `muq-mulan` and return its spec."""
     file = io.BytesIO()
-    torch.save(state(mulan_shapes()), file)
-    put(muq_mulan.MULAN, folder, {"config.json": mulan_config(), "pytorch_model.bin": file.getvalue()})
-    put(muq_mulan.MUQ_SETTINGS, folder, {"config.json": muq_config()})
-    put(muq_mulan.XLM_R_TOKENIZER, folder, {"tokenizer.json": tokenizer().to_str().encode()})
+    torch.save(build_state(mulan_shapes()), file)
+    write_source(muq_mulan.MULAN, folder, {"config.json": mulan_config(), "pytorch_model.bin": file.getvalue()})
+    write_source(muq_mulan.MUQ_SETTINGS, folder, {"config.json": muq_config()})
+    write_source(muq_mulan.XLM_R_TOKENIZER, folder, {"tokenizer.json": build_tokenizer().to_str().encode()})
     return _resized(muq_mulan.SPEC, LITTLE.joint)
 
 

@@ -1,8 +1,8 @@
-"""OMAR-RQ built small: the package's own conformer, narrow, random weights under the names it saves.
+"""A small OMAR-RQ: the package's own conformer, narrow, with random weights under the names that it saves.
 
-omar_rq/get_model.py (0.2.1) reads config.gin, and of model.ckpt the names below `net.` and `embedding_layer.`. The
+omar_rq/get_model.py (0.2.1) reads config.gin, and the weights of model.ckpt under `net.` and `embedding_layer.`. The
 settings are those of MTG/omar-rq at a2435223, cfg/fsq/config_masking_conformer_multiview_au_to_encmelcqt_large_25hz_
-fsq_newnorm.gin, but for the sizes; the file on the hub has not been seen.
+fsq_newnorm.gin, except for the sizes; the file on the hub has not been seen.
 """
 
 import io
@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from schemas.encoders import EncoderSpec
-from tests.conformance.environments import linked, shapes
-from tests.conformance.seeded import put, seeded
+from tests.conformance.environments import link_environment, read_shapes
+from tests.conformance.seeded import random_weights, write_source
 from workers.encoders.isolated.omar_rq import PACKAGES, SPEC, WEIGHTS
 
 DIM, DEPTH, HEADS = 16, 9, 2
@@ -61,22 +61,22 @@ net = get_model(config_file=sys.argv[1], load_weights=False)
 
 
 @cache
-def state() -> dict[str, torch.Tensor]:
-    """The state dict, as the package saves it but for its sizes."""
+def build_state() -> dict[str, torch.Tensor]:
+    """Build the state dict as the package saves it, except for the sizes."""
     with tempfile.NamedTemporaryFile("w", suffix=".gin") as config:
         config.write(CONFIG)
         config.flush()
-        names = shapes(PACKAGES, _NET, config.name)
+        names = read_shapes(PACKAGES, _NET, config.name)
     kept = {name: shape for name, shape in names.items() if name.startswith(("net.", "embedding_layer."))}
-    return {name: torch.as_tensor(array) for name, array in seeded(kept, 32).items()}
+    return {name: torch.as_tensor(array) for name, array in random_weights(kept, 32).items()}
 
 
 def build(folder: Path) -> EncoderSpec:
-    """Writes what the encoder looks for."""
-    linked(PACKAGES, folder)
+    """Write the small encoder's files and return its spec."""
+    link_environment(PACKAGES, folder)
     saved = io.BytesIO()
-    torch.save(state(), saved)
-    put(WEIGHTS, folder, {"config.gin": CONFIG.encode(), "model.ckpt": saved.getvalue()})
+    torch.save(build_state(), saved)
+    write_source(WEIGHTS, folder, {"config.gin": CONFIG.encode(), "model.ckpt": saved.getvalue()})
     return replace(SPEC, backbone=replace(SPEC.backbone, dim=DIM), head=replace(SPEC.head, dim=DIM))
 
 

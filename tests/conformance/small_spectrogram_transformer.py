@@ -1,8 +1,8 @@
-"""AST built small: the files of its repository on the hub, random weights under the names that are kept there.
+"""A small AST: the files of its repository on the hub, with random weights under the names that it has.
 
-The names are those that convert_audio_spectrogram_transformer_original_to_pytorch.py (below
-src/transformers/models/audio_spectrogram_transformer/ of huggingface/transformers at 9a673244) gives the authors'.
-The library calls its own layers otherwise by now, and renames what it loads.
+convert_audio_spectrogram_transformer_original_to_pytorch.py (below
+src/transformers/models/audio_spectrogram_transformer/ of huggingface/transformers at 9a673244) gave the authors'
+weights these names. Today the library has other names for its layers, and renames what it loads.
 """
 
 import json
@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import save
 
 from schemas.encoders import EncoderSpec
-from tests.conformance.seeded import put, seeded
-from tests.conformance.small_ttmr import Shapes, linear, norm
+from tests.conformance.seeded import random_weights, write_source
+from tests.conformance.small_ttmr import Shapes, linear_shapes, norm_shapes
 from workers.encoders.spectrogram_transformers.audioset_tags import AUDIOSET_TAGS
 from workers.encoders.spectrogram_transformers.encoder import AST, SPEC
 
 Tensors = dict[str, torch.Tensor]
 
-DIM, LAYERS, PATCH, PLACES = 16, 2, 16, 12 * 101 + 2
+DIM, LAYERS, PATCH, POSITIONS = 16, 2, 16, 12 * 101 + 2
 
 CONFIG = {
     "architectures": ["ASTForAudioClassification"],
@@ -44,37 +44,40 @@ EXTRACTOR = {
 }
 
 
-def shapes() -> Shapes:
-    """Of everything in the file."""
-    ast = {f"embeddings.{name}": (1, places, DIM) for name, places in _PLACES.items()}
+def ast_shapes() -> Shapes:
+    """Return the shapes of all weights in the file."""
+    ast = {f"embeddings.{name}": (1, count, DIM) for name, count in _POSITIONS.items()}
     ast |= {"embeddings.patch_embeddings.projection.weight": (DIM, 1, PATCH, PATCH)}
-    ast |= {"embeddings.patch_embeddings.projection.bias": (DIM,)} | norm("layernorm", DIM)
+    ast |= {"embeddings.patch_embeddings.projection.bias": (DIM,)} | norm_shapes("layernorm", DIM)
     for number in range(LAYERS):
         layer = f"encoder.layer.{number}"
-        ast |= norm(f"{layer}.layernorm_before", DIM) | norm(f"{layer}.layernorm_after", DIM)
+        ast |= norm_shapes(f"{layer}.layernorm_before", DIM) | norm_shapes(f"{layer}.layernorm_after", DIM)
         for name in ("attention.query", "attention.key", "attention.value", "output.dense"):
-            ast |= linear(f"{layer}.attention.{name}", DIM, DIM)
-        ast |= linear(f"{layer}.intermediate.dense", DIM, 4 * DIM) | linear(f"{layer}.output.dense", 4 * DIM, DIM)
-    found = {f"audio_spectrogram_transformer.{name}": shape for name, shape in ast.items()}
-    return found | norm("classifier.layernorm", DIM) | linear("classifier.dense", DIM, len(AUDIOSET_TAGS))
+            ast |= linear_shapes(f"{layer}.attention.{name}", DIM, DIM)
+        ast |= linear_shapes(f"{layer}.intermediate.dense", DIM, 4 * DIM)
+        ast |= linear_shapes(f"{layer}.output.dense", 4 * DIM, DIM)
+    shapes = {f"audio_spectrogram_transformer.{name}": shape for name, shape in ast.items()}
+    return (
+        shapes | norm_shapes("classifier.layernorm", DIM) | linear_shapes("classifier.dense", DIM, len(AUDIOSET_TAGS))
+    )
 
 
-_PLACES = {"cls_token": 1, "distillation_token": 1, "position_embeddings": PLACES}
+_POSITIONS = {"cls_token": 1, "distillation_token": 1, "position_embeddings": POSITIONS}
 
 
-def state() -> Tensors:
-    """Random weights."""
-    found = {name: torch.from_numpy(numbers) for name, numbers in seeded(shapes(), 3).items()}
-    for name in [name for name in found if name.endswith("attention.output.dense.weight")]:
-        found[name] *= 4  # random layers dull what differs between sounds
-    return found
+def build_state() -> Tensors:
+    """Build random weights."""
+    weights = {name: torch.from_numpy(numbers) for name, numbers in random_weights(ast_shapes(), 3).items()}
+    for name in [name for name in weights if name.endswith("attention.output.dense.weight")]:
+        weights[name] *= 4  # random layers blur the differences between sounds
+    return weights
 
 
 def build(folder: Path, config: dict[str, object] = CONFIG, weights: Tensors | None = None) -> EncoderSpec:
-    """Writes what the encoder looks for."""
+    """Write the small encoder's files and return its spec."""
     files = {"config.json": config, "preprocessor_config.json": EXTRACTOR}
     written = {name: json.dumps(content).encode() for name, content in files.items()}
-    put(AST, folder, {**written, "model.safetensors": save(weights or state(), {"format": "pt"})})
+    write_source(AST, folder, {**written, "model.safetensors": save(weights or build_state(), {"format": "pt"})})
     return replace(SPEC, backbone=replace(SPEC.backbone, dim=DIM), head=replace(SPEC.head, dim=DIM))
 
 

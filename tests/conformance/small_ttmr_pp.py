@@ -1,4 +1,4 @@
-"""TTMR++ built small: a checkpoint under the authors' names, random weights, RoBERTa's tokenizer of single bytes.
+"""A small TTMR++: a checkpoint under the authors' names, random weights, RoBERTa's tokenizer of single bytes.
 
 The names are those of seungheondoh/music-text-representation-pp at 4bc7aa78, all below mtrpp/: model/dual_encoder.py:
 audio_encoder, text_encoder without its pooler's weights, projectors, logit_scale; model/loss.py: loss_fct.logit_scale;
@@ -13,8 +13,17 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from schemas.encoders import EncoderSpec
-from tests.conformance.seeded import put, seeded
-from tests.conformance.small_ttmr import TEXT_DIM, TEXT_PLACES, Shapes, bert_shapes, linear, norm, projector, saved
+from tests.conformance.seeded import random_weights, write_source
+from tests.conformance.small_ttmr import (
+    TEXT_DIM,
+    TEXT_POSITIONS,
+    Shapes,
+    bert_shapes,
+    linear_shapes,
+    norm_shapes,
+    projector_shapes,
+    serialise_checkpoint,
+)
 from workers.encoders.ttmr.plus_plus import ROBERTA_TOKENIZER, SPEC, TTMR_PP
 
 WIDTH, BLOCKS, DIM, JOINT = 8, (1, 2, 1, 1), 24, 16
@@ -33,44 +42,48 @@ n_mels: 128
 
 
 def music_shapes() -> Shapes:
-    """Weights of audio_encoder and audio_projector."""
-    found: Shapes = {}
-    for number, (before, after) in enumerate(((1, WIDTH // 2), (WIDTH // 2, WIDTH // 2), (WIDTH // 2, WIDTH)), 1):
-        found |= {f"conv{number}.weight": (after, before, 3, 3)} | norm(f"bn{number}", after, batch=True)
-    before = WIDTH
+    """Return the shapes of audio_encoder and audio_projector."""
+    shapes: Shapes = {}
+    for number, (channels_in, channels_out) in enumerate(
+        ((1, WIDTH // 2), (WIDTH // 2, WIDTH // 2), (WIDTH // 2, WIDTH)), 1
+    ):
+        shapes |= {f"conv{number}.weight": (channels_out, channels_in, 3, 3)}
+        shapes |= norm_shapes(f"bn{number}", channels_out, batch=True)
+    channels_in = WIDTH
     for number, blocks in enumerate(BLOCKS):
         planes = WIDTH * 2**number
         for block in range(blocks):
             name = f"layer{number + 1}.{block}"
-            for conv, (inner, after, size) in enumerate(
-                ((before, planes, 1), (planes, planes, 3), (planes, 4 * planes, 1)), 1
+            for conv, (inner, channels_out, size) in enumerate(
+                ((channels_in, planes, 1), (planes, planes, 3), (planes, 4 * planes, 1)), 1
             ):
-                found |= {f"{name}.conv{conv}.weight": (after, inner, size, size)}
-                found |= norm(f"{name}.bn{conv}", after, batch=True)
+                shapes |= {f"{name}.conv{conv}.weight": (channels_out, inner, size, size)}
+                shapes |= norm_shapes(f"{name}.bn{conv}", channels_out, batch=True)
             if block == 0:
-                found |= {f"{name}.downsample.0.weight": (4 * planes, before, 1, 1)}
-                found |= norm(f"{name}.downsample.1", 4 * planes, batch=True)
-            before = 4 * planes
-    found |= {"attn_pool.positional_embedding": (1, before)} | linear("attn_pool.c_proj", before, DIM)
+                shapes |= {f"{name}.downsample.0.weight": (4 * planes, channels_in, 1, 1)}
+                shapes |= norm_shapes(f"{name}.downsample.1", 4 * planes, batch=True)
+            channels_in = 4 * planes
+    shapes |= {"attn_pool.positional_embedding": (1, channels_in)}
+    shapes |= linear_shapes("attn_pool.c_proj", channels_in, DIM)
     for name in ("k_proj", "q_proj", "v_proj"):
-        found |= linear(f"attn_pool.{name}", before, before)
-    found = {f"audio_encoder.{name}": shape for name, shape in found.items()}
-    return found | projector("audio_projector", DIM, JOINT)
+        shapes |= linear_shapes(f"attn_pool.{name}", channels_in, channels_in)
+    shapes = {f"audio_encoder.{name}": shape for name, shape in shapes.items()}
+    return shapes | projector_shapes("audio_projector", DIM, JOINT)
 
 
-def state() -> dict[str, torch.Tensor]:
-    """The state dict, as its authors saved it but for its sizes."""
-    shapes = music_shapes() | bert_shapes("text_encoder.", 260, TEXT_PLACES + 2, TEXT_DIM, kinds=1)
-    shapes |= projector("text_projector", TEXT_DIM, JOINT)
+def build_state() -> dict[str, torch.Tensor]:
+    """Build the state dict as the authors saved it, except for the sizes."""
+    shapes = music_shapes() | bert_shapes("text_encoder.", 260, TEXT_POSITIONS + 2, TEXT_DIM, kinds=1)
+    shapes |= projector_shapes("text_projector", TEXT_DIM, JOINT)
     shapes |= {"logit_scale": (1,), "loss_fct.logit_scale": (1,)}
-    found = {key: torch.from_numpy(value) for key, value in seeded(shapes, 7).items()}
-    for key in [key for key in found if key.endswith("running_var")]:
-        found[key.replace("running_var", "num_batches_tracked")] = torch.tensor(7)
-    return found
+    state = {key: torch.from_numpy(value) for key, value in random_weights(shapes, 7).items()}
+    for key in [key for key in state if key.endswith("running_var")]:
+        state[key.replace("running_var", "num_batches_tracked")] = torch.tensor(7)
+    return state
 
 
-def roberta_tokenizer() -> Tokenizer:
-    """roberta-base's tokenizer.json but for its vocabulary: bytes, never merged."""
+def build_roberta_tokenizer() -> Tokenizer:
+    """Build roberta-base's tokenizer.json, except for its vocabulary: bytes, never merged."""
     names = ["<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokenizer = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -80,10 +93,10 @@ def roberta_tokenizer() -> Tokenizer:
 
 
 def build(folder: Path) -> EncoderSpec:
-    """Writes what the encoder looks for."""
+    """Write the small encoder's files and return its spec."""
     checkpoint, settings = TTMR_PP.files
-    put(TTMR_PP, folder, {checkpoint: saved(state()), settings: SETTINGS.encode()})
-    put(ROBERTA_TOKENIZER, folder, {"tokenizer.json": roberta_tokenizer().to_str().encode()})
+    write_source(TTMR_PP, folder, {checkpoint: serialise_checkpoint(build_state()), settings: SETTINGS.encode()})
+    write_source(ROBERTA_TOKENIZER, folder, {"tokenizer.json": build_roberta_tokenizer().to_str().encode()})
     return replace(SPEC, backbone=replace(SPEC.backbone, dim=JOINT), head=replace(SPEC.head, dim=JOINT))
 
 

@@ -1,29 +1,32 @@
-"""Identities that must not move by themselves: the versions of every encoder, and the ids of evaluations.
+"""Pinned identities: the versions of every encoder, and the ids of evaluations.
 
-A test that fails here says that every lake would be embedded, or every benchmark judged, again. Write the file anew
-only with a change that means to move numbers: python -m tests.conformance.test_pinned_versions
+If this test fails, every lake would be embedded again, or every benchmark evaluated again. Update the file only with a
+change that is meant to change numbers: python -m tests.conformance.test_pinned_versions
 """
 
 import json
 from pathlib import Path
 
 from schemas.evaluations import EvaluationKey
-from workers.encoders.registry import ENCODERS, encoder_entry
+from workers.encoders.registry import ENCODERS, find_by_name
 from workers.evaluation.protocols import PROTOCOLS
 
 PINNED = Path(__file__).parents[1] / "data" / "pinned_versions.json"
 
 
 def encoder_versions() -> dict[str, list[str]]:
-    """[feature_version, embedding_version, tags_version] of every encoder, of all its windows and of at most three."""
+    """Return [feature_version, embedding_version, tags_version] of every encoder.
+
+    Each encoder is listed with all windows and with at most three.
+    """
     names = [*ENCODERS, *(f"{name}-bfloat16" for name, entry in ENCODERS.items() if entry.on_gpu)]
-    specs = {name: encoder_entry(name).spec for name in names}
-    specs |= {f"{name}, 3 windows": spec.limited(3) for name, spec in specs.items()}
+    specs = {name: find_by_name(name).spec for name in names}
+    specs |= {f"{name}, 3 windows": spec.with_max_windows(3) for name, spec in specs.items()}
     return {name: [spec.feature_version, spec.embedding_version, spec.tags_version] for name, spec in specs.items()}
 
 
 def evaluation_ids() -> dict[str, str]:
-    """The id of a sample evaluation under each protocol."""
+    """Return the id of a sample evaluation under each protocol."""
     version = ENCODERS["musicnn"].spec.embedding_version
     sample = ("gtzan", "gtzan", "1.0", "0" * 16)
     return {

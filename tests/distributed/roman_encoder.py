@@ -1,4 +1,4 @@
-"""An encoder for tests whose one package is small and not ours: it hears how loud a second is, in Roman numerals."""
+"""A test encoder that needs one small package: it measures the loudness of a second in Roman numerals."""
 
 import os
 from dataclasses import replace
@@ -9,10 +9,10 @@ import numpy as np
 
 from schemas.encoders import EncoderSpec, HeadSpec
 from workers.encoders import fake
-from workers.encoders.base.isolated import Environment, Isolated
-from workers.encoders.base.registration import Entry
+from workers.encoders.base.isolated import PipEnvironment, SubprocessEncoder
+from workers.encoders.base.registration import EncoderRegistration
 
-PACKAGES = Environment("roman", ("roman==5.2",))
+PACKAGES = PipEnvironment("roman", ("roman==5.2",))
 SPEC = replace(
     fake.SPEC,
     name="roman",
@@ -23,7 +23,7 @@ SPEC = replace(
 
 
 class Roman:
-    """An Encoder, where `roman` can be imported."""
+    """An Encoder that needs the package `roman`."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         import roman
@@ -45,4 +45,6 @@ class Roman:
         raise NotImplementedError(f"no tagger for {len(features)} rows")
 
 
-ENTRY = Entry(SPEC, partial(Isolated, PACKAGES, Roman), None, weights=(PACKAGES,), realtime_factor=100)
+ENTRY = EncoderRegistration(
+    SPEC, partial(SubprocessEncoder, PACKAGES, Roman), None, weights=(PACKAGES,), realtime_factor=100
+)

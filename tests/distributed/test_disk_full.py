@@ -1,16 +1,16 @@
-"""A disk that is full in the middle of a run: one line, what was committed is kept, and the same command finishes."""
+"""A disk that is full in the middle of a run: one line of error, commits are kept, the same command finishes."""
 
 import subprocess
 
 import pytest
 
-from tests.cli import answer, run
-from tests.distributed.interrupted_runs import exact, last_line, linked, rows
+from tests.cli import run, run_json
+from tests.distributed.interrupted_runs import embedded_ids, finish_run, last_line, link_tracks
 
-TRACKS_HELD = 160
-OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
-# Waits in a name space of its own, with a small disk of its own mounted; told a size, it gives the disk that size.
-HOLD = """
+TRACK_COUNT = 160
+FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "16"}
+# Mounts a small disk in a new name space and waits. Each size that it reads becomes the size of the disk.
+MOUNT_SCRIPT = """
 set -e
 mount -t tmpfs -o size=$2 none "$1"
 echo mounted
@@ -19,12 +19,13 @@ while read size; do mount -o remount,size=$size "$1"; echo remounted; done
 
 
 class SmallDisk:
-    """A tmpfs that only processes of this name space see as a disk; /proc/PID/root shows it to the others."""
+    """A tmpfs in a name space of its own; other processes reach it by /proc/PID/root."""
 
     def __init__(self, folder, size: str):
-        inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", HOLD, "sh", str(folder), size]
+        shell = ["sh", "-c", MOUNT_SCRIPT, "sh", str(folder), size]
+        command = ["unshare", "--user", "--map-root-user", "--mount", *shell]
         self._process = subprocess.Popen(
-            inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.mounted = self._process.stdout.readline() == "mounted\n"
         self.path = f"/proc/{self._process.pid}/root{folder}"
@@ -34,7 +35,7 @@ class SmallDisk:
         self._process.stdin.flush()
         assert self._process.stdout.readline() == "remounted\n"
 
-    def refusal(self) -> str:
+    def error(self) -> str:
         return self._process.stderr.read().strip()
 
     def close(self) -> None:
@@ -44,19 +45,19 @@ class SmallDisk:
 
 @pytest.fixture
 def disk(tmp_path):
-    one = SmallDisk(tmp_path, "1100k")
-    if not one.mounted:
-        pytest.skip(f"no small disk can be mounted here: {one.refusal()}")
-    yield one
-    one.close()
+    small_disk = SmallDisk(tmp_path, "1100k")
+    if not small_disk.mounted:
+        pytest.skip(f"no small disk can be mounted here: {small_disk.error()}")
+    yield small_disk
+    small_disk.close()
 
 
 @pytest.fixture(scope="module")
 def music(rendered, tmp_path_factory):
-    return linked(rendered, tmp_path_factory.mktemp("full"), TRACKS_HELD)
+    return link_tracks(rendered, tmp_path_factory.mktemp("full"), TRACK_COUNT)
 
 
-def full(*arguments, lake: str, **settings: str) -> None:
+def assert_disk_full(*arguments, lake: str, **settings: str) -> None:
     result = run("--lake", lake, "--encoder", "fake", *arguments, code=2, **settings)
     line = last_line(result.stderr)
     assert "the disk is full" in line
@@ -65,27 +66,27 @@ def full(*arguments, lake: str, **settings: str) -> None:
 
 def test_a_full_disk(disk, music):
     lake = f"{disk.path}/lake"
-    full("index", music, lake=lake, **OFTEN)
-    there = rows(lake)
-    assert 0 < len(there) == len(set(there)) < TRACKS_HELD
-    status = answer(lake, "status")["encoders"][0]
-    assert status["embedded"] == len(there)
-    assert status["expected"] == TRACKS_HELD == status["embedded"] + status["pending"]
-    assert answer(lake, "search", "calm", "-k", "3")
-    full("maintain", lake=lake)
+    assert_disk_full("index", music, lake=lake, **FREQUENT_COMMITS)
+    committed = embedded_ids(lake)
+    assert 0 < len(committed) == len(set(committed)) < TRACK_COUNT
+    status = run_json(lake, "status")["encoders"][0]
+    assert status["embedded"] == len(committed)
+    assert status["expected"] == TRACK_COUNT == status["embedded"] + status["pending"]
+    assert run_json(lake, "search", "calm", "-k", "3")
+    assert_disk_full("maintain", lake=lake)
     disk.resize("300m")
-    report = exact(lake, music, TRACKS_HELD)
-    assert report["embedded_now"] == TRACKS_HELD - len(there)
-    assert set(there) < set(rows(lake))
+    report = finish_run(lake, music, TRACK_COUNT)
+    assert report["embedded_now"] == TRACK_COUNT - len(committed)
+    assert set(committed) < set(embedded_ids(lake))
     run("--lake", lake, "maintain")
-    assert answer(lake, "doctor") == []
+    assert run_json(lake, "doctor") == []
 
 
 def test_an_export_into_a_full_disk(disk, music, tmp_path):
     lake = str(tmp_path / "lake")
-    answer(lake, "index", music)
-    place = f"{disk.path}/export"
+    run_json(lake, "index", music)
+    folder = f"{disk.path}/export"
     disk.resize("16k")
-    full("export", place, lake=lake)
+    assert_disk_full("export", folder, lake=lake)
     disk.resize("300m")
-    assert answer(lake, "export", place)["tracks"] == TRACKS_HELD
+    assert run_json(lake, "export", folder)["tracks"] == TRACK_COUNT

@@ -1,4 +1,4 @@
-"""An encoder with packages of its own on a real Ray: beside others, alone, and where it dies."""
+"""An encoder in an environment of its own on a real Ray: beside others, alone, and when its process dies."""
 
 import os
 import sys
@@ -10,16 +10,17 @@ import ray
 
 from lake.sources.listing import list_sources
 from schemas.settings import Settings
-from tests.conformance.environments import linked
+from tests.conformance.environments import link_environment
 from tests.distributed.roman_encoder import ENTRY, PACKAGES, SPEC
-from workers.distributed.cluster import embed, start_ray
+from workers.distributed.cluster import start_ray
+from workers.distributed.pipeline import embed
 from workers.embedding.stages import DecodeStage, EncodeStage, FusedStage
 from workers.encoders import fake, registry
-from workers.encoders.base.isolated import Isolated
+from workers.encoders.base.isolated import SubprocessEncoder
 
 
 class RomanStage(FusedStage):
-    """Workers know the encoder of this test."""
+    """Registers the encoder of this test on the workers."""
 
     def __init__(self, *arguments) -> None:
         registry.ENCODERS[SPEC.name] = ENTRY
@@ -29,7 +30,7 @@ class RomanStage(FusedStage):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     settings = Settings(cpus=2, models=tmp_path_factory.mktemp("models"))
-    linked(PACKAGES, settings.models)
+    link_environment(PACKAGES, settings.models)
     start_ray(settings)
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     registry.ENCODERS[SPEC.name] = ENTRY
@@ -45,12 +46,12 @@ def tracks(rendered):
 
 def rows_of(batches) -> dict[tuple[str, str], dict]:
     rows = [(spec.name, row) for spec, batch in batches for row in batch.to_pylist()]
-    found = {(name, row["track_id"]): row for name, row in rows}
-    assert len(found) == len(rows), "a track was answered twice"
-    return found
+    by_track = {(name, row["track_id"]): row for name, row in rows}
+    assert len(by_track) == len(rows), "a track has two outcomes"
+    return by_track
 
 
-def test_beside_another_as_alone(tracks, settings):
+def test_vectors_beside_another_encoder_are_those_alone(tracks, settings):
     both = rows_of(embed(tracks, (SPEC, fake.SPEC), settings, RomanStage))
     lone = rows_of(embed(tracks, (SPEC,), settings, RomanStage))
     assert len(both) == 2 * len(tracks) == 2 * len(lone)
@@ -65,9 +66,9 @@ class MortalStage(RomanStage):
     """The encoder's process dies on one file; the worker does not."""
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        encoder = next(one for one in self._encoders if one.spec.name == SPEC.name)
+        encoder = next(encoder for encoder in self._encoders if encoder.spec.name == SPEC.name)
         louder = 1e9 if any(uri.endswith("dies.wav") for uri in block["uri"].to_pylist()) else 1
-        encoder.embed_windows = lambda windows: Isolated.embed_windows(encoder, windows * louder)
+        encoder.embed_windows = lambda windows: SubprocessEncoder.embed_windows(encoder, windows * louder)
         return super().__call__(block)
 
 
@@ -76,14 +77,14 @@ def test_a_dead_process_leaves_its_track_pending_and_harms_no_other(rendered, tm
     for name in ("dies.wav", "lives.wav"):
         os.link(files[0], tmp_path / name)
     tracks = list_sources([str(tmp_path)], Settings().s3).tracks
-    found = rows_of(embed(tracks, (fake.SPEC, SPEC), settings, MortalStage))
+    rows = rows_of(embed(tracks, (fake.SPEC, SPEC), settings, MortalStage))
     uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
-    outcomes = {(name, uris[track].rsplit("/", 1)[1]): row["outcome"] for (name, track), row in found.items()}
+    outcomes = {(name, uris[track].rsplit("/", 1)[1]): row["outcome"] for (name, track), row in rows.items()}
     assert outcomes.pop(("roman", "dies.wav")) == "pending"
     assert set(outcomes.values()) == {"embedded"}
-    assert any("the process of roman died" in (row["message"] or "") for row in found.values())
+    assert any("the process of roman died" in (row["message"] or "") for row in rows.values())
 
 
-def test_the_encoding_half_alone(tracks, settings):
-    answers = EncodeStage(SPEC, settings)(DecodeStage(SPEC, settings)(tracks))
-    assert set(answers["outcome"].to_pylist()) == {"embedded"}
+def test_decode_and_encode_stages_without_ray(tracks, settings):
+    outcomes = EncodeStage(SPEC, settings)(DecodeStage(SPEC, settings)(tracks))
+    assert set(outcomes["outcome"].to_pylist()) == {"embedded"}

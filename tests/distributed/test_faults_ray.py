@@ -1,4 +1,4 @@
-"""What Ray loses: workers killed again and again, and a whole node in the middle of a run."""
+"""Ray loses workers, several times, and a whole node in the middle of a run: no track is lost."""
 
 import json
 import os
@@ -8,19 +8,19 @@ import psutil
 import pytest
 
 from tests.cli import start
-from tests.distributed.interrupted_runs import Process, counted, linked, wait_for_rows
+from tests.distributed.interrupted_runs import TextProcess, assert_all_embedded, link_tracks, wait_for_rows
 
-TRACKS = 300
-OFTEN = {"TONELAKE_COMMIT_ROWS": "16"}
+TRACK_COUNT = 300
+FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "16"}
 
 
 @pytest.fixture(scope="module")
 def music(rendered, tmp_path_factory):
-    return linked(rendered, tmp_path_factory.mktemp("workers"), TRACKS)
+    return link_tracks(rendered, tmp_path_factory.mktemp("workers"), TRACK_COUNT)
 
 
-def kill_a_worker(process: Process) -> bool:
-    """kill -9 of one that computes; False while there is none."""
+def kill_a_worker(process: TextProcess) -> bool:
+    """Kill a worker that computes; return False if there is none."""
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
             computes = any("MapWorker" in part for part in child.cmdline()[:1])
@@ -32,26 +32,26 @@ def kill_a_worker(process: Process) -> bool:
     return False
 
 
-def ended(process: Process) -> dict:
-    """What the run says at its end; standard output holds that alone."""
-    told, errors = process.communicate(timeout=240)
+def wait_for_report(process: TextProcess) -> dict:
+    """Wait for the end of a run and return its report, the only text on standard output."""
+    output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
-    return json.loads(told)
+    return json.loads(output)
 
 
-def test_workers_killed_in_the_middle_cost_no_track(music, tmp_path):
+def test_workers_killed_in_the_middle_lose_no_track(music, tmp_path):
     lake = str(tmp_path / "lake")
-    process = start("--lake", lake, "--encoder", "fake", "--json", "index", music, **OFTEN)
+    process = start("--lake", lake, "--encoder", "fake", "--json", "index", music, **FREQUENT_COMMITS)
     killed = 0
     for committed in (16, 64, 128):
         wait_for_rows(lake, process, committed)
         killed += kill_a_worker(process)
     assert killed == 3
-    counted(ended(process), lake, TRACKS)
+    assert_all_embedded(wait_for_report(process), lake, TRACK_COUNT)
 
 
-def test_a_lost_node_costs_no_track(music, tmp_path, monkeypatch):
+def test_a_lost_node_loses_no_track(music, tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     from ray.cluster_utils import Cluster  # reads the environment when it starts
 
@@ -60,9 +60,9 @@ def test_a_lost_node_costs_no_track(music, tmp_path, monkeypatch):
     try:
         doomed = cluster.add_node(num_cpus=1)
         command = ("--lake", lake, "--encoder", "fake", "--json", "index", music)
-        process = start(*command, **OFTEN, RAY_ADDRESS=cluster.address, RAY_AUTH_MODE="disabled")
+        process = start(*command, **FREQUENT_COMMITS, RAY_ADDRESS=cluster.address, RAY_AUTH_MODE="disabled")
         wait_for_rows(lake, process, 64)
         cluster.remove_node(doomed, allow_graceful=False)
-        counted(ended(process), lake, TRACKS)
+        assert_all_embedded(wait_for_report(process), lake, TRACK_COUNT)
     finally:
         cluster.shutdown()

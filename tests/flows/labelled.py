@@ -1,4 +1,4 @@
-"""A small labelled folder whose labels even the fake encoder can hear, and the same clips in GTZAN's layout."""
+"""A small labelled folder whose sounds even the fake encoder tells apart, and the same in GTZAN's layout."""
 
 import csv
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ SOUNDS = {"bright": 4000, "dark": 150}
 SPLITS = {"train": 8, "valid": 4, "test": 6}  # clips of each sound
 
 
-def sound(name: str, seed: int, seconds: float = 2.2) -> bytes:
-    """A tone in noise, high or low."""
+def render_sound(name: str, seed: int, seconds: float = 2.2) -> bytes:
+    """Render a high or a low tone in noise, as a wav file."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
     pitch = SOUNDS[name] * (1 + 0.2 * rng.random())
@@ -24,23 +24,23 @@ def sound(name: str, seed: int, seconds: float = 2.2) -> bytes:
     return sndfile(samples[None].astype(np.float32), rate=RATE)
 
 
-def labelled_folder(folder: Path) -> Path:
-    """36 wav files and their labels.csv: tags, a caption for the dark ones, splits."""
+def write_labelled_folder(folder: Path) -> Path:
+    """Write 36 wav files and their labels.csv: tags, a caption for the dark ones, splits."""
     folder.mkdir(parents=True)
     rows = [
         {"path": path, "split": split, "tags": f"{name};tone", "caption": f"a {name} tone" if name == "dark" else ""}
-        for split, name, path in tones(folder)
+        for split, name, path in write_tones(folder)
     ]
     write_labels(folder, rows)
     return folder
 
 
-def tones(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Writes 36 wav files; the split, the sound and the file's name of each."""
-    each = ((split, number, name) for split, count in SPLITS.items() for number in range(count) for name in SOUNDS)
-    for seed, (split, number, name) in enumerate(each, start=1):
+def write_tones(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Write 36 wav files; yield the split, the sound and the file's name of each."""
+    sounds = ((split, number, name) for split, count in SPLITS.items() for number in range(count) for name in SOUNDS)
+    for seed, (split, number, name) in enumerate(sounds, start=1):
         path = f"{split}-{name}-{number}.wav"
-        (folder / path).write_bytes(sound(name, seed))
+        (folder / path).write_bytes(render_sound(name, seed))
         yield split, name, path
 
 
@@ -56,8 +56,8 @@ def read_labels(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def gtzan(folder: Path) -> Path:
-    """GTZAN as its archive and its fault-filtered lists lie on a disk: two genres, of which one is bright."""
+def write_gtzan(folder: Path) -> Path:
+    """Write GTZAN as its archive and its fault-filtered lists unpack: two genres, one of them bright."""
     seed = 100
     for split, count in SPLITS.items():
         names = []
@@ -67,12 +67,16 @@ def gtzan(folder: Path) -> Path:
                 names.append(f"{genre}/{genre}.{seed:05d}.wav")
                 path = folder / "genres" / names[-1]
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(sound(name, seed))
+                path.write_bytes(render_sound(name, seed))
         (folder / f"{split}_filtered.txt").write_text("\n".join(names) + "\n")
     return folder
 
 
-def judge(lake: object, folder: Path, *protocols: str, **asked: object) -> list[dict[str, object]]:
-    """`tonelake evaluate folder` by the fake encoder, in this process: Ray starts once for all of its callers."""
-    request = EvaluateRequest(("folder",), str(folder), protocols=protocols, **asked)
-    return evaluate(request, Settings(lake=str(lake), encoder="fake"))
+def evaluate_folder(lake: object, folder: Path, *protocols: str, **options: object) -> list[dict[str, object]]:
+    """Run `tonelake evaluate folder` with the fake encoder, in this process, so that Ray starts only once.
+
+    Return what `--json` prints.
+    """
+    request = EvaluateRequest(("folder",), str(folder), protocols=protocols, **options)
+    figures = evaluate(request, Settings(lake=str(lake), encoder="fake"))
+    return [figure.to_json() for figure in figures]

@@ -1,4 +1,4 @@
-"""The flow as Prefect records it, on Prefect's own test server."""
+"""The Prefect flows, on Prefect's own test server."""
 
 import asyncio
 import os
@@ -20,14 +20,15 @@ from lake.storage.lake import Lake
 from schemas.settings import S3Settings
 from schemas.tables import embeddings_table
 from tests.flows.catalogue import write_sound
-from tests.flows.labelled import labelled_folder
-from tests.flows.released import released as release_now
-from tests.flows.releases.test_promote import LIVE, SOUND, write
-from tests.lake.rows import SPEC, small_lake
+from tests.flows.labelled import write_labelled_folder
+from tests.flows.released import publish_release
+from tests.flows.releases.test_promote import LIVE, SOUND, write_version
+from tests.lake.rows import SPEC, make_small_lake
 
 ROOT = Path(__file__).parents[2]
 PREFECT_FILE = ["--prefect-file", "infra/prefect.yaml"]
-STEPS = {"_listing", "prepare", "register", "describe", "plan", "embed_pending", "tend"}
+STEPS = {"list_tracks", "fetch_weights", "register_tracks", "sync_metadata", "make_plan", "embed_pending"}
+STEPS |= {"compact_and_index", "publish_if_live"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +38,7 @@ def server():
     ray.shutdown()
 
 
-async def recorded():
+async def read_records():
     async with get_client() as client:
         runs = await client.read_flow_runs()
         tasks = await client.read_task_runs()
@@ -45,7 +46,7 @@ async def recorded():
     return runs, tasks, artifacts
 
 
-async def deployments():
+async def read_deployments():
     async with get_client() as client:
         return await client.read_deployments()
 
@@ -53,7 +54,7 @@ async def deployments():
 def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_path):
     (report,) = index([str(rendered)], lake=str(tmp_path / "lake"), encoder="fake")
     assert (report["expected"], report["embedded"], report["pending"]) == (6, 6, 0)
-    runs, tasks, artifacts = asyncio.run(recorded())
+    runs, tasks, artifacts = asyncio.run(read_records())
     assert [run.state_name for run in runs] == ["Completed"]
     steps = {task.name.rsplit("-", 1)[0] for task in tasks}
     assert steps >= STEPS, steps
@@ -66,48 +67,48 @@ def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_pa
 
 
 def test_a_maintenance_is_recorded_with_what_it_did(tmp_path, capsys):
-    home = small_lake(str(tmp_path / "lake"), commits=4)
-    rows = maintain(lake=home.uri)
-    assert capsys.readouterr().out == ""  # that is for the document of --json
-    runs, _, artifacts = asyncio.run(recorded())
-    assert [run.state_name for run in runs if run.parameters.get("lake") == home.uri] == ["Completed"]
-    (told,) = [artifact.data for artifact in artifacts if artifact.key == "maintain-tables"]
-    assert any("compacted" in row["done"] and row["done"] in told for row in rows)
+    lake = make_small_lake(str(tmp_path / "lake"), commits=4)
+    rows = maintain(lake=lake.uri)
+    assert capsys.readouterr().out == ""  # standard output is for the document of --json
+    runs, _, artifacts = asyncio.run(read_records())
+    assert [run.state_name for run in runs if run.parameters.get("lake") == lake.uri] == ["Completed"]
+    (text,) = [artifact.data for artifact in artifacts if artifact.key == "maintain-tables"]
+    assert any("compacted" in row["done"] and row["done"] in text for row in rows)
 
 
-def test_an_export_is_recorded_and_takes_the_place_of_the_one_before(tmp_path):
-    home = small_lake(str(tmp_path / "lake"))
+def test_an_export_is_recorded_and_replaces_the_earlier_one(tmp_path):
+    lake = make_small_lake(str(tmp_path / "lake"))
     for tracks in (12, 11):
-        release_now(home)
-        done = export(str(tmp_path / "out"), lake=home.uri)
-        assert (done["done"], done["tracks"]) == (True, tracks)
-        home.table(embeddings_table(SPEC)).delete("track_id = 't0001'")
-    runs, _, artifacts = asyncio.run(recorded())
-    assert {run.state_name for run in runs if run.parameters.get("lake") == home.uri} == {"Completed"}
-    told = [artifact.data for artifact in artifacts if artifact.key == "export-manifest"]
-    assert any(text.startswith("11 tracks of release 2 as parquet") for text in told)
+        publish_release(lake)
+        result = export(str(tmp_path / "out"), lake=lake.uri)
+        assert (result["done"], result["tracks"]) == (True, tracks)
+        lake.table(embeddings_table(SPEC)).delete("track_id = 't0001'")
+    runs, _, artifacts = asyncio.run(read_records())
+    assert {run.state_name for run in runs if run.parameters.get("lake") == lake.uri} == {"Completed"}
+    texts = [artifact.data for artifact in artifacts if artifact.key == "export-manifest"]
+    assert any(text.startswith("11 tracks of release 2 as parquet") for text in texts)
 
 
 def test_a_promotion_is_recorded_with_the_gates_table(tmp_path):
-    home = Lake.at(str(tmp_path / "lake"), S3Settings())
-    write(home, LIVE, SOUND)
-    done = promote(LIVE.embedding_version, lake=home.uri)
-    assert done.published.number == 1
-    _, _, artifacts = asyncio.run(recorded())
+    lake = Lake.at(str(tmp_path / "lake"), S3Settings())
+    write_version(lake, LIVE, SOUND)
+    promotion = promote(LIVE.embedding_version, lake=lake.uri)
+    assert promotion.published.number == 1
+    _, _, artifacts = asyncio.run(read_records())
     (table,) = [artifact.data for artifact in artifacts if artifact.key == "promote-gate"]
     assert "| coverage | passed | 1.000 | 0.995 | nothing is live to compare with: 200 tracks |" in table
 
 
-def test_an_evaluation_is_recorded_and_what_is_known_is_not_judged_again(tmp_path):
-    folder, lake = labelled_folder(tmp_path / "clips"), str(tmp_path / "lake")
-    asked = {"data": str(folder), "lake": lake, "encoders": ["fake"], "protocols": ["zero-shot"]}
-    rows = evaluate(["folder"], **asked)
-    assert {row["metric"] for row in rows} == {"roc_auc", "pr_auc"}
-    again = evaluate(["folder"], **asked)
-    assert all(row["unchanged"] for row in again)
-    runs, tasks, artifacts = asyncio.run(recorded())
+def test_an_evaluation_is_recorded_and_known_results_are_reused(tmp_path):
+    folder, lake = write_labelled_folder(tmp_path / "clips"), str(tmp_path / "lake")
+    options = {"data": str(folder), "lake": lake, "encoders": ["fake"], "protocols": ["zero-shot"]}
+    rows = evaluate(["folder"], **options)
+    assert {figure.row.metric for figure in rows} == {"roc_auc", "pr_auc"}
+    repeated = evaluate(["folder"], **options)
+    assert all(figure.unchanged for figure in repeated)
+    runs, tasks, artifacts = asyncio.run(read_records())
     assert [run.state_name for run in runs if run.flow_id and run.parameters.get("benchmarks")] == ["Completed"] * 2
-    assert sum(task.name.startswith("judged") for task in tasks) == 1
+    assert sum(task.name.startswith("evaluate") for task in tasks) == 1
     (figures,) = [artifact.data for artifact in artifacts if artifact.key == "evaluate-figures"][-1:]
     assert "12 of 12" in figures
 
@@ -119,29 +120,31 @@ def test_a_refresh_is_recorded_with_what_changed(tmp_path):
     (music / "a.wav").rename(music / "b.wav")
     report = refresh(lake=lake)
     assert (report["moved"], report["encoders"][0]["embedded"], report["encoders"][0]["embedded_now"]) == (1, 1, 0)
-    _, tasks, artifacts = asyncio.run(recorded())
-    assert {task.name.rsplit("-", 1)[0] for task in tasks} >= {"survey", "settle", "describe"}
-    (told,) = [artifact.data for artifact in artifacts if artifact.key == "refresh-coverage"]
-    assert "| moved | 1 |" in told
-    assert "| expected | 1 |" in told
+    _, tasks, artifacts = asyncio.run(read_records())
+    assert {task.name.rsplit("-", 1)[0] for task in tasks} >= {"compute_diff", "apply_changes", "sync_metadata"}
+    (text,) = [artifact.data for artifact in artifacts if artifact.key == "refresh-coverage"]
+    assert "| moved | 1 |" in text
+    assert "| expected | 1 |" in text
 
 
 def test_flows_are_deployed_as_declared():
-    """By Prefect's own command, from the file that ships."""
+    """Deploy infra/prefect.yaml with Prefect's own command."""
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     server = os.environ | {"PREFECT_API_URL": get_settings_context().settings.api.url or ""}
     for command in (["work-pool", "create", "tonelake", "--type", "process"], ["deploy", "--all", *PREFECT_FILE]):
-        done = subprocess.run([*prefect, *command], cwd=ROOT, env=server, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    deployed = {deployment.name: deployment for deployment in asyncio.run(deployments())}
+        process = subprocess.run(
+            [*prefect, *command], cwd=ROOT, env=server, capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stdout + process.stderr
+    deployed = {deployment.name: deployment for deployment in asyncio.run(read_deployments())}
     times = {"nightly": "0 3 * * *", "nightly-refresh": "0 1 * * *", "weekly": "0 5 * * 0"}
     assert deployed.keys() == {*times, "nightly-export", "on-request", "gated"}
     assert [deployed[name].schedules for name in ("nightly-export", "on-request", "gated")] == [[], [], []]
     for name, cron in times.items():
-        one = deployed[name]
-        assert one.global_concurrency_limit.limit == 1
-        (schedule,) = one.schedules
+        declared = deployed[name]
+        assert declared.global_concurrency_limit.limit == 1
+        (schedule,) = declared.schedules
         assert (schedule.schedule.cron, schedule.schedule.timezone) == (cron, "UTC")
-        assert set(one.parameters) <= set(one.parameter_openapi_schema["properties"])
+        assert set(declared.parameters) <= set(declared.parameter_openapi_schema["properties"])
     assert deployed["nightly"].parameters["benchmarks"] == ["rendered", "rendered-instruments"]
     assert deployed["weekly"].entrypoint == "flows/deployments.py:maintain"

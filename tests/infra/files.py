@@ -1,4 +1,4 @@
-"""What the tests of infra/ read, and the programs they read it with."""
+"""Readers of the files in infra/, and the programs that check them."""
 
 import os
 import re
@@ -18,46 +18,46 @@ SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY")
 
 
 def documents(name: str) -> list[dict[str, Any]]:
-    """The YAML documents of a file below infra/."""
+    """Return the YAML documents of a file below infra/."""
     return list(yaml.safe_load_all((INFRA / name).read_text()))
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile: word and the rest, lines joined, comments left out."""
+    """Return the instructions of the Dockerfile, as word and rest; lines are joined, comments left out."""
     text = re.sub(r"^\s*#.*\n", "", (INFRA / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = text.replace("\\\n", " ").splitlines()
     return [(line.split(None, 1)[0], line.split(None, 1)[1].strip()) for line in lines if line.strip()]
 
 
 def stages() -> set[str]:
-    """The values of DEVICE that the Dockerfile builds an image for."""
+    """Return the values of DEVICE that the Dockerfile builds an image for."""
     return {rest.split(" AS ")[1] for word, rest in dockerfile() if word == "FROM" and " AS " in rest} - {"base"}
 
 
 def run(program: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A program of the `test` extra."""
-    places = sysconfig.get_path("scripts"), os.environ["PATH"]
-    found = shutil.which(program, path=os.pathsep.join(places))
-    assert found, f'{program} is not installed: pip install -e ".[test]"'
-    command = [found, *map(str, arguments)]
-    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=keep | environment)
+    """Run a program of the `test` extra, without the variables of this environment."""
+    folders = sysconfig.get_path("scripts"), os.environ["PATH"]
+    path = shutil.which(program, path=os.pathsep.join(folders))
+    assert path, f'{program} is not installed: pip install -e ".[test]"'
+    command = [path, *map(str, arguments)]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=kept | environment)
 
 
 def known_variables() -> set[str]:
-    """Environment variables that tonelake's settings read, or Prefect's; Ray's are `is_ray`'s."""
+    """Return the environment variables that tonelake or Prefect reads; for Ray's, see `is_ray_variable`."""
     from prefect.settings import Settings as PrefectSettings
     from prefect.settings.legacy import _get_settings_fields
 
     from schemas.settings import S3Settings, Settings
 
-    ours = {f"TONELAKE_{name}".upper() for name in Settings.model_fields} | {"RAY_ADDRESS", "PREFECT_API_URL"}
+    tonelake = {f"TONELAKE_{name}".upper() for name in Settings.model_fields} | {"RAY_ADDRESS", "PREFECT_API_URL"}
     s3 = {f"AWS_{name}".upper() for name in S3Settings.model_fields}
-    return ours | s3 | set(_get_settings_fields(PrefectSettings)) | {"DO_NOT_TRACK", "PYTHONUNBUFFERED"}
+    return tonelake | s3 | set(_get_settings_fields(PrefectSettings)) | {"DO_NOT_TRACK", "PYTHONUNBUFFERED"}
 
 
-def is_ray(name: str) -> bool:
-    """Whether Ray's own source speaks of this variable."""
+def is_ray_variable(name: str) -> bool:
+    """Return whether Ray's own source contains this variable."""
     import ray
 
     sources = [path for room in ("_private", "_common") for path in (Path(ray.__file__).parent / room).rglob("*.py")]
@@ -65,6 +65,6 @@ def is_ray(name: str) -> bool:
     return name.startswith("RAY_") and any(word.search(path.read_text()) for path in sources)
 
 
-def unknown(names: set[str]) -> set[str]:
-    """Those that nothing reads."""
-    return {name for name in names - known_variables() if not is_ray(name)}
+def unknown_variables(names: set[str]) -> set[str]:
+    """Return the names that no program reads."""
+    return {name for name in names - known_variables() if not is_ray_variable(name)}

@@ -1,4 +1,4 @@
-"""A part of a cluster as a process: its log, when it is ready, and an end for all that it started."""
+"""Parts of a cluster as processes: start them, wait until they are ready, end all that they started."""
 
 import os
 import signal
@@ -16,17 +16,17 @@ import psutil
 from tests.infra.files import ROOT
 
 READY_SECONDS = 120.0
-GRACE_SECONDS = 5.0  # nothing here is worth a longer one: Ray alone would drain for thirty
-TOLD_LINES = 15
+GRACE_SECONDS = 5.0  # nothing here needs longer; Ray would drain for 30 s
+TAIL_LINES = 15
 
 
 class NotReady(RuntimeError):
-    """A part did not start, or did not do its work: what it was, and the last lines of its log."""
+    """A part did not start or did not do its work; the message ends with the last lines of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A process that was started; `began` is on the monotonic clock."""
+    """A started process; `began` is a time of the monotonic clock."""
 
     name: str
     process: subprocess.Popen
@@ -34,7 +34,10 @@ class Part:
     began: float
 
     def wait(self, ready: Callable[[], bool]) -> float:
-        """Seconds from its start until it was ready; NotReady where it ended, or took two minutes."""
+        """Wait until the part is ready; return the seconds since its start.
+
+        Raises NotReady if it ends or takes two minutes.
+        """
         while not ready():
             if self.process.poll() is not None:
                 raise NotReady(f"{self.name} ended with {self.process.returncode}:\n{tail(self.log)}")
@@ -45,8 +48,8 @@ class Part:
 
 
 @contextmanager
-def started(name: str, command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[Part]:
-    """Starts it in a session of its own, so that a Ctrl-C is ours alone, and ends it in any case."""
+def start_part(name: str, command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[Part]:
+    """Start a part in its own session, so that Ctrl-C does not reach it; end it in any case."""
     began = time.monotonic()
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -61,22 +64,22 @@ def started(name: str, command: list[str], environment: Mapping[str, str], log: 
     try:
         yield Part(name, process, log, began)
     finally:
-        end(process)
+        end_process(process)
 
 
-def end(process: subprocess.Popen) -> None:
-    """SIGTERM for the process, and SIGKILL for what is left of it and of all that it started after a while."""
+def end_process(process: subprocess.Popen) -> None:
+    """End the process with SIGTERM; after a while, kill it and all processes that it started."""
     family = _descendants(process.pid)
     if process.poll() is None:
         process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE_SECONDS)
-    family += [one for child in family for one in _descendants(child.pid)]
+    family += [process for child in family for process in _descendants(child.pid)]
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for one in family:  # psutil kills no stranger that was given the same number
+    for child in family:  # psutil does not kill another process that was given the same number
         with suppress(psutil.NoSuchProcess):
-            one.kill()
+            child.kill()
     process.wait()
     psutil.wait_procs(family, GRACE_SECONDS)
 
@@ -88,20 +91,20 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def asked(request: str | Request, seconds: float) -> HTTPResponse:
-    """The answer of a server of this machine, past any proxy."""
+def open_url(request: str | Request, seconds: float) -> HTTPResponse:
+    """Open a URL of this machine, past any proxy."""
     return build_opener(ProxyHandler({})).open(request, timeout=seconds)
 
 
-def answers(url: str) -> bool:
-    """Whether a server says 200 there; asked as the health checks of compose.yaml ask, without a key."""
+def is_healthy(url: str) -> bool:
+    """Return whether a server answers 200, without a key, as the health checks of compose.yaml ask."""
     try:
-        with asked(url, 5) as answer:
+        with open_url(url, 5) as answer:
             return answer.status == 200
     except OSError:
         return False
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-TOLD_LINES:])
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])

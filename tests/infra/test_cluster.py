@@ -1,4 +1,4 @@
-"""What `make cluster` does, held to account: minutes, so `-m "not slow"` leaves it out."""
+"""`make cluster` from end to end: minutes, so `-m "not slow"` leaves it out."""
 
 import re
 import signal
@@ -38,27 +38,27 @@ def test_both_ray_nodes_computed(outcome):
 def test_every_track_is_accounted_for_in_the_store(outcome):
     assert outcome.indexed == Counts(PIECES + 1, PIECES, 1, 0, PIECES)
     assert outcome.refreshed == Counts(PIECES + 2, PIECES + 1, 1, 0, PIECES + 1)
-    told = dict(re.findall(r"(expected|embedded|quarantined|pending) *│ *(\d+)", outcome.status))
-    assert told == {"expected": f"{PIECES + 2}", "embedded": f"{PIECES + 1}", "quarantined": "1", "pending": "0"}
+    counts = dict(re.findall(r"(expected|embedded|quarantined|pending) *│ *(\d+)", outcome.status))
+    assert counts == {"expected": f"{PIECES + 2}", "embedded": f"{PIECES + 1}", "quarantined": "1", "pending": "0"}
 
 
-def test_scores_are_in_the_lake_and_hear_high_from_low(outcome):
+def test_figures_are_in_the_lake_and_tell_high_from_low(outcome):
     assert outcome.figures.keys() == {("linear", "roc_auc"), ("mlp", "roc_auc")}
     assert min(outcome.figures.values()) > 0.9
 
 
 def test_a_plain_shell_finds_tracks(outcome):
-    first, *others = re.findall(r"^│ \d.*", outcome.found, flags=re.MULTILINE)
+    first, *others = re.findall(r"^│ \d.*", outcome.search, flags=re.MULTILINE)
     assert "flute" in first
     assert len(others) == 2
 
 
-def test_nothing_of_it_is_left_running(outcome, folder):
-    assert outcome.running > 10  # which the same search found while it stood
+def test_no_process_is_left_running(outcome, folder):
+    assert outcome.running > 10  # the same search found them while the cluster ran
     assert not processes_of(folder)
 
 
-def test_ctrl_c_ends_all_that_stands(tmp_path):
+def test_ctrl_c_ends_every_part(tmp_path):
     command = [sys.executable, "-m", "tests.infra.cluster", str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = iter(process.stdout.readline, "")
@@ -72,8 +72,8 @@ def test_ctrl_c_ends_all_that_stands(tmp_path):
     assert (tmp_path / "ray" / "raylet.out").is_file()
 
 
-def test_a_folder_of_someone_elses_is_left_alone(tmp_path):
-    (tmp_path / "song.wav").write_bytes(b"mine")
+def test_a_folder_that_no_cluster_made_is_left_alone(tmp_path):
+    (tmp_path / "song.wav").write_bytes(b"a song")
     with pytest.raises(UserError, match=r"name a folder that is empty or new"):
         run(tmp_path, False, print)
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]

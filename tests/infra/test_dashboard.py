@@ -1,4 +1,4 @@
-"""The Grafana dashboard: every expression is PromQL, over metrics that Ray exports or tonelake does."""
+"""The Grafana dashboard: every expression is PromQL over metrics of Ray or tonelake."""
 
 import json
 import re
@@ -10,11 +10,11 @@ import ray
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from flows.operations.prometheus import exposition
+from flows.operations.prometheus import prometheus_text
 from schemas.settings import Settings
-from tests.flows.released import released
+from tests.flows.released import publish_release
 from tests.infra.files import COMPOSE, INFRA
-from tests.lake.rows import small_lake
+from tests.lake.rows import make_small_lake
 
 DASHBOARD = json.loads((INFRA / "grafana" / "tonelake.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -23,7 +23,7 @@ NODE_EXPORTER = {"node_textfile_mtime_seconds": {"file"}}  # by its textfile col
 
 
 def selectors(node):
-    """The (metric, labels matched) of an expression."""
+    """Yield (metric, matched labels) of an expression."""
     if isinstance(node, promql_parser.VectorSelector):
         yield node.name, {matcher.name for matcher in node.matchers.matchers}
     for name in ("expr", "lhs", "rhs", "vs", "vector_selector", "param"):
@@ -35,44 +35,46 @@ def selectors(node):
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory):
-    """tonelake's metrics and their labels."""
-    home = small_lake(str(tmp_path_factory.mktemp("dashboard") / "lake"))
-    released(home)
-    families = text_string_to_metric_families(exposition(Settings(lake=home.uri)))
+def tonelake_metrics(tmp_path_factory):
+    """Labels of tonelake's metrics, by metric."""
+    lake = make_small_lake(str(tmp_path_factory.mktemp("dashboard") / "lake"))
+    publish_release(lake)
+    families = text_string_to_metric_families(prometheus_text(Settings(lake=lake.uri)))
     return {family.name: set(family.samples[0].labels) for family in families}
 
 
 @pytest.fixture(scope="module")
-def of_ray():
-    """The text of the dashboards that Ray ships: its word for what it exports."""
+def ray_dashboards():
+    """Text of the dashboards that Ray ships: they show which metrics it exports."""
     panels = Path(ray.__file__).parent / "dashboard" / "modules" / "metrics" / "dashboards"
     return "\n".join(path.read_text() for path in panels.glob("*.py"))
 
 
-@pytest.mark.parametrize(("title", "target"), TARGETS, ids=lambda one: one if isinstance(one, str) else one["refId"])
-def test_every_expression_reads_metrics_that_are_exported(title, target, ours, of_ray):
-    found = list(selectors(promql_parser.parse(target["expr"])))
-    assert found, title
-    for metric, labels in found:
-        known = ours | NODE_EXPORTER
+@pytest.mark.parametrize(
+    ("title", "target"), TARGETS, ids=lambda value: value if isinstance(value, str) else value["refId"]
+)
+def test_every_expression_reads_metrics_that_are_exported(title, target, tonelake_metrics, ray_dashboards):
+    metrics = list(selectors(promql_parser.parse(target["expr"])))
+    assert metrics, title
+    for metric, labels in metrics:
+        known = tonelake_metrics | NODE_EXPORTER
         if metric in known:
             assert labels <= known[metric]
         else:
-            assert re.search(rf"\b{metric}\b", of_ray), f"nobody exports {metric}"
+            assert re.search(rf"\b{metric}\b", ray_dashboards), f"nothing exports {metric}"
 
 
-def test_every_legend_reads_a_label_of_its_expression(ours):
+def test_every_legend_reads_a_label_of_its_expression(tonelake_metrics):
     for title, target in TARGETS:
         metrics = {metric for metric, _ in selectors(promql_parser.parse(target["expr"]))}
         labels = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
-        if metrics <= ours.keys():
-            assert labels <= set.union(*(ours[metric] for metric in metrics)), title
+        if metrics <= tonelake_metrics.keys():
+            assert labels <= set.union(*(tonelake_metrics[metric] for metric in metrics)), title
 
 
-def test_what_an_operator_watches_is_shown(ours):
+def test_every_metric_for_operators_is_shown(tonelake_metrics):
     shown = {metric for _, target in TARGETS for metric, _ in selectors(promql_parser.parse(target["expr"]))}
-    assert ours.keys() - shown == {"tonelake_table_rows"}
+    assert tonelake_metrics.keys() - shown == {"tonelake_table_rows"}
 
 
 def test_the_parser_can_refuse():
@@ -80,11 +82,14 @@ def test_the_parser_can_refuse():
         promql_parser.parse("sum(tonelake_table_bytes")
 
 
-def test_panels_have_their_own_place_and_the_source_that_compose_provides():
+def test_panels_do_not_overlap_and_use_the_data_source_of_compose():
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
-    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
+    areas = [panel["gridPos"] for panel in DASHBOARD["panels"]]
     cells = [
-        (x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
+        (x, y)
+        for area in areas
+        for x in range(area["x"], area["x"] + area["w"])
+        for y in range(area["y"], area["y"] + area["h"])
     ]
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) == 23

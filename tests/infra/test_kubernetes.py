@@ -1,4 +1,4 @@
-"""The KubeRay files: pods by Kubernetes's own schema, and everything that one part names is there in another."""
+"""The KubeRay files: pods fit Kubernetes's own schema, and every reference between parts is valid."""
 
 import re
 import shlex
@@ -9,12 +9,12 @@ import typer
 import yaml
 
 from flows.cli.main import app
-from tests.infra.files import INFRA, ROOT, SECRET, documents, stages, unknown
+from tests.infra.files import INFRA, ROOT, SECRET, documents, stages, unknown_variables
 from workers.encoders.registry import ENCODERS
 
 KUBERNETES = "1.34"
 SPOT = {"cloud.google.com/gke-spot", "eks.amazonaws.com/capacityType", "kubernetes.azure.com/scalesetpriority"}
-# KubeRay's fields, by its API reference; a schema of its own comes with the operator only.
+# KubeRay's fields, by its API reference; its schema comes only with the operator.
 GROUP = {"rayStartParams", "template"}
 WORKERS = GROUP | {"groupName", "replicas", "minReplicas", "maxReplicas"}
 CLUSTER = {"rayVersion", "authOptions", "enableInTreeAutoscaling", "autoscalerOptions"}
@@ -39,10 +39,10 @@ def limit(name, resource):
 
 
 def variables(name):
-    return {one["name"]: one["value"] for one in container(templates[name]).get("env", ())}
+    return {variable["name"]: variable["value"] for variable in container(templates[name]).get("env", ())}
 
 
-@pytest.mark.parametrize("document", [account, settings], ids=lambda one: one["kind"])
+@pytest.mark.parametrize("document", [account, settings], ids=lambda document: document["kind"])
 def test_plain_objects_fit_kubernetes_schema(document):
     kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
@@ -59,7 +59,7 @@ def test_the_schema_can_refuse():
 
 
 def test_the_fields_are_kuberays():
-    assert {one["apiVersion"] for one in (cluster, job)} == {"ray.io/v1"}
+    assert {document["apiVersion"] for document in (cluster, job)} == {"ray.io/v1"}
     assert (cluster["kind"], job["kind"]) == ("RayCluster", "RayJob")
     assert set(cluster["spec"]) <= CLUSTER
     assert set(job["spec"]) <= JOB
@@ -77,14 +77,14 @@ def test_ray_is_the_version_that_the_image_installs():
     assert cluster["spec"]["rayVersion"] == pins["ray"]
 
 
-def test_what_pods_refer_to_is_there():
+def test_pods_refer_only_to_what_exists():
     secret = re.search(r"kubectl create secret generic (\S+)", (INFRA / "kuberay/cluster.yaml").read_text())
     for template in templates.values():
         spec, only = template["spec"], container(template)
         assert spec["serviceAccountName"] == account["metadata"]["name"]
         assert only["image"] in {f"tonelake:{stage}" for stage in stages()}
-        assert {one["name"] for one in only.get("volumeMounts", ())} <= {
-            one["name"] for one in spec.get("volumes", ())
+        assert {mount["name"] for mount in only.get("volumeMounts", ())} <= {
+            volume["name"] for volume in spec.get("volumes", ())
         }
         for source in only.get("envFrom", ()):
             assert source in (
@@ -93,11 +93,11 @@ def test_what_pods_refer_to_is_there():
             )
 
 
-def test_no_secret_stands_in_a_file_and_every_variable_is_read():
+def test_no_file_holds_a_secret_and_every_variable_is_read():
     names = [*settings["data"], *(name for template in templates for name in variables(template))]
     names += yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"]
     assert not [name for name in names if SECRET.search(name)]
-    assert not unknown(set(names))
+    assert not unknown_variables(set(names))
 
 
 @pytest.mark.parametrize("name", templates)
@@ -109,7 +109,7 @@ def test_pods_are_bounded_and_not_root(name):
 
 
 @pytest.mark.parametrize("name", ["head", "flows"])
-def test_what_must_not_go_away_computes_nothing_and_is_not_on_spot(name):
+def test_head_and_flows_compute_nothing_and_are_not_on_spot(name):
     group = head if name == "head" else groups[name]
     assert group["rayStartParams"]["num-cpus"] == "0"
     assert not limit(name, "nvidia.com/gpu")
@@ -119,27 +119,29 @@ def test_what_must_not_go_away_computes_nothing_and_is_not_on_spot(name):
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
-def test_spot_groups_grow_from_nothing_tolerate_their_taints_and_end_in_time(name):
+def test_spot_groups_start_at_zero_tolerate_their_taints_and_end_in_time(name):
     assert cluster["spec"]["enableInTreeAutoscaling"] is True
     assert groups[name]["minReplicas"] == 0 < groups[name]["maxReplicas"]
     spec = templates[name]["spec"]
     (spot,) = SPOT & set(spec["nodeSelector"])
-    assert spot in {one["key"] for one in spec["tolerations"]}
-    assert ("nvidia.com/gpu" in {one["key"] for one in spec["tolerations"]}) is (limit(name, "nvidia.com/gpu") > 0)
+    assert spot in {toleration["key"] for toleration in spec["tolerations"]}
+    assert ("nvidia.com/gpu" in {toleration["key"] for toleration in spec["tolerations"]}) is (
+        limit(name, "nvidia.com/gpu") > 0
+    )
     stop = shlex.split(container(templates[name])["lifecycle"]["preStop"]["exec"]["command"][-1])
     assert stop[:2] == ["ray", "stop"]
     assert int(stop[-1]) < spec["terminationGracePeriodSeconds"] < 30
 
 
-def test_runs_ask_for_no_more_than_the_groups_can_grow_to():
+def test_runs_request_no_more_than_the_largest_groups():
     most = {name: group["maxReplicas"] for name, group in groups.items()}
-    asked = yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"]
-    assert int(asked["TONELAKE_GPUS"]) == most["gpu"] * limit("gpu", "nvidia.com/gpu")
-    assert int(asked["TONELAKE_CPUS"]) == most["gpu"] * limit("gpu", "cpu")
+    variables_of_job = yaml.safe_load(job["spec"]["runtimeEnvYAML"])["env_vars"]
+    assert int(variables_of_job["TONELAKE_GPUS"]) == most["gpu"] * limit("gpu", "nvidia.com/gpu")
+    assert int(variables_of_job["TONELAKE_CPUS"]) == most["gpu"] * limit("gpu", "cpu")
     assert int(variables("flows")["TONELAKE_CPUS"]) == most["cpu"] * limit("cpu", "cpu")
 
 
-def test_commands_start_ray_as_kuberay_would_and_the_job_is_ours():
+def test_commands_start_ray_as_kuberay_would_and_the_job_runs_tonelake():
     assert cluster["metadata"]["annotations"]["ray.io/overwrite-container-cmd"] == "true"
     for name in ("head", *groups):
         (script,) = container(templates[name])["args"]
@@ -147,9 +149,9 @@ def test_commands_start_ray_as_kuberay_would_and_the_job_is_ours():
     program, *arguments = shlex.split(job["spec"]["entrypoint"])
     command = typer.main.get_command(app)
     context = command.make_context(program, arguments)
-    name, one, rest = command.resolve_command(context, context._protected_args + context.args)
-    one.make_context(name, rest, parent=context)
+    name, subcommand, rest = command.resolve_command(context, context._protected_args + context.args)
+    subcommand.make_context(name, rest, parent=context)
     assert name == "index"
-    entry = ENCODERS[context.params["encoder"]]
-    assert entry.on_gpu
-    assert not entry.unproven
+    encoder = ENCODERS[context.params["encoder"]]
+    assert encoder.on_gpu
+    assert not encoder.unpinned

@@ -1,4 +1,4 @@
-"""Secrets are nowhere: not in output, errors or logs, not in the lake; and no stranger's title moves the terminal."""
+"""No secret reaches output, errors, logs or the lake, and no stranger's title controls the terminal."""
 
 import json
 import logging
@@ -7,17 +7,17 @@ import pickle
 import pytest
 
 from flows.cli.output import print_json
-from flows.console.tables import show
+from flows.console.tables import print_table
 from lake.catalogue.runs import RunRecord
-from lake.export.folder import Folder
-from lake.export.neighbours import File
+from lake.export.folder import ExportFolder
+from lake.export.neighbours import NeighboursWriter
 from lake.sources.listing import list_sources
 from lake.storage.lake import Lake
 from schemas.errors import UserError
-from schemas.redaction import printable, redacted, without_secrets
+from schemas.redaction import environment_without_secrets, redact, replace_controls
 from schemas.settings import S3Settings, Settings
-from tests.cli import refused, run
-from workers.embedding.track import pending_row
+from tests.cli import error_line, run
+from workers.embedding.outcomes import pending_outcome
 
 SECRET, TOKEN = "wJalrXUtnFEMI/K7MDENG+bPxRfi\\CYEXAMPLEKEY", "FwoGZXIvYXdzEBYaDKexampletoken"
 WITH_KEYS = "s3://AKIDEXAMPLE:hunter2pass@bucket/music"
@@ -32,7 +32,7 @@ def secrets(monkeypatch):
 
 @pytest.mark.usefixtures("secrets")
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "redacted"),
     [
         (f"refused: {SECRET}!", "refused: ***!"),
         ('{"reason": "wJalrXUtnFEMI/K7MDENG+bPxRfi\\\\CYEXAMPLEKEY"}', '{"reason": "***"}'),
@@ -52,26 +52,26 @@ def secrets(monkeypatch):
         ("s3://bucket/a@b and me@host.org: unexpected token x", "s3://bucket/a@b and me@host.org: unexpected token x"),
     ],
 )
-def test_secrets_are_taken_out_and_nothing_else(text, shown):
-    assert redacted(text) == shown
+def test_secrets_are_removed_and_nothing_else(text, redacted):
+    assert redact(text) == redacted
 
 
 @pytest.mark.usefixtures("secrets")
-def test_errors_and_rows_hide_them_wherever_they_go(monkeypatch):
+def test_errors_and_rows_hide_secrets(monkeypatch):
     error = UserError(f"cannot read with {SECRET}")
     assert str(pickle.loads(pickle.dumps(error))) == "cannot read with ***"
-    assert TOKEN not in pending_row({"track_id": "1", "source_version": ""}, f"OSError: {TOKEN}")["message"]
-    told = repr(Settings(prefect_api_url="http://me:pass@h/api", s3=S3Settings(access_key_id="testkey")))
-    assert not any(secret in told for secret in (SECRET, TOKEN, "pass@", "testkey"))
+    assert TOKEN not in pending_outcome({"track_id": "1", "source_version": ""}, f"OSError: {TOKEN}").message
+    text = repr(Settings(prefect_api_url="http://me:pass@h/api", s3=S3Settings(access_key_id="testkey")))
+    assert not any(secret in text for secret in (SECRET, TOKEN, "pass@", "testkey"))
     monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", address := "postgresql://me:pass@h/prefect")
-    assert not {SECRET, TOKEN, "pnu_0123456789", address} & set(without_secrets().values())
+    assert not {SECRET, TOKEN, "pnu_0123456789", address} & set(environment_without_secrets().values())
 
 
 @pytest.mark.usefixtures("secrets")
-def test_the_book_of_runs_keeps_none(tmp_path):
+def test_the_table_of_runs_stores_no_secret(tmp_path):
     lake = Lake.at(str(tmp_path / "lake"), S3Settings())
-    with RunRecord(lake, "run", "forget", None, {"reason": f"told {SECRET}"}) as record:
-        record.done({"exports": [{"message": f"http://me:{TOKEN}@host"}]})
+    with RunRecord(lake, "run", "takedown", None, {"reason": f"told {SECRET}"}) as record:
+        record.finish({"exports": [{"message": f"http://me:{TOKEN}@host"}]})
     (row,) = lake.table("runs").to_table().to_pylist()
     assert (row["parameters"], row["counts"]) == (
         '{"reason": "told ***"}',
@@ -82,28 +82,28 @@ def test_the_book_of_runs_keeps_none(tmp_path):
     assert not [secret for secret in (SECRET, TOKEN) if secret.encode() in kept]
 
 
-def test_an_address_with_keys_in_it_is_refused_and_not_repeated(tmp_path):
+def test_an_address_with_credentials_is_refused_and_not_repeated(tmp_path):
     for command in (
         ("--lake", WITH_KEYS, "status"),
         ("--lake", tmp_path / "lake", "--encoder", "fake", "index", WITH_KEYS),
     ):
-        said = refused(*command)
-        assert "AWS_SECRET_ACCESS_KEY" in said
-        assert "hunter2pass" not in said
-    said = refused("--lake", "s3://b/l", "status", AWS_ENDPOINT_URL="http://me:hunter2pass@127.0.0.1:9")
-    assert "AWS_SECRET_ACCESS_KEY" in said
-    assert "hunter2pass" not in said
+        message = error_line(*command)
+        assert "AWS_SECRET_ACCESS_KEY" in message
+        assert "hunter2pass" not in message
+    message = error_line("--lake", "s3://b/l", "status", AWS_ENDPOINT_URL="http://me:hunter2pass@127.0.0.1:9")
+    assert "AWS_SECRET_ACCESS_KEY" in message
+    assert "hunter2pass" not in message
     assert not (tmp_path / "lake").exists()
     (tmp_path / "m.csv").write_text(f"uri\n{WITH_KEYS}/a.wav\n")
-    with pytest.raises(UserError, match=r"//\*\*\*@bucket/music/a.wav carries keys"):
+    with pytest.raises(UserError, match=r"//\*\*\*@bucket/music/a.wav contains credentials"):
         list_sources([str(tmp_path / "m.csv")], S3Settings(), ("s3://",))
-    for place in (Folder, File):
-        with pytest.raises(UserError, match="carries keys"):
-            place.at(WITH_KEYS, S3Settings())
+    for destination in (ExportFolder, NeighboursWriter):
+        with pytest.raises(UserError, match="contains credentials"):
+            destination.at(WITH_KEYS, S3Settings())
 
 
-def test_a_talkative_run_on_a_store_logs_none(s3_bucket, s3_server):
-    """botocore's own log spells out the headers of each request, the session's token among them."""
+def test_a_verbose_run_on_a_store_logs_no_secret(s3_bucket, s3_server):
+    """botocore logs the headers of each request, among them the session's token."""
     done = run("-v", "--lake", s3_bucket, "sources", "list", code=2, AWS_SESSION_TOKEN=TOKEN)
     assert len(done.stderr.splitlines()) > 5
     shown = done.stdout + done.stderr
@@ -111,24 +111,24 @@ def test_a_talkative_run_on_a_store_logs_none(s3_bucket, s3_server):
     assert not [word for word in (secret, TOKEN, "AWS4-HMAC-SHA256 ", "Signature=") if word in shown]
 
 
-def test_what_others_log_is_hidden_too(monkeypatch, capsys):
-    from flows.cli.output import log_to_stderr
+def test_secrets_in_logs_of_libraries_are_hidden(monkeypatch, capsys):
+    from flows.cli.output import configure_logging
 
     monkeypatch.setenv("PREFECT_API_KEY", "pnu_0123456789")
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
-    log_to_stderr(logging.WARNING)
+    configure_logging(logging.WARNING)
     logging.getLogger("httpx").warning("sent %s", "pnu_0123456789")
     assert capsys.readouterr().err == "WARNING:httpx:sent ***\n"
 
 
-def test_a_strangers_title_is_text_to_the_terminal(capsys):
+def test_control_characters_in_a_title_do_not_reach_the_terminal(capsys):
     title = "\x1b]52;c;cm0gLXJm\x07 \x9b2J \u202egnp.exe\x7f"
-    show(title, ["title"], [[title]])
+    print_table(title, ["title"], [[title]])
     assert not set(capsys.readouterr().out) & set("\x1b\x07\x9b\u202e\x7f")
     print_json({title: "Été"})
     written = capsys.readouterr().out
     assert not set(written) & set("\x1b\x07\x9b\u202e\x7f")
     assert "Été" in written
     assert json.loads(written) == {title: "Été"}
-    assert printable("Été\t2:\n日本 ♯") == "Été\t2:\n日本 ♯"
+    assert replace_controls("Été\t2:\n日本 ♯") == "Été\t2:\n日本 ♯"

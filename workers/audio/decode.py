@@ -1,7 +1,7 @@
-"""Bytes -> chunks of float32 audio at the source's own rate, whatever the format; memory does not grow with length.
+"""Decoding: a file to chunks of float32 audio at the source's own rate.
 
-FFmpeg (PyAV) decodes. libsndfile goes first on FLAC, because it notices damage that FFmpeg returns as noise, and goes
-on where FFmpeg's demuxer gives up.
+Memory does not grow with the length. FFmpeg (PyAV) decodes. libsndfile decodes FLAC first, because it notices damage
+that FFmpeg returns as noise, and goes on where FFmpeg's demuxer gives up.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ import av
 import numpy as np
 import soundfile
 
-from workers.audio.container import open_container, opened
-from workers.audio.verdicts import Notes
+from workers.audio.container import open_container, open_with_ffmpeg
+from workers.audio.verdicts import AudioInspector
 
 CHUNK_SAMPLES = 1 << 17
 
@@ -26,51 +26,54 @@ class Chunk:
     rate: int
 
 
-def decode(file: BinaryIO, notes: Notes) -> Iterator[Chunk]:
-    """All audio of a file in order; what is wrong goes to `notes`, which raises Rejected for what is fatal."""
+def decode(file: BinaryIO, inspector: AudioInspector) -> Iterator[Chunk]:
+    """Yield all audio of a file in order.
+
+    The inspector gets the verdicts on what is wrong with it. Raises Rejected if a verdict is fatal.
+    """
     file.seek(0)
     head = file.read(26)
     if head[:4] == b"fLaC" and int.from_bytes(head[21:26], "big") & 0xF_FFFF_FFFF:  # libsndfile needs a stated length
-        yield from _decode_flac(file, notes)
+        yield from _decode_flac(file, inspector)
     else:
-        yield from _decode_ffmpeg(file, notes)
+        yield from _decode_ffmpeg(file, inspector)
 
 
-def _decode_flac(file: BinaryIO, notes: Notes) -> Iterator[Chunk]:
-    reached = 0
+def _decode_flac(file: BinaryIO, inspector: AudioInspector) -> Iterator[Chunk]:
+    decoded_samples = 0
     try:
         for chunk in _decode_sndfile(file, 0):
-            reached += chunk.samples.shape[1]
+            decoded_samples += chunk.samples.shape[1]
             yield chunk
     except soundfile.LibsndfileError as error:
-        notes.add("flac_strict", f"libFLAC: {error}")
+        inspector.add("flac_strict", f"libFLAC: {error}")
     else:
-        if demuxed_samples(file) <= reached:  # a header may state less than there is, and libsndfile believes it
+        if count_demuxed_samples(file) <= decoded_samples:  # libsndfile stops at a stated length that is too short
             return
-    yield from _skip(_decode_ffmpeg(file, notes), reached)
+    yield from _skip(_decode_ffmpeg(file, inspector), decoded_samples)
 
 
-def _decode_ffmpeg(file: BinaryIO, notes: Notes) -> Iterator[Chunk]:
-    trouble = _Trouble()
-    with open_container(file, notes) as container:
-        yield from _gathered(_frames(container, trouble))
-    if trouble.packets:
-        notes.add("corrupt_packets", f"{trouble.packets} packets could not be decoded")
-    if trouble.demuxer:
-        notes.add("demux_error", f"after {trouble.reached} samples: {trouble.demuxer}")
-        yield from _rest(file, trouble.reached)
+def _decode_ffmpeg(file: BinaryIO, inspector: AudioInspector) -> Iterator[Chunk]:
+    progress = _FfmpegProgress()
+    with open_container(file, inspector) as container:
+        yield from _join_frames(_decode_frames(container, progress))
+    if progress.bad_packets:
+        inspector.add("corrupt_packets", f"{progress.bad_packets} packets could not be decoded")
+    if progress.demuxer_error:
+        inspector.add("demux_error", f"after {progress.decoded_samples} samples: {progress.demuxer_error}")
+        yield from _decode_rest(file, progress.decoded_samples)
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """What went wrong on the way, and how many samples came before it."""
+class _FfmpegProgress:
+    """How many samples FFmpeg decoded, and the errors on the way."""
 
-    packets: int = 0
-    demuxer: Exception | None = None
-    reached: int = 0
+    bad_packets: int = 0
+    demuxer_error: Exception | None = None
+    decoded_samples: int = 0
 
 
-def _frames(container: av.container.InputContainer, trouble: _Trouble) -> Iterator[Chunk]:
+def _decode_frames(container: av.container.InputContainer, progress: _FfmpegProgress) -> Iterator[Chunk]:
     stream = container.streams.audio[0]
     stream.codec_context.thread_count = 1
     packets = container.demux(stream)
@@ -80,36 +83,39 @@ def _frames(container: av.container.InputContainer, trouble: _Trouble) -> Iterat
         except StopIteration:
             return
         except av.error.FFmpegError as error:  # the demuxer cannot go on after its own error
-            trouble.demuxer = error
+            progress.demuxer_error = error
             return
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            trouble.packets += 1
+            progress.bad_packets += 1
             continue
         for frame in frames:
-            trouble.reached += frame.samples
-            yield _floats(frame)
+            progress.decoded_samples += frame.samples
+            yield _to_chunk(frame)
 
 
-def _gathered(frames: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Frames are a few milliseconds long: what follows works on seconds."""
-    held: list[Chunk] = []
+def _join_frames(frames: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Join frames, which are a few milliseconds long, to chunks of seconds."""
+    waiting: list[Chunk] = []
     samples = 0
     for frame in frames:
-        if held and (samples >= CHUNK_SAMPLES or not _alike(held[0], frame)):
-            yield _joined(held)
-            held, samples = [], 0
-        held.append(frame)
+        if waiting and (samples >= CHUNK_SAMPLES or not _have_same_format(waiting[0], frame)):
+            yield _concatenate(waiting)
+            waiting, samples = [], 0
+        waiting.append(frame)
         samples += frame.samples.shape[1]
-    if held:
-        yield _joined(held)
+    if waiting:
+        yield _concatenate(waiting)
 
 
-def _rest(file: BinaryIO, reached: int) -> Iterator[Chunk]:
-    """What libsndfile still finds after the sample where FFmpeg gave up; it does not know every format."""
+def _decode_rest(file: BinaryIO, start: int) -> Iterator[Chunk]:
+    """Decode with libsndfile from the sample where FFmpeg gave up.
+
+    libsndfile does not know every format.
+    """
     try:
-        yield from _decode_sndfile(file, reached)
+        yield from _decode_sndfile(file, start)
     except soundfile.LibsndfileError:
         return
 
@@ -125,15 +131,15 @@ def _decode_sndfile(file: BinaryIO, start: int) -> Iterator[Chunk]:
             yield Chunk(np.ascontiguousarray(block.T), sound.samplerate)
 
 
-def demuxed_samples(file: BinaryIO) -> int:
-    """Samples that the packets hold, whatever the header states; nothing is decoded."""
-    with opened(file) as container:
+def count_demuxed_samples(file: BinaryIO) -> int:
+    """Count the samples in a file's packets, whatever its header states, without decoding."""
+    with open_with_ffmpeg(file) as container:
         stream = container.streams.audio[0]
-        samples = stream.time_base * stream.codec_context.sample_rate
-        return int(sum(packet.duration or 0 for packet in container.demux(stream)) * samples)
+        samples_per_tick = stream.time_base * stream.codec_context.sample_rate
+        return int(sum(packet.duration or 0 for packet in container.demux(stream)) * samples_per_tick)
 
 
-def _floats(frame: av.AudioFrame) -> Chunk:
+def _to_chunk(frame: av.AudioFrame) -> Chunk:
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -144,19 +150,20 @@ def _floats(frame: av.AudioFrame) -> Chunk:
     return Chunk(samples.astype(np.float32, copy=False), frame.sample_rate)
 
 
-def _alike(one: Chunk, other: Chunk) -> bool:
-    return one.rate == other.rate and len(one.samples) == len(other.samples)
+def _have_same_format(left: Chunk, right: Chunk) -> bool:
+    return left.rate == right.rate and len(left.samples) == len(right.samples)
 
 
-def _joined(chunks: list[Chunk]) -> Chunk:
+def _concatenate(chunks: list[Chunk]) -> Chunk:
     return Chunk(np.concatenate([chunk.samples for chunk in chunks], axis=1), chunks[0].rate)
 
 
 def _skip(chunks: Iterator[Chunk], samples: int) -> Iterator[Chunk]:
+    """Drop the first samples of the chunks."""
     for chunk in chunks:
-        here = chunk.samples[:, samples:]
+        rest = chunk.samples[:, samples:]
         samples = max(0, samples - chunk.samples.shape[1])
-        if here.shape[1]:
-            yield Chunk(here, chunk.rate)
+        if rest.shape[1]:
+            yield Chunk(rest, chunk.rate)
             yield from chunks
             return

@@ -1,4 +1,4 @@
-"""The bytes of a track, from a local disk or object storage, hashed on the way."""
+"""Fetching a track's file from a local disk or object storage."""
 
 import hashlib
 import io
@@ -18,8 +18,8 @@ IN_MEMORY_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A seekable file, and the version of the source that it was read from."""
+class FetchedFile:
+    """A seekable file, its hash, and the version of its source."""
 
     file: BinaryIO
     size: int
@@ -28,29 +28,31 @@ class Fetched:
 
 
 @contextmanager
-def fetch(uri: str, s3: S3Settings) -> Iterator[Fetched]:
-    """Opens a local path, file:// or s3:// uri. Files over 64 MB are read from disk, large objects by way of it.
+def fetch(uri: str, s3: S3Settings) -> Iterator[FetchedFile]:
+    """Open a local path, a file:// uri or an s3:// uri.
 
-    Rejected where there is no such file, no permission on a local one, or no byte in it. Any other error is the
-    network's, the store's or the disk's, not the track's, and is left to the caller.
+    Up to 64 MB are held in memory. Larger local files are read from their disk, larger objects from a temporary file.
+    Raises Rejected if the file does not exist, is empty, or is local and may not be read. Any other error is that of
+    the network, the store or the disk, not the track's, and is raised as it is.
     """
     files, path = _locate(uri, s3)
-    local = not uri.startswith("s3://")
-    # A store forbids for many reasons that are not the track's: a key that ran out, a clock that is wrong.
-    with _unreadable(FileNotFoundError, *((PermissionError, IsADirectoryError) if local else ())):
+    is_local = not uri.startswith("s3://")
+    # A store forbids access for many reasons that are not the track's: an expired key, a wrong clock.
+    track_errors = (FileNotFoundError, PermissionError, IsADirectoryError) if is_local else (FileNotFoundError,)
+    with _rejecting(*track_errors):
         info = files.info(path)
     size = info["size"]
     if not size:
         raise Rejected("empty", "no bytes")
-    if size > IN_MEMORY_BYTES and not local:
-        file = _spooled(files, path)
+    if size > IN_MEMORY_BYTES and not is_local:
+        file = _download_to_temporary_file(files, path)
     else:
-        with _unreadable(FileNotFoundError, *((PermissionError, IsADirectoryError) if local else ())):
+        with _rejecting(*track_errors):
             file = open(path, "rb") if size > IN_MEMORY_BYTES else io.BytesIO(files.cat_file(path))  # noqa: SIM115
     with file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        yield Fetched(file, size, source_version(info), digest)
+        yield FetchedFile(file, size, source_version(info), digest)
 
 
 def _locate(uri: str, s3: S3Settings) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -60,19 +62,20 @@ def _locate(uri: str, s3: S3Settings) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 @contextmanager
-def _unreadable(*errors: type[OSError]) -> Iterator[None]:
+def _rejecting(*errors: type[OSError]) -> Iterator[None]:
+    """Raise Rejected("unreadable") in place of these errors."""
     try:
         yield
     except errors as error:
         raise Rejected("unreadable", f"{type(error).__name__}: {error}") from error
 
 
-def _spooled(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
-    """An object as a temporary file: one transfer, whatever is read of it and how often."""
-    spool = tempfile.NamedTemporaryFile()  # noqa: SIM115 -- the caller closes it
+def _download_to_temporary_file(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
+    """Download an object in one transfer; a seek costs no further request."""
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115 -- the caller closes it
     try:
-        files.get_file(path, spool.name, max_concurrency=1)  # the usual ten at once hold 1 GB (measured)
+        files.get_file(path, file.name, max_concurrency=1)  # the default of ten transfers holds 1 GB (measured)
     except BaseException:
-        spool.close()
+        file.close()
         raise
-    return spool
+    return file

@@ -1,4 +1,4 @@
-"""What a worker does with a block of tracks, as Ray Data calls it: a constructor that loads, a call that maps a block.
+"""The stages that workers run. A constructor loads; a call maps a block of tracks.
 
 FusedStage((spec,), settings)(block)
 """
@@ -13,79 +13,91 @@ import pyarrow as pa
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.embedding.outcomes import Specs, outcomes, packed
-from workers.embedding.track import Row, decode_track, embed_track, embedded_row, or_reason, pool
+from workers.embedding.outcomes import Outcome, Specs, outcome_table, pack
+from workers.embedding.track import decode_track, embed_track, embedded_outcome, mean_pool, result_or_failure
 from workers.encoders.base.interface import Encoder
-from workers.encoders.registry import entry_of, load_encoder
+from workers.encoders.registry import find_by_spec, load_encoder
 
-GPU_TRACKS = 2  # tracks that a GPU is given at once: while it computes one, the other is made ready and told of
+GPU_TRACKS = 2  # tracks that use a GPU at once: it computes one while the CPU prepares the other
 
 
 class FusedStage:
-    """Decodes each track of a block once, and encodes it by every encoder [registry's columns -> packed outcomes]."""
+    """Decodes each track of a block once and embeds it with every encoder.
+
+    It maps a block with the registry's columns to packed outcomes.
+    """
 
     def __init__(self, specs: Specs, settings: Settings) -> None:
-        self._encoders, self._refusal = _loaded_or_refused(specs, settings)
+        self._encoders, self._refusal = _load_encoders(specs, settings)
         self._settings = settings
 
     def __call__(self, block: pa.Table) -> pa.Table:
         if self._refusal:
             raise self._refusal
         tracks = [embed_track(track, self._encoders, self._settings) for track in block.to_pylist()]
-        columns = zip(self._encoders, zip(*tracks, strict=True), strict=True)
-        return packed([outcomes(list(rows), encoder.spec) for encoder, rows in columns])
+        by_encoder = zip(self._encoders, zip(*tracks, strict=True), strict=True)
+        return pack([outcome_table(list(outcomes), encoder.spec) for encoder, outcomes in by_encoder])
 
 
 class DecodeStage:
-    """The CPU half: tracks -> windows and what else the file told."""
+    """The CPU half: maps a block of tracks to their windows.
+
+    The columns of its result, one row per track: `windows`, float32 [windows, window], and `payload`, pickled: the
+    track with its DecodedFile, or the Outcome of a track that could not be decoded, which has no windows.
+    """
 
     def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
         self._spec, self._settings = spec, settings
 
     def __call__(self, block: pa.Table) -> dict[str, np.ndarray]:
-        done = [self._decode(track) for track in block.to_pylist()]
-        parts = np.empty(len(done), dtype=object)
-        parts[:] = [windows for _, windows in done]
-        return {"payload": np.array([pickle.dumps(payload) for payload, _ in done], dtype=object), "windows": parts}
+        decoded = [self._decode(track) for track in block.to_pylist()]
+        windows = np.empty(len(decoded), dtype=object)
+        windows[:] = [track_windows for _, track_windows in decoded]
+        return {
+            "payload": np.array([pickle.dumps(payload) for payload, _ in decoded], dtype=object),
+            "windows": windows,
+        }
 
-    def _decode(self, track: Row) -> tuple[Any, np.ndarray]:
-        nothing = np.zeros((0, self._spec.backbone.windows.window), np.float32)
-        result: list[Any] = []
-
-        def work() -> Row:
-            result.extend(decode_track(track, self._spec, self._settings))
-            return {}
-
-        refused = or_reason(track, work)
-        return (refused, nothing) if refused else ((track, result[0]), result[1])
+    def _decode(self, track: dict[str, Any]) -> tuple[Any, np.ndarray]:
+        result = result_or_failure(track, lambda: decode_track(track, self._spec, self._settings))
+        if isinstance(result, Outcome):
+            return result, np.zeros((0, self._spec.backbone.windows.window), np.float32)
+        decoded, windows = result
+        return (track, decoded), windows
 
 
 class EncodeStage:
-    """The GPU half: windows -> outcomes."""
+    """The GPU half: maps the result of DecodeStage to outcomes."""
 
     def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
-        self._encoders, self._refusal = _loaded_or_refused((spec,), settings)
-        self._at_once = GPU_TRACKS if entry_of(spec).on_gpu else 1
+        self._encoders, self._refusal = _load_encoders((spec,), settings)
+        self._threads = GPU_TRACKS if find_by_spec(spec).on_gpu else 1
 
     def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
         if self._refusal:
             raise self._refusal
         (encoder,) = self._encoders
-        pairs = zip(batch["payload"], batch["windows"], strict=True)
-        with ThreadPoolExecutor(self._at_once) as threads:
-            rows = list(threads.map(lambda pair: _encoded(pickle.loads(pair[0]), pair[1], encoder), pairs))
-        return outcomes(rows, encoder.spec)
+        with ThreadPoolExecutor(self._threads) as threads:
+            outcomes = threads.map(
+                lambda payload, windows: _encode(pickle.loads(payload), windows, encoder),
+                batch["payload"],
+                batch["windows"],
+            )
+            return outcome_table(list(outcomes), encoder.spec)
 
 
-def _encoded(payload: Any, windows: np.ndarray, encoder: Encoder) -> Row:
-    if isinstance(payload, dict):
+def _encode(payload: Any, windows: np.ndarray, encoder: Encoder) -> Outcome:
+    if isinstance(payload, Outcome):
         return payload
     track, decoded = payload
-    return or_reason(track, lambda: embedded_row(track, decoded, pool(windows, encoder), encoder))
+    return result_or_failure(track, lambda: embedded_outcome(track, decoded, mean_pool(windows, encoder), encoder))
 
 
-def _loaded_or_refused(specs: Specs, settings: Settings) -> tuple[list[Encoder], UserError | None]:
-    """A refusal is kept until the first block: raised from a constructor, Ray would tell it as an actor's death."""
+def _load_encoders(specs: Specs, settings: Settings) -> tuple[list[Encoder], UserError | None]:
+    """Load the encoders, or return the error to raise at the first block.
+
+    Ray reports an error of a constructor as the death of an actor.
+    """
     try:
         return [load_encoder(spec, settings.models) for spec in specs], None
     except UserError as refusal:

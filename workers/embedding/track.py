@@ -1,4 +1,4 @@
-"""One track, from its file to an outcome row. No Ray here: the stages, a query by audio and the tests call it."""
+"""One track, from its file to its outcomes. Without Ray: stages, searches by audio and tests call it."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,26 +12,25 @@ import numpy as np
 from schemas.audio import AudioFacts, WindowSpec
 from schemas.embeddings import TAG_SCORE_FLOOR
 from schemas.encoders import EncoderSpec
-from schemas.redaction import redacted
 from schemas.settings import Settings
-from workers.audio.fetch import Fetched, fetch
-from workers.audio.metadata import FileTags, file_tags
+from workers.audio.fetch import FetchedFile, fetch
+from workers.audio.metadata import FileTags, read_tags
 from workers.audio.recording import Recording
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import read_windows
+from workers.embedding.outcomes import Outcome, pending_outcome, quarantined_outcome
 from workers.encoders.base.interface import Encoder
 
 log = logging.getLogger(__name__)
 
-BATCH_SAMPLES = 16_000_000  # of windows encoded at once: 64 MB
+BATCH_SAMPLES = 16_000_000  # of the windows that are encoded at once: 64 MB
 
-Row = dict[str, Any]
-Taken = TypeVar("Taken")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """What a file told besides its windows."""
+class DecodedFile:
+    """What decoding a file gives besides its windows."""
 
     source_version: str
     content_sha256: str
@@ -40,139 +39,152 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Pooled:
-    """A track's features [feature_dim], the mean over its windows, and each window's unit vector [windows, dim]."""
+class PooledTrack:
+    """A track's mean features [feature_dim] and its windows' unit vectors [windows, dim]."""
 
     features: np.ndarray
     window_vectors: np.ndarray
 
 
-def embed_track(track: Row, encoders: Sequence[Encoder], settings: Settings) -> list[Row]:
-    """A row for each encoder, from one decoding of the track; never raises for a bad file.
+def embed_track(track: dict[str, Any], encoders: Sequence[Encoder], settings: Settings) -> list[Outcome]:
+    """Decode a track once and return its outcome for each encoder.
 
-    Memory does not grow with its length: a long track is decoded again for each encoder.
+    `track` is a row of the registry. A bad file raises nothing. Memory does not grow with the track's length: a long
+    track is decoded again for each encoder.
     """
-    rows: list[Row] = []
 
-    def work() -> Row:
+    def embed_with_all() -> list[Outcome]:
         with fetch(track["uri"], settings.s3) as fetched:
-            tags, recording = file_tags(fetched.file), Recording(fetched.file, keep=len(encoders) > 1)
-            for encoder in encoders:
-                rows.append(or_reason(track, partial(_row, track, fetched, tags, recording, encoder, settings)))
-        return {}
+            tags = read_tags(fetched.file)
+            recording = Recording(fetched.file, keep=len(encoders) > 1)
+            return [
+                result_or_failure(track, partial(_embed, track, fetched, tags, recording, encoder, settings))
+                for encoder in encoders
+            ]
 
-    refused = or_reason(track, work)
-    return rows if len(rows) == len(encoders) else [refused] * len(encoders)
+    result = result_or_failure(track, embed_with_all)
+    return [result] * len(encoders) if isinstance(result, Outcome) else result
 
 
-def _row(
-    track: Row, fetched: Fetched, tags: FileTags, recording: Recording, encoder: Encoder, settings: Settings
-) -> Row:
+def _embed(
+    track: dict[str, Any],
+    fetched: FetchedFile,
+    tags: FileTags,
+    recording: Recording,
+    encoder: Encoder,
+    settings: Settings,
+) -> Outcome:
     spec = encoder.spec.backbone.windows
-    facts, pooled = _heard(recording, spec, settings, lambda windows: pool(windows, encoder))
-    decoded = Decoded(fetched.source_version, fetched.content_sha256, tags, facts)
-    return embedded_row(track, decoded, pooled, encoder)
+    facts, pooled = _consume_windows(recording, spec, settings, lambda windows: mean_pool(windows, encoder))
+    decoded = DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts)
+    return embedded_outcome(track, decoded, pooled, encoder)
 
 
-def decode_track(track: Row, spec: EncoderSpec, settings: Settings) -> tuple[Decoded, np.ndarray]:
-    """The windows of one track in memory, float32 [windows, window]; raises what `or_reason` knows."""
+def decode_track(track: dict[str, Any], spec: EncoderSpec, settings: Settings) -> tuple[DecodedFile, np.ndarray]:
+    """Decode a track into memory and return its windows as float32 [windows, window].
+
+    Raises Rejected if the file has a fatal verdict, and errors of the store or the network.
+    """
     with fetch(track["uri"], settings.s3) as fetched:
-        tags = file_tags(fetched.file)
+        tags = read_tags(fetched.file)
         recording = Recording(fetched.file, keep=False)
-        facts, stacked = _heard(recording, spec.backbone.windows, settings, lambda windows: np.stack(list(windows)))
-        return Decoded(fetched.source_version, fetched.content_sha256, tags, facts), stacked
+        facts, windows = _consume_windows(recording, spec.backbone.windows, settings, _stack)
+        return DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts), windows
 
 
-def _heard(
-    recording: Recording, spec: WindowSpec, settings: Settings, take: Callable[[Iterable[np.ndarray]], Taken]
-) -> tuple[AudioFacts, Taken]:
-    """What `take` makes of the windows. Where the channels cancel each other it hears the first one instead."""
+def _consume_windows(
+    recording: Recording, spec: WindowSpec, settings: Settings, consume: Callable[[Iterable[np.ndarray]], T]
+) -> tuple[AudioFacts, T]:
+    """Return the audio's facts and the result of `consume`, which iterates over the windows.
+
+    If the channels cancel each other, the windows are those of the first channel instead of the channels' mean.
+    """
     windows = read_windows(recording, spec, settings.accept)
-    taken = take(windows)
+    result = consume(windows)
     if "phase_cancelled" in windows.facts.verdicts:
         windows = read_windows(recording, spec, settings.accept, first_channel=True)
-        taken = take(windows)
-    return windows.facts, taken
+        result = consume(windows)
+    return windows.facts, result
 
 
-def pool(windows: Iterable[np.ndarray], encoder: Encoder) -> Pooled:
-    """Encodes windows as they come and keeps their mean: float64 sums, so that order and batches do not show."""
+def _stack(windows: Iterable[np.ndarray]) -> np.ndarray:
+    return np.stack(list(windows))
+
+
+def mean_pool(windows: Iterable[np.ndarray], encoder: Encoder) -> PooledTrack:
+    """Encode windows, float32 [window] each, as they come and average their features.
+
+    The sums are float64, so that neither order nor batch size changes the result.
+    """
     total, count, vectors = np.zeros(encoder.spec.backbone.dim), 0, []
     for batch in _batches(iter(windows), max(1, BATCH_SAMPLES // encoder.spec.backbone.windows.window)):
         features = encoder.embed_windows(batch)
         total += features.sum(axis=0, dtype=np.float64)
         count += len(batch)
         vectors.append(encoder.project(features).astype(np.float16))
-    return Pooled((total / count).astype(np.float32), np.concatenate(vectors))
+    return PooledTrack((total / count).astype(np.float32), np.concatenate(vectors))
 
 
-def embedded_row(track: Row, decoded: Decoded, pooled: Pooled, encoder: Encoder) -> Row:
-    """The completed row; what the manifest says of a track wins over the file's own tags."""
-    features = pooled.features[None]
-    facts = decoded.facts
-    named = {name: track.get(name) or getattr(decoded.tags, name) for name in ("title", "artist", "album", "year")}
-    return {
-        "track_id": track["track_id"],
-        "outcome": "embedded",
-        "source_version": decoded.source_version,
-        "content_sha256": decoded.content_sha256,
-        "duration_s": facts.duration_s,
-        **named,
-        "genres": track.get("genres") or list(decoded.tags.genres),
-        "verdicts": list(facts.verdicts),
-        **_vector_and_tags(features, encoder),
-        "features": pooled.features.astype(np.float16),
-        "window_vectors": list(pooled.window_vectors),
-        **{name: getattr(facts, name) for name in ("codec", "sample_rate", "channels", "peak", "loudness")},
-    }
+def embedded_outcome(track: dict[str, Any], decoded: DecodedFile, pooled: PooledTrack, encoder: Encoder) -> Outcome:
+    """Return the outcome of an embedded track. The registry's metadata wins over the file's own tags."""
+    tags, facts = decoded.tags, decoded.facts
+    return Outcome(
+        track_id=track["track_id"],
+        outcome="embedded",
+        source_version=decoded.source_version,
+        content_sha256=decoded.content_sha256,
+        duration_s=facts.duration_s,
+        title=track.get("title") or tags.title,
+        artist=track.get("artist") or tags.artist,
+        album=track.get("album") or tags.album,
+        genres=track.get("genres") or list(tags.genres),
+        year=track.get("year") or tags.year,
+        verdicts=list(facts.verdicts),
+        features=pooled.features.astype(np.float16),
+        window_vectors=list(pooled.window_vectors),
+        codec=facts.codec,
+        sample_rate=facts.sample_rate,
+        channels=facts.channels,
+        peak=facts.peak,
+        rms_dbfs=facts.rms_dbfs,
+        **_project_and_tag(pooled.features, encoder),
+    )
 
 
-def derived_rows(tracks: list[Row], encoder: Encoder) -> list[Row]:
-    """Rows of tracks whose features are known: a new head or tagger hears no audio again."""
-    return [
-        {name: value for name, value in track.items() if name != "features"}
-        | {"outcome": "embedded", **_vector_and_tags(np.asarray(track["features"], np.float32)[None], encoder)}
-        for track in tracks
-    ]
+def derive_rows(tracks: list[dict[str, Any]], encoder: Encoder) -> list[dict[str, Any]]:
+    """Compute vectors and tags of a new head or tagger from stored features, without audio.
+
+    `tracks` are stored rows with their `features`; returns rows with the columns of `outcome_schema`.
+    """
+    rows = []
+    for track in tracks:
+        features = np.asarray(track["features"], np.float32)
+        kept = {name: value for name, value in track.items() if name != "features"}
+        rows.append(kept | {"outcome": "embedded"} | _project_and_tag(features, encoder))
+    return rows
 
 
-def or_reason(track: Row, work: Callable[[], Row]) -> Row:
-    """The row that `work` gives; else why there is none: a verdict quarantines, any other error leaves it pending."""
+def result_or_failure(track: dict[str, Any], compute: Callable[[], T]) -> T | Outcome:
+    """Return the result of `compute`, or the outcome of its failure.
+
+    A verdict quarantines the track; any other error leaves it pending.
+    """
     try:
-        return work()
+        return compute()
     except Rejected as rejected:
-        return quarantined_row(track, rejected.reason, rejected.message)
-    except Exception as error:  # one file must not take its block down; what went wrong is told, not hidden
+        return quarantined_outcome(track, rejected.reason, rejected.message)
+    except Exception as error:  # one file must not end its block; the message keeps the error
         log.debug("%s stays pending", track["uri"], exc_info=True)
-        return pending_row(track, f"{type(error).__name__}: {error}")
+        return pending_outcome(track, f"{type(error).__name__}: {error}")
 
 
-def quarantined_row(track: Row, reason: str, message: str) -> Row:
-    """A row that says why a track cannot be embedded at this version of its file."""
-    return _unembedded(track, "quarantined", reason, message)
+def _project_and_tag(features: np.ndarray, encoder: Encoder) -> dict[str, Any]:
+    """Return the columns that head and tagger compute from one track's features [feature_dim]."""
+    row = features[None]
+    return {"vector": encoder.project(row)[0], **_tag(row, encoder)}
 
 
-def pending_row(track: Row, message: str) -> Row:
-    """A row that says why a track was not embedded by this run; the next one tries again."""
-    return _unembedded(track, "pending", None, message)
-
-
-def _unembedded(track: Row, outcome: str, reason: str | None, message: str) -> Row:
-    return {
-        "track_id": track["track_id"],
-        "outcome": outcome,
-        "reason": reason,
-        "message": redacted(message)[:500],
-        "source_version": track["source_version"],
-    }
-
-
-def _vector_and_tags(features: np.ndarray, encoder: Encoder) -> Row:
-    """What head and tagger make of one track's features [1, feature_dim]."""
-    return {"vector": encoder.project(features)[0], **_tags(features, encoder)}
-
-
-def _tags(features: np.ndarray, encoder: Encoder) -> Row:
+def _tag(features: np.ndarray, encoder: Encoder) -> dict[str, Any]:
     tagger = encoder.spec.tagger
     if tagger is None:
         return {"tags": [], "tag_names": [], "tags_version": encoder.spec.tags_version}

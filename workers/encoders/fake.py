@@ -1,4 +1,4 @@
-"""A stand-in without weights, for tests of everything around an encoder: a seeded projection of band energies."""
+"""A stand-in encoder without weights, for tests: a seeded random projection of band energies."""
 
 import hashlib
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import unit
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import normalise_rows
 
 _DIM = 32
 _SEED = 20_230_604
 _BAND_EDGES = np.unique(np.geomspace(1, 16_000, 25).astype(int))  # in bins of the window's spectrum
-_PAIRS = (("loud", "quiet"), ("bright", "dark"), ("busy", "sparse"))
+_TAG_PAIRS = (("loud", "quiet"), ("bright", "dark"), ("busy", "sparse"))
 
 SPEC = EncoderSpec(
     name="fake",
@@ -27,19 +27,19 @@ SPEC = EncoderSpec(
         dim=_DIM,
     ),
     head=HeadSpec(kind="identity", dim=_DIM, text_tower="hash of each word"),
-    tagger=TaggerSpec(vocabulary=tuple(name for pair in _PAIRS for name in pair), threshold=0.5),
+    tagger=TaggerSpec(vocabulary=tuple(name for pair in _TAG_PAIRS for name in pair), threshold=0.5),
 )
 
 
 class FakeEncoder:
-    """An Encoder that hears something, so that equal sounds are neighbours, but knows nothing."""
+    """An Encoder that puts similar sounds near each other, but knows nothing of music."""
 
     def __init__(self, spec: EncoderSpec, _: Path) -> None:
         self.spec = spec
         rng = np.random.default_rng(_SEED)
         self._projection = rng.standard_normal((len(_BAND_EDGES), _DIM)).astype(np.float32)
-        self._offset = rng.standard_normal(_DIM).astype(np.float32)  # silence has a direction too
-        self._tags = rng.standard_normal((_DIM, len(_PAIRS))).astype(np.float32)
+        self._offset = rng.standard_normal(_DIM).astype(np.float32)  # so that silence has a direction too
+        self._tags = rng.standard_normal((_DIM, len(_TAG_PAIRS))).astype(np.float32)
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         power = np.abs(np.fft.rfft(windows)) ** 2 / windows.shape[1]
@@ -47,26 +47,28 @@ class FakeEncoder:
         return bands @ self._projection + self._offset
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
+        return normalise_rows(features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
-        first = 1 / (1 + np.exp(-unit(features) @ self._tags))
-        return np.stack([first, 1 - first], axis=2).reshape(len(features), 2 * len(_PAIRS))
+        first_of_pair = 1 / (1 + np.exp(-normalise_rows(features) @ self._tags))
+        return np.stack([first_of_pair, 1 - first_of_pair], axis=2).reshape(len(features), 2 * len(_TAG_PAIRS))
 
 
-class FakeText:
-    """A TextTower: a text is the sum of its words, each a direction of its own."""
+class FakeTextTower:
+    """A TextTower: a text is the sum of its words, each a random direction."""
 
     def __init__(self, spec: EncoderSpec, _: Path) -> None:
         self._dim = spec.head.dim
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        sums = [sum(map(self._word, text.lower().split()), self._word("")) for text in texts]
-        return unit(np.array(sums, np.float32).reshape(len(texts), self._dim))
+        sums = [sum(map(self._word_vector, text.lower().split()), self._word_vector("")) for text in texts]
+        return normalise_rows(np.array(sums, np.float32).reshape(len(texts), self._dim))
 
-    def _word(self, word: str) -> np.ndarray:
+    def _word_vector(self, word: str) -> np.ndarray:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
         return np.random.default_rng(seed).standard_normal(self._dim)
 
 
-ENTRIES = (Entry(SPEC, FakeEncoder, FakeText, weights=(), realtime_factor=600),)
+REGISTRATIONS = (
+    EncoderRegistration(SPEC, FakeEncoder, FakeTextTower, weights=(), realtime_factor=600, verified=True),
+)

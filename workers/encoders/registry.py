@@ -1,4 +1,4 @@
-"""Every encoder there is: a plain dict. Nothing heavy is imported before an encoder is loaded.
+"""The registry of all encoders: a plain dict by name. Importing it loads no model.
 
 encoder = load_encoder(ENCODERS["musicnn"].spec, settings.models)
 """
@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from schemas.encoders import HALF, EncoderSpec
+from schemas.encoders import BFLOAT16_SUFFIX, EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from workers.encoders import fake
 from workers.encoders.base.interface import Encoder
-from workers.encoders.base.registration import Entry
+from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.clamp3 import encoder as clamp3
 from workers.encoders.clap import encoder as clap
 from workers.encoders.isolated import mule, omar_rq
-from workers.encoders.joint.encoder import read_trained, trained_entry
+from workers.encoders.joint.encoder import read_trained_model, trained_registration
 from workers.encoders.muq import encoder as muq
 from workers.encoders.muq import mulan as muq_mulan
 from workers.encoders.musicnn import encoder as musicnn
@@ -33,70 +33,92 @@ _MODULES = (
     *(maest, omar_rq, clamp3, mule),
 )
 
-ENCODERS: dict[str, Entry] = {entry.spec.name: entry for module in _MODULES for entry in module.ENTRIES}
+ENCODERS: dict[str, EncoderRegistration] = {
+    registration.spec.name: registration for module in _MODULES for registration in module.REGISTRATIONS
+}
 
 
-def encoder_entry(name: str, above: tuple[Path, ...] = ()) -> Entry:
-    """The entry of that name, which may end in -bfloat16, or of a trained encoder's folder; UserError says which
-    there are. `above` are the folders whose base it is.
+def find_by_name(name: str, above: tuple[Path, ...] = ()) -> EncoderRegistration:
+    """Return the registration of a name, or of the folder of a trained encoder.
+
+    A name may end in -bfloat16. `above` are the folders of trained encoders that have this one as their base.
+    Raises UserError if there is no such encoder (the message lists all), or if a folder is its own base.
     """
-    entry = ENCODERS.get(name.removesuffix(HALF))
-    if entry is None and ("/" in name or Path(name).is_dir()):
+    registration = ENCODERS.get(name.removesuffix(BFLOAT16_SUFFIX))
+    if registration is None and ("/" in name or Path(name).is_dir()):
         folder = Path(name).expanduser().absolute()
         if folder in above:
-            raise UserError(f"{folder} is trained on itself, says its model.json: train it again")
-        trained = read_trained(folder)
-        return trained_entry(folder, trained, encoder_entry(trained.base, (*above, folder)) if trained.base else None)
-    if entry is None:
-        named = ", ".join(sorted(ENCODERS))
-        raise UserError(f"no encoder is named {name!r}; there are {named}, or a folder that `tonelake train` wrote")
-    if not name.endswith(HALF):
-        return entry
-    if not entry.on_gpu:
-        raise UserError(f"{entry.spec.name} is computed in float32 only: leave {HALF} off its name")
-    return replace(entry, spec=entry.spec.in_half())
+            raise UserError(f"{folder} is trained on itself, by its model.json: train it again")
+        trained = read_trained_model(folder)
+        base = find_by_name(trained.base, (*above, folder)) if trained.base else None
+        return trained_registration(folder, trained, base)
+    if registration is None:
+        names = ", ".join(sorted(ENCODERS))
+        raise UserError(f"no encoder is named {name!r}; there are {names}, or a folder that `tonelake train` wrote")
+    if not name.endswith(BFLOAT16_SUFFIX):
+        return registration
+    if not registration.on_gpu:
+        raise UserError(f"{registration.spec.name} runs in float32 only: leave {BFLOAT16_SUFFIX} off its name")
+    return replace(registration, spec=registration.spec.with_bfloat16())
 
 
-def entry_of(spec: EncoderSpec) -> Entry:
-    """The entry that computes this very version, whatever it is called today; else the one of its name or folder."""
-    entry = encoder_entry(spec.address)
-    return next((one for one in (entry, *ENCODERS.values()) if computes(one, spec)), entry)
+def find_by_spec(spec: EncoderSpec) -> EncoderRegistration:
+    """Return the registration that computes this version, whatever its name is today.
+
+    If none does, return the one of the spec's name or folder. Raises UserError if there is none of these either.
+    """
+    named = find_by_name(spec.folder_or_name)
+    candidates = (named, *ENCODERS.values())
+    return next((candidate for candidate in candidates if matches_version(candidate, spec)), named)
 
 
-def computes(entry: Entry, spec: EncoderSpec) -> bool:
-    """Whether it computes that very version: vectors of different versions never meet."""
-    return entry.spec.limited(spec.backbone.windows.limit).embedding_version == spec.embedding_version
+def matches_version(registration: EncoderRegistration, spec: EncoderSpec) -> bool:
+    """Tell whether the registration computes exactly the spec's embedding version."""
+    return _with_windows_of(spec, registration).embedding_version == spec.embedding_version
 
 
-def runnable(name: str, settings: Settings) -> Entry:
-    """The entry of that name to compute with; UserError too where it is unproven and that is not allowed."""
-    return allowed(encoder_entry(name), settings)
+def require_runnable(name: str, settings: Settings) -> EncoderRegistration:
+    """Return the registration of a name to compute with.
+
+    Raises UserError as `find_by_name` and `require_allowed` do.
+    """
+    return require_allowed(find_by_name(name), settings)
 
 
-def allowed(entry: Entry, settings: Settings) -> Entry:
-    """The entry; UserError where it is unproven and that is not allowed."""
-    if entry.unproven and not settings.allow_unproven:
-        name = entry.spec.name
-        raise UserError(f"{name} is unproven: {entry.unproven}; add --allow-unproven to run it all the same")
-    return entry
+def require_allowed(registration: EncoderRegistration, settings: Settings) -> EncoderRegistration:
+    """Return the registration if it may run.
+
+    Raises UserError if its weights are not pinned and the settings do not allow that.
+    """
+    if registration.unpinned and not settings.allow_unpinned:
+        name = registration.spec.name
+        raise UserError(f"{name} is not pinned: {registration.unpinned}; add --allow-unpinned to run it all the same")
+    return registration
 
 
 def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
-    """The encoder of that very version; UserError where this tonelake computes another."""
-    entry = entry_of(spec)
-    if not computes(entry, spec):
-        ours = entry.spec.limited(spec.backbone.windows.limit)
-        raise UserError(f"this tonelake computes {ours.name} {ours.embedding_version}, not {spec.embedding_version}")
-    return entry.load(spec, models)
+    """Load the encoder of exactly this version; raise UserError if this tonelake computes another."""
+    registration = find_by_spec(spec)
+    if not matches_version(registration, spec):
+        current = _with_windows_of(spec, registration)
+        raise UserError(
+            f"this tonelake computes {current.name} {current.embedding_version}, not {spec.embedding_version}"
+        )
+    return registration.load(spec, models)
 
 
-def described() -> list[dict[str, Any]]:
-    """One row an encoder, for people and for JSON."""
-    return [_row(entry) for entry in ENCODERS.values()]
+def describe_encoders() -> list[dict[str, Any]]:
+    """Return one row per encoder, for the printed table and for JSON."""
+    return [_row(registration) for registration in ENCODERS.values()]
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    spec, windows = entry.spec, entry.spec.backbone.windows
+def _with_windows_of(spec: EncoderSpec, registration: EncoderRegistration) -> EncoderSpec:
+    """Return the registration's spec, with the window limit of `spec`."""
+    return registration.spec.with_max_windows(spec.backbone.windows.limit)
+
+
+def _row(registration: EncoderRegistration) -> dict[str, Any]:
+    spec, windows = registration.spec, registration.spec.backbone.windows
     return {
         "name": spec.name,
         "embedding_version": spec.embedding_version,
@@ -105,7 +127,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         "hop": windows.hop,
         "dim": spec.head.dim,
         "tags": len(spec.tagger.vocabulary) if spec.tagger else 0,
-        "text_tower": entry.load_text is not None,
+        "text_tower": registration.load_text is not None,
         "licence": spec.licence,
-        "unproven": entry.unproven,
+        "verified": registration.verified,
+        "unpinned": registration.unpinned,
     }

@@ -1,7 +1,7 @@
-"""Probes: a linear or one-hidden-layer network trained on frozen vectors, scored through the same network.
+"""Probes: a linear or one-hidden-layer network trained on frozen vectors.
 
-Grid and training after the released code of "Toward Universal Text-to-Music Retrieval" (Doh et al., 2023), which
-scored its layer-normalised probes without the layer they were trained with; here there is one network.
+Grid and training follow the released code of "Toward Universal Text-to-Music Retrieval" (Doh et al., 2023). That code
+scores its layer-normalised probes without the layer that they were trained with; here one network does both.
 """
 
 from dataclasses import dataclass, replace
@@ -23,24 +23,31 @@ _MIN_RATE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class ProbeData:
-    """Inputs [N, dim] and truth [N, C] of each split; `truth` of the test split is never seen by `train_probe`."""
+    """Inputs [N, dim] and truth [N, C] of each split.
+
+    `train_probe` never reads the truth of the test split.
+    """
 
     task: str
     inputs: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
 
-    def standardised(self) -> "ProbeData":
-        """Every input number with mean 0 and deviation 1 over the training split: features of mixed units."""
+    def standardise(self) -> "ProbeData":
+        """Scale every feature to mean 0 and deviation 1 over the training split.
+
+        For backbone features, whose units differ.
+        """
         mean, deviation = self.inputs["train"].mean(axis=0), self.inputs["train"].std(axis=0)
         scale = np.where(deviation > 0, deviation, 1)
         return replace(self, inputs={name: (rows - mean) / scale for name, rows in self.inputs.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
-    """A trained probe: its figure on the validation split (higher is better) and its scores of the test split.
+class ProbeResult:
+    """A trained probe and its scores.
 
-    One that diverged at once has `valid` -inf and nothing to score.
+    `valid` is its score on the validation split, higher for a better probe. `scores` [N, C] are of the test split. A
+    probe that diverged in its first epoch has `valid` -inf and zeros as scores.
     """
 
     spec: ProbeSpec
@@ -49,70 +56,84 @@ class Probed:
     scores: np.ndarray
 
 
-def train_probe(data: ProbeData, spec: ProbeSpec, seed: int) -> Probed:
-    """Trains until `patience` epochs bring nothing new; scores with the weights of the best epoch."""
-    torch.set_num_threads(1)  # the same numbers on any machine, and one core a probe
+def train_probe(data: ProbeData, spec: ProbeSpec, seed: int) -> ProbeResult:
+    """Train a probe until `patience` epochs bring no improvement.
+
+    The test split is scored with the weights of the best epoch.
+    """
+    torch.set_num_threads(1)  # the same numbers on any machine, and one core for each probe
     torch.manual_seed(seed)
     inputs = {name: torch.from_numpy(np.ascontiguousarray(rows, np.float32)) for name, rows in data.inputs.items()}
-    mean, scale = _units(data)
-    known = {name: data.truth[name] for name in ("train", "valid")}
+    mean, scale = _target_units(data)
+    known_truth = {name: data.truth[name] for name in ("train", "valid")}
     if data.task == "regression":
-        known = {name: ((rows - mean) / scale).astype(np.float32) for name, rows in known.items()}
-    truth = {name: torch.from_numpy(rows) for name, rows in known.items()}  # of labels the bits: a thousand take room
-    network = _network(inputs["train"].shape[1], truth["train"].shape[1], spec)
+        known_truth = {name: ((rows - mean) / scale).astype(np.float32) for name, rows in known_truth.items()}
+    truth = {name: torch.from_numpy(rows) for name, rows in known_truth.items()}  # labels stay bool to save memory
+    network = _build_network(inputs["train"].shape[1], truth["train"].shape[1], spec)
     optimiser = torch.optim.Adam(network.parameters(), lr=spec.learning_rate, fused=True)
-    schedule = _schedule(optimiser, spec)
+    schedule = _build_schedule(optimiser, spec)
     best, best_epoch, state = -np.inf, 0, {}
     for epoch in range(1, spec.epochs + 1):
         _train_epoch(network, optimiser, inputs["train"], truth["train"], data.task, spec.batch)
-        now = _judged(network, inputs["valid"], truth["valid"], data.task, spec.judged_by)
-        schedule.step(now) if spec.schedule == "plateau" else schedule.step()
-        if not np.isfinite(now):
+        score = _validation_score(network, inputs["valid"], truth["valid"], data.task, spec.judged_by)
+        if spec.schedule == "plateau":
+            schedule.step(score)
+        else:
+            schedule.step()
+        if not np.isfinite(score):
             break
-        if now > best:
-            best, best_epoch = now, epoch
+        if score > best:
+            best, best_epoch = score, epoch
             state = {name: value.clone() for name, value in network.state_dict().items()}
         elif epoch - best_epoch >= spec.patience:
             break
     if not state:
-        return Probed(spec, -np.inf, 0, np.zeros(data.truth["test"].shape, np.float32))
+        return ProbeResult(spec, -np.inf, 0, np.zeros(data.truth["test"].shape, np.float32))
     network.load_state_dict(state)
-    valid = _judged(network, inputs["valid"], truth["valid"], data.task, "main")
-    return Probed(spec, valid, best_epoch, _scores(network, inputs["test"], data.task) * scale + mean)
+    valid = _validation_score(network, inputs["valid"], truth["valid"], data.task, "main")
+    return ProbeResult(spec, valid, best_epoch, _predict(network, inputs["test"], data.task) * scale + mean)
 
 
-def best_probe(probes: list[Probed]) -> Probed:
-    """The best on the validation split; of equal ones the first of the grid. UserError where none can be judged."""
-    judged = [probe for probe in probes if np.isfinite(probe.valid)]
-    if not judged:
+def select_best_probe(probes: list[ProbeResult]) -> ProbeResult:
+    """Return the probe with the best validation score; the first of equal ones.
+
+    Raises UserError if no probe has a finite score.
+    """
+    finite = [probe for probe in probes if np.isfinite(probe.valid)]
+    if not finite:
         raise UserError(
             "no probe can be chosen: the validation clips that have vectors share all their labels, or the vectors "
-            "hold numbers beyond all bounds"
+            "hold numbers that are too large"
         )
-    return max(judged, key=lambda probe: probe.valid)
+    return max(finite, key=lambda probe: probe.valid)
 
 
-def probe_items(names: tuple[str, ...], ids: tuple[str, ...], data: ProbeData, probe: Probed) -> LabelScores:
-    """The test split's scores; probabilities, but for a regression."""
+def probe_predictions(
+    names: tuple[str, ...], ids: tuple[str, ...], data: ProbeData, probe: ProbeResult
+) -> LabelScores:
+    """Return the scores of the test split: probabilities, or numbers for a regression."""
     return LabelScores(data.task, names, ids, data.truth["test"], probe.scores, data.task != "regression")
 
 
-def _units(data: ProbeData) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of the numbers of a regression over the training split: it is trained in those units."""
+def _target_units(data: ProbeData) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and deviation [C] of a regression's targets over the training split.
+
+    A regression is trained in these units. Other tasks get mean 0 and deviation 1.
+    """
     if data.task != "regression":
         return np.zeros(1, np.float32), np.ones(1, np.float32)
     deviation = data.truth["train"].std(axis=0, dtype=np.float32)
     return data.truth["train"].mean(axis=0, dtype=np.float32), np.where(deviation > 0, deviation, 1)
 
 
-def _network(dim: int, outputs: int, spec: ProbeSpec) -> nn.Module:
+def _build_network(dim: int, outputs: int, spec: ProbeSpec) -> nn.Module:
     if spec.hidden is None:
         return nn.Linear(dim, outputs)
     hidden = nn.Linear(dim, spec.hidden)
     return nn.Sequential(hidden, nn.ReLU(), nn.Dropout(spec.dropout), nn.Linear(spec.hidden, outputs))
 
 
-def _schedule(optimiser: torch.optim.Optimizer, spec: ProbeSpec) -> torch.optim.lr_scheduler.LRScheduler:
+def _build_schedule(optimiser: torch.optim.Optimizer, spec: ProbeSpec) -> torch.optim.lr_scheduler.LRScheduler:
     schedules = torch.optim.lr_scheduler
     if spec.schedule == "plateau":
         return schedules.ReduceLROnPlateau(optimiser, mode="max", factor=0.1, patience=_PLATEAU_EPOCHS)
@@ -143,21 +164,27 @@ def _loss(outputs: torch.Tensor, truth: torch.Tensor, task: str) -> torch.Tensor
 
 
 @torch.inference_mode()
-def _judged(network: nn.Module, inputs: torch.Tensor, truth: torch.Tensor, task: str, judged_by: str) -> float:
-    """Higher is better: minus the loss, or the task's main figure."""
+def _validation_score(
+    network: nn.Module, inputs: torch.Tensor, truth: torch.Tensor, task: str, selection_metric: str
+) -> float:
+    """Return a score that is higher for a better probe.
+
+    It is minus the loss for the selection metric "loss", otherwise the task's main metric.
+    """
     network.eval()
-    if judged_by == "loss":
+    if selection_metric == "loss":
         return -float(_loss(network(inputs), truth, task))
-    wanted, scores = truth.numpy(), _scores(network, inputs, task)
+    labels, scores = truth.numpy(), _predict(network, inputs, task)
     if task == "multilabel":
-        return float(macro(roc_auc(wanted > 0, scores)))
+        return float(macro(roc_auc(labels > 0, scores)))
     if task == "multiclass":
-        return float(accuracy(wanted.argmax(axis=1), scores.argmax(axis=1)))
-    return float(macro(r2(wanted, scores)))
+        return float(accuracy(labels.argmax(axis=1), scores.argmax(axis=1)))
+    return float(macro(r2(labels, scores)))
 
 
 @torch.inference_mode()
-def _scores(network: nn.Module, inputs: torch.Tensor, task: str) -> np.ndarray:
+def _predict(network: nn.Module, inputs: torch.Tensor, task: str) -> np.ndarray:
+    """Return the probabilities of inputs [N, dim], or the numbers of a regression, [N, C]."""
     network.eval()
     outputs = network(inputs)
     if task == "multilabel":

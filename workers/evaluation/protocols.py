@@ -1,4 +1,4 @@
-"""The protocols by which vectors are judged, and which of them a benchmark and an encoder allow."""
+"""The evaluation protocols, and which of them apply to a benchmark and an encoder."""
 
 from collections import Counter
 from dataclasses import replace
@@ -12,15 +12,18 @@ _TEST = ("test",)
 
 
 def _seed_grid(hidden: int | None) -> tuple[ProbeSpec, ...]:
-    """The grid of "Toward Universal Text-to-Music Retrieval" (its released code): Adam, cosine, 200 epochs."""
+    """Return the probe grid of TTMR's released code: Adam, cosine schedule, 200 epochs.
+
+    Source: "Toward Universal Text-to-Music Retrieval" (Doh et al., 2023).
+    """
     return tuple(
         ProbeSpec(hidden, batch, rate, dropout)
         for batch, rate, dropout in product((16, 64, 512), (1e-3, 5e-4), (0.0, 0.25))
-        if hidden or not dropout  # dropout sits behind the hidden layer: a linear probe has none
+        if hidden or not dropout  # dropout follows the hidden layer: a linear probe has none
     )
 
 
-# MARBLE (Yuan et al., 2023), as its second version sets its probe for tagging.
+# The tagging probe of MARBLE (Yuan et al., 2023), as in its second version.
 _MARBLE = ProbeSpec(512, 64, 1e-3, 0.2, patience=10, schedule="plateau", judged_by="main")
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -32,44 +35,51 @@ PROTOCOLS: dict[str, Protocol] = {
     "marble": Protocol("marble", SPLITS, probes=(_MARBLE,)),
 }
 
-DEFAULT = ("zero-shot", "tag-retrieval", "sentence-retrieval", "linear", "mlp")
+DEFAULT_PROTOCOLS = ("zero-shot", "tag-retrieval", "sentence-retrieval", "linear", "mlp")
 
 
-def protocol(name: str, prompt: str | None = None, inputs: str = "vectors") -> Protocol:
-    """The protocol of that name as asked for; UserError says which there are."""
+def find_protocol(name: str, prompt: str | None = None, inputs: str = "vectors") -> Protocol:
+    """Return the protocol of that name.
+
+    `prompt` replaces the prompt of a protocol that queries with tags, `inputs` the inputs of a probe. Raises UserError
+    for an unknown name, and for a prompt without {}.
+    """
     if name not in PROTOCOLS:
         raise UserError(f"no protocol is named {name!r}; there are {', '.join(PROTOCOLS)}")
-    found = PROTOCOLS[name]
+    protocol = PROTOCOLS[name]
     if prompt is not None and name in ("zero-shot", "tag-retrieval"):
         if "{}" not in prompt:
-            raise UserError(f"--prompt needs a {{}} where the tag stands, such as 'music with {{}}', not {prompt!r}")
-        found = replace(found, prompt=prompt)
-    return replace(found, inputs=inputs) if found.probes else found
+            raise UserError(f"--prompt needs {{}} in the place of the tag, such as 'music with {{}}', not {prompt!r}")
+        protocol = replace(protocol, prompt=prompt)
+    return replace(protocol, inputs=inputs) if protocol.probes else protocol
 
 
-def obstacle(chosen: Protocol, task: str, clips: list[Clip], has_text: bool) -> str | None:
-    """Why a protocol cannot judge such clips; None where it can."""
-    if chosen.needs_text and not has_text:
+def incompatibility_reason(protocol: Protocol, task: str, clips: list[Clip], has_text: bool) -> str | None:
+    """Return why the protocol cannot evaluate these clips, or None if it can."""
+    if protocol.needs_text and not has_text:
         return "the encoder has no text tower"
-    used = [clip for clip in clips if chosen.uses(clip)]
-    if chosen.name == "sentence-retrieval":
+    used = [clip for clip in clips if protocol.uses(clip)]
+    if protocol.name == "sentence-retrieval":
         return None if used else "its test clips have no captions"
-    if missing := [split for split in chosen.splits if all(clip.split != split for clip in used)]:
+    if missing := [split for split in protocol.splits if all(clip.split != split for clip in used)]:
         return f"it has no {' and no '.join(missing)} split"
     if task == "captions" or not (task == "regression" or any(clip.labels for clip in used)):
         return "its clips have captions only, no labels"
-    if chosen.needs_text and task == "regression":
-        return "numbers cannot be asked for in words"
-    if chosen.probes and task == "multilabel":
-        return _unlearnable(used)
+    if protocol.needs_text and task == "regression":
+        return "numbers cannot be queried in words"
+    if protocol.probes and task == "multilabel":
+        return _unlearnable_reason(used)
     return None
 
 
-def _unlearnable(clips: list[Clip]) -> str | None:
-    """A probe is chosen by the validation split: some label must divide it, and the training split too."""
+def _unlearnable_reason(clips: list[Clip]) -> str | None:
+    """Return why no probe can be selected on the clips, or None.
+
+    Some label must divide the validation split, by which a probe is selected, and the training split.
+    """
     for split in ("train", "valid"):
         labels = [clip.labels for clip in clips if clip.split == split]
-        counts = Counter(label for row in labels for label in set(row))
+        counts = Counter(label for clip_labels in labels for label in set(clip_labels))
         if not any(count < len(labels) for count in counts.values()):
-            return f"no label divides its {split} split: every clip of it has the same ones"
+            return f"no label divides its {split} split: all its clips have the same labels"
     return None

@@ -1,4 +1,7 @@
-"""Audio as a training's tower hears it: decoded once, at 16 kHz, a .npy file a clip from which crops are read."""
+"""Audio for the training of an audio tower.
+
+Each clip is decoded once, at 16 kHz, to a .npy file from which crops are read.
+"""
 
 from pathlib import Path
 
@@ -13,17 +16,20 @@ from workers.audio.windows import read_windows
 from workers.encoders.base.interface import Encoder
 from workers.encoders.ttmr.net import SAMPLE_RATE, WINDOW
 
-_WHOLE = WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW)
+_WHOLE_FILE = WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW)
 
 
-def decoded(settings: Settings, job: tuple[str, Path]) -> bool:
-    """Writes the audio at a uri as float16; what is there is kept. False where a verdict refuses the file."""
+def decode_to_file(settings: Settings, job: tuple[str, Path]) -> bool:
+    """Decode the audio at a uri to a .npy file of float16 samples [n].
+
+    `job` is (uri, path). An existing file is kept. Return False if a verdict rejects the audio.
+    """
     uri, path = job
     if path.is_file():
         return True
     try:
         with fetch(uri, settings.s3) as fetched:
-            samples = np.concatenate(list(read_windows(fetched.file, _WHOLE, settings.accept)))
+            samples = np.concatenate(list(read_windows(fetched.file, _WHOLE_FILE, settings.accept)))
     except Rejected:
         return False
     unfinished = path.with_suffix(".part.npy")
@@ -32,10 +38,13 @@ def decoded(settings: Settings, job: tuple[str, Path]) -> bool:
     return True
 
 
-def vectors_of(files: tuple[Path, ...], encoder: Encoder, spec: EncoderSpec) -> np.ndarray:
-    """A unit vector for each file that `decoded` wrote [N, dim]: the mean over its windows, as the index takes it."""
-    rows = []
+def embed_files(files: tuple[Path, ...], encoder: Encoder, spec: EncoderSpec) -> np.ndarray:
+    """Return a unit vector for each file of `decode_to_file` [N, dim].
+
+    A vector is the mean over the file's windows, computed as `tonelake index` computes it.
+    """
+    means = []
     for file in files:
         windows = np.load(file).astype(np.float32).reshape(-1, WINDOW)
-        rows.append(encoder.embed_windows(windows).mean(axis=0))
-    return encoder.project(np.stack(rows).reshape(len(files), spec.backbone.dim))
+        means.append(encoder.embed_windows(windows).mean(axis=0))
+    return encoder.project(np.stack(means).reshape(len(files), spec.backbone.dim))

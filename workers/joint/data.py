@@ -1,4 +1,4 @@
-"""What a training reads: clips with their inputs, features or crops of audio, and what is said of them."""
+"""The data of a training: clips, their inputs, tags and texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from workers.encoders.ttmr.net import WINDOW
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Clips and their inputs in one order: `features` float32 [N, features], or `audio`, a .npy file a clip."""
+    """Clips and their inputs in the same order.
+
+    Inputs are `features`, float32 [N, features], or `audio`, one .npy file for each clip.
+    """
 
     clips: tuple[Clip, ...]
     features: np.ndarray | None = None
@@ -22,26 +25,30 @@ class Split:
         return len(self.clips)
 
     def inputs(self, rows: Sequence[int], rng: np.random.Generator | None) -> np.ndarray:
-        """Of these clips [B, ...]: of audio 9.91 s from a random place, without `rng` from the middle."""
+        """Return the inputs of the clips at `rows`: features [B, features] or audio [B, WINDOW].
+
+        An audio input is a crop of 9.91 s: at a random position, or from the middle if `rng` is None.
+        """
         if self.features is not None:
             return self.features[rows]
         return np.stack([_crop(np.load(self.audio[row], mmap_mode="r"), rng) for row in rows])
 
-    def tags(self, vocabulary: Sequence[str]) -> np.ndarray:
-        """Bool [N, V]: who has which tag; tags outside the vocabulary are left out."""
-        place = {name: column for column, name in enumerate(vocabulary)}
-        truth = np.zeros((len(self.clips), len(vocabulary)), bool)
+    def tag_matrix(self, vocabulary: Sequence[str]) -> np.ndarray:
+        """Return bool [N, V]: whether clip n has tag v. Tags outside the vocabulary are ignored."""
+        columns = {name: column for column, name in enumerate(vocabulary)}
+        has_tag = np.zeros((len(self.clips), len(vocabulary)), bool)
         for row, clip in enumerate(self.clips):
-            truth[row, [place[tag] for tag in clip.labels if tag in place]] = True
-        return truth
+            has_tag[row, [columns[tag] for tag in clip.labels if tag in columns]] = True
+        return has_tag
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The splits that training may see, and the text tower's vectors of every text that it may draw.
+    """The splits that training may see, and the vectors of its texts.
 
-    `pools_*` hold the texts of each clip; `vectors` float32 [T, text] those of the texts in `places`. All are empty
-    where a text tower is trained too, or none is read.
+    `train_pools` and `valid_pools` hold the texts of each clip. `vectors` float32 [T, text] are the text tower's
+    vectors; `text_rows` maps each text to its row. All four are empty if the text tower is trained too, or if the
+    framework reads no texts.
     """
 
     train: Split
@@ -49,12 +56,12 @@ class TrainingData:
     vocabulary: tuple[str, ...]
     train_pools: list[list[str]]
     valid_pools: list[list[str]]
-    places: dict[str, int]
+    text_rows: dict[str, int]
     vectors: np.ndarray
 
 
 def _crop(audio: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """One window as float32; what is shorter is repeated to its length."""
+    """Return one window [WINDOW] float32; shorter audio is repeated to that length."""
     if len(audio) < WINDOW:
         audio = np.resize(audio, WINDOW)
     spare = len(audio) - WINDOW

@@ -1,4 +1,4 @@
-"""What a joint space is trained by: a pure function each, on unit vectors and tags.
+"""The losses of a joint space: pure functions of unit vectors and tags.
 
 Source: S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023), and its released code,
 seungheondoh/music-text-representation at 5e54e0df, for what the paper does not say.
@@ -10,49 +10,57 @@ from torch.nn import functional
 MAX_SCALE = 100.0  # A. Radford et al. (2021): a temperature under 1/100 makes training unstable
 
 
-def classification(audio: torch.Tensor, centroids: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of `audio` [B, dim] against every tag's centroid [V, dim]; `tags` bool [B, V]."""
+def classification_loss(audio: torch.Tensor, centroids: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
+    """Return the binary cross-entropy of audio vectors against the centroid of every tag.
+
+    `audio` [B, dim], `centroids` [V, dim], `tags` bool [B, V].
+    """
     return functional.binary_cross_entropy_with_logits(audio @ centroids.T, tags.float())
 
 
-def contrastive(audio: torch.Tensor, text: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
-    """InfoNCE of pairs [B, dim] in both directions (A. van den Oord et al., 2018; A. Radford et al., 2021).
+def contrastive_loss(audio: torch.Tensor, text: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
+    """Return InfoNCE of pairs [B, dim], averaged over both directions.
 
-    `log_scale` is the logarithm of 1 / temperature, learned.
+    `log_scale` is the logarithm of 1 / temperature, a learned parameter.
+    Sources: A. van den Oord et al., 2018; A. Radford et al., 2021.
     """
     logits = log_scale.exp().clamp(max=MAX_SCALE) * audio @ text.T
-    own = torch.arange(len(logits), device=logits.device)
-    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+    targets = torch.arange(len(logits), device=logits.device)
+    return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
 
 
-def triplet(
+def triplet_loss(
     audio: torch.Tensor, text: torch.Tensor, tags: torch.Tensor, margin: float, generator: torch.Generator
 ) -> torch.Tensor:
-    """Hinge of pairs [B, dim] against one drawn negative an anchor, the mean of audio -> text and text -> audio.
+    """Return the hinge loss of pairs [B, dim] against one drawn negative for each anchor.
 
-    Anchors that share all their tags with everything in the batch have no negative and count nothing.
+    It is the mean of audio -> text and text -> audio. `tags` bool [B, V]. An anchor that shares all its tags with
+    every clip of the batch has no negative and does not count.
     """
     cosines = audio @ text.T
-    hinges = [_hinge(each, negative_weights(each.detach(), tags), margin, generator) for each in (cosines, cosines.T)]
+    hinges = [
+        _hinge(scores, negative_weights(scores.detach(), tags), margin, generator) for scores in (cosines, cosines.T)
+    ]
     return torch.stack(hinges).mean()
 
 
 def negative_weights(cosines: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-    """How likely a candidate is drawn as an anchor's negative [anchors, candidates], not normalised.
+    """Return the weight with which each candidate is drawn as an anchor's negative.
 
-    Larger the nearer it is and the more of the anchor's tags it shares; 0 where it shares all of them, as the
-    anchor's own pair does. `tags` bool [B, V].
+    `cosines` and the result are [anchors, candidates]; `tags` bool [B, V]. Weights are not normalised. They grow with
+    the cosine and with the number of the anchor's tags that the candidate shares. A candidate that shares all of
+    them, as the anchor's own pair does, has weight 0.
     """
-    has = tags.float()
-    lacks = has.sum(1, keepdim=True) - has @ has.T
-    return torch.where(lacks > 0, (cosines + 1).clamp(min=0) / 2 / lacks.clamp(min=1), 0)
+    has_tag = tags.float()
+    lacking = has_tag.sum(1, keepdim=True) - has_tag @ has_tag.T
+    return torch.where(lacking > 0, (cosines + 1).clamp(min=0) / 2 / lacking.clamp(min=1), 0)
 
 
 def _hinge(cosines: torch.Tensor, weights: torch.Tensor, margin: float, generator: torch.Generator) -> torch.Tensor:
     anchors = weights.sum(1) > 0
     if not anchors.any():
         return cosines.sum() * 0
-    # Drawn on the CPU: the same negatives on every machine and by every worker.
+    # Drawn on the CPU: every machine and every worker gets the same negatives.
     drawn = torch.multinomial(weights[anchors].cpu(), 1, generator=generator).to(cosines.device)
     negatives = cosines[anchors].gather(1, drawn).squeeze(1)
     return functional.relu(margin - cosines.diagonal()[anchors] + negatives).mean()

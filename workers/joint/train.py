@@ -1,6 +1,6 @@
-"""Trains a cell: here in this process, or by Ray Train on one core up to many GPUs.
+"""A training run, in this process or by Ray Train on CPUs or GPUs.
 
-state = train_here(cell, data, settings.models)
+state = train_locally(config, data, settings.models)
 """
 
 import os
@@ -13,67 +13,72 @@ from typing import Any
 import torch
 
 from schemas.errors import UserError
-from schemas.training import Cell
+from schemas.training import TrainingConfig
 from workers.encoders.joint.net import Centred, FeatureTower, Joint, Shapes
 from workers.joint.data import TrainingData
-from workers.joint.process_group import World
-from workers.joint.texts import Texts
-from workers.joint.trainer import State, Trainer
+from workers.joint.process_group import ProcessGroup
+from workers.joint.texts import TextSampler
+from workers.joint.trainer import Trainer, TrainingState
 from workers.text import glove, minilm
 from workers.text.minilm import MiniLMNet
 
 _STATE_FILE = "state.pt"
-_MOST_FAILURES = 3  # of a worker or a machine, from each of which training goes on at its last checkpoint
+_MAX_FAILURES = 3  # of workers or machines; after each, training resumes from its last checkpoint
 _DONE = None
 
 
-def train_here(
-    cell: Cell,
+def train_locally(
+    config: TrainingConfig,
     data: TrainingData,
     models: Path,
-    world: World | None = None,
-    state: State | None = None,
-    on_epoch: Callable[[State], None] = lambda _: None,
-) -> State:
-    """Trains as one worker, from the beginning or from a state. The same cell and data give the same weights."""
-    world = world or World()
-    if world.device.type == "cpu":
+    group: ProcessGroup | None = None,
+    state: TrainingState | None = None,
+    on_epoch: Callable[[TrainingState], None] = lambda _: None,
+) -> TrainingState:
+    """Train as one worker, from the beginning or from a state.
+
+    Equal configuration and data give equal weights.
+    """
+    group = group or ProcessGroup()
+    if group.device.type == "cpu":
         torch.set_num_threads(1)  # the same sums on any machine; small products gain nothing from more
-    joint = built(cell, data, models).to(world.device)
-    trainer = Trainer(cell, data, joint, Texts(cell, data, world.device), world)
-    return trainer.run(state or State(), on_epoch)
+    joint = build_model(config, data, models).to(group.device)
+    trainer = Trainer(config, data, joint, TextSampler(config, data, group.device), group)
+    return trainer.run(state or TrainingState(), on_epoch)
 
 
-def built(cell: Cell, data: TrainingData, models: Path) -> Joint:
-    """The net before training, drawn from the cell's seed; what it knows of the data is the training split's."""
-    torch.manual_seed(cell.seed)
-    reader = MiniLMNet(models) if cell.finetune_text else None
+def build_model(config: TrainingConfig, data: TrainingData, models: Path) -> Joint:
+    """Return the untrained net, initialised from the seed and from statistics of the training split."""
+    torch.manual_seed(config.seed)
+    reader = MiniLMNet(models) if config.finetune_text else None
     features = 0 if data.train.features is None else data.train.features.shape[1]
-    joint = Joint(cell, Shapes(features, text_dim(cell), len(data.vocabulary)), reader)
+    joint = Joint(config, Shapes(features, text_dim(config), len(data.vocabulary)), reader)
     if isinstance(joint.audio, FeatureTower):
         joint.audio.standardise_by(torch.from_numpy(data.train.features))
     if isinstance(joint.text, Centred):
-        rows = [data.places[text] for pool in data.train_pools for text in pool]
+        rows = [data.text_rows[text] for pool in data.train_pools for text in pool]
         joint.text.mean.copy_(torch.from_numpy(data.vectors[rows]).mean(0))
     return joint
 
 
-def text_dim(cell: Cell) -> int:
-    """Numbers of a text's vector before it is projected."""
-    return glove.DIM if cell.text == "glove" else minilm.DIM
+def text_dim(config: TrainingConfig) -> int:
+    """Return the dimension of a text's vector before it is projected."""
+    return glove.DIM if config.text == "glove" else minilm.DIM
 
 
 class RayTraining:
-    """A training by Ray Train: iterate it for each epoch's row of the history; `state` is whole at the end.
+    """A training by Ray Train.
 
-    Every epoch is a checkpoint in `folder`, which all machines must see. What was killed goes on from the last one
-    when it is started again on the same cell, data and folder.
+    Iterating it runs it and yields each epoch's row of the history; `state` is set at the end. Every epoch writes a
+    checkpoint to `folder`, which all machines must see. A killed training resumes from the last checkpoint when it is
+    started again with the same configuration, data and folder. Raises UserError, while iterating, if Ray has too few
+    CPUs or GPUs, or if the training diverged.
     """
 
-    state: State
+    state: TrainingState
 
-    def __init__(self, cell: Cell, data: TrainingData, models: Path, folder: Path, workers: int) -> None:
-        self._cell, self._data, self._models, self._folder, self._workers = cell, data, models, folder, workers
+    def __init__(self, config: TrainingConfig, data: TrainingData, models: Path, folder: Path, workers: int) -> None:
+        self._config, self._data, self._models, self._folder, self._workers = config, data, models, folder, workers
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         import ray
@@ -91,72 +96,76 @@ class RayTraining:
                 raise
             self.state = running.result()
 
-    def _run(self, epochs: Any) -> State:
+    def _run(self, epochs: Any) -> TrainingState:
         # A report waits for the controller's next look at its workers: every 2 s by default, longer than our epochs.
         os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
         import ray
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
 
-        held = ray.cluster_resources()
-        kind = "GPU" if held.get("GPU") else "CPU"
-        if self._workers > held[kind]:
+        resources = ray.cluster_resources()
+        kind = "GPU" if resources.get("GPU") else "CPU"
+        if self._workers > resources[kind]:
             raise UserError(
-                f"--workers {self._workers}, but Ray has {held[kind]:.0f} {kind}s: take fewer, or start more"
+                f"--workers {self._workers}, but Ray has {resources[kind]:.0f} {kind}s: take fewer, or start more"
             )
-        config = {"cell": self._cell, "data": ray.put(self._data), "models": self._models, "epochs": epochs}
-        done = TorchTrainer(
-            _work,
-            train_loop_config=config,
+        result = TorchTrainer(
+            _run_worker,
+            train_loop_config={
+                "config": self._config,
+                "data": ray.put(self._data),
+                "models": self._models,
+                "epochs": epochs,
+            },
             scaling_config=ScalingConfig(num_workers=self._workers, use_gpu=kind == "GPU"),
             run_config=RunConfig(
                 name="run",
                 storage_path=str(self._folder),
                 checkpoint_config=CheckpointConfig(num_to_keep=2),
-                failure_config=FailureConfig(max_failures=_MOST_FAILURES),
+                failure_config=FailureConfig(max_failures=_MAX_FAILURES),
             ),
         ).fit()
-        if done.checkpoint is None:
+        if result.checkpoint is None:
             raise UserError(f"training ended without a checkpoint in {self._folder}: remove it and train again")
-        with done.checkpoint.as_directory() as folder:
+        with result.checkpoint.as_directory() as folder:
             state = read_state(Path(folder))
         if not state.best:
-            raise UserError("training diverged: its loss is no number; take a smaller --learning-rate")
+            raise UserError("training diverged: its loss is not a number; use a smaller --learning-rate")
         return state
 
 
-def _work(config: dict[str, Any]) -> None:
-    """What each of Ray Train's workers runs."""
+def _run_worker(arguments: dict[str, Any]) -> None:
+    """Run the training on one of Ray Train's workers."""
     import ray
     import ray.train.torch
 
     context = ray.train.get_context()
-    world = World(context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
-    state, held = None, ray.train.get_checkpoint()
-    if held:
-        with held.as_directory() as folder:
+    group = ProcessGroup(context.get_world_rank(), context.get_world_size(), ray.train.torch.get_device())
+    state, checkpoint = None, ray.train.get_checkpoint()
+    if checkpoint:
+        with checkpoint.as_directory() as folder:
             state = read_state(Path(folder))
 
-    def report(state: State) -> None:
+    def report(state: TrainingState) -> None:
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = None
-            if world.rank == 0:
+            if group.rank == 0:
                 write_state(state, Path(folder))
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report(state.history[-1], checkpoint=checkpoint)
-        if world.rank == 0:
-            config["epochs"].put(state.history[-1])
+        if group.rank == 0:
+            arguments["epochs"].put(state.history[-1])
 
-    train_here(config["cell"], ray.get(config["data"]), config["models"], world, state, report)
+    train_locally(arguments["config"], ray.get(arguments["data"]), arguments["models"], group, state, report)
 
 
-def write_state(state: State, folder: Path) -> None:
-    """Into a file of its own, whole or not at all."""
+def write_state(state: TrainingState, folder: Path) -> None:
+    """Write the state to a file of the folder, whole or not at all."""
     unfinished = folder / f".{_STATE_FILE}"
-    torch.save({name: getattr(state, name) for name in State.__slots__}, unfinished)
+    torch.save({name: getattr(state, name) for name in TrainingState.__slots__}, unfinished)
     os.replace(unfinished, folder / _STATE_FILE)
 
 
-def read_state(folder: Path) -> State:
-    """The state that `write_state` wrote; nothing in it is executed."""
-    return State(**torch.load(folder / _STATE_FILE, map_location="cpu", weights_only=True))
+def read_state(folder: Path) -> TrainingState:
+    """Return the state that `write_state` wrote. Nothing in the file is executed."""
+    return TrainingState(**torch.load(folder / _STATE_FILE, map_location="cpu", weights_only=True))

@@ -1,4 +1,4 @@
-"""The bootstrap: weights that stand for resampled items, intervals, and the paired difference of two versions.
+"""The bootstrap: weights of resampled items, intervals, and the paired difference of two versions.
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: percentile intervals.
 """
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-METRIC_VERSION = 1  # of workers.metrics and workers.evaluation; raised when a change in them moves a number
+METRIC_VERSION = 1  # raised when a change in workers.metrics or workers.evaluation changes a number
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """b - a over the resamples: its mean, its interval, and in what share of them b is the larger number."""
+    """The difference b - a over the resamples: its mean and its interval.
+
+    `better` is the fraction of resamples in which b is larger.
+    """
 
     mean: float
     low: float
@@ -21,9 +24,10 @@ class Difference:
 
 
 def resamples(n: int, count: int = 1000, seed: int = 0) -> np.ndarray:
-    """Weights [count, n] float32: how often each of n items is drawn in n draws with replacement. Rows sum to n.
+    """Return weights [count, n] float32: how often each of n items is drawn.
 
-    The same seed gives the same weights. ValueError where there is no item.
+    Each row counts n draws with replacement and sums to n. Equal seeds give equal weights. Raises ValueError if there
+    is no item.
     """
     if n < 1:
         raise ValueError("no items to draw from")
@@ -35,7 +39,10 @@ def resamples(n: int, count: int = 1000, seed: int = 0) -> np.ndarray:
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The percentiles that hold `level` of a metric's values [B] between them; NaN where every value is NaN."""
+    """Return the percentiles that enclose `level` of a metric's values [B].
+
+    NaN values are ignored; both percentiles are NaN if all values are.
+    """
     defined = values[~np.isnan(values)]
     if not len(defined):
         return float("nan"), float("nan")
@@ -44,9 +51,10 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 
 
 def difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Difference:
-    """Two versions' values [B] of one metric under the same weights, row for row: only then are they paired.
+    """Return the paired difference b - a of one metric's values [B].
 
-    A resample in which either is NaN does not count; equal is not better. ValueError where the shapes differ.
+    Both must be computed from the same weights, row by row. A resample in which either is NaN does not count; an equal
+    value is not better. Raises ValueError if the shapes differ.
     """
     if a.shape != b.shape:
         raise ValueError(f"not the same resamples: {a.shape} and {b.shape}")

@@ -1,30 +1,35 @@
-"""Accuracy and macro F1 of one class an item."""
+"""Accuracy and macro F1 of multiclass predictions."""
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
 from workers.metrics.tagging import macro
-from workers.metrics.weighted import ratio, sums
+from workers.metrics.weighted import ratio, weighted_sums
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float | np.ndarray:
-    """Share of the items [N] whose class is the predicted one; with weights [B, N] float64 [B]."""
+    """Return the fraction of items [N] whose class is predicted.
+
+    With weights [B, N] the result is float64 [B].
+    """
     if weights is None:
         return float(accuracy_score(truth, predicted))
-    return ratio(sums(weights, (truth == predicted)[:, None])[:, 0], weights.sum(axis=1, dtype=np.float64))
+    return ratio(weighted_sums(weights, (truth == predicted)[:, None])[:, 0], weights.sum(axis=1, dtype=np.float64))
 
 
 def macro_f1(
     truth: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray | None = None
 ) -> float | np.ndarray:
-    """Mean F1 of the classes 0 to `classes` - 1 that some item [N] has; with weights [B, N] float64 [B].
+    """Return the mean F1 of the classes that some item [N] has.
 
-    A class that no item has, in that resample, is left out, even where it is predicted (scikit-learn's default counts
-    it as 0); one that is never predicted counts 0.
+    Classes are numbered from 0 to `classes` - 1. With weights [B, N] the result is float64 [B]. A class that no item
+    of the resample has is left out, even if it is predicted (scikit-learn's default counts it as 0). A class that is
+    never predicted counts 0.
     """
     if weights is None:
         return float(f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0))
-    has, said = (column[:, None] == np.arange(classes) for column in (truth, predicted))
-    right, having, saying = (sums(weights, flags) for flags in (has & said, has, said))
-    each = ratio(2 * right, having + saying)
-    return macro(np.where(having > 0, each, np.nan))
+    is_class, is_predicted = (column[:, None] == np.arange(classes) for column in (truth, predicted))
+    flags = (is_class & is_predicted, is_class, is_predicted)
+    right, actual, guessed = (weighted_sums(weights, matrix) for matrix in flags)
+    f1 = ratio(2 * right, actual + guessed)
+    return macro(np.where(actual > 0, f1, np.nan))

@@ -1,6 +1,6 @@
-"""What a catalogue's own neighbour lists tell of an encoder version, without a label: one version at a time.
+"""Label-free statistics of an encoder version, from the neighbour lists of a catalogue.
 
-Vectors of two versions are never compared; their lists over the same tracks are.
+Vectors of two versions are never compared; their neighbour lists of the same tracks are.
 """
 
 from dataclasses import dataclass
@@ -9,26 +9,29 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
-    """Of Q queries: `lists` [Q, K] rows of the nearest others, the nearest first, and `twins` [Q]: the highest cosine
-    to a track of different content; -inf where all content is the same, nan where the query's vector has no direction.
+class NearestNeighbours:
+    """The neighbours of Q queries.
+
+    `lists` [Q, K] are the rows of the nearest tracks, the nearest first. `twin_cosines` [Q] is the highest cosine to a
+    track of different content: -inf if all content is the same, NaN if the query's vector has no direction.
     """
 
     lists: np.ndarray
-    twins: np.ndarray
+    twin_cosines: np.ndarray
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """float32 [N, dim], each row of norm 1; a row that is zero or not finite becomes zero."""
+    """Return rows [N, dim] of norm 1, float32; zero or non-finite rows become zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     usable = np.isfinite(norms) & (norms > 0)
     return np.where(usable, vectors / np.where(usable, norms, 1), 0).astype(np.float32)
 
 
-def nearest(rows: np.ndarray, contents: np.ndarray, queries: np.ndarray, k: int = 10) -> Nearest:
-    """Unit rows [N, dim], the content of each as a number [N], queries [Q] as row numbers -> their nearest others.
+def find_nearest(rows: np.ndarray, contents: np.ndarray, queries: np.ndarray, k: int = 10) -> NearestNeighbours:
+    """Return the nearest neighbours of the rows `queries` [Q].
 
-    Memory is Q x N float32: give the queries in blocks. K is k, or N - 1 of fewer rows; ties go to the lower row.
+    `rows` [N, dim] are unit rows, `contents` [N] numbers the content of each. K is k, or N - 1 if there are fewer
+    rows. Ties go to the lower row. Memory is Q x N float32: pass the queries in blocks.
     """
     scores = rows[queries] @ rows.T
     scores[np.arange(len(queries)), queries] = -np.inf
@@ -37,33 +40,43 @@ def nearest(rows: np.ndarray, contents: np.ndarray, queries: np.ndarray, k: int 
     order = np.argsort(-np.take_along_axis(scores, first, axis=1), axis=1, kind="stable")
     lists = np.take_along_axis(first, order, axis=1)
     scores[contents[queries][:, None] == contents[None, :]] = -np.inf
-    twins = scores.max(axis=1).astype(np.float64)
-    twins[~rows[queries].any(axis=1)] = np.nan
-    return Nearest(lists, twins)
+    twin_cosines = scores.max(axis=1).astype(np.float64)
+    twin_cosines[~rows[queries].any(axis=1)] = np.nan
+    return NearestNeighbours(lists, twin_cosines)
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Two versions' lists [Q, K] for the same queries -> [Q]: the share of a's that are in b's, in any place."""
+    """Return the fraction of each list of `a` that is in `b`'s, [Q].
+
+    `a` and `b` are lists [Q, K] of two versions for the same queries; order does not count.
+    """
     return (a[:, :, None] == b[:, None, :]).any(axis=2).mean(axis=1)
 
 
 def same_group_recall(lists: np.ndarray, queries: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Lists [Q, K], queries [Q], the group of each row [N], -1 for none -> [Q]: the share of a query's group among K.
+    """Return the fraction of each query's group that is in its list, [Q].
 
-    NaN for a query that has no group or is alone in it. A group of more than K others cannot reach 1.
+    The query itself does not count. `lists` [Q, K], `queries` [Q]; `groups` [N] is the group of each row, -1 for none.
+    NaN for a query that has no group or is its only member. A group with more than K other members cannot reach 1.
     """
-    own = groups[queries]
+    group = groups[queries]
     sizes = np.bincount(groups[groups >= 0], minlength=1)
-    others = np.where(own >= 0, sizes[own] - 1, 0)
-    hits = (groups[lists] == own[:, None]).sum(axis=1)
+    others = np.where(group >= 0, sizes[group] - 1, 0)
+    hits = (groups[lists] == group[:, None]).sum(axis=1)
     return np.divide(hits, others, out=np.full(len(queries), np.nan), where=others > 0)
 
 
-def near_identical(twins: np.ndarray, cosine: float) -> float:
-    """The share of queries with a twin nearer than `cosine`, or without a direction: what a collapsed model raises."""
-    return float((np.isnan(twins) | (twins > cosine)).mean())
+def near_identical(twin_cosines: np.ndarray, cosine: float) -> float:
+    """Return the fraction of queries with a twin above `cosine`, or without a direction.
+
+    `twin_cosines` [Q]. A collapsed model has a high fraction.
+    """
+    return float((np.isnan(twin_cosines) | (twin_cosines > cosine)).mean())
 
 
 def rate_changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Which of C tags each of N tracks has, bool [N, C] by two versions -> [C]: the change of each tag's rate."""
+    """Return the change of each tag's rate, [C].
+
+    `before` and `after` are bool [N, C]: which tracks have which tags by two versions.
+    """
     return after.mean(axis=0) - before.mean(axis=0)

@@ -1,10 +1,10 @@
-"""Pairs of tracks that lie next to each other: each among the other's nearest of about the same length."""
+"""Pairs of tracks that are mutual nearest neighbours among tracks of about the same length."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-NEAREST = 10  # others of one recording, and what else sounds like it
+MAX_NEIGHBOURS = 10  # room for other encodes of a recording and for what sounds like it
 BLOCK_ROWS = 1024
 BLOCK_SCORES = 1 << 25  # 128 MB of float32 at once
 
@@ -19,10 +19,11 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class ByLength:
-    """Unit rows [N, dim] and lengths [N] in the order of length; `order` [N] are the rows' own numbers.
+class LengthIndex:
+    """Tracks in the order of their length, searched block by block.
 
-    `blocks` are (start, stop, low, high): of rows start to stop all that may be of one length are in low to high.
+    `rows` [N, dim] are unit rows, `seconds` [N] their lengths, `order` [N] their original row numbers. `blocks` are
+    (start, stop, low, high): all rows of about the same length as the rows start to stop are in low to high.
     """
 
     rows: np.ndarray
@@ -32,8 +33,8 @@ class ByLength:
     blocks: list[tuple[int, int, int, int]]
 
     @classmethod
-    def of(cls, rows: np.ndarray, seconds: np.ndarray, tolerance: float) -> "ByLength":
-        """Lengths that differ by at most `tolerance` seconds are about the same."""
+    def build(cls, rows: np.ndarray, seconds: np.ndarray, tolerance: float) -> "LengthIndex":
+        """Build the index; lengths that differ by at most `tolerance` seconds are about the same."""
         order = np.argsort(seconds, kind="stable")
         seconds, blocks, start = seconds[order], [], 0
         while start < len(rows):
@@ -44,25 +45,30 @@ class ByLength:
             start = stop
         return cls(rows[order], seconds, order, tolerance, blocks)
 
-    def nearest(self, block: tuple[int, int, int, int], cosine: float) -> Pairs:
-        """Of each row of a block its NEAREST others at least that near: exact among all of about its length."""
+    def search(self, block: tuple[int, int, int, int], cosine: float) -> Pairs:
+        """Return each row's nearest MAX_NEIGHBOURS that have at least that cosine.
+
+        The search is exact among all rows of about the same length.
+        """
         start, stop, low, high = block
         scores = self.rows[start:stop] @ self.rows[low:high].T
         scores[np.abs(self.seconds[start:stop, None] - self.seconds[None, low:high]) > self.tolerance] = -np.inf
         scores[np.arange(stop - start), np.arange(start, stop) - low] = -np.inf
-        count = min(NEAREST, high - low)
+        count = min(MAX_NEIGHBOURS, high - low)
         best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         values = np.take_along_axis(scores, best, axis=1)
-        query, place = np.nonzero(values >= cosine)
-        return Pairs(
-            self.order[start + query], self.order[low + best[query, place]], values[query, place].astype(np.float32)
-        )
+        query, rank = np.nonzero(values >= cosine)
+        neighbours = self.order[low + best[query, rank]]
+        return Pairs(self.order[start + query], neighbours, values[query, rank].astype(np.float32))
 
 
-def mutual(found: list[Pairs], rows: int) -> Pairs:
-    """Of the nearest of all of N rows the pairs that were found from both sides, each once, in the rows' order."""
+def keep_mutual(blocks: list[Pairs], rows: int) -> Pairs:
+    """Return the pairs that occur in both directions, once, in the order of the rows.
+
+    `blocks` are the results of `search` for every block of the index, `rows` is N.
+    """
     left, right, cosines = (
-        np.concatenate([np.zeros(0, kind), *(getattr(one, name) for one in found)])
+        np.concatenate([np.zeros(0, kind), *(getattr(pairs, name) for pairs in blocks)])
         for name, kind in (("left", np.int64), ("right", np.int64), ("cosines", np.float32))
     )
     both = (left < right) & np.isin(left * rows + right, right * rows + left)

@@ -1,7 +1,8 @@
-"""Item-to-item recommendation from listening histories: is a user's last track found from the mean of the others?
+"""Item-to-item recommendation from listening histories: the rank of a user's last track.
 
-Leave-last-out is how sequential recommenders are usually judged (Kang and McAuley, "Self-Attentive Sequential
-Recommendation", ICDM 2018), here with every other track as a candidate, none sampled.
+The query is the mean of the user's other tracks. Leave-last-out is the usual evaluation of sequential recommenders
+(Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018); here every other track is a candidate, and
+none is sampled.
 """
 
 from collections.abc import Iterator
@@ -9,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TIE = np.float32(1e-6)  # equal rows must tie, and a product may differ in its last bits
+_TIE = np.float32(1e-6)  # equal rows must tie, though their products can differ in the last bits
 
 
 @dataclass(frozen=True, slots=True)
 class Histories:
-    """Of U users: `targets` [U], the track each ended with, and the distinct others, user after user.
+    """The listening histories of U users.
 
-    Those of user u are `items[starts[u]:starts[u + 1]]`, at least one; `users` [U] are their numbers.
+    `users` [U] are their numbers, `targets` [U] their last tracks. The other distinct tracks of user u, at least one,
+    are `items[starts[u]:starts[u + 1]]`.
     """
 
     users: np.ndarray
@@ -25,7 +27,7 @@ class Histories:
     starts: np.ndarray
 
     def blocks(self, size: int) -> Iterator["Histories"]:
-        """Runs of at most `size` users."""
+        """Yield the histories of at most `size` users at a time."""
         for first in range(0, len(self.users), size):
             starts = self.starts[first : first + size + 1]
             part = slice(first, first + size)
@@ -34,47 +36,53 @@ class Histories:
             )
 
 
-def last_out(users: np.ndarray, items: np.ndarray) -> Histories:
-    """Users and items [M] as numbers from 0, each user's in order of time -> histories of those with two or more.
+def leave_last_out(users: np.ndarray, items: np.ndarray) -> Histories:
+    """Return the histories of the users with two or more distinct items.
 
-    Of an item that a user chose several times only the last counts, so that no target is in its own history.
+    `users` and `items` [M] are numbers from 0, in order of time for each user. Only the last occurrence of a user's
+    item counts, so that no target is in its own history.
     """
     pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
     _, from_end = np.unique(pairs[::-1], return_index=True)
     kept = np.sort(len(pairs) - 1 - from_end)
     kept = kept[np.argsort(users[kept], kind="stable")]
     users, items = users[kept], items[kept]
-    who, starts, counts = np.unique(users, return_index=True, return_counts=True)
+    distinct_users, starts, counts = np.unique(users, return_index=True, return_counts=True)
     is_last = np.zeros(len(users), bool)
     is_last[starts + counts - 1] = True
-    many = np.repeat(counts > 1, counts)
-    lengths = counts[counts > 1] - 1
+    has_history = counts > 1
+    in_history = np.repeat(has_history, counts)
+    lengths = counts[has_history] - 1
     return Histories(
-        who[counts > 1], items[is_last & many], items[~is_last & many], np.concatenate([[0], np.cumsum(lengths)])
+        users=distinct_users[has_history],
+        targets=items[is_last & in_history],
+        items=items[~is_last & in_history],
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
     )
 
 
 def target_ranks(rows: np.ndarray, histories: Histories) -> np.ndarray:
-    """Unit rows [N, dim] -> [U]: the rank of each target by cosine to the mean of its history, from 1.
+    """Return the rank of each target [U] by cosine to its history's mean.
 
-    A history's own tracks are no candidates. Tied tracks share the mean of their ranks, so that a model that makes
-    all tracks alike finds nothing. Memory is U x N float32: give the histories in blocks.
+    Ranks count from 1. `rows` [N, dim] are unit rows. The tracks of a history are not candidates for it. Tied tracks
+    share the mean of their ranks, so a model whose vectors are all equal gains nothing. Memory is U x N float32: pass
+    the histories in blocks.
     """
     lengths = np.diff(histories.starts)
     sums = np.add.reduceat(rows[histories.items], histories.starts[:-1], axis=0)
     scores = (sums / lengths[:, None]) @ rows.T
     users = np.arange(len(lengths))
-    wanted = scores[users, histories.targets][:, None]
+    target_scores = scores[users, histories.targets][:, None]
     scores[np.repeat(users, lengths), histories.items] = -np.inf
-    better, with_ties = (np.count_nonzero(scores > wanted + step, axis=1) for step in (_TIE, -_TIE))
+    better, with_ties = (np.count_nonzero(scores > target_scores + step, axis=1) for step in (_TIE, -_TIE))
     return (better + with_ties + 1) / 2
 
 
 def recall(ranks: np.ndarray, k: int = 10) -> np.ndarray:
-    """[U]: 1 where the one relevant track is among the first k."""
+    """Return 1 for each rank [U] that is at most k, else 0."""
     return (ranks <= k).astype(np.float64)
 
 
 def ndcg(ranks: np.ndarray, k: int = 10) -> np.ndarray:
-    """[U]: 1 / log2(rank + 1) of the one relevant track, 0 beyond k."""
+    """Return 1 / log2(rank + 1) for each rank [U] up to k, else 0."""
     return np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0)

@@ -1,105 +1,118 @@
-"""Ranks of the relevant items of each query, and the figures of retrieval that follow from them. Ranks count from 1.
+"""Ranks of the relevant items of each query, and the retrieval metrics computed from them.
 
-Items of equal score share the mean of the ranks they span, so no order of the files can move a figure: a tie of the
-first two is rank 1.5 for both. A query without a relevant item is NaN, which the means ignore and callers report.
+Ranks count from 1. Items of equal score share the mean of the ranks that they span, so the order of the files cannot
+change a figure: a tie of the first two is rank 1.5 for both. A query without a relevant item is NaN; the means ignore
+it and callers report it.
 """
 
 import numpy as np
 
-from workers.metrics.weighted import ratio, slices, sums
+from workers.metrics.weighted import ratio, row_slices, weighted_sums
 
 
 def relevant_ranks(scores: np.ndarray, relevant: np.ndarray) -> list[np.ndarray]:
-    """Scores [Q, N], relevant bool [Q, N] -> for each query the ascending ranks of its relevant items, float64.
+    """Return the ascending ranks, float64, of the relevant items of each query.
 
-    Empty for a query without any. ValueError for a score that is not finite.
+    `scores` [Q, N], `relevant` bool [Q, N]. Empty for a query without relevant items. Raises ValueError if a score is
+    not finite.
     """
     return [(first + last) / 2 for first, last in _spans(scores, relevant)]
 
 
 def recall_at(ranks: list[np.ndarray], k: int) -> np.ndarray:
-    """[Q]: share of the relevant items whose rank is at most k; with one relevant item the hit rate."""
+    """Return the fraction of relevant items whose rank is at most k, [Q].
+
+    With one relevant item this is the hit rate.
+    """
     return np.array([(row <= k).mean() if len(row) else np.nan for row in ranks])
 
 
 def hit_at(ranks: list[np.ndarray], k: int) -> np.ndarray:
-    """[Q]: 1 where any relevant item's rank is at most k, else 0."""
+    """Return 1 if a relevant item's rank is at most k, else 0, [Q]."""
     return np.array([float(row[0] <= k) if len(row) else np.nan for row in ranks])
 
 
 def average_precision_at(ranks: list[np.ndarray], k: int = 10) -> np.ndarray:
-    """[Q]: precision at each relevant item of rank at most k, summed, over the number of all relevant items.
+    """Return the average precision at k of each query, [Q].
 
-    Precision is the item's place among the relevant ones, over its rank; tied relevant items share both their ranks
-    and their places. So all items tied and all relevant is 1 as long as the shared rank, (N + 1) / 2, is within k, and
-    0 beyond; one relevant item is 1 / rank. Source: trec_eval's map_cut, ranx's map@k.
+    It is the sum of the precisions at the relevant items of rank at most k, over the number of all relevant items. A
+    precision is the item's position among the relevant ones over its rank; tied relevant items share both. If all N
+    items are relevant and tied, the result is 1 if their shared rank, (N + 1) / 2, is at most k, else 0. A single
+    relevant item gives 1 / rank. Source: trec_eval's map_cut, ranx's map@k.
     """
     return np.array([_average_precision(row, k) if len(row) else np.nan for row in ranks])
 
 
 def ndcg_at(scores: np.ndarray, relevant: np.ndarray, k: int = 10) -> np.ndarray:
-    """Scores [Q, N], relevant bool [Q, N] -> [Q]: discounted gain of the first k, over the best there can be.
+    """Return the discounted gain of the first k over the greatest possible one, [Q].
 
-    A relevant item gains 1, discounted by log2(rank + 1); tied items share the mean discount of the ranks they span.
-    Sources: Järvelin and Kekäläinen, TOIS 20, 2002; for ties McSherry and Najork, ECIR 2008.
+    `scores` [Q, N], `relevant` bool [Q, N]. A relevant item gains 1, discounted by log2(rank + 1); tied items share
+    the mean discount of the ranks they span. Sources: Järvelin and Kekäläinen, TOIS 20, 2002; for ties McSherry and
+    Najork, ECIR 2008.
     """
     gained = np.cumsum(np.concatenate([[0], 1 / np.log2(np.arange(2, k + 2))]))
     return np.array([_ndcg(first, last, gained) if len(first) else np.nan for first, last in _spans(scores, relevant)])
 
 
 def first_rank(ranks: list[np.ndarray]) -> np.ndarray:
-    """[Q]: the best rank of a relevant item, from 1. The median rank of a run is `median_of` it."""
+    """Return the best rank of a relevant item [Q]; `median_of` it is the median rank."""
     return np.array([row[0] if len(row) else np.nan for row in ranks])
 
 
 def mean_of(values: np.ndarray, weights: np.ndarray | None = None) -> float | np.ndarray:
-    """Mean of the queries [Q] that are not NaN; with weights [B, Q] float64 [B]. NaN where there is none."""
+    """Return the mean of the values [Q] that are not NaN.
+
+    With weights [B, Q] the result is float64 [B]. NaN if no value is defined.
+    """
     defined = ~np.isnan(values)
-    both = np.stack([np.where(defined, values, 0), defined], axis=1)
-    total, count = (both.sum(axis=0) if weights is None else sums(weights, both)).T
+    columns = np.stack([np.where(defined, values, 0), defined], axis=1)
+    total, count = (columns.sum(axis=0) if weights is None else weighted_sums(weights, columns)).T
     return ratio(total, count)
 
 
 def median_of(values: np.ndarray, weights: np.ndarray | None = None) -> float | np.ndarray:
-    """Median of the queries [Q] that are not NaN, the mean of the middle two of an even number.
+    """Return the median of the values [Q] that are not NaN.
 
-    With weights [B, Q] float64 [B]: the median of the queries repeated that often. NaN where there is none.
+    It is the mean of the middle two of an even number. With weights [B, Q] the result is float64 [B], each the median
+    of the values repeated that often. NaN if no value is defined.
     """
     order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # NaN sorts last
     rising = values[order].astype(np.float64)
     if weights is None or not len(rising):
         middle = float(np.median(rising)) if len(rising) else float("nan")
         return middle if weights is None else np.full(len(weights), middle)
-    return np.concatenate([_medians(rising, weights[rows][:, order]) for rows in slices(weights)])
+    return np.concatenate([_medians(rising, weights[rows][:, order]) for rows in row_slices(weights)])
 
 
 def _spans(scores: np.ndarray, relevant: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of each query's relevant items, best first: the first and the last rank of the items tied with it."""
+    """Return the first and last rank of the ties of each relevant item, best first."""
     if not np.isfinite(scores).all():
         raise ValueError("a score is not finite")
     spans = []
-    for row, wanted in zip(scores, relevant, strict=True):
-        rising, found = np.sort(row), np.sort(row[wanted])[::-1]
-        first = len(row) + 1 - np.searchsorted(rising, found, side="right")
-        spans.append((first, len(row) - np.searchsorted(rising, found, side="left")))
+    for row, is_relevant in zip(scores, relevant, strict=True):
+        rising, relevant_scores = np.sort(row), np.sort(row[is_relevant])[::-1]
+        first = len(row) + 1 - np.searchsorted(rising, relevant_scores, side="right")
+        last = len(row) - np.searchsorted(rising, relevant_scores, side="left")
+        spans.append((first, last))
     return spans
 
 
 def _average_precision(ranks: np.ndarray, k: int) -> float:
     within = ranks[ranks <= k]
-    places = np.arange(1, len(within) + 1)  # tied items are all within k or none: sharing places adds up to the same
-    return float((places / within).sum() / len(ranks))
+    # Tied items are all within k or none, so sharing their positions does not change the sum.
+    positions = np.arange(1, len(within) + 1)
+    return float((positions / within).sum() / len(ranks))
 
 
 def _ndcg(first: np.ndarray, last: np.ndarray, gained: np.ndarray) -> float:
-    """`gained` [k + 1]: the gain of the first 0, 1 ... k places."""
+    """Return a query's nDCG; `gained` [k + 1] are cumulative gains from rank 0."""
     k = len(gained) - 1
     shared = (gained[np.minimum(last, k)] - gained[np.minimum(first - 1, k)]) / (last - first + 1)
     return float(shared.sum() / gained[min(len(first), k)])
 
 
 def _medians(rising: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Values [Q] in rising order, weights [S, Q] -> [S]."""
+    """Return the weighted medians [S] of rising values [Q] under weights [S, Q]."""
     running = weights.cumsum(axis=1, dtype=np.float64)
     half = running[:, -1:] / 2
     last = len(rising) - 1

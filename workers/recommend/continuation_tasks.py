@@ -1,4 +1,4 @@
-"""Playlists as arrays, split into those counted and those judged, and cut into seeds and what is withheld.
+"""Playlists as arrays, and playlist continuation tasks: each playlist cut into seeds and withheld tracks.
 
 Source: the categories of the RecSys Challenge 2018; see workers.metrics.continuation.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 TITLE = "title"
-SEEDS = {  # how many tracks are shown, and whether at random
+CATEGORIES = {  # number of seeds, and whether they are random
     TITLE: (0, False),
     "first 1": (1, False),
     "first 5": (5, False),
@@ -23,10 +23,10 @@ SEEDS = {  # how many tracks are shown, and whether at random
 
 @dataclass(frozen=True, slots=True)
 class Playlists:
-    """P playlists of items, numbers from 0: those of p are `items[starts[p]:starts[p + 1]]`, distinct and in order.
+    """P playlists of items, numbered from 0.
 
-    `listed` tracks there were in the source, of which some are not known or stand in a playlist twice; `matched` are
-    those known.
+    Playlist p is `items[starts[p]:starts[p + 1]]`: distinct items in order. `listed` counts the tracks of the source,
+    `matched` those that are known; some of these appear twice in a playlist.
     """
 
     titles: tuple[str, ...]
@@ -36,20 +36,23 @@ class Playlists:
     matched: int
 
     @classmethod
-    def of(cls, titles: Sequence[str], playlist: np.ndarray, items: np.ndarray) -> "Playlists":
-        """Each track's playlist [M], a number, and its item [M], -1 unknown, in order of time."""
+    def from_tracks(cls, titles: Sequence[str], playlist: np.ndarray, items: np.ndarray) -> "Playlists":
+        """Build playlists from M tracks in order of time.
+
+        `playlist` [M] is the number of each track's playlist, `items` [M] its item, -1 if unknown.
+        """
         known = items >= 0
-        which, found = playlist[known].astype(np.int64), items[known].astype(np.int64)
-        pairs = which * (int(found.max(initial=0)) + 1) + found
+        owners, known_items = playlist[known].astype(np.int64), items[known].astype(np.int64)
+        pairs = owners * (int(known_items.max(initial=0)) + 1) + known_items
         first = np.sort(np.unique(pairs, return_index=True)[1])
-        first = first[np.argsort(which[first], kind="stable")]
-        lengths = np.bincount(which[first], minlength=len(titles))
+        first = first[np.argsort(owners[first], kind="stable")]
+        lengths = np.bincount(owners[first], minlength=len(titles))
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        return cls(tuple(titles), found[first].astype(np.int32), starts, len(items), len(found))
+        return cls(tuple(titles), known_items[first].astype(np.int32), starts, len(items), len(known_items))
 
     @classmethod
-    def joined(cls, parts: Sequence["Playlists"]) -> "Playlists":
-        """All of them, in order."""
+    def concatenate(cls, parts: Sequence["Playlists"]) -> "Playlists":
+        """Return the playlists of all parts, in order."""
         lengths = np.concatenate([np.diff(part.starts) for part in parts])
         return cls(
             tuple(title for part in parts for title in part.titles),
@@ -61,48 +64,54 @@ class Playlists:
 
     @property
     def lengths(self) -> np.ndarray:
+        """The number of items of each playlist [P]."""
         return np.diff(self.starts)
 
     def tracks(self, number: int) -> np.ndarray:
-        """The items of one playlist."""
+        """Return the items of one playlist."""
         return self.items[self.starts[number] : self.starts[number + 1]]
 
-    def split(self, most: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the playlists that are judged, and of all others: a fifth of those with two tracks, at most
-        `most`, drawn by the seed."""
+    def split(self, limit: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the playlists to evaluate, and of all others.
+
+        A fifth of the playlists with two or more tracks, at most `limit`, drawn by the seed, are evaluated.
+        """
         random = np.random.default_rng(seed)
-        able = np.flatnonzero(self.lengths > 1)
-        judged = np.sort(random.permutation(able)[: min(most, len(able) // 5)])
-        return judged, np.setdiff1d(np.arange(len(self.titles)), judged)
+        usable = np.flatnonzero(self.lengths > 1)
+        evaluated = np.sort(random.permutation(usable)[: min(limit, len(usable) // 5)])
+        return evaluated, np.setdiff1d(np.arange(len(self.titles)), evaluated)
 
     def popularity(self, numbers: np.ndarray, size: int) -> np.ndarray:
-        """In how many of those playlists each of `size` items stands [size]."""
+        """Return how many of the playlists `numbers` hold each of `size` items, [size]."""
         chosen = np.zeros(len(self.titles), bool)
         chosen[numbers] = True
         return np.bincount(self.items[np.repeat(chosen, self.lengths)], minlength=size)
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One playlist to be continued: its number, the tracks that are shown and those to be found, at least one."""
+class ContinuationTask:
+    """One playlist to be continued: its number, its seeds, its withheld tracks (at least one)."""
 
     playlist: int
     seeds: np.ndarray
     withheld: np.ndarray
 
 
-def tasks(playlists: Playlists, judged: np.ndarray, category: str, seed: int) -> list[Task]:
-    """The judged playlists that have more tracks than the category shows; for "title" those with a title."""
-    count, is_random = SEEDS[category]
-    found = []
-    for number in judged.tolist():
+def make_tasks(playlists: Playlists, numbers: np.ndarray, category: str, seed: int) -> list[ContinuationTask]:
+    """Return the tasks of a category for the playlists `numbers`.
+
+    Playlists without more tracks than the category's seeds are left out; for "title", those without a title.
+    """
+    count, is_random = CATEGORIES[category]
+    tasks = []
+    for number in numbers.tolist():
         tracks = playlists.tracks(number)
         if len(tracks) <= count or (not count and not playlists.titles[number].strip()):
             continue
-        shown = np.zeros(len(tracks), bool)
+        is_seed = np.zeros(len(tracks), bool)
         if is_random:
-            shown[np.random.default_rng((seed, number)).permutation(len(tracks))[:count]] = True
+            is_seed[np.random.default_rng((seed, number)).permutation(len(tracks))[:count]] = True
         else:
-            shown[:count] = True
-        found.append(Task(number, tracks[shown], tracks[~shown]))
-    return found
+            is_seed[:count] = True
+        tasks.append(ContinuationTask(number, tracks[is_seed], tracks[~is_seed]))
+    return tasks

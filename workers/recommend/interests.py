@@ -1,23 +1,24 @@
-"""What a listener likes, as a few directions: the tracks they played, clustered.
+"""A listener's interests: the tracks that they played, clustered into a few directions.
 
 Sources: El-Kishky et al., "kNN-Embed: Locally Smoothed Embedding Mixtures for Multi-interest Candidate Retrieval",
-2022 (a mixture of clusters, weighted by their share of the listening, each asked for its share of the candidates);
-Ward's clusters of one listener's own items, deterministic, are from Pal et al., "PinnerSage", KDD 2020.
+2022, for a mixture of clusters that are weighted by their fraction of the plays, each queried for its fraction of the
+candidates; Pal et al., "PinnerSage", KDD 2020, for Ward's clusters of a single listener's items, which are
+deterministic.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-MOST = 10  # interests that are looked for
-RECENT = 1000  # distinct tracks that are clustered, the last ones played: their distances are 4 MB
+MAX_INTERESTS = 10
+MAX_HISTORY = 1000  # distinct tracks to cluster, those played last: their distances take 4 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Interests:
-    """Of one listener, the heaviest first: `centroids` unit rows [I, dim], `weights` [I] that sum to 1.
+    """The interests of one listener, the heaviest first.
 
-    `labels` [N] is the interest of each track that they came from.
+    `centroids` [I, dim] are unit rows, `weights` [I] sum to 1, `labels` [N] is the interest of each played track.
     """
 
     centroids: np.ndarray
@@ -25,60 +26,68 @@ class Interests:
     labels: np.ndarray
 
 
-def listened(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Plays [M] in order of time, items as numbers -> the distinct ones [N] in order of their last play, and how often
-    each was played [N]. N is at most RECENT: what was played last.
+def distinct_plays(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct items [N] and the plays of each [N].
+
+    `items` [M] are item numbers in order of time; the result is in order of the last play. Only the last MAX_HISTORY
+    distinct items are kept.
     """
     distinct, from_end, plays = np.unique(items[::-1], return_index=True, return_counts=True)
-    order = np.argsort(-from_end)[-RECENT:]
+    order = np.argsort(-from_end)[-MAX_HISTORY:]
     return distinct[order], plays[order]
 
 
-def interests(rows: np.ndarray, plays: np.ndarray, number: int | None = None) -> Interests:
-    """Unit rows [N, dim] of the tracks and how often each was played [N] -> Ward's clusters of them.
+def find_interests(rows: np.ndarray, plays: np.ndarray, count: int | None = None) -> Interests:
+    """Cluster played tracks by Ward's method.
 
-    A cluster's centroid is the mean of its plays, its weight its share of them. Without a `number`, the cut into 2 to
-    10 with the highest mean silhouette is taken, however near to 0: a listener of everything shows less of it than one
-    of a single taste, and must not become the mean of everything, while a taste cut in two is found by both halves.
-    Fewer than three tracks, or tracks all alike, are a single interest.
+    `rows` [N, dim] are unit vectors of the tracks, `plays` [N] how often each was played. A centroid is the mean of
+    its cluster's plays, a weight its fraction of all plays. Fewer than three tracks, or tracks that are all equal, are
+    a single interest.
+
+    If `count` is None, the cut into 2 to 10 clusters with the highest mean silhouette is used, even if the silhouette
+    is close to 0. A listener with many tastes has a lower silhouette than one with a single taste, and must not be
+    reduced to the mean of all of them; a single taste that is cut in two is still served by both halves.
     """
-    labels = _labels(rows, number)
-    shares = np.bincount(labels, plays) / plays.sum()
-    order = np.argsort(-shares, kind="stable")
+    labels = _cluster(rows, count)
+    fractions = np.bincount(labels, plays) / plays.sum()
+    order = np.argsort(-fractions, kind="stable")
     labels = np.argsort(order)[labels]
-    members = (labels[None, :] == np.arange(len(shares))[:, None]) * plays
+    members = (labels[None, :] == np.arange(len(fractions))[:, None]) * plays
     sums = (members @ rows).astype(np.float32)
-    return Interests(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12), shares[order], labels)
+    centroids = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return Interests(centroids, fractions[order], labels)
 
 
 def silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Distances [N, N], two or more clusters numbered from 0 [N] -> the mean silhouette (Rousseeuw, 1987).
+    """Return the mean silhouette (Rousseeuw, 1987) of two or more clusters.
 
-    As scikit-learn's, which spends nine tenths of its time on a few dozen tracks in checking its arguments.
+    `distances` is [N, N]; `labels` [N] number the clusters from 0. The result equals scikit-learn's, which spends nine
+    tenths of its time on checking its arguments for a few dozen tracks.
     """
-    member = labels[:, None] == np.arange(labels.max() + 1)
-    sums, sizes = distances @ member, member.sum(axis=0)
-    own = sizes[labels]
-    inside = sums[member] / np.maximum(own - 1, 1)
-    outside = np.where(member, np.inf, sums / sizes).min(axis=1)
-    furthest = np.maximum(np.maximum(inside, outside), 1e-12)
-    return float(np.where(own > 1, (outside - inside) / furthest, 0).mean())
+    is_member = labels[:, None] == np.arange(labels.max() + 1)
+    sums, sizes = distances @ is_member, is_member.sum(axis=0)
+    size_of_own = sizes[labels]
+    inside = sums[is_member] / np.maximum(size_of_own - 1, 1)
+    outside = np.where(is_member, np.inf, sums / sizes).min(axis=1)
+    larger = np.maximum(np.maximum(inside, outside), 1e-12)
+    return float(np.where(size_of_own > 1, (outside - inside) / larger, 0).mean())
 
 
-def _labels(rows: np.ndarray, number: int | None) -> np.ndarray:
-    """[N]: clusters numbered from 0."""
-    if number == 1 or len(rows) == 1:
+def _cluster(rows: np.ndarray, count: int | None) -> np.ndarray:
+    """Return the cluster of each row [N], numbered from 0."""
+    if count == 1 or len(rows) == 1:
         return np.zeros(len(rows), int)
     from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import pdist, squareform
 
     distances = pdist(rows)
     tree = linkage(distances, "ward")
-    if number is not None:
-        return cut_tree(tree, min(number, len(rows)))[:, 0]
+    if count is not None:
+        return cut_tree(tree, min(count, len(rows)))[:, 0]
     square, best, highest = squareform(distances), np.zeros(len(rows), int), 0.0
-    wanted = range(2, min(MOST, len(rows) - 1) + 1)
-    for labels in cut_tree(tree, wanted).T if wanted else ():
-        if (found := silhouette(square, labels)) > highest:
-            best, highest = labels, found
+    counts = range(2, min(MAX_INTERESTS, len(rows) - 1) + 1)
+    for labels in cut_tree(tree, counts).T if counts else ():
+        score = silhouette(square, labels)
+        if score > highest:
+            best, highest = labels, score
     return best

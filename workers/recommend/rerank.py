@@ -1,6 +1,8 @@
-"""Candidates of several interests in one list: each interest its share, at every length; diverse where asked.
+"""Candidates of several interests, merged into one list.
 
-Sources: El-Kishky et al., "kNN-Embed", 2022, for the shares; Carbonell and Goldstein, "The Use of MMR, Diversity-Based
+Each interest gets its quota at every length of the list; diversity is optional.
+
+Sources: El-Kishky et al., "kNN-Embed", 2022, for the quotas; Carbonell and Goldstein, "The Use of MMR, Diversity-Based
 Reranking", SIGIR 1998, for the choice within an interest.
 """
 
@@ -10,60 +12,74 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Recommended:
-    """The first is the best: rows [K], the interest that each was chosen for [K], and its cosine to it [K]."""
+class RankedTracks:
+    """Recommended tracks, the best first.
+
+    `rows` [K] are track numbers, `interests` [K] the interest that each was chosen for, `scores` [K] its cosine to it.
+    """
 
     rows: np.ndarray
     interests: np.ndarray
     scores: np.ndarray
 
 
-def candidates(k: int) -> int:
-    """How many of the nearest are looked at for each interest: others may take some, diversity passes over some."""
+def pool_size(k: int) -> int:
+    """Return how many nearest tracks of each interest are candidates for a list of k.
+
+    More than k, because other interests take some and diversity skips some.
+    """
     return k + 100
 
 
-def recommended(
-    scores: np.ndarray, rows: np.ndarray, weights: np.ndarray, k: int, diversity: float = 0.0
-) -> Recommended:
-    """Cosines [I, N] of interests and tracks, -inf for a track that must not be named; unit rows [N, dim] of the
-    tracks; weights [I] -> at most k tracks, none twice.
+def rerank(scores: np.ndarray, rows: np.ndarray, weights: np.ndarray, k: int, diversity: float = 0.0) -> RankedTracks:
+    """Choose at most k tracks, none twice.
 
-    The next track is of the interest that is furthest below its weight's share, and of its tracks the highest in
-    (1 - diversity) x cosine to the interest - diversity x the highest cosine to a track chosen before.
+    `scores` [I, N] are cosines of interests and tracks, -inf for a track that must not be chosen. `rows` [N, dim] are
+    unit vectors of the tracks, `weights` [I] the interests' weights.
+
+    The next track belongs to the interest that is furthest below its quota, its weight's fraction of the list. It is
+    the track of that interest with the highest (1 - diversity) x cosine to the interest - diversity x highest cosine
+    to a track chosen before.
     """
-    pool, scores = _nearest(scores, candidates(k))
+    pool, scores = _nearest_tracks(scores, pool_size(k))
     rows = rows[pool] if diversity else rows
-    gain = (1 - diversity) * scores
-    likeness, due = np.zeros(len(pool), np.float32), np.zeros(len(weights))  # `due` -inf: nothing is left
+    relevance = (1 - diversity) * scores
+    redundancy = np.zeros(len(pool), np.float32)  # highest cosine to a track chosen before
+    shortfall = np.zeros(len(weights))  # how far each interest is below its quota; -inf if it has no tracks left
     chosen: list[int] = []
     chosen_for: list[int] = []
     while len(chosen) < min(k, len(pool)):
-        one = int(np.argmax(due + weights))
-        best = int(np.argmax(gain[one] - diversity * likeness if diversity else gain[one]))
-        if gain[one, best] == -np.inf:
-            due[one] = -np.inf
-            if not np.isfinite(due).any():
+        interest = int(np.argmax(shortfall + weights))
+        gain = relevance[interest] - diversity * redundancy if diversity else relevance[interest]
+        best = int(np.argmax(gain))
+        if relevance[interest, best] == -np.inf:
+            shortfall[interest] = -np.inf
+            if not np.isfinite(shortfall).any():
                 break
             continue
         chosen.append(best)
-        chosen_for.append(one)
-        due += weights
-        due[one] -= 1
-        gain[:, best] = -np.inf
+        chosen_for.append(interest)
+        shortfall += weights
+        shortfall[interest] -= 1
+        relevance[:, best] = -np.inf
         if diversity:
-            alike = rows @ rows[best]
-            likeness = alike if len(chosen) == 1 else np.maximum(likeness, alike)
-    place, whose = np.array(chosen, int), np.array(chosen_for, int)
-    return Recommended(pool[place], whose, scores[whose, place])
+            cosines = rows @ rows[best]
+            redundancy = cosines if len(chosen) == 1 else np.maximum(redundancy, cosines)
+    indices, interests = np.array(chosen, int), np.array(chosen_for, int)
+    return RankedTracks(pool[indices], interests, scores[interests, indices])
 
 
-def _nearest(scores: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The columns that are among an interest's `count` highest, in order, and their scores, -inf where not."""
+def _nearest_tracks(scores: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tracks [P] nearest to any interest and their scores [I, P].
+
+    These are the `count` nearest of each interest, in the order of the columns. A score is -inf if the track is not
+    among the interest's own `count` nearest.
+    """
     if scores.shape[1] <= count:
         return np.arange(scores.shape[1]), scores
-    first = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-    pool = np.unique(first)
-    kept = np.full((len(scores), len(pool)), -np.inf, scores.dtype)
-    np.put_along_axis(kept, np.searchsorted(pool, first), np.take_along_axis(scores, first, axis=1), axis=1)
-    return pool, kept
+    nearest = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    pool = np.unique(nearest)
+    pool_scores = np.full((len(scores), len(pool)), -np.inf, scores.dtype)
+    columns = np.searchsorted(pool, nearest)
+    np.put_along_axis(pool_scores, columns, np.take_along_axis(scores, nearest, axis=1), axis=1)
+    return pool, pool_scores

@@ -1,6 +1,7 @@
-"""BERT and RoBERTa by torch's own layers, from weights under transformers' names (importing transformers takes 2.4 s).
+"""BERT and RoBERTa with torch's own layers, from weights under transformers' names.
 
-hidden = bert_of(load_file("model.safetensors"), heads=12)(tokens)
+hidden = build_bert(load_file("model.safetensors"), heads=12)(tokens)
+transformers is not used because importing it takes 2.4 s.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from torch import nn
 
 Weights = Mapping[str, torch.Tensor]
 
-# Names of one of BERT's layers, and of torch's own.
+# transformers' names of one BERT layer's parts -> torch's names.
 _LAYER_NAMES = {
     "attention.output.dense": "self_attn.out_proj",
     "attention.output.LayerNorm": "norm1",
@@ -18,34 +19,43 @@ _LAYER_NAMES = {
     "output.dense": "linear2",
     "output.LayerNorm": "norm2",
 }
-# Of no use for hidden states: numbers that count, and a layer behind them that some checkpoints leave out.
+# Not needed for hidden states: position numbers, and a pooling layer that some checkpoints leave out.
 _UNUSED = ("embeddings.position_ids", "embeddings.token_type_ids", "pooler.")
 
 
 class Bert(nn.Module):
-    """Tokens [N, T] -> hidden states [N, T, dim]. Source: J. Devlin et al., "BERT" (2019); Y. Liu et al. (2019)."""
+    """Tokens [N, T] -> hidden states [N, T, dim].
+
+    Source: J. Devlin et al., "BERT" (2019); Y. Liu et al. (2019).
+    """
 
     def __init__(
-        self, words: int, places: int, dim: int, layers: int, heads: int, inner: int, epsilon: float, dropout: float
+        self, words: int, positions: int, dim: int, layers: int, heads: int, inner: int, epsilon: float, dropout: float
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(words, dim)
-        self.places = nn.Embedding(places, dim)
+        self.places = nn.Embedding(positions, dim)  # trained models on disk use this name
         self.norm = nn.LayerNorm(dim, epsilon)
         self.dropout = nn.Dropout(dropout)
-        kind = {"activation": "gelu", "layer_norm_eps": epsilon, "batch_first": True, "dropout": dropout}
-        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(dim, heads, inner, **kind) for _ in range(layers))
+        options = {"activation": "gelu", "layer_norm_eps": epsilon, "batch_first": True, "dropout": dropout}
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(dim, heads, inner, **options) for _ in range(layers))
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """`mask` [N, T] is True at tokens and False at padding; None where there is no padding."""
+        """Compute the last hidden states.
+
+        `mask` [N, T] is True at tokens and False at padding; None if there is no padding.
+        """
         hidden = self.dropout(self.norm(self.words(tokens) + self.places.weight[: tokens.shape[1]]))
         for layer in self.layers:
             hidden = layer(hidden, src_key_padding_mask=None if mask is None else ~mask)
         return hidden
 
 
-class FirstToken(nn.Module):
-    """Tokens [N, T] -> unit vectors [N, dim]: the first token's last state, projected."""
+class FirstTokenTower(nn.Module):
+    """Tokens [N, T] -> unit vectors [N, dim].
+
+    Projects the last hidden state of the first token.
+    """
 
     def __init__(self, bert: Bert, projection: nn.Module) -> None:
         super().__init__()
@@ -55,39 +65,46 @@ class FirstToken(nn.Module):
         return nn.functional.normalize(self.projection(self.bert(tokens)[:, 0]))
 
 
-def bert_of(weights: Weights, heads: int, epsilon: float = 1e-12, first_place: int = 0, dropout: float = 0.1) -> Bert:
-    """The net with these weights, in eval mode; ValueError where a weight is left over, KeyError where one lacks.
+def build_bert(
+    weights: Weights, heads: int, epsilon: float = 1e-12, first_position: int = 0, dropout: float = 0.1
+) -> Bert:
+    """Build the net from weights under transformers' names, in eval mode.
 
-    RoBERTa counts places from 2 (`first_place`) and has `epsilon` 1e-5.
+    The defaults are BERT's; RoBERTa counts positions from 2 (`first_position`) and has `epsilon` 1e-5. Raises
+    ValueError if a weight is left over, KeyError if one is missing.
     """
-    state = _state(dict(weights), first_place)
+    state = _to_torch_names(dict(weights), first_position)
     words, dim = state["words.weight"].shape
+    positions = len(state["places.weight"])
     layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
     inner = state["layers.0.linear1.bias"].shape[0]
     with torch.device("meta"):  # so that no weights are drawn at random first
-        net = Bert(words, len(state["places.weight"]), dim, layers, heads, inner, epsilon, dropout)
+        net = Bert(words, positions, dim, layers, heads, inner, epsilon, dropout)
     net.load_state_dict(state, assign=True)
     return net.eval()
 
 
-def _state(left: dict[str, torch.Tensor], first_place: int) -> dict[str, torch.Tensor]:
-    """The same weights under torch's names. A place takes the kind of the first sentence with it: texts have one."""
-    places = left.pop("embeddings.position_embeddings.weight")[first_place:]
+def _to_torch_names(remaining: dict[str, torch.Tensor], first_position: int) -> dict[str, torch.Tensor]:
+    """Return the weights under torch's names, emptying `remaining`.
+
+    Every text is one sentence, so that each position absorbs the embedding of the first sentence's type.
+    """
+    positions = remaining.pop("embeddings.position_embeddings.weight")[first_position:]
     state = {
-        "words.weight": left.pop("embeddings.word_embeddings.weight"),
-        "places.weight": places + left.pop("embeddings.token_type_embeddings.weight")[0],
+        "words.weight": remaining.pop("embeddings.word_embeddings.weight"),
+        "places.weight": positions + remaining.pop("embeddings.token_type_embeddings.weight")[0],
     }
     for kind in ("weight", "bias"):
-        state[f"norm.{kind}"] = left.pop(f"embeddings.LayerNorm.{kind}")
+        state[f"norm.{kind}"] = remaining.pop(f"embeddings.LayerNorm.{kind}")
     layer = 0
-    while f"encoder.layer.{layer}.output.dense.weight" in left:
-        theirs, ours = f"encoder.layer.{layer}.", f"layers.{layer}."
+    while f"encoder.layer.{layer}.output.dense.weight" in remaining:
+        prefix, torch_prefix = f"encoder.layer.{layer}.", f"layers.{layer}."
         for kind in ("weight", "bias"):
-            three = [left.pop(f"{theirs}attention.self.{name}.{kind}") for name in ("query", "key", "value")]
-            state[f"{ours}self_attn.in_proj_{kind}"] = torch.cat(three)
-            for name, own in _LAYER_NAMES.items():
-                state[f"{ours}{own}.{kind}"] = left.pop(f"{theirs}{name}.{kind}")
+            qkv = [remaining.pop(f"{prefix}attention.self.{name}.{kind}") for name in ("query", "key", "value")]
+            state[f"{torch_prefix}self_attn.in_proj_{kind}"] = torch.cat(qkv)
+            for name, torch_name in _LAYER_NAMES.items():
+                state[f"{torch_prefix}{torch_name}.{kind}"] = remaining.pop(f"{prefix}{name}.{kind}")
         layer += 1
-    if strange := [name for name in left if not name.startswith(_UNUSED)]:
-        raise ValueError(f"weights of another net than BERT: {', '.join(strange[:3])}")
+    if unknown := [name for name in remaining if not name.startswith(_UNUSED)]:
+        raise ValueError(f"weights of another net than BERT: {', '.join(unknown[:3])}")
     return state

@@ -1,4 +1,4 @@
-"""GloVe: a text is the mean of its words' vectors; words that it does not know are left out.
+"""GloVe: a text is the mean of its words' vectors; unknown words are left out.
 
 Glove(settings.models).embed_text(["slow jazz, trumpet"])
 Source: J. Pennington, R. Socher and C. Manning, "GloVe" (EMNLP 2014).
@@ -19,18 +19,22 @@ _WORD = re.compile(r"\w+(?:['’]\w+)?")
 
 
 class Glove:
-    """Not of length 1: that is left to whoever projects them."""
+    """A text tower before a projection: its vectors are not of length 1."""
 
     def __init__(self, models: Path) -> None:
         folder = weights_folder(GLOVE_6B_50D, models)
         words = pq.read_table(folder / WORDS_FILE)["index"].to_pylist()
-        self._row = {word: row for row, word in enumerate(words)}
+        self._row_of = {word: row for row, word in enumerate(words)}
         self._vectors = np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Texts -> [N, 50] float32; zeros where no word is known."""
-        found = np.zeros((len(texts), DIM), np.float32)
-        for place, text in enumerate(texts):
-            if rows := [self._row[word] for word in _WORD.findall(text.lower()) if word in self._row]:
-                found[place] = self._vectors[rows].mean(axis=0)
-        return found
+        """Embed texts as vectors [N, 50] float32.
+
+        A text without a known word gets zeros.
+        """
+        vectors = np.zeros((len(texts), DIM), np.float32)
+        for index, text in enumerate(texts):
+            words = _WORD.findall(text.lower())
+            if rows := [self._row_of[word] for word in words if word in self._row_of]:
+                vectors[index] = self._vectors[rows].mean(axis=0)
+        return vectors

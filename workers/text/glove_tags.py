@@ -1,4 +1,4 @@
-"""GloVe vectors of whole tags: a table instead of a text tower, as TTMR's triplet-glove models take them.
+"""GloVe vectors of whole tags, which TTMR's triplet-glove models use as a text tower.
 
 GloveTags(path).vector("hip hop, jazz")
 """
@@ -13,7 +13,7 @@ DIM = 300
 
 log = logging.getLogger(__name__)
 
-# What a pickled numpy array is made of, by the names of numpy 1 as well: nothing else may be in the table.
+# The types of a pickled numpy array, also under numpy 1's names: the table may hold nothing else.
 _ARRAYS = [
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
     (np._core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),
@@ -27,7 +27,7 @@ _ARRAYS = [
 
 
 class GloveTags:
-    """The table {tag: 300 numbers}, saved by torch.save."""
+    """The vectors of a table {tag: 300 numbers} that torch.save wrote."""
 
     def __init__(self, path: Path) -> None:
         with torch.serialization.safe_globals(_ARRAYS):
@@ -35,16 +35,22 @@ class GloveTags:
         self._table = {tag: np.asarray(vector, np.float32) for tag, vector in table.items()}
 
     def vector(self, text: str) -> np.ndarray:
-        """The mean of the vectors of a text's tags [300] float32; zeros where the table knows none of them."""
-        known = self._known(text.strip().lower())
+        """Return the mean vector of a text's tags [300] float32.
+
+        If the table has none of them, log a warning and return zeros.
+        """
+        known = self._look_up(text.strip().lower())
         if not known:
-            log.warning("no tag that GloVe knows in %r: its vector stands for nothing", text)
+            log.warning("GloVe has no tag of %r: its vector is all zeros", text)
             return np.zeros(DIM, np.float32)
         return np.mean(known, axis=0)
 
-    def _known(self, text: str) -> list[np.ndarray]:
-        """Of the whole text, else of its parts between commas, else of its words."""
+    def _look_up(self, text: str) -> list[np.ndarray]:
+        """Return the vectors of the whole text, else of its parts.
+
+        The parts are what stands between commas, or else the words.
+        """
         if text in self._table:
             return [self._table[text]]
         parts = text.split(", ") if ", " in text else text.split()
-        return [vector for part in parts if part != text for vector in self._known(part)]
+        return [vector for part in parts if part != text for vector in self._look_up(part)]

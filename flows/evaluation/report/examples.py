@@ -1,4 +1,7 @@
-"""What searches find in a benchmark, to be looked at and listened to: tags, sentences, and words it never labelled."""
+"""Examples of what searches find in a benchmark, to look at and listen to.
+
+The queries are tags, sentences, and texts that no benchmark has labelled.
+"""
 
 import base64
 import io
@@ -14,16 +17,24 @@ from workers.audio.fetch import fetch
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import read_windows
 from workers.encoders.base.interface import TextTower
-from workers.evaluation.predictions import Retrieved
+from workers.evaluation.predictions import RetrievalResults
 
-UNSEEN = ("music for a rainy night", "something to dance to", "a lullaby for a child", "a chase through the city")
+UNLABELLED = (
+    "music for a rainy night",
+    "something to dance to",
+    "a lullaby for a child",
+    "a chase through the city",
+)
 HITS = 5
 _RATE, _SECONDS = 16_000, 6
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """The clips that can be found: ids, unit vectors [N, dim], what each is called, its labels, where its audio is."""
+class Gallery:
+    """The clips that a search can find.
+
+    `vectors` [N, dim] are unit rows in the order of `ids`; titles, labels and uris are by id.
+    """
 
     ids: tuple[str, ...]
     vectors: np.ndarray
@@ -33,17 +44,17 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Queries of one kind, tag or sentence, with the prompt they were asked by."""
+class QuerySet:
+    """The queries of one kind, tag or sentence, with their prompt and their results."""
 
     kind: str
     prompt: str
-    items: Retrieved
+    results: RetrievalResults
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer; `right` is None where nothing says whether it is. `sound` is a data: address, or empty."""
+    """One answer. `right` is None if the labels do not tell; `sound` is a data: address, or empty."""
 
     title: str
     labels: tuple[str, ...]
@@ -62,54 +73,72 @@ class Example:
     hits: list[Hit]
 
 
-class ExampleBook:
-    """Asks for each kind of query the best, the middle and the worst by rank, so that nothing is picked to please."""
+class ExampleSelector:
+    """Selector of the best, the middle and the worst query of each kind by rank.
 
-    def __init__(self, shelf: Shelf, tower: TextTower, s3: S3Settings) -> None:
-        self._shelf, self._tower, self._s3 = shelf, tower, s3
+    The rule is fixed, so nobody picks examples that please.
+    """
 
-    def examples(self, asked: list[Asked]) -> list[Example]:
-        """Of everything that was asked, then of words that nobody labelled."""
-        found = []
-        for one in asked:
-            ranks = one.items.values["rank"]
-            gallery = None
-            if one.kind == "sentence":  # only clips with sentences were searched, and each of them answers one
-                gallery = {name for names in one.items.relevant for name in names}
-            for place in _spread(ranks):
-                hits = self._hits(one.prompt.replace("{}", one.items.queries[place]), gallery)
-                wanted = set(one.items.relevant[place])
-                told = [self._hit(at, score, self._shelf.ids[at] in wanted) for at, score in hits]
-                found.append(Example(one.kind, one.items.queries[place], float(ranks[place]), told))
-        for query in UNSEEN:
-            told = [self._hit(at, score, None) for at, score in self._hits(query, None)]
-            found.append(Example("never labelled", query, None, told))
-        return found
+    def __init__(self, gallery: Gallery, tower: TextTower, s3: S3Settings) -> None:
+        self._gallery, self._tower, self._s3 = gallery, tower, s3
 
-    def _hits(self, text: str, gallery: set[str] | None) -> list[tuple[int, float]]:
-        scores = self._shelf.vectors @ self._tower.embed_text([text])[0]
-        order = (int(at) for at in np.argsort(-scores) if gallery is None or self._shelf.ids[at] in gallery)
-        return [(at, float(scores[at])) for at in islice(order, HITS)]
+    def examples(self, query_sets: list[QuerySet]) -> list[Example]:
+        """Return examples of every query set, then of the unlabelled texts."""
+        examples = [example for query_set in query_sets for example in self._labelled(query_set)]
+        for text in UNLABELLED:
+            hits = [self._hit(row, score, None) for row, score in self._search(text, None)]
+            examples.append(Example("never labelled", text, None, hits))
+        return examples
 
-    def _hit(self, at: int, score: float, right: bool | None) -> Hit:
-        name, shelf = self._shelf.ids[at], self._shelf
-        title = shelf.titles.get(name) or name
-        return Hit(title, shelf.labels.get(name, ()), score, right, snippet(shelf.uris.get(name, ""), self._s3))
+    def _labelled(self, query_set: QuerySet) -> list[Example]:
+        results, examples = query_set.results, []
+        ranks = results.values["rank"]
+        searched = None
+        if query_set.kind == "sentence":  # only clips with sentences were searched, and each of them answers one
+            searched = {name for names in results.relevant for name in names}
+        for index in _spread(ranks):
+            query, relevant = results.queries[index], set(results.relevant[index])
+            hits = [
+                self._hit(row, score, self._gallery.ids[row] in relevant)
+                for row, score in self._search(query_set.prompt.replace("{}", query), searched)
+            ]
+            examples.append(Example(query_set.kind, query, float(ranks[index]), hits))
+        return examples
+
+    def _search(self, text: str, searched: set[str] | None) -> list[tuple[int, float]]:
+        """Return row and score of the best clips, best first; `searched` limits the clips."""
+        scores = self._gallery.vectors @ self._tower.embed_text([text])[0]
+        rows = (int(row) for row in np.argsort(-scores) if searched is None or self._gallery.ids[row] in searched)
+        return [(row, float(scores[row])) for row in islice(rows, HITS)]
+
+    def _hit(self, row: int, score: float, is_right: bool | None) -> Hit:
+        gallery, name = self._gallery, self._gallery.ids[row]
+        return Hit(
+            title=gallery.titles.get(name) or name,
+            labels=gallery.labels.get(name, ()),
+            score=score,
+            right=is_right,
+            sound=encode_snippet(gallery.uris.get(name, ""), self._s3),
+        )
 
 
-def snippet(uri: str, s3: S3Settings) -> str:
-    """The first seconds of a file as a data: address; empty where it cannot be heard."""
+def encode_snippet(uri: str, s3: S3Settings) -> str:
+    """Encode the first seconds of a file as a data: address.
+
+    The address is empty if the file cannot be decoded.
+    """
     spec = WindowSpec(_RATE, _RATE * _SECONDS, _RATE * _SECONDS, limit=1)
     try:
         with fetch(uri, s3) as fetched:
             window = next(iter(read_windows(fetched.file, spec)))
     except (Rejected, OSError):
         return ""
-    held = io.BytesIO()
-    soundfile.write(held, window, _RATE, format="OGG", subtype="VORBIS")
-    return f"data:audio/ogg;base64,{base64.b64encode(held.getvalue()).decode()}"
+    buffer = io.BytesIO()
+    soundfile.write(buffer, window, _RATE, format="OGG", subtype="VORBIS")
+    return f"data:audio/ogg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _spread(ranks: np.ndarray) -> list[int]:
+    """Return the indices of the best, the middle and the worst rank, each once."""
     order = np.argsort(ranks, kind="stable")
-    return list(dict.fromkeys(int(order[place]) for place in (0, len(order) // 2, len(order) - 1)))
+    return list(dict.fromkeys(int(order[position]) for position in (0, len(order) // 2, len(order) - 1)))

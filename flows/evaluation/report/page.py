@@ -1,4 +1,7 @@
-"""`tonelake report`: one page that needs no other file, with the same pictures as PNGs beside it."""
+"""`tonelake report`: one HTML page that needs no other file.
+
+The pictures are in the page, and as PNGs beside it.
+"""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -6,8 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from flows.console.progress import track
-from flows.evaluation.leaderboard import Row, coverage_text, figure_text, leaderboard
+from flows.console.progress import with_progress
+from flows.evaluation.figures import LeaderboardRow, coverage_text, figure_text
+from flows.evaluation.leaderboard import build_leaderboard
 from flows.evaluation.report.sections import SectionBuilder
 from lake.benchmarks.registry import BENCHMARKS
 from lake.storage.lake import Lake
@@ -16,19 +20,22 @@ from schemas.settings import Settings
 
 
 def write_report(settings: Settings, out: Path, only: tuple[str, ...] = ()) -> Path:
-    """Writes index.html and its pictures into `out`, over those of an earlier report; returns the page's path."""
-    rows = [row for row in leaderboard(settings) if not only or row["benchmark"] in only]
+    """Write index.html and its pictures into `out`, over an earlier report; return the page's path.
+
+    `only` names the benchmarks to show; empty: all. Raises UserError if the lake has no evaluation of them.
+    """
+    rows = [row for row in build_leaderboard(settings) if not only or row.benchmark in only]
     if not rows:
         raise UserError(f"{settings.lake} holds no evaluation of {', '.join(only)}; `tonelake leaderboard` lists them")
     out = out.expanduser().absolute()
     out.mkdir(parents=True, exist_ok=True)
     lake = Lake.at(settings.lake, settings.s3)
-    by_name: dict[str, list[Row]] = {}
+    rows_by_benchmark: dict[str, list[LeaderboardRow]] = {}
     for row in rows:
-        by_name.setdefault(row["benchmark"], []).append(row)
+        rows_by_benchmark.setdefault(row.benchmark, []).append(row)
     sections = [
-        SectionBuilder(lake, settings, out, name, mine).build()
-        for name, mine in track(by_name.items(), "drawing the report", len(by_name))
+        SectionBuilder(lake, settings, out, name, group).build()
+        for name, group in with_progress(rows_by_benchmark.items(), "drawing the report", len(rows_by_benchmark))
     ]
     page = out / "index.html"
     text = _template().render(

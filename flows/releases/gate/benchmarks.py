@@ -1,69 +1,81 @@
-"""What benchmarks that both versions were judged by tell of a candidate: paired differences over the same items."""
+"""Checks of the gate on benchmarks.
 
-from typing import Any
+Each is a paired difference over the items that both versions were evaluated on.
+"""
 
-from flows.releases.gate.limits import Limits, judged, not_judged
-from flows.releases.gate.snapshot import Version
-from lake.benchmarks.results import latest, read_items
+from flows.releases.gate.limits import Limits, check_margin, no_verdict
+from flows.releases.gate.snapshot import SnapshotView
+from lake.benchmarks.results import EvaluationRow, latest_rows, read_predictions
 from lake.storage.lake import Lake
 from schemas.releases import Check
 from workers.evaluation.predictions import from_table
-from workers.evaluation.scoring import compare, incomparable, shared
-
-Row = dict[str, Any]
+from workers.evaluation.scoring import compare, incomparability_reason, restrict_to_shared
 
 NAME = "benchmarks"
 
+Question = tuple[str, ...]  # benchmark, protocol, inputs, corpus, split_hash
 
-def benchmark_checks(lake: Lake, before: Version | None, after: Version, limits: Limits) -> list[Check]:
-    """A line for each benchmark, protocol and kind of input that the newest evaluations of both answer."""
-    if before is None:
-        return [not_judged(NAME, "no live release to compare with")]
-    if before.spec.embedding_version == after.spec.embedding_version:
-        return [not_judged(NAME, "live is of the same version: its figures are the same")]
-    rows = [row for row in latest(lake) if row["is_main"]]
-    ours, theirs = (_by_question(rows, one.spec.embedding_version) for one in (after, before))
-    common = sorted(ours.keys() & theirs.keys())
+
+def benchmark_checks(lake: Lake, live: SnapshotView | None, candidate: SnapshotView, limits: Limits) -> list[Check]:
+    """Return a check for each benchmark, protocol and kind of input.
+
+    It compares the newest evaluations of both versions.
+    """
+    if live is None:
+        return [no_verdict(NAME, "no live release to compare with")]
+    if live.spec.embedding_version == candidate.spec.embedding_version:
+        return [no_verdict(NAME, "live is of the same version: its figures are the same")]
+    rows = [row for row in latest_rows(lake) if row.is_main]
+    old_rows = _by_question(rows, live.spec.embedding_version)
+    new_rows = _by_question(rows, candidate.spec.embedding_version)
+    common = sorted(old_rows.keys() & new_rows.keys())
     if not common:
-        return [not_judged(NAME, f"none was judged by both; `{_command(before, after)}` judges")]
-    return [_check(lake, *_pair(theirs[question], ours[question]), limits) for question in common]
+        return [no_verdict(NAME, f"no benchmark has figures of both; run `{_command(live, candidate)}`")]
+    return [_check(lake, *_newest_pair(old_rows[question], new_rows[question]), limits) for question in common]
 
 
-def _by_question(rows: list[Row], embedding_version: str) -> dict[tuple[str, ...], list[Row]]:
-    found: dict[tuple[str, ...], list[Row]] = {}
+def _by_question(rows: list[EvaluationRow], embedding_version: str) -> dict[Question, list[EvaluationRow]]:
+    groups: dict[Question, list[EvaluationRow]] = {}
     for row in rows:
-        if row["embedding_version"] == embedding_version:
-            asked = tuple(row[name] for name in ("benchmark", "protocol", "inputs", "corpus", "split_hash"))
-            found.setdefault(asked, []).append(row)
-    return found
+        if row.embedding_version == embedding_version:
+            question = (row.benchmark, row.protocol, row.inputs, row.corpus, row.split_hash)
+            groups.setdefault(question, []).append(row)
+    return groups
 
 
-def _pair(theirs: list[Row], ours: list[Row]) -> tuple[Row, Row]:
-    """The newest two with the same prompt, else the newest of each: an encoder's own prompt is part of it."""
-    alike = [(old, new) for new in ours for old in theirs if old["parameters"] == new["parameters"]]
-    return alike[-1] if alike else (theirs[-1], ours[-1])
+def _newest_pair(old_rows: list[EvaluationRow], new_rows: list[EvaluationRow]) -> tuple[EvaluationRow, EvaluationRow]:
+    """Return the newest two with the same prompt, else the newest of each.
+
+    Two encoders may each have a prompt of their own, which is part of the encoder.
+    """
+    same_prompt = [(old, new) for new in new_rows for old in old_rows if old.parameters == new.parameters]
+    return same_prompt[-1] if same_prompt else (old_rows[-1], new_rows[-1])
 
 
-def _check(lake: Lake, old: Row, new: Row, limits: Limits) -> Check:
-    inputs = " on features" if new["inputs"] == "features" else ""
-    name = f"{new['benchmark']}, {new['protocol']}{inputs}: {new['metric']}"
+def _check(lake: Lake, old: EvaluationRow, new: EvaluationRow, limits: Limits) -> Check:
+    inputs = " on features" if new.inputs == "features" else ""
+    name = f"{new.benchmark}, {new.protocol}{inputs}: {new.metric}"
     try:
-        before, after = (from_table(read_items(lake, row["evaluation_id"])) for row in (old, new))
+        before = from_table(read_predictions(lake, old.evaluation_id))
+        after = from_table(read_predictions(lake, new.evaluation_id))
     except FileNotFoundError:
-        return not_judged(name, f"the scores are gone from the lake; `tonelake evaluate {new['benchmark']}` again")
-    if obstacle := incomparable(before, after):
-        return not_judged(name, obstacle)
-    told = f"{new['value']:.3f}, live {old['value']:.3f}, {len(shared(before, after)[0].ids):,} items"
-    return judged(name, compare(before, after)[new["metric"]], limits("benchmarks", "margin"), told)
+        message = f"the predictions are missing from the lake; run `tonelake evaluate {new.benchmark}` again"
+        return no_verdict(name, message)
+    if reason := incomparability_reason(before, after):
+        return no_verdict(name, reason)
+    items = len(restrict_to_shared(before, after)[0].ids)
+    figures = f"{new.value:.3f}, live {old.value:.3f}, {items:,} items"
+    return check_margin(name, compare(before, after)[new.metric], limits.number("benchmarks", "margin"), figures)
 
 
-def _command(before: Version, after: Version) -> str:
-    """One for both, unless they hear a clip by different numbers of windows."""
-    by_chunks: dict[int | None, list[str]] = {}
-    for version in (before, after):
-        by_chunks.setdefault(version.spec.backbone.windows.limit, []).append(f"--encoder {version.spec.address}")
-    told = (
-        f"tonelake evaluate rendered {' '.join(encoders)}" + (f" --chunks {chunks}" if chunks else "")
-        for chunks, encoders in by_chunks.items()
-    )
-    return " && ".join(told)
+def _command(live: SnapshotView, candidate: SnapshotView) -> str:
+    """Return the command that evaluates both: two commands if their maximum numbers of windows differ."""
+    by_max_windows: dict[int | None, list[str]] = {}
+    for view in (live, candidate):
+        max_windows = view.spec.backbone.windows.limit
+        by_max_windows.setdefault(max_windows, []).append(f"--encoder {view.spec.folder_or_name}")
+    commands = []
+    for max_windows, encoders in by_max_windows.items():
+        option = f" --max-windows {max_windows}" if max_windows else ""
+        commands.append(f"tonelake evaluate rendered {' '.join(encoders)}{option}")
+    return " && ".join(commands)

@@ -1,22 +1,23 @@
-"""Two snapshots to be judged: the candidate and what is live, read over the tracks that both heard alike."""
+"""The snapshots that the gate compares: the candidate's and the live release's."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from flows.console.progress import track_many
-from lake.releases.releases import at
-from lake.storage.arrow import alike, place_in
+from flows.console.progress import with_progress_if_long
+from lake.releases.releases import open_snapshot
+from lake.storage.arrow import index_in, same_version
 from lake.storage.lake import Lake
-from lake.storage.vectors import BATCH_ROWS, batches_of, matrix
+from lake.storage.vectors import BATCH_ROWS, read_batches, to_matrix
 from schemas.encoders import EncoderSpec
 from schemas.releases import Snapshot
 from workers.metrics.neighbours import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class SnapshotView:
     """A snapshot, the spec of its version, and the lake pinned to it."""
 
     snapshot: Snapshot
@@ -24,29 +25,36 @@ class Version:
     lake: Lake
 
     @classmethod
-    def of(cls, lake: Lake, snapshot: Snapshot, spec: EncoderSpec) -> "Version":
-        return cls(snapshot, spec, at(lake, snapshot))
+    def open(cls, lake: Lake, snapshot: Snapshot, spec: EncoderSpec) -> Self:
+        """Pin the lake to the snapshot."""
+        return cls(snapshot, spec, open_snapshot(lake, snapshot))
 
     def rows(self, columns: list[str], track_ids: pa.Array) -> pa.Table:
-        """Those columns of those tracks, in the order of `track_ids`, all of which there are."""
+        """Return columns of tracks in the order of `track_ids`, which must all exist."""
         count = -(-self.snapshot.tracks // BATCH_ROWS)
-        batches = batches_of(self.lake, self.snapshot.table, columns, track_ids)
-        found = pa.Table.from_batches(list(track_many(batches, f"reading {self.snapshot.encoder}", count)))
-        return found.take(place_in(track_ids, found["track_id"]))
+        batches = read_batches(self.lake, self.snapshot.table, columns, track_ids)
+        rows = pa.Table.from_batches(list(with_progress_if_long(batches, f"reading {self.snapshot.encoder}", count)))
+        return rows.take(index_in(track_ids, rows["track_id"]))
 
     def vectors(self, track_ids: pa.Array) -> np.ndarray:
-        """Unit rows float32 [N, dim] of those tracks."""
-        return unit_rows(matrix(self.rows(["vector"], track_ids)["vector"]))
+        """Return the unit vectors of tracks, float32 [N, dim]."""
+        return unit_rows(to_matrix(self.rows(["vector"], track_ids)["vector"]))
 
-    def heard(self) -> pa.Table:
-        """Each track and the content that it was embedded from."""
+    def track_contents(self) -> pa.Table:
+        """Return track_id and content_sha256 of each track, sorted by track_id.
+
+        The content is what the track was embedded from.
+        """
         table = self.lake.table(self.snapshot.table).to_table(columns=["track_id", "content_sha256"])
         return table.sort_by("track_id")
 
 
-def heard_alike(before: Version | None, after: Version) -> pa.Table:
-    """track_id and content_sha256 of the tracks that both embedded from the same content, sorted by track_id."""
-    ours = after.heard()
-    if before is None:
-        return ours
-    return ours.filter(alike(ours, before.heard(), "content_sha256"))
+def common_tracks(live: SnapshotView | None, candidate: SnapshotView) -> pa.Table:
+    """Return the tracks that both embedded from the same content.
+
+    Columns track_id and content_sha256, sorted by track_id. Without a live release: all tracks of the candidate.
+    """
+    tracks = candidate.track_contents()
+    if live is None:
+        return tracks
+    return tracks.filter(same_version(tracks, live.track_contents(), "content_sha256"))

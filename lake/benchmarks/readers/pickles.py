@@ -1,7 +1,8 @@
-"""Reads pickles from strangers: containers, numbers, text and numpy arrays, and nothing that could run.
+"""Reader of other people's pickles that runs none of their code.
 
-numpy's own classes are not handed out: a dtype whose fields lie outside its items, which a pickle may describe, reads
-whatever memory it likes. Arrays are made here, of plain numbers and text.
+It reads containers, numbers, text and numpy arrays. A pickle never gets numpy's own classes: it could describe a
+dtype whose fields lie outside its items, and so read any memory of the process. This module makes the arrays itself,
+of plain numbers and text.
 """
 
 import io
@@ -12,50 +13,66 @@ from typing import Any
 
 import numpy as np
 
-_PLAIN_KIND = re.compile(r"[biufSU]\d+")
+_PLAIN_DTYPE = re.compile(r"[biufSU]\d+")
+
+_BROKEN_PICKLE_ERRORS = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+)
 
 
-class _Kind:
-    """Stands for numpy.dtype."""
+class _PlainDtype:
+    """Stand-in for numpy.dtype."""
 
     def __init__(self, code: str, *_: Any) -> None:
-        if not isinstance(code, str) or not _PLAIN_KIND.fullmatch(code):
+        if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
             raise pickle.UnpicklingError(f"it holds an array of {code!r}, which is not plain data")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.dtype = self.dtype.newbyteorder(state[1])  # the rest tells of fields, which plain kinds do not have
+        # Only the byte order; the rest of the state is about fields, which plain dtypes do not have.
+        self.dtype = self.dtype.newbyteorder(state[1])
 
 
-class _Array(np.ndarray):
-    """Stands for numpy.ndarray; numpy itself checks that the bytes are as many as the shape needs."""
+class _PlainArray(np.ndarray):
+    """Stand-in for numpy.ndarray; numpy itself checks that the number of bytes fits the shape."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        version, shape, kind, fortran, content = state
-        super().__setstate__((version, shape, kind.dtype, fortran, content))
+        version, shape, plain, is_fortran, content = state
+        super().__setstate__((version, shape, plain.dtype, is_fortran, content))
 
 
-def _array(*_: Any) -> np.ndarray:
-    """Stands for numpy's _reconstruct: an array without content, which `__setstate__` gives it."""
-    return np.zeros(0, np.int8).view(_Array)
+def _empty_array(*_: Any) -> np.ndarray:
+    """Stand in for numpy's _reconstruct: an array whose content `__setstate__` sets."""
+    return np.zeros(0, np.int8).view(_PlainArray)
 
 
-def _number(kind: _Kind, content: bytes | str) -> Any:
-    return np.frombuffer(content.encode("latin1") if isinstance(content, str) else content, kind.dtype)[0]
+def _scalar(plain: _PlainDtype, content: bytes | str) -> Any:
+    """Stand in for numpy's scalar."""
+    return np.frombuffer(content.encode("latin1") if isinstance(content, str) else content, plain.dtype)[0]
 
 
-# All that plain data ever names; anything else a pickle asks for would be code to be run.
+# All that plain data names; any other name in a pickle would be code to run.
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
-    ("numpy", "ndarray"): "numpy.ndarray",  # only ever named: who may call it makes arrays of any memory (tried)
-    ("numpy", "dtype"): _Kind,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _array for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _number for core in ("core", "_core")},
+    # Text only: plain data names the class but never calls it, and a call would make an array of any memory (tried).
+    ("numpy", "ndarray"): "numpy.ndarray",
+    ("numpy", "dtype"): _PlainDtype,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _empty_array for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
 }
 
 
-class _DataOnly(pickle.Unpickler):
+class _PlainDataUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = {"__builtin__": "builtins"}.get(module, module)
         if (module, name) not in _ALLOWED:
@@ -63,12 +80,12 @@ class _DataOnly(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-def unpickled(data: Path, path: str) -> Any:
-    """What a pickle holds, those of Python 2 as latin-1; ValueError where it is no pickle or more than plain data."""
+def read_pickle(data: Path, path: str) -> Any:
+    """Read a pickle of plain data; the strings of Python 2 are read as latin-1.
+
+    Raises ValueError if it is not a pickle, or holds more than plain data.
+    """
     try:
-        return _DataOnly(io.BytesIO((data / path).read_bytes()), encoding="latin1").load()
-    except (
-        *(pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError),
-        *(ValueError, OverflowError, MemoryError),
-    ) as error:
+        return _PlainDataUnpickler(io.BytesIO((data / path).read_bytes()), encoding="latin1").load()
+    except _BROKEN_PICKLE_ERRORS as error:
         raise ValueError(f"{path} is not a pickle of plain data: {error}") from error

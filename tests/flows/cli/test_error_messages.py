@@ -1,11 +1,11 @@
-"""What the command line says of a fault below it: the advice fits the fault."""
+"""The command line gives advice that fits the error."""
 
 import re
 
 import pytest
 from botocore import exceptions as boto
 
-from flows.cli.error_messages import told
+from flows.cli.error_messages import error_message
 
 STORE = "http://store:8333"
 
@@ -20,7 +20,7 @@ def caused(error, cause):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "pattern"),
     [
         (OSError(28, "No space left on device", "/x"), r"the disk is full \(.*'/x'\)"),
         (caused(PermissionError("Access Denied"), client_error("AccessDenied", 403)), "refuses these keys"),
@@ -39,8 +39,8 @@ def caused(error, cause):
         (boto.ParamValidationError(report='Invalid bucket name "B B"'), 'cannot be asked .*Invalid bucket name "B B"'),
     ],
 )
-def test_a_fault_of_disk_or_store_is_told(error, said):
-    assert re.search(said, told(error, STORE) or "nothing")
+def test_errors_of_disk_and_store_give_advice(error, pattern):
+    assert re.search(pattern, error_message(error, STORE) or "nothing")
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_a_fault_of_disk_or_store_is_told(error, said):
         caused(FileNotFoundError("s3://bucket/a.wav"), client_error("NoSuchKey", 404)),
     ],
 )
-def test_what_is_no_fault_of_the_store_is_left_to_others(error):
-    assert told(error, STORE) is None
+def test_other_errors_give_none(error):
+    assert error_message(error, STORE) is None

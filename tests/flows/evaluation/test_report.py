@@ -1,4 +1,4 @@
-"""The report as a person opens it: in Chromium, from a folder that holds nothing else."""
+"""The report as a user opens it: in Chromium, from a folder that holds nothing else."""
 
 import base64
 import re
@@ -11,7 +11,7 @@ import soundfile
 from PIL import Image
 
 from tests.cli import run
-from tests.flows.labelled import judge, labelled_folder, read_labels, write_labels
+from tests.flows.labelled import evaluate_folder, read_labels, write_labelled_folder, write_labels
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync".split()
@@ -19,16 +19,16 @@ QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-backgrou
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Two versions of the fake encoder, judged and reported."""
+    """The report of two evaluated versions of the fake encoder."""
     root = tmp_path_factory.mktemp("report")
-    folder, lake = labelled_folder(root / "clips"), root / "lake"
+    folder, lake = write_labelled_folder(root / "clips"), root / "lake"
     named = {"bright": "$bright$ <b>bold</b>", "dark": "dunkel 暗い"}
     labels = [
         row | {"tags": ";".join(named.get(tag, tag) for tag in row["tags"].split(";"))} for row in read_labels(folder)
     ]
     write_labels(folder, labels)
-    for chunks in (1, None):
-        judge(lake, folder, chunks=chunks, prompt="{odd} {}")
+    for max_windows in (1, None):
+        evaluate_folder(lake, folder, max_windows=max_windows, prompt="{odd} {}")
     run("--lake", lake, "--encoder", "fake", "report", "--out", root / "page")
     yield root / "page"
     ray.shutdown()
@@ -53,7 +53,7 @@ def test_a_tag_is_text_and_never_markup(report):
     assert "<b>bold" not in page
 
 
-def test_the_first_right_answer_stands_where_its_rank_says(report):
+def test_the_first_right_answer_has_the_given_rank(report):
     page = (report / "index.html").read_text()
     firsts = re.findall(r"first right answer at rank ([\d.]+)</small>.*?<ol>(.*?)</ol>", page, flags=re.DOTALL)
     assert len(firsts) >= 4
@@ -62,12 +62,12 @@ def test_the_first_right_answer_stands_where_its_rank_says(report):
         assert float(rank) > len(marks) or marks.index("✓") + 1 == float(rank), (rank, marks)
 
 
-def test_each_kind_of_picture_is_there_and_is_a_picture(report):
+def test_each_kind_of_plot_exists_and_is_a_picture(report):
     names = {path.name for path in report.glob("*.png")}
     for kind in ("tags", "reliability", "map", "change"):
-        found = [name for name in names if f"-{kind}" in name]
-        assert found, (kind, names)
-        for name in found:
+        files = [name for name in names if f"-{kind}" in name]
+        assert files, (kind, names)
+        for name in files:
             with Image.open(report / name) as picture:
                 assert len(picture.convert("RGB").getcolors(1 << 24)) > 10, name
 

@@ -1,4 +1,4 @@
-"""Identical objects in a real store: the first is heard, the others are copied, whoever is killed in between."""
+"""Identical objects in a real store: the first is decoded, the others are copied, even after a kill."""
 
 import signal
 import subprocess
@@ -7,37 +7,37 @@ import sys
 import numpy as np
 import pytest
 
-from flows.console.progress import Watch
+from flows.console.progress import ProgressReporter
 from flows.ingest.dry_run import estimate
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
-from flows.operations.doctor import doctor
+from flows.operations.doctor import examine_lakes
 from lake.storage.lake import Lake
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table, windows_table
 from tests.audio_files import sndfile
 from tests.cli import environment
-from tests.flows.catalogue import here
+from tests.flows.catalogue import run_in_process
 from workers.encoders.fake import SPEC
 
 KILLED = """
 import os, signal, sys
 import pytest
 import flows.ingest.embed
-from tests.flows.catalogue import here
+from tests.flows.catalogue import run_in_process
 from tests.flows.ingest.test_identical_files import index
 
-real, asked = flows.ingest.embed.copied_tracks, []
+real, calls = flows.ingest.embed.from_identical_files, []
 
-def dying(lake, spec, tracks):
-    asked.append(len(tracks))
-    if len(asked) == 2:  # once when planning, once after the first of each file was heard
+def kill_at_second_call(lake, spec, tracks):
+    calls.append(len(tracks))
+    if len(calls) == 2:  # the first call comes before the decoding, the second after it
         os.kill(os.getpid(), signal.SIGKILL)
     return real(lake, spec, tracks)
 
-flows.ingest.embed.copied_tracks = dying
-here([], pytest.MonkeyPatch())
+flows.ingest.embed.from_identical_files = kill_at_second_call
+run_in_process([], pytest.MonkeyPatch())
 index(*sys.argv[1:])
 """
 
@@ -47,9 +47,9 @@ def sound(seed):
     return sndfile(noise.astype(np.float32), rate=16_000)
 
 
-def index(uri, *sources, encoder="fake", **asked):
+def index(uri, *sources, encoder="fake", **options):
     settings = Settings(lake=uri, encoder=encoder)
-    reports = index_catalogue(IndexRequest(sources, **asked), settings, Watch())
+    reports = index_catalogue(IndexRequest(sources, **options), settings, ProgressReporter())
     for report in reports:
         assert report.expected == report.embedded + report.quarantined + report.pending
     return reports
@@ -57,7 +57,7 @@ def index(uri, *sources, encoder="fake", **asked):
 
 @pytest.fixture
 def bucket(s3_server, s3_bucket):
-    """Writes objects, in one put or in parts, below an s3 prefix."""
+    """A function that writes objects below an s3 prefix and returns the prefix."""
     files = s3_server.filesystem()
 
     def put(**objects):
@@ -71,7 +71,7 @@ def bucket(s3_server, s3_bucket):
 @pytest.fixture
 def decoded(monkeypatch):
     names = []
-    here(names, monkeypatch)
+    run_in_process(names, monkeypatch)
     return names
 
 
@@ -87,49 +87,49 @@ def table(uri, name):
     return {files[row["track_id"]].rsplit("/", 1)[1]: row for row in rows}
 
 
-def same_but_for_the_id(uri, one, other, *apart):
+def require_equal_rows(uri, first, second, *ignored_columns):
     for name in (embeddings_table(SPEC), windows_table(SPEC)):
         rows = table(uri, name)
-        left = dict.fromkeys(["track_id", *apart])
-        assert rows[one].keys() >= {"track_id", "source_version"}
-        assert rows[one] | left == rows[other] | left
+        ignored = dict.fromkeys(["track_id", *ignored_columns])
+        assert rows[first].keys() >= {"track_id", "source_version"}
+        assert rows[first] | ignored == rows[second] | ignored
 
 
-def test_of_identical_objects_one_is_heard(bucket, decoded, uri):
+def test_only_one_of_identical_objects_is_decoded(bucket, decoded, uri):
     source = bucket(a=sound(1), b=sound(1), c=sound(2))
-    told = estimate(IndexRequest((source,)), Settings(lake=uri, encoder="fake"))
+    plan = estimate(IndexRequest((source,)), Settings(lake=uri, encoder="fake"))
     (report,) = index(uri, source)
     assert len(decoded) == 2
     assert "c.wav" in decoded
     assert (report.embedded, report.embedded_now, report.copied, report.audio_seconds) == (3, 3, 1, 4.0)
-    assert (told["would_embed"], told["estimated_audio_seconds"]) == (3, 0.7)  # of two files, by their sizes
-    same_but_for_the_id(uri, "a.wav", "b.wav")
+    assert (plan["would_embed"], plan["estimated_audio_seconds"]) == (3, 0.7)  # of two files, by their sizes
+    require_equal_rows(uri, "a.wav", "b.wav")
     assert (
         table(uri, embeddings_table(SPEC))["a.wav"]["vector"] != table(uri, embeddings_table(SPEC))["c.wav"]["vector"]
     )
-    assert doctor(Settings(lake=uri)) == []
+    assert examine_lakes(Settings(lake=uri)) == []
 
 
-def test_what_comes_later_is_copied_without_a_fetch(bucket, decoded, uri):
+def test_later_copies_are_not_even_fetched(bucket, decoded, uri):
     source = bucket(a=sound(1), b=sound(2))
     index(uri, source)
     bucket(c=sound(1), d=sound(1))
     del decoded[:]
-    asked = IndexRequest((source,))
-    assert estimate(asked, Settings(lake=uri, encoder="fake"))["estimated_audio_seconds"] == 0
+    request = IndexRequest((source,))
+    assert estimate(request, Settings(lake=uri, encoder="fake"))["estimated_audio_seconds"] == 0
     (report,) = index(uri, source)
     assert decoded == []
     assert (report.embedded_now, report.copied, report.audio_seconds) == (2, 2, 0)
     for name in ("c.wav", "d.wav"):
-        same_but_for_the_id(uri, "a.wav", name, "run_id")
+        require_equal_rows(uri, "a.wav", name, "run_id")
     assert index(uri, source)[0].embedded_now == 0
     bucket(e=sound(2))
-    (told,) = refresh(RefreshRequest(), Settings(lake=uri), Watch())["encoders"]
-    assert (decoded, told["embedded"], told["copied"]) == ([], 5, 1)
-    assert doctor(Settings(lake=uri)) == []
+    (counts,) = refresh(RefreshRequest(), Settings(lake=uri), ProgressReporter())["encoders"]
+    assert (decoded, counts["embedded"], counts["copied"]) == ([], 5, 1)
+    assert examine_lakes(Settings(lake=uri)) == []
 
 
-def test_a_twin_whose_object_was_replaced_lends_nothing(bucket, decoded, uri):
+def test_a_replaced_object_is_not_copied_from(bucket, decoded, uri):
     source = bucket(a=sound(1))
     index(uri, source)
     bucket(a=sound(3), b=sound(1))
@@ -140,17 +140,17 @@ def test_a_twin_whose_object_was_replaced_lends_nothing(bucket, decoded, uri):
     assert rows["a.wav"]["vector"] != rows["b.wav"]["vector"]
 
 
-def test_where_the_first_is_not_embedded_the_others_are_heard(bucket, decoded, uri):
+def test_the_copies_are_decoded_too_if_the_first_was_not_embedded(bucket, decoded, uri):
     (report,) = index(uri, bucket(a=b"no sound at all", b=b"no sound at all", c=sound(1)))
     assert sorted(decoded) == ["a.wav", "b.wav", "c.wav"]
     assert (report.quarantined, report.copied, report.embedded) == (2, 0, 1)
 
 
-def test_several_encoders_and_parts_of_the_work(bucket, decoded, uri):
+def test_several_encoders_and_a_limit(bucket, decoded, uri):
     source = bucket(a=sound(1), b=sound(1), c=sound(1))
     assert [report.copied for report in index(uri, source, limit=1)] == [0]
     del decoded[:]
-    reports = index(uri, source, encoder="fake,musicnn", windows=1)
+    reports = index(uri, source, encoder="fake,musicnn", max_windows=1)
     assert [(report.embedded, report.copied) for report in reports] == [(3, 2), (3, 2)]
     assert len(decoded) == 1  # by both encoders: one window at most is another version than all
     reports = index(uri, source, encoder="fake")
@@ -158,14 +158,16 @@ def test_several_encoders_and_parts_of_the_work(bucket, decoded, uri):
     assert len(decoded) == 1
 
 
-def test_objects_that_came_in_parts(s3_server, s3_bucket, decoded, uri):
+def test_multipart_objects(s3_server, s3_bucket, decoded, uri):
     files = s3_server.filesystem(read_timeout=30)
     data = sndfile((0.3 * np.random.default_rng(4).standard_normal((1, 6_000_000))).astype(np.float32), rate=44_100)
     for name in ("a", "b"):
         with files.open(f"{s3_bucket}/music/{name}.wav", "wb", block_size=5 << 20) as file:
             for start in range(0, len(data), 6 << 20):
                 file.write(data[start : start + (6 << 20)])
-    files.pipe_file(f"{s3_bucket}/music/whole.wav", data)  # another ETag: nobody can know that it is the same
+    files.pipe_file(
+        f"{s3_bucket}/music/whole.wav", data
+    )  # one part, so another ETag: the listing does not show that it is the same
     (report,) = index(uri, f"{s3_bucket}/music")
     versions = {name: row["source_version"] for name, row in table(uri, "tracks").items()}
     assert versions["a.wav"].endswith("-2")
@@ -175,7 +177,7 @@ def test_objects_that_came_in_parts(s3_server, s3_bucket, decoded, uri):
     assert len(contents) == 1
 
 
-def test_killed_between_the_hearing_and_the_copying(bucket, decoded, uri):
+def test_a_run_killed_between_decoding_and_copying(bucket, decoded, uri):
     source = bucket(a=sound(1), b=sound(1), c=sound(2), d=sound(2))
     killed = subprocess.run([sys.executable, "-c", KILLED, uri, source], env=environment(), capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
@@ -183,6 +185,6 @@ def test_killed_between_the_hearing_and_the_copying(bucket, decoded, uri):
     (report,) = index(uri, source)
     assert decoded == []
     assert (report.embedded, report.embedded_now, report.copied) == (4, 2, 2)
-    same_but_for_the_id(uri, "a.wav", "b.wav", "run_id")
-    same_but_for_the_id(uri, "c.wav", "d.wav", "run_id")
-    assert {finding.check for finding in doctor(Settings(lake=uri))} <= {"lease", "run"}
+    require_equal_rows(uri, "a.wav", "b.wav", "run_id")
+    require_equal_rows(uri, "c.wav", "d.wav", "run_id")
+    assert {finding.check for finding in examine_lakes(Settings(lake=uri))} <= {"lease", "run"}

@@ -1,4 +1,4 @@
-"""One decoding, many encoders: each table as if its encoder had run alone."""
+"""Many encoders decode a file once; each table is as if its encoder had run alone."""
 
 import io
 import os
@@ -10,11 +10,11 @@ import pytest
 
 from schemas.tables import embeddings_table, features_table, windows_table
 from tests.audio_files import BROKEN, sndfile, tone
-from tests.cli import answer
-from tests.conformance.models import models_with
+from tests.cli import run_json
+from tests.conformance.models import fetch_models
 from workers.audio import recording
 from workers.audio.recording import Recording
-from workers.audio.verdicts import Notes
+from workers.audio.verdicts import AudioInspector
 from workers.encoders.registry import ENCODERS
 
 NAMES = ("fake", "musicnn")
@@ -22,8 +22,8 @@ NAMES = ("fake", "musicnn")
 
 @pytest.fixture(scope="module")
 def music(rendered, tmp_path_factory):
-    """Six pieces and a file that nobody can hear."""
-    models_with(*ENCODERS["musicnn"].weights)
+    """Six pieces and a silent file."""
+    fetch_models(*ENCODERS["musicnn"].weights)
     folder = tmp_path_factory.mktemp("many") / "music"
     shutil.copytree(rendered, folder)
     (folder / "manifest.csv").unlink()
@@ -34,7 +34,7 @@ def music(rendered, tmp_path_factory):
 @pytest.fixture(scope="module")
 def together(music, tmp_path_factory):
     lake = tmp_path_factory.mktemp("many-lake")
-    return lake, answer(lake, "index", music, encoder="fake,musicnn")
+    return lake, run_json(lake, "index", music, encoder="fake,musicnn")
 
 
 def rows(lake, name):
@@ -46,7 +46,7 @@ def test_each_encoder_reports_its_own_coverage(together):
     assert [report["encoder"] for report in reports] == list(NAMES)
     for report in reports:
         assert (report["expected"], report["embedded"], report["quarantined"], report["pending"]) == (7, 6, 1, 0)
-        assert report["together"] == list(NAMES)
+        assert report["shared_with"] == list(NAMES)
         assert report["core_seconds"] == pytest.approx(report["wall_seconds"] * os.cpu_count() / 2, rel=0.02)
         assert report["reasons"] == {"silent": 1}
     assert len({report["run_id"] for report in reports}) == 2
@@ -55,41 +55,42 @@ def test_each_encoder_reports_its_own_coverage(together):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_tables_are_those_of_the_encoder_alone(together, music, tmp_path, name):
     lake, _ = together
-    answer(tmp_path / "alone", "index", music, encoder=name)
+    run_json(tmp_path / "alone", "index", music, encoder=name)
     spec = ENCODERS[name].spec
     tables = [embeddings_table(spec), windows_table(spec)] + ([features_table(spec)] if spec.stores_features else [])
     for table in tables:
-        ours, alone = rows(lake, table), rows(tmp_path / "alone", table)
-        assert ours.keys() == alone.keys()
-        for track, row in ours.items():
+        shared, alone = rows(lake, table), rows(tmp_path / "alone", table)
+        assert shared.keys() == alone.keys()
+        for track, row in shared.items():
             assert {**row, "run_id": ""} == {**alone[track], "run_id": ""}
 
 
-def test_a_second_encoder_hears_only_what_it_has_not_heard(music, tmp_path):
-    answer(tmp_path, "index", music, encoder="fake")
-    fake, musicnn = answer(tmp_path, "index", music, encoder="fake,musicnn")
+def test_a_second_encoder_embeds_only_the_tracks_that_it_lacks(music, tmp_path):
+    run_json(tmp_path, "index", music, encoder="fake")
+    fake, musicnn = run_json(tmp_path, "index", music, encoder="fake,musicnn")
     assert (fake["embedded_now"], musicnn["embedded_now"]) == (0, 6)
-    again = answer(tmp_path, "index", music, encoder="musicnn,fake")
-    assert [report["embedded_now"] for report in again] == [0, 0]
+    reports = run_json(tmp_path, "index", music, encoder="musicnn,fake")
+    assert [report["embedded_now"] for report in reports] == [0, 0]
 
 
 def test_a_limit_holds_for_each_encoder(music, tmp_path):
-    reports = answer(tmp_path, "index", music, "--limit", "2", encoder="fake,musicnn")
+    reports = run_json(tmp_path, "index", music, "--limit", "2", encoder="fake,musicnn")
     assert [report["embedded_now"] + report["quarantined"] for report in reports] == [2, 2]
-    dry = answer(tmp_path, "index", music, "--dry-run", encoder="fake,musicnn")
+    dry = run_json(tmp_path, "index", music, "--dry-run", encoder="fake,musicnn")
     assert [report["would_embed"] for report in dry] == [5, 5]
 
 
-def test_a_short_file_is_decoded_once_and_a_long_one_again(monkeypatch):
+def test_a_short_file_is_decoded_once_and_a_long_one_twice(monkeypatch):
     calls = []
     decode = recording.decode
     monkeypatch.setattr(recording, "decode", lambda *arguments: calls.append(1) or decode(*arguments))
     for kept_bytes, times in ((1 << 30, 1), (1000, 2)):
         monkeypatch.setattr(recording, "KEPT_BYTES", kept_bytes)
         calls.clear()
-        heard = Recording(io.BytesIO(sndfile(tone(3.0))), keep=True)
+        audio = Recording(io.BytesIO(sndfile(tone(3.0))), keep=True)
         first, second = (
-            np.concatenate([chunk.samples for chunk in heard.chunks(Notes(frozenset()))], axis=1) for _ in range(2)
+            np.concatenate([chunk.samples for chunk in audio.chunks(AudioInspector(frozenset()))], axis=1)
+            for _ in range(2)
         )
         np.testing.assert_array_equal(first, second)
         assert len(calls) == times

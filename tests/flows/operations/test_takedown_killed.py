@@ -1,20 +1,21 @@
-"""A takedown that is killed at any step: readers have every release meanwhile, and the next call ends it."""
+"""A takedown killed at any step: every release stays readable, and the next call finishes it."""
 
 import lance
 import pytest
 from lance.dataset import Tags
 
-from flows.operations.doctor import doctor
-from flows.operations.takedown import ForgetRequest, forget
-from lake.catalogue.tracks import register
+from flows.operations.doctor import examine_lakes
+from flows.operations.takedown import TakedownRequest, take_down
+from lake.catalogue.tracks import register_tracks
 from lake.embeddings.committer import Committer
-from lake.releases.releases import at, draft, is_kept, live, publish, release, snapshot
+from lake.releases.publish import draft, publish
+from lake.releases.releases import find_release, is_tagged, live_release, open_snapshot, take_snapshot
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
-from tests.flows.operations.test_takedown import holding
-from tests.lake.rows import SPEC, batch, embedded, listing, small_lake
+from tests.flows.operations.test_takedown import files_with
+from tests.lake.rows import SPEC, embedded_row, make_listing, make_small_lake, outcome_batch
 
 NAME = embeddings_table(SPEC)
 STEPS = {
@@ -25,82 +26,82 @@ STEPS = {
 
 
 class Killed(BaseException):
-    """As kill -9: nothing catches it."""
+    """Stands for a kill by SIGKILL: nothing catches it."""
 
 
 @pytest.fixture
 def home(tmp_path):
-    """Three releases of three contents of t0003, and the first one again."""
-    home = small_lake(str(tmp_path / "lake"), commits=2)
-    publish(home, draft(None, snapshot(home, SPEC), "a-run", "index"), print)
+    """A lake with three releases of three contents of t0003; release 4 republishes the first."""
+    home = make_small_lake(str(tmp_path / "lake"), commits=2)
+    publish(home, draft(None, take_snapshot(home, SPEC), "a-run", "index"), print)
     for version in ("2", "3"):
-        register(home, listing([f"new-{version}"]))
+        register_tracks(home, make_listing([f"new-{version}"]))
         with Lease(home, NAME, f"run-{version}", print) as lease:
             committer = Committer(home, SPEC, lease, f"run-{version}", Settings())
-            committer.add(batch(embedded("t0003", version), embedded(f"new-{version}")))
+            committer.add(outcome_batch(embedded_row("t0003", version), embedded_row(f"new-{version}")))
             committer.flush()
-        publish(home, draft(live(home), snapshot(home, SPEC), f"run-{version}", "index"), print)
-    publish(home, draft(live(home), release(home, 1).snapshot, "d-run", "rollback", again=1), print)
+        publish(home, draft(live_release(home), take_snapshot(home, SPEC), f"run-{version}", "index"), print)
+    publish(home, draft(live_release(home), find_release(home, 1).snapshot, "d-run", "rollback", republishes=1), print)
     return home
 
 
-def killed_at(monkeypatch, home, method, which):
-    """Kills a takedown before the call of that number of one of the methods that write; False where it ended first."""
-    left = [which]
+def kill_takedown(monkeypatch, home, method, call):
+    """Kill a takedown before the call of that number of a writing method; return False if it ends earlier."""
+    remaining = [call]
 
-    def counted(do):
-        def called(*arguments, **named):
-            left[0] -= 1
-            if not left[0]:
+    def kill_at_call(function):
+        def wrapper(*arguments, **named):
+            remaining[0] -= 1
+            if not remaining[0]:
                 raise Killed
-            return do(*arguments, **named)
+            return function(*arguments, **named)
 
-        return called
+        return wrapper
 
     (owner,) = (owner for owner, methods in STEPS.items() if method in methods)
-    found = vars(owner)[method]
-    is_static = isinstance(found, staticmethod)
-    do = counted(found.__func__ if is_static else found)
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, method, staticmethod(do) if is_static else do)
+    original = vars(owner)[method]
+    is_static = isinstance(original, staticmethod)
+    wrapper = kill_at_call(original.__func__ if is_static else original)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, method, staticmethod(wrapper) if is_static else wrapper)
         try:
-            forget(ForgetRequest(("t0003",)), Settings(lake=home.uri), print)
+            take_down(TakedownRequest(("t0003",)), Settings(lake=home.uri), print)
         except Killed:
             return True
     return False
 
 
-def tracks(home, number=None):
-    there = at(home, release(home, number).snapshot) if number else home
-    return sorted(there.table(NAME).to_table()["track_id"].to_pylist())
+def track_ids(home, number=None):
+    snapshot = open_snapshot(home, find_release(home, number).snapshot) if number else home
+    return sorted(snapshot.table(NAME).to_table()["track_id"].to_pylist())
 
 
 @pytest.mark.parametrize(
-    ("method", "which"),
+    ("method", "call"),
     [
         *(("restore", 1), ("restore", 2), ("restore", 3), ("commit", 1), ("commit", 3), ("cleanup_old_versions", 2)),
         *(("create", 2), ("delete", 2), ("update", 1), ("update", 2), ("update", 3)),
         *(("upsert", 3), ("upsert", 4), ("upsert", 5), ("create_scalar_index", 1), ("create_scalar_index", 7)),
     ],
 )
-def test_killed_anywhere(home, monkeypatch, method, which):
-    before = {number: tracks(home, number) for number in (None, 1, 2, 3, 4)}
-    assert killed_at(monkeypatch, home, method, which)
+def test_killed_anywhere(home, monkeypatch, method, call):
+    before = {number: track_ids(home, number) for number in (None, 1, 2, 3, 4)}
+    assert kill_takedown(monkeypatch, home, method, call)
     for number in (1, 2, 3, 4):
-        assert {*before[number]} - {*tracks(home, number)} <= {"t0003"}
-    assert forget(ForgetRequest(), Settings(lake=home.uri), print).is_clean
-    for number, held in before.items():
-        held.remove("t0003")
-        assert tracks(home, number) == held
-    assert all(is_kept(home, release(home, number)) for number in (1, 2, 3, 4))
+        assert {*before[number]} - {*track_ids(home, number)} <= {"t0003"}
+    assert take_down(TakedownRequest(), Settings(lake=home.uri), print).is_clean
+    for number, expected in before.items():
+        expected.remove("t0003")
+        assert track_ids(home, number) == expected
+    assert all(is_tagged(home, find_release(home, number)) for number in (1, 2, 3, 4))
     assert home.table(NAME).tags.list().keys() == {f"release-{number}" for number in (1, 2, 3, 4)}
-    assert not any(holding(home, embedded("t0003", version)["vector"]) for version in "123")
-    assert [finding for finding in doctor(Settings(lake=home.uri)) if finding.check != "runs"] == []
+    assert not any(files_with(home, embedded_row("t0003", version)["vector"]) for version in "123")
+    assert [finding for finding in examine_lakes(Settings(lake=home.uri)) if finding.check != "runs"] == []
 
 
-def test_the_tag_of_a_release_that_was_never_published_keeps_nothing(home):
+def test_the_tag_of_an_unpublished_release_is_removed(home):
     table = home.table(NAME)
     table.tags.create("release-5", table.version)
-    assert forget(ForgetRequest(("t0003",)), Settings(lake=home.uri), print).is_clean
+    assert take_down(TakedownRequest(("t0003",)), Settings(lake=home.uri), print).is_clean
     assert "release-5" not in home.table(NAME).tags.list()
-    assert not holding(home, embedded("t0003", "3")["vector"])
+    assert not files_with(home, embedded_row("t0003", "3")["vector"])

@@ -1,16 +1,16 @@
-"""The judge of playlists, on small files in the Million Playlist Dataset's own format and on plays, all synthetic."""
+"""Playlist continuation on small synthetic files in the Million Playlist Dataset's format, and on plays."""
 
 import json
 
 import numpy as np
 import pytest
 
-from flows.recommend.playlist_continuation import judge_playlists
-from lake.sources.million_playlist import TrackNames, read_slice, slices
+from flows.recommend.playlist_continuation import evaluate_continuation
+from lake.sources.million_playlist import TrackLookup, list_slices, read_slice
 from schemas.errors import UserError
 from schemas.recommend import PlaylistsRequest
 from schemas.settings import Settings
-from tests.cli import refused, run
+from tests.cli import error_line, run
 from tests.flows.plays import IDS, VECTORS, listeners, write, write_plays
 
 URIS = [f"spotify:track:{number:022d}" for number in range(len(IDS))]
@@ -18,7 +18,7 @@ OTHER = "spotify:track:7vqa3sDmtEaVJ2gcvxtRID"
 
 
 def track(position, uri, **more):
-    """One track as it stands in the official files."""
+    """One track in the form of the official files."""
     return {
         "pos": position,
         "artist_name": "Degiheugi",
@@ -32,8 +32,8 @@ def track(position, uri, **more):
 
 
 def write_slice(folder, first, playlists):
-    """`playlists` are pairs of a name and its tracks' uris."""
-    told = [
+    """Write a slice; `playlists` are pairs of a name and the uris of its tracks."""
+    documents = [
         {
             "name": name,
             "collaborative": "false",
@@ -45,7 +45,7 @@ def write_slice(folder, first, playlists):
             "num_edits": 2,
             "duration_ms": 11656470,
             "num_artists": 37,
-            "tracks": [track(*one) for one in enumerate(uris)],
+            "tracks": [track(position, uri) for position, uri in enumerate(uris)],
         }
         for number, (name, uris) in enumerate(playlists)
     ]
@@ -53,12 +53,12 @@ def write_slice(folder, first, playlists):
     info = {"generated_on": "2017-12-03 08:41:42.057563", "slice": f"{first}-{last}", "version": "v1"}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"mpd.slice.{first}-{last}.json"
-    path.write_text(json.dumps({"info": info, "playlists": told}))
+    path.write_text(json.dumps({"info": info, "playlists": documents}))
     return path
 
 
 def taste_lists(count):
-    """Names and uris of as many listeners' plays."""
+    """Make a name and a list of uris from the plays of each listener."""
     lists = {}
     for user, name in listeners(count):
         lists.setdefault(user, []).append(URIS[IDS.index(name)])
@@ -67,7 +67,7 @@ def taste_lists(count):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Tracks known by id alone, by a column `spotify_id`, by a link, or by their ISRC."""
+    """A lake whose tracks are known by id alone, by a column `spotify_id`, by a link, or by their ISRC."""
     extra = {IDS[row]: {"spotify_id": uri.rsplit(":")[-1]} for row, uri in enumerate(URIS) if row % 2}
     extra |= {
         IDS[row]: {"mood": "x", "link": f"https://open.spotify.com/track/{uri.rsplit(':')[-1]}?si=1"}
@@ -90,21 +90,21 @@ def data(tmp_path_factory):
 def test_slices_come_in_the_order_of_the_data_set(tmp_path):
     for first in (1000, 0, 999000, 2000):
         write_slice(tmp_path, first, [("a", [OTHER])])
-    assert [path.name.split(".")[2].split("-")[0] for path in slices(tmp_path)] == ["0", "1000", "2000", "999000"]
+    assert [path.name.split(".")[2].split("-")[0] for path in list_slices(tmp_path)] == ["0", "1000", "2000", "999000"]
 
 
 def test_tracks_are_found_by_uri_link_id_or_isrc(home, tmp_path):
     path = write_slice(tmp_path, 0, [("a", [URIS[0], URIS[1], OTHER]), ("b", [OTHER, URIS[299]])])
     document = json.loads(path.read_text())
     document["playlists"][1]["tracks"][0]["isrc"] = "deab12300007"
-    document["playlists"][1]["tracks"].reverse()  # pos says the order
+    document["playlists"][1]["tracks"].reverse()  # `pos` gives the order
     path.write_text(json.dumps(document))
-    one = read_slice(path)
-    assert one.titles == ["a", "b"]
-    assert one.playlist.tolist() == [0, 0, 0, 1, 1]
-    assert TrackNames(home).track_ids(one).to_pylist() == ["t000", "t001", None, "t007", "t299"]
+    playlists = read_slice(path)
+    assert playlists.titles == ["a", "b"]
+    assert playlists.playlist.tolist() == [0, 0, 0, 1, 1]
+    assert TrackLookup(home).track_ids(playlists).to_pylist() == ["t000", "t001", None, "t007", "t299"]
     lake = write(tmp_path / "lake", ids=[OTHER], vectors=np.eye(1, 32))
-    assert TrackNames(lake).track_ids(one).to_pylist() == [None, None, OTHER, OTHER, None]
+    assert TrackLookup(lake).track_ids(playlists).to_pylist() == [None, None, OTHER, OTHER, None]
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_another_format_is_refused_in_a_line(tmp_path, text):
         read_slice(path)
 
 
-def rows_of(found, seeds, method):
-    return {row["metric"]: row for row in found["figures"] if (row["seeds"], row["method"]) == (seeds, method)}
+def rows_of(report, seeds, method):
+    return {row["metric"]: row for row in report["figures"] if (row["seeds"], row["method"]) == (seeds, method)}
 
 
 def test_playlists_of_the_official_files(home, data):
-    found = judge_playlists(PlaylistsRequest(data=str(data)), Settings(lake=home.uri))
+    report = evaluate_continuation(PlaylistsRequest(data=str(data)), Settings(lake=home.uri))
     listed = sum(len(uris) + 2 for _, uris in taste_lists(40))
-    assert found["coverage"] == {
+    assert report["coverage"] == {
         "playlists": 40,
         "playlists_with_two_tracks": 40,
         "tracks": listed,
@@ -137,42 +137,41 @@ def test_playlists_of_the_official_files(home, data):
         "counted_for_popularity": 32,
         "candidates": 300,
     }
-    assert set(rows_of(found, "title", "title in words")) == {"R-precision", "nDCG", "clicks"}
-    assert not rows_of(found, "title", "interests")
-    for row in found["figures"]:
+    assert set(rows_of(report, "title", "title in words")) == {"R-precision", "nDCG", "clicks"}
+    assert not rows_of(report, "title", "interests")
+    for row in report["figures"]:
         assert row["low"] <= row["value"] <= row["high"]
-    first = rows_of(found, "first 5", "interests")
-    over = [row for row in found["gains"] if row["seeds"] == "first 5" and row["metric"] == "nDCG"]
-    assert {row["over"] for row in over} == {"popularity", "mean vector"}
-    for row in over:
+    first = rows_of(report, "first 5", "interests")
+    gains = [row for row in report["gains"] if row["seeds"] == "first 5" and row["metric"] == "nDCG"]
+    assert {row["over"] for row in gains} == {"popularity", "mean vector"}
+    for row in gains:
         assert row["gain"] == pytest.approx(
-            first["nDCG"]["value"] - rows_of(found, "first 5", row["over"])["nDCG"]["value"]
+            first["nDCG"]["value"] - rows_of(report, "first 5", row["over"])["nDCG"]["value"]
         )
 
 
-def test_plays_are_judged_alike_and_the_run_is_written_down(home, tmp_path):
+def test_plays_are_evaluated_too_and_the_run_is_recorded(home, tmp_path):
     plays = write_plays(tmp_path / "plays.csv", listeners(150))
-    found = judge_playlists(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
-    again = judge_playlists(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
-    assert found["figures"] == again["figures"]
-    assert {row["seeds"] for row in found["figures"]} == {"first 1", "first 5", "first 10", "all but title"}
-    gains = {(row["over"], row["metric"]): row for row in found["gains"] if row["seeds"] == "all but title"}
-    assert gains["popularity", "nDCG"]["low"] > 0.1  # kinds are what these vectors know
-    rows = home.table("runs").to_table(filter=f"run_id = '{found['run_id']}'").to_pylist()
+    report = evaluate_continuation(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
+    repeated = evaluate_continuation(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
+    assert report["figures"] == repeated["figures"]
+    assert {row["seeds"] for row in report["figures"]} == {"first 1", "first 5", "first 10", "all but title"}
+    gains = {(row["over"], row["metric"]): row for row in report["gains"] if row["seeds"] == "all but title"}
+    assert gains["popularity", "nDCG"]["low"] > 0.1  # these vectors separate the kinds
+    rows = home.table("runs").to_table(filter=f"run_id = '{report['run_id']}'").to_pylist()
     assert [(row["command"], row["status"]) for row in rows] == [("playlists", "done")]
-    assert json.loads(rows[0]["counts"])["figures"] == found["figures"]
+    assert json.loads(rows[0]["counts"])["figures"] == report["figures"]
     assert json.loads(rows[0]["parameters"])["interactions"] == plays
 
 
 def test_shuffled_vectors_are_no_better_than_chance(home, tmp_path):
-    """What the figures praise is the vectors: with those of other tracks the same playlists are not continued."""
+    """The figures come from the vectors: with the vectors of other tracks they fall to chance."""
     plays = write_plays(tmp_path / "plays.csv", listeners(150))
-    turned = np.random.default_rng(0).permutation(len(IDS))
-    other = write(tmp_path / "lake", vectors=VECTORS[turned])
+    permutation = np.random.default_rng(0).permutation(len(IDS))
+    other = write(tmp_path / "lake", vectors=VECTORS[permutation])
+    request = PlaylistsRequest(interactions=plays)
     right, wrong = (
-        rows_of(
-            judge_playlists(PlaylistsRequest(interactions=plays), Settings(lake=lake.uri)), "first 10", "interests"
-        )
+        rows_of(evaluate_continuation(request, Settings(lake=lake.uri)), "first 10", "interests")
         for lake in (home, other)
     )
     assert wrong["nDCG"]["high"] < right["nDCG"]["low"]
@@ -180,20 +179,20 @@ def test_shuffled_vectors_are_no_better_than_chance(home, tmp_path):
 
 
 def test_the_command(home, data):
-    shown = run("--lake", home.uri, "playlists", "--data", data)
-    assert "8 of 40 playlists judged, 32 counted for popularity; 300 tracks to choose from" in shown.stdout
-    assert "paired differences" in shown.stdout
-    assert "--data FOLDER" in refused("--lake", home.uri, "playlists")
+    printed = run("--lake", home.uri, "playlists", "--data", data)
+    assert "8 of 40 playlists judged, 32 counted for popularity; 300 tracks to choose from" in printed.stdout
+    assert "paired differences" in printed.stdout
+    assert "--data FOLDER" in error_line("--lake", home.uri, "playlists")
 
 
-def test_what_cannot_be_judged_is_refused(home, tmp_path):
+def test_too_few_playlists_are_refused(home, tmp_path):
     few = write_plays(tmp_path / "few.csv", listeners(4))
     with pytest.raises(UserError, match="five are needed"):
-        judge_playlists(PlaylistsRequest(interactions=few), Settings(lake=home.uri))
+        evaluate_continuation(PlaylistsRequest(interactions=few), Settings(lake=home.uri))
     (tmp_path / "none.csv").write_text("user_id,track_id\n")
     with pytest.raises(UserError, match="0 playlists have two tracks"):
-        judge_playlists(PlaylistsRequest(interactions=str(tmp_path / "none.csv")), Settings(lake=home.uri))
+        evaluate_continuation(PlaylistsRequest(interactions=str(tmp_path / "none.csv")), Settings(lake=home.uri))
     with pytest.raises(UserError, match="give the folder"):
-        judge_playlists(PlaylistsRequest(data=str(tmp_path)), Settings(lake=home.uri))
+        evaluate_continuation(PlaylistsRequest(data=str(tmp_path)), Settings(lake=home.uri))
     status = home.table("runs").to_table(columns=["status"], filter="command = 'playlists'")["status"].to_pylist()
     assert "running" not in status

@@ -1,4 +1,4 @@
-"""`tonelake train`, whole: killed, started again, and its folder used as an encoder."""
+"""`tonelake train` end to end: killed, resumed, and its folder used as an encoder."""
 
 import json
 import time
@@ -11,40 +11,42 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from flows.console.progress import Watch
+from flows.console.progress import ProgressReporter
 from flows.evaluation.evaluate import EvaluateRequest, evaluate
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
-from flows.search.search import find
-from flows.training.dataset import TextVectors, features_of, training_data
+from flows.search.search import search
+from flows.training.dataset import TextVectors, load_features, training_data
 from flows.training.train import train
 from lake.storage.lake import Lake
-from lake.storage.vectors import track_vectors
+from lake.storage.vectors import load_track_vectors
 from schemas.errors import UserError
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
-from schemas.training import Cell, Trained, TrainRequest
-from tests.cli import answer, kill_group, refused, start
-from tests.conformance.models import models_with
-from tests.flows.labelled import SOUNDS, SPLITS, tones
+from schemas.training import TrainedModel, TrainingConfig, TrainRequest
+from tests.cli import error_line, kill_group, run_json, start
+from tests.conformance.models import fetch_models
+from tests.flows.labelled import SOUNDS, SPLITS, write_tones
 from workers.distributed.cluster import start_ray
 from workers.encoders.joint.files import write_weights
-from workers.encoders.registry import encoder_entry, load_encoder
-from workers.joint.train import RayTraining, train_here
+from workers.encoders.registry import find_by_name, load_encoder
+from workers.joint.train import RayTraining, train_locally
 from workers.text.glove_weights import GLOVE_6B_50D
 
-CELL = Cell(framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=30, batch=8)
-ASKED = ("--framework", "contrastive", "--text", "glove", "--representation", "stochastic", "--epochs", 30)
+CONFIG = TrainingConfig(
+    framework="contrastive", text="glove", representation="stochastic", encoder="fake", epochs=30, batch=8
+)
+OPTIONS = ("--framework", "contrastive", "--text", "glove", "--representation", "stochastic", "--epochs", 30)
 
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
-    """36 tones and a manifest.jsonl as corpora have it."""
+    """36 tones and their manifest.jsonl, as `tonelake corpus build` writes one."""
     folder = tmp_path_factory.mktemp("corpus")
     lines = [
         {"uri": file, "track_id": file, "title": file, "split": split, "tags": [name, "tone"]}
         | {"sentences": [f"a {name} tone in some noise"], "genres": [], "style": name}
-        for split, name, file in tones(folder)
+        for split, name, file in write_tones(folder)
     ]
     path = folder / "manifest.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -58,35 +60,35 @@ def lake(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(manifest, lake):
-    """The folder of a training that was killed by SIGKILL after some epochs, and started again; when it was killed."""
-    models_with(GLOVE_6B_50D)
+    """The folder of a training that was killed with SIGKILL after some epochs and then resumed."""
+    fetch_models(GLOVE_6B_50D)
     out = lake.parent / "heads" / "joint-tones"
-    command = ("train", "--data", manifest, "--out", out, *ASKED, "--batch", 8)
+    command = ("train", "--data", manifest, "--out", out, *OPTIONS, "--batch", 8)
     running = start("--lake", lake, "--encoder", "fake", *command)
     deadline = time.monotonic() + 120
-    while len(list(out.glob("checkpoints/*/run/checkpoint_*/state.pt"))) < 2:  # of which Ray keeps two
+    while len(list(out.glob("checkpoints/*/run/checkpoint_*/state.pt"))) < 2:  # Ray keeps two
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
         time.sleep(0.01)
     kill_group(running)
     assert not (out / "model.json").exists()
-    told = answer(lake, *command)
-    assert told["name"] == "joint-tones"
+    result = run_json(lake, *command)
+    assert result["name"] == "joint-tones"
     return out
 
 
-def told_by(folder: Path) -> Trained:
-    return Trained.from_json((folder / "model.json").read_text())
+def read_model(folder: Path) -> TrainedModel:
+    return TrainedModel.from_json((folder / "model.json").read_text())
 
 
 def test_a_killed_training_ends_as_an_unbroken_one(trained, manifest, lake):
     settings = Settings(lake=str(lake), encoder="fake")
-    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
-    unbroken = train_here(CELL, data, settings.models)
-    found = told_by(trained)
-    assert found.cell == CELL
-    assert found.history == unbroken.history
-    assert found.best_epoch == unbroken.best_epoch
+    data = training_data(load_features(str(manifest), "fake", settings), CONFIG, TextVectors("glove", settings.models))
+    unbroken = train_locally(CONFIG, data, settings.models)
+    model = read_model(trained)
+    assert model.cell == CONFIG
+    assert model.history == unbroken.history
+    assert model.best_epoch == unbroken.best_epoch
     for name, weight in load_file(trained / "model.safetensors").items():
         np.testing.assert_array_equal(weight, unbroken.best[name].half().numpy())
 
@@ -95,93 +97,95 @@ def test_it_went_on_from_its_checkpoint(trained, lake):
     rows = Lake.at(str(lake), S3Settings()).table("runs").to_table().sort_by("started_at").to_pylist()
     assert [(row["command"], row["status"]) for row in rows] == [("train", "running"), ("train", "done")]
     counts = json.loads(rows[1]["counts"])
-    assert counts["epochs"] == len(told_by(trained).history)
+    assert counts["epochs"] == len(read_model(trained).history)
     assert 1 <= counts["resumed_at"] < counts["epochs"]
     assert not (trained / "checkpoints").exists()
 
 
 def test_figures_and_a_plot(trained):
-    found = told_by(trained)
-    assert found.data["clips"] == {split: 2 * count for split, count in SPLITS.items()}
-    assert found.vocabulary == ("bright", "dark", "tone")
-    value, low, high = found.figures["zero-shot"]["roc_auc"]
+    model = read_model(trained)
+    assert model.data["clips"] == {split: 2 * count for split, count in SPLITS.items()}
+    assert model.vocabulary == ("bright", "dark", "tone")
+    value, low, high = model.figures["zero-shot"]["roc_auc"]
     assert 0.9 < value <= 1
     assert low <= value <= high
-    assert set(found.figures) == {"tag-retrieval", "all-tags-retrieval", "sentence-retrieval", "zero-shot"}
+    assert set(model.figures) == {"tag-retrieval", "all-tags-retrieval", "sentence-retrieval", "zero-shot"}
     assert Image.open(trained / "training.png").size[0] > 500
 
 
 def test_it_is_an_encoder_by_its_path(trained, manifest, lake):
-    (report,) = index_by(trained, manifest, lake)
+    (report,) = index_with(trained, manifest, lake)
     assert (report.encoder, report.embedded, report.embedded_now) == ("joint-tones", 36, 36)
-    spec, found = encoder_entry(str(trained)).spec, Lake.at(f"{lake}-of-tones", S3Settings())
-    assert {"features__fake__" + spec.feature_version, embeddings_table(spec)} <= found.names()
-    held = track_vectors(found, spec, {"test-dark-0.wav"})
-    np.testing.assert_allclose(np.linalg.norm(held.rows, axis=1), 1, atol=1e-5)
-    for asked in (str(trained), "joint-tones"):
-        rows = find(Settings(lake=found.uri, encoder=asked), text="a dark tone", k=12)
-        assert sum("dark" in row["title"] for row in rows) >= 11
+    spec, tones_lake = find_by_name(str(trained)).spec, Lake.at(f"{lake}-of-tones", S3Settings())
+    assert {"features__fake__" + spec.feature_version, embeddings_table(spec)} <= tones_lake.table_names()
+    vectors = load_track_vectors(tones_lake, spec, {"test-dark-0.wav"})
+    np.testing.assert_allclose(np.linalg.norm(vectors.rows, axis=1), 1, atol=1e-5)
+    for encoder in (str(trained), "joint-tones"):
+        hits = search(Settings(lake=tones_lake.uri, encoder=encoder), text="a dark tone", k=12)
+        assert sum("dark" in hit.title for hit in hits) >= 11
 
 
-def test_another_head_hears_no_audio_again(trained, manifest, lake):
-    index_by(trained, manifest, lake)
+def test_another_head_decodes_no_audio(trained, manifest, lake):
+    index_with(trained, manifest, lake)
     other = trained.with_name("other")
     other.mkdir()
     weights = {name: torch.from_numpy(weight) for name, weight in load_file(trained / "model.safetensors").items()}
     digest = write_weights(other, weights | {"audio.projection.0.bias": weights["audio.projection.0.bias"] + 1})
-    (other / "model.json").write_text(replace(told_by(trained), name="joint-other", weights_sha256=digest).to_json())
-    (report,) = index_by(other, manifest, lake)
+    (other / "model.json").write_text(
+        replace(read_model(trained), name="joint-other", weights_sha256=digest).to_json()
+    )
+    (report,) = index_with(other, manifest, lake)
     assert (report.encoder, report.embedded, report.audio_seconds) == ("joint-other", 36, 0)
 
 
-def index_by(folder, manifest, lake):
+def index_with(folder, manifest, lake):
     settings = Settings(lake=f"{lake}-of-tones", encoder=str(folder))
-    return index_catalogue(IndexRequest((str(manifest),)), settings, Watch())
+    return index_catalogue(IndexRequest((str(manifest),)), settings, ProgressReporter())
 
 
-def test_a_moved_folder_is_found_where_it_is(trained, manifest, lake, tmp_path):
-    index_by(trained, manifest, lake)
+def test_a_moved_folder_is_an_encoder_at_its_new_path(trained, manifest, lake, tmp_path):
+    index_with(trained, manifest, lake)
     moved = tmp_path / "elsewhere"
     trained.rename(moved)
     try:
-        assert find(Settings(lake=f"{lake}-of-tones", encoder=str(moved)), text="bright", k=1)
-        with pytest.raises(UserError, match="is not of a trained encoder"):
-            find(Settings(lake=f"{lake}-of-tones", encoder="joint-tones"), text="bright", k=1)
+        assert search(Settings(lake=f"{lake}-of-tones", encoder=str(moved)), text="bright", k=1)
+        with pytest.raises(UserError, match="does not describe a trained encoder"):
+            search(Settings(lake=f"{lake}-of-tones", encoder="joint-tones"), text="bright", k=1)
     finally:
         moved.rename(trained)
 
 
-def test_it_is_judged_as_others_are(trained, manifest, lake):
+def test_it_is_evaluated_like_other_encoders(trained, manifest, lake):
     rows = ["path,split,tags"]
     rows += [f"{split}-{name}-0.wav,{split},{name}" for split in SPLITS for name in SOUNDS]
     (manifest.parent / "labels.csv").write_text("\n".join(rows))
-    asked = EvaluateRequest(("folder",), str(manifest.parent), protocols=("zero-shot",))
-    found = evaluate(asked, Settings(lake=str(lake), encoder=str(trained)))
-    assert {row["encoder"] for row in found} == {"joint-tones"}
-    assert next(row["value"] for row in found if row["metric"] == "roc_auc") == 1
+    request = EvaluateRequest(("folder",), str(manifest.parent), protocols=("zero-shot",))
+    figures = evaluate(request, Settings(lake=str(lake), encoder=str(trained)))
+    assert {figure.row.encoder for figure in figures} == {"joint-tones"}
+    assert next(figure.row.value for figure in figures if figure.row.metric == "roc_auc") == 1
 
 
-def test_what_is_wrong_is_one_line(trained, manifest, tmp_path):
-    assert "holds a trained encoder already" in refused("train", "--data", manifest, "--out", trained)
-    with pytest.raises(UserError, match="is not of a trained encoder"):
-        encoder_entry(f"{tmp_path}/nothing")
+def test_a_broken_folder_is_reported_in_one_line(trained, manifest, tmp_path):
+    assert "holds a trained encoder already" in error_line("train", "--data", manifest, "--out", trained)
+    with pytest.raises(UserError, match="does not describe a trained encoder"):
+        find_by_name(f"{tmp_path}/nothing")
     half = tmp_path / "half"
     half.mkdir()
     (half / "model.json").write_text((trained / "model.json").read_text())
     with pytest.raises(UserError, match="copy both, or train again"):
-        load_encoder(encoder_entry(str(half)).spec, tmp_path)
-    other = replace(told_by(trained), feature_version="0" * 12)
+        load_encoder(find_by_name(str(half)).spec, tmp_path)
+    other = replace(read_model(trained), feature_version="0" * 12)
     (half / "model.json").write_text(other.to_json())
     with pytest.raises(UserError, match="train it again"):
-        encoder_entry(str(half))
+        find_by_name(str(half))
 
 
-def test_a_training_that_is_stopped_ends_at_once(manifest, lake, tmp_path):
-    """Ctrl-C must not wait for the last epoch."""
+def test_a_stopped_training_ends_at_once(manifest, lake, tmp_path):
+    """Ctrl-C does not wait for the last epoch."""
     settings = Settings(lake=str(lake), encoder="fake", cpus=2)
-    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    data = training_data(load_features(str(manifest), "fake", settings), CONFIG, TextVectors("glove", settings.models))
     start_ray(settings)
-    long = replace(CELL, epochs=1000, patience=1000)
+    long = replace(CONFIG, epochs=1000, patience=1000)
     epochs = iter(RayTraining(long, data, settings.models, tmp_path, 1))
     next(epochs)
     started = time.monotonic()
@@ -189,20 +193,20 @@ def test_a_training_that_is_stopped_ends_at_once(manifest, lake, tmp_path):
     assert time.monotonic() - started < 30
 
 
-def test_a_training_that_diverges_is_one_line(manifest, lake, tmp_path):
+def test_a_diverging_training_is_reported_in_one_line(manifest, lake, tmp_path):
     settings = Settings(lake=str(lake), encoder="fake", cpus=2)
-    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    data = training_data(load_features(str(manifest), "fake", settings), CONFIG, TextVectors("glove", settings.models))
     start_ray(settings)
     with pytest.raises(UserError, match="training diverged"):
-        list(RayTraining(replace(CELL, learning_rate=1e38, epochs=2), data, settings.models, tmp_path, 1))
+        list(RayTraining(replace(CONFIG, learning_rate=1e38, epochs=2), data, settings.models, tmp_path, 1))
 
 
-def test_more_workers_than_ray_has_are_not_waited_for(manifest, lake, tmp_path):
+def test_more_workers_than_ray_has_are_refused(manifest, lake, tmp_path):
     settings = Settings(lake=str(lake), encoder="fake", cpus=2)
-    data = training_data(features_of(str(manifest), "fake", settings), CELL, TextVectors("glove", settings.models))
+    data = training_data(load_features(str(manifest), "fake", settings), CONFIG, TextVectors("glove", settings.models))
     start_ray(settings)
     with pytest.raises(UserError, match="--workers 8, but Ray has 2 CPUs"):
-        list(RayTraining(CELL, data, settings.models, tmp_path, 8))
+        list(RayTraining(CONFIG, data, settings.models, tmp_path, 8))
 
 
 ONE_SPLIT = '{"uri": "a.wav", "tags": ["x"], "split": "train"}\n'
@@ -213,46 +217,46 @@ WRONG = {
     "no line with tags is in the split valid or test": ({}, ONE_SPLIT),
     "no encoder is named 'a,b'": ({"encoder": "a,b"}, ...),
     "no encoder is named 'odd'": ({"encoder": "odd", "tower": "audio"}, ...),
-    "--share needs --encoder musicnn-conse": ({"share": 0.2, "text": "bert", "text_projection": "none"}, ...),
+    "--conse-weight needs --encoder musicnn-conse": ({"share": 0.2, "text": "bert", "text_projection": "none"}, ...),
     "--synonyms needs lines with other_names": ({"synonyms": True}, ...),
 }
 
 
-@pytest.mark.parametrize("said", WRONG)
-def test_what_cannot_be_trained_is_refused_before_anything_is_made(manifest, tmp_path, said):
-    asked, text = WRONG[said]
+@pytest.mark.parametrize("message", WRONG)
+def test_a_wrong_request_is_refused_before_anything_is_written(manifest, tmp_path, message):
+    options, text = WRONG[message]
     data = manifest if text is ... else tmp_path / "in" / "manifest.jsonl"
     data.parent.mkdir(exist_ok=True)
     if text not in (..., None):
         data.write_text(text)
-    with pytest.raises(UserError, match=said):
-        request(data, tmp_path, **asked)
+    with pytest.raises(UserError, match=message):
+        run_training(data, tmp_path, **options)
     assert {path.name for path in tmp_path.iterdir()} <= {"in"}
 
 
-def request(data, folder, out="out", workers=1, **asked):
-    cell = replace(CELL, **asked)
+def run_training(data, folder, out="out", workers=1, **options):
+    cell = replace(CONFIG, **options)
     return train(TrainRequest(str(data), cell, folder / out, workers), Settings(lake=str(folder / "lake")))
 
 
 def test_more_workers_than_clips_are_refused(manifest, tmp_path):
     with pytest.raises(UserError, match="--workers 16 are more than the clips of a split, 8"):
-        request(manifest, tmp_path, workers=16, batch=16)
+        run_training(manifest, tmp_path, workers=16, batch=16)
 
 
-def test_a_folder_with_other_things_is_left_as_it_is(manifest, tmp_path):
+def test_a_folder_with_other_files_is_left_as_it_is(manifest, tmp_path):
     kept = tmp_path / "out" / "checkpoints" / "mine.pt"
     kept.parent.mkdir(parents=True)
     kept.write_text("years of work")
     (tmp_path / "out" / "notes.txt").write_text("")
     with pytest.raises(UserError, match=r"out holds other things \(notes.txt\): choose a new or an empty folder"):
-        request(manifest, tmp_path)
+        run_training(manifest, tmp_path)
     assert kept.read_text() == "years of work"
 
 
-def test_clips_that_cannot_be_heard_leave_no_folder(manifest, tmp_path):
+def test_clips_that_cannot_be_decoded_leave_no_folder(manifest, tmp_path):
     gone = tmp_path / "gone.jsonl"
     gone.write_text(manifest.read_text().replace('"uri": "', '"uri": "gone-'))
-    with pytest.raises(UserError, match="no line that could be heard is in the split train or valid or test"):
-        request(gone, tmp_path)
+    with pytest.raises(UserError, match="no line that could be decoded is in the split train or valid or test"):
+        run_training(gone, tmp_path)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""A handful of clips of every corpus, in the official file formats, with the traps that the real files have."""
+"""A few clips of every corpus, in the official file formats, with the traps of the real files."""
 
 import json
 import pickle
@@ -41,7 +41,7 @@ def rendered(folder: Path) -> None:
         audio(folder, f"seed-{seed}/{names[0]}.wav", f"seed-{seed}/{names[1]}.flac")
 
 
-def own(folder: Path) -> None:
+def labelled(folder: Path) -> None:
     rows = "".join(f"{n}.wav,Artist {n // 2},rock; live,Song {n},A loud song\n" for n in range(12))
     put(folder, "labels.csv", "path,artist,tags,title,caption\n" + rows + "0.wav,Artist 0,guitar,,Another sentence\n")
     audio(folder, *(f"{n}.wav" for n in range(12)))
@@ -73,12 +73,12 @@ def mtg_jamendo(folder: Path) -> None:
     tags = {"top50tags": "genre", "genre": "genre", "instrument": "instrument", "moodtheme": "mood/theme"}
     for number in range(5):
         for name, category in tags.items():
-            for place, part in enumerate(("train", "validation", "test"), start=1):
-                one = f"track_000021{place}\tartist_00001{place}\talbum_000031\t1{place}/21{place}.mp3\t124.6\t"
-                more = "" if place == 2 else f"\t{category}---first\t{category}---third"
-                content = f"{head}{one}{category}---second{more}\r\n"
+            for digit, part in enumerate(("train", "validation", "test"), start=1):
+                track = f"track_000021{digit}\tartist_00001{digit}\talbum_000031\t1{digit}/21{digit}.mp3\t124.6\t"
+                more = "" if digit == 2 else f"\t{category}---first\t{category}---third"
+                content = f"{head}{track}{category}---second{more}\r\n"
                 put(folder, f"data/splits/split-{number}/autotagging_{name}-{part}.tsv", content)
-    audio(folder, *(f"audio/1{place}/21{place}.low.mp3" for place in (1, 2, 3)))
+    audio(folder, *(f"audio/1{digit}/21{digit}.low.mp3" for digit in (1, 2, 3)))
 
 
 def msd(folder: Path) -> None:
@@ -198,10 +198,10 @@ def musiccaps(folder: Path) -> None:
     audio(folder, "audio/-0Gj8-vB1q4.wav", "audio/-0SdAVK79lg.wav")
 
 
-# By corpus: benchmarks of one corpus share a folder.
+# By corpus: the benchmarks of one corpus share a folder.
 LAYOUTS: dict[str, Write] = {
     "rendered": rendered,
-    "folder": own,
+    "folder": labelled,
     "mtat": mtat,
     "mtg-jamendo": mtg_jamendo,
     "msd": msd,

@@ -1,4 +1,4 @@
-"""A user's own labels.csv: every mistake is told, and splits come out the same everywhere."""
+"""A user's own labels.csv: every mistake is reported, and splits are the same everywhere."""
 
 from collections import Counter
 
@@ -34,7 +34,7 @@ def test_named_splits_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("file,tags\na.wav,rock\n", "lacks the column path"),
         ("path,title\na.wav,Song\n", "lacks the column tags or caption"),
@@ -48,12 +48,12 @@ def test_named_splits_are_kept(tmp_path):
         ("", "lacks the column path"),
     ],
 )
-def test_mistakes_are_told(tmp_path, content, told):
+def test_mistakes_are_reported(tmp_path, content, message):
     put(tmp_path, "labels.csv", content)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         load(tmp_path)
 
 
-def test_a_folder_without_labels_is_told_what_to_write(tmp_path):
+def test_a_folder_without_labels_gets_advice(tmp_path):
     with pytest.raises(UserError, match=r"labels\.csv; write one with the columns path"):
         load(tmp_path)

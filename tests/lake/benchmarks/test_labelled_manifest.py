@@ -1,4 +1,4 @@
-"""A labelled manifest as a training reads it."""
+"""A labelled manifest, as a training reads it."""
 
 import json
 
@@ -23,8 +23,8 @@ def line(split, *tags, **more):
 
 def test_held_out_lines_are_only_for_the_test_split():
     lines = [line(split, "flute") for split in ("train", "train", "valid", "valid", "test")]
-    held = [line(split, "banjo", held_out=True) for split in ("train", "valid", "test")]
-    clips = labelled_clips(tracks(*lines, *held))
+    held_out_lines = [line(split, "banjo", held_out=True) for split in ("train", "valid", "test")]
+    clips = labelled_clips(tracks(*lines, *held_out_lines))
     assert [(clip.split, clip.labels) for clip in clips] == [
         *[("train", ("flute",))] * 2,
         *[("valid", ("flute",))] * 2,
@@ -53,7 +53,7 @@ def test_other_names_are_of_a_tag():
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         ([line("train", "flute"), line("valid", "flute")], "no line with tags is in the split test"),
         ([line("train", "flute"), line("", "flute")], "names a split for some lines only"),
@@ -69,6 +69,6 @@ def test_other_names_are_of_a_tag():
         ([line("train", "flute", other_names={"flute": [3]})], "0 has other_names of the wrong kind"),
     ],
 )
-def test_a_manifest_that_cannot_be_split_is_one_line(lines, said):
-    with pytest.raises(UserError, match=said):
+def test_a_manifest_that_cannot_be_split_is_one_line(lines, message):
+    with pytest.raises(UserError, match=message):
         labelled_clips(tracks(*lines))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lake.benchmarks import emotify, mtat
-from lake.benchmarks.check import check
+from lake.benchmarks.check import check_files
 from lake.benchmarks.msd import CALS_50
 from lake.benchmarks.registry import BENCHMARKS
 from schemas.benchmarks import SPLITS
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason=f"{FILES} is not here
 
 
 def splits(clips):
-    found = Counter(clip.split for clip in clips)
-    return tuple(found[split] for split in SPLITS)
+    counts = Counter(clip.split for clip in clips)
+    return tuple(counts[split] for split in SPLITS)
 
 
 def words(path):
@@ -39,12 +39,13 @@ def real(tmp_path):
     """Clips of a benchmark whose saved files are verbatim; their checksums must be those declared."""
 
     def load(name, **sources):
-        one = BENCHMARKS[name]
-        for file in one.files:
-            place = sources.get("under", "") + Path(file.path).name
-            link(tmp_path, file.path, f"{sources['folder']}/{place}")
-        clips = one.load(tmp_path)
-        assert not {problem.path for problem in check(one, tmp_path)} & {file.path for file in one.files}
+        benchmark = BENCHMARKS[name]
+        for file in benchmark.files:
+            source = sources.get("under", "") + Path(file.path).name
+            link(tmp_path, file.path, f"{sources['folder']}/{source}")
+        clips = benchmark.load(tmp_path)
+        problem_paths = {problem.path for problem in check_files(benchmark, tmp_path)}
+        assert not problem_paths & {file.path for file in benchmark.files}
         return clips
 
     return load
@@ -93,10 +94,10 @@ def test_emotify(real, tmp_path):
     }
     assert splits(clips)[2] == 80
     assert splits(clip for clip in clips if clip.labels == ("amazement",)) == (1, 1, 1)
-    counts = [sorted(felt.values()) for _, felt in emotify.votes(tmp_path).values()]
-    assert sum(one[-1] == one[-2] for one in counts) == 57
+    counts = [sorted(felt.values()) for _, felt in emotify.count_votes(tmp_path).values()]
+    assert sum(votes[-1] == votes[-2] for votes in counts) == 57
     published = BENCHMARKS["emotify-published"].load(tmp_path)
-    assert sum(ours.path != theirs.path for ours, theirs in zip(clips, published, strict=True)) == 27
+    assert sum(right.path != wrong.path for right, wrong in zip(clips, published, strict=True)) == 27
     assert len({clip.path for clip in clips}) == 400
 
 
@@ -137,11 +138,11 @@ def test_kvt(tmp_path):
 @pytest.fixture(scope="module")
 def lee():
     """Lee's lists: path -> tags, of valid and test."""
-    found = {}
+    lists = {}
     for split in ("valid", "test"):
         rows = [line.split("\t") for line in words(f"mtat/lee2017/y_{split}_pub.tsv")[1:]]
-        found[split] = {path: [tag for tag in tags.split("|") if tag] for path, tags in rows}
-    return found
+        lists[split] = {path: [tag for tag in tags.split("|") if tag] for path, tags in rows}
+    return lists
 
 
 def test_mtat_won2020_and_lee_have_the_same_clips_and_labels(lee, tmp_path):
@@ -152,7 +153,7 @@ def test_mtat_won2020_and_lee_have_the_same_clips_and_labels(lee, tmp_path):
         for line in lines:
             row, path = line.split("\t")
             for tag in lee[split][path.replace(".mp3", ".npy")]:
-                rows[int(row), tags.index(mtat.canonical(tag))] = 1
+                rows[int(row), tags.index(mtat.canonical_tag(tag))] = 1
         put_array(tmp_path, f"split/mtat/{split}.npy", np.array(lines))
     put_array(tmp_path, "split/mtat/train.npy", np.array([], dtype="<U1"))
     put_array(tmp_path, "split/mtat/binary.npy", rows)
@@ -160,16 +161,16 @@ def test_mtat_won2020_and_lee_have_the_same_clips_and_labels(lee, tmp_path):
     clips = BENCHMARKS["mtat-won2020"].load(tmp_path)
     assert splits(clips) == (0, 1529, 4332)
     for split in ("valid", "test"):
-        ours = {f"{clip.clip_id}.npy": sorted(clip.labels) for clip in clips if clip.split == split}
-        assert ours == {path: sorted(map(mtat.canonical, tags)) for path, tags in lee[split].items()}
+        labels = {f"{clip.clip_id}.npy": sorted(clip.labels) for clip in clips if clip.split == split}
+        assert labels == {path: sorted(map(mtat.canonical_tag, tags)) for path, tags in lee[split].items()}
     assert sum("cello" in clip.labels for clip in clips if clip.split == "test") == 20
 
 
 def test_mtat_lists_agree_on_the_fifty_tags():
-    ours = {mtat.canonical(tag) for tag in words("mtat/lee2017/top50_tags.txt")}
-    assert len(ours) == 50
-    assert ours == {mtat.canonical(tag) for tag in words("mtat/won2020/tags.txt")}
-    assert ours == set(words("ttmr_results/tag_lists/mtat.txt")) == set(words("ttmr_results/tag_lists/mtat_minz.txt"))
+    tags = {mtat.canonical_tag(tag) for tag in words("mtat/lee2017/top50_tags.txt")}
+    assert len(tags) == 50
+    assert tags == {mtat.canonical_tag(tag) for tag in words("mtat/won2020/tags.txt")}
+    assert tags == set(words("ttmr_results/tag_lists/mtat.txt")) == set(words("ttmr_results/tag_lists/mtat_minz.txt"))
 
 
 def test_cals_50_is_among_the_ecals_tags():
@@ -183,6 +184,5 @@ def test_a_changed_official_file_is_another_revision(tmp_path):
         shutil.copyfile(FILES / "gtzan" / file.path, tmp_path / file.path)
     with (tmp_path / "test_filtered.txt").open("a") as file:
         file.write("rock/rock.00099.wav\n")
-    assert (
-        "another revision" in {one.path: one.what for one in check(BENCHMARKS["gtzan"], tmp_path)}["test_filtered.txt"]
-    )
+    messages = {problem.path: problem.message for problem in check_files(BENCHMARKS["gtzan"], tmp_path)}
+    assert "another revision" in messages["test_filtered.txt"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lake.benchmarks import mtat
-from lake.benchmarks.readers.annotations import loader
-from lake.benchmarks.readers.pickles import unpickled
+from lake.benchmarks.readers.annotations import make_loader
+from lake.benchmarks.readers.pickles import read_pickle
 from lake.benchmarks.registry import BENCHMARKS
 from schemas.benchmarks import Clip
 from schemas.errors import UserError
@@ -53,7 +53,7 @@ def test_mtat_labels_are_found_by_row_number(loaded):
     ("lee", "others"), [("noVocals", "no vocals"), ("newAge", "new age"), ("femaleVoice", "female voice")]
 )
 def test_mtat_tags_have_one_spelling(lee, others):
-    assert mtat.canonical(lee) == mtat.canonical(others) == others
+    assert mtat.canonical_tag(lee) == mtat.canonical_tag(others) == others
 
 
 def test_mtat_refuses_labels_that_are_not_as_wide_as_the_tags(own_copy):
@@ -79,11 +79,11 @@ def test_jamendo_reads_ragged_rows_and_drops_categories(loaded):
 
 
 def test_jamendo_takes_the_quality_that_is_there(own_copy):
-    one = BENCHMARKS["mtg-jamendo-top50"]
-    data = own_copy(one)
-    assert {clip.path.split(".", 1)[1] for clip in one.load(data)} == {"low.mp3"}
+    benchmark = BENCHMARKS["mtg-jamendo-top50"]
+    data = own_copy(benchmark)
+    assert {clip.path.split(".", 1)[1] for clip in benchmark.load(data)} == {"low.mp3"}
     put(data, "audio/11/211.mp3", b"sound")
-    assert {clip.path.split(".", 1)[1] for clip in one.load(data)} == {"mp3"}
+    assert {clip.path.split(".", 1)[1] for clip in benchmark.load(data)} == {"mp3"}
 
 
 def test_jamendo_refuses_a_web_page(own_copy):
@@ -149,21 +149,21 @@ def test_pickles_that_want_to_run_code_are_refused(tmp_path):
     trace = tmp_path / "it-ran"
     put(tmp_path, "harmful.pkl", pickle.dumps([_Harmful(str(trace))]))
     with pytest.raises(ValueError, match=r"asks for builtins\.exec"):
-        unpickled(tmp_path, "harmful.pkl")
+        read_pickle(tmp_path, "harmful.pkl")
     assert not trace.exists()
 
 
 def test_pickles_of_python_2_and_of_arrays_are_read(tmp_path):
     put(tmp_path, "python2.cP", b"(dp0\nS'caf\\xe9'\np1\n(lp2\nS'b/a.npy'\np3\nas.")
-    assert unpickled(tmp_path, "python2.cP") == {"café": ["b/a.npy"]}
+    assert read_pickle(tmp_path, "python2.cP") == {"café": ["b/a.npy"]}
     kept = {"rows": np.arange(3), "one": np.float64(2.5), "names": ("a", {1})}
     put(tmp_path, "arrays.pkl", pickle.dumps(kept))
-    read = unpickled(tmp_path, "arrays.pkl")
+    read = read_pickle(tmp_path, "arrays.pkl")
     assert read["rows"].tolist() == [0, 1, 2]
     assert (read["one"], read["names"]) == (2.5, ("a", {1}))
     for kept in (np.arange(6, dtype=">f4").reshape(2, 3).T, np.array(["é", "ab"]), np.zeros((0, 2), bool)):
         put(tmp_path, "array.pkl", pickle.dumps(kept))
-        assert unpickled(tmp_path, "array.pkl").tolist() == kept.tolist()
+        assert read_pickle(tmp_path, "array.pkl").tolist() == kept.tolist()
 
 
 class _Beyond:
@@ -175,7 +175,7 @@ class _Beyond:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (pickle.dumps([_Beyond()]), "array of 'V8', which is not plain data"),
         (pickle.dumps(np.array([print], dtype=object)), "not plain data"),
@@ -187,10 +187,10 @@ class _Beyond:
         ),  # at that address
     ],
 )
-def test_pickles_that_would_reach_into_memory_are_refused(tmp_path, content, said):
+def test_pickles_that_would_reach_into_memory_are_refused(tmp_path, content, message):
     put(tmp_path, "harmful.pkl", content)
-    with pytest.raises(ValueError, match=said):
-        unpickled(tmp_path, "harmful.pkl")
+    with pytest.raises(ValueError, match=message):
+        read_pickle(tmp_path, "harmful.pkl")
 
 
 def test_emotify_published_hears_another_file_under_another_id(loaded):
@@ -240,4 +240,4 @@ def test_rendered_labels_are_genres_and_tags_without_instrumental(loaded):
 @pytest.mark.parametrize("path", ["/etc/passwd", "audio/../../private.wav"])
 def test_annotations_that_name_a_file_outside_their_folder_are_refused(tmp_path, path):
     with pytest.raises(UserError, match="name a file outside"):
-        loader(lambda _: [Clip("a", path, "test", ("jazz",))], "its site")(tmp_path)
+        make_loader(lambda _: [Clip("a", path, "test", ("jazz",))], "its site")(tmp_path)

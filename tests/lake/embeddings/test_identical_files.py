@@ -1,4 +1,4 @@
-"""Whose row may be copied: a track of the same ETag and size, embedded by this very version from its file as it is."""
+"""Tests of copies: only from an active track of equal ETag and size, embedded by the same version."""
 
 from dataclasses import replace
 
@@ -6,15 +6,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lake.catalogue.tracks import register
+from lake.catalogue.tracks import register_tracks
 from lake.embeddings.committer import Committer
-from lake.embeddings.identical_files import copied_tracks, repeats, to_be_heard
+from lake.embeddings.identical_files import from_identical_files, is_repeat, representatives
 from lake.storage.arrow import with_column
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table, features_table, windows_table
-from tests.lake.rows import SPEC, batch, embedded, listing
+from tests.lake.rows import SPEC, embedded_row, make_listing, outcome_batch
 
 ETAG, PARTS, OTHER = "0" * 32, "1" * 32 + "-12", "2" * 32
 
@@ -22,21 +22,23 @@ ETAG, PARTS, OTHER = "0" * 32, "1" * 32 + "-12", "2" * 32
 def write(home, spec, *rows):
     with Lease(home, embeddings_table(spec), "run", print) as lease:
         committer = Committer(home, spec, lease, "run", Settings())
-        committer.add(batch(*rows))
+        committer.add(outcome_batch(*rows))
         committer.flush()
 
 
 @pytest.fixture
 def home(tmp_path):
-    """Two twins-to-be: one in a part, one in twelve; both embedded."""
+    """A lake of two embedded tracks: one uploaded whole, one in twelve parts."""
     home = Lake.at(str(tmp_path / "lake"), S3Settings())
-    register(home, pa.concat_tables([listing(["whole"], ETAG), listing(["parts"], PARTS)]).sort_by("track_id"))
-    write(home, SPEC, embedded("whole", ETAG), embedded("parts", PARTS))
+    write(home, SPEC, embedded_row("whole", ETAG), embedded_row("parts", PARTS))
+    register_tracks(
+        home, pa.concat_tables([make_listing(["whole"], ETAG), make_listing(["parts"], PARTS)]).sort_by("track_id")
+    )
     return home
 
 
 def new(version, size=1000, **columns):
-    rows = listing(["new"], version)
+    rows = make_listing(["new"], version)
     columns["size"] = size
     for name, value in columns.items():
         rows = with_column(rows, name, pa.scalar(value, rows.schema.field(name).type))
@@ -44,15 +46,15 @@ def new(version, size=1000, **columns):
 
 
 def copies(home, tracks, spec=SPEC):
-    return [row for table in copied_tracks(home, spec, tracks) for row in table.to_pylist()]
+    return [row for table in from_identical_files(home, spec, tracks) for row in table.to_pylist()]
 
 
 @pytest.mark.parametrize(("version", "twin"), [(ETAG, "whole"), (PARTS, "parts")])
-def test_a_copy_is_bit_for_bit_its_twin_under_its_own_name(home, version, twin):
-    register(home, tracks := new(version, title="Mine"))
+def test_a_copy_equals_its_twin_under_its_own_name(home, version, twin):
+    register_tracks(home, tracks := new(version, title="Mine"))
     (copy,) = copies(home, tracks)
     assert (copy["track_id"], copy["title"], copy["codec"]) == ("new", "Mine", None)
-    assert len(to_be_heard(home, SPEC, tracks)) == 0
+    assert len(representatives(home, SPEC, tracks)) == 0
     write(home, SPEC, copy)
     for table in (embeddings_table(SPEC), windows_table(SPEC), features_table(SPEC)):
         rows = home.table(table).to_table(filter=f"track_id IN ('new', '{twin}')").sort_by("track_id")
@@ -75,59 +77,61 @@ NOT_TWINS = {
 
 
 @pytest.mark.parametrize("named", NOT_TWINS)
-def test_what_may_be_another_file_is_heard(home, named):
+def test_what_may_be_another_file_is_not_copied(home, named):
     tracks = NOT_TWINS[named]
     for name in ("whole", "parts"):  # even where a twin's version reads the same
         home.table("tracks").update({"source_version": f"'{ETAG}'"}, where=f"track_id = '{name}'")
     assert copies(home, tracks) == []
-    assert to_be_heard(home, SPEC, tracks) == tracks
+    assert representatives(home, SPEC, tracks) == tracks
 
 
 FORBIDDEN = {
     "its file was replaced": ("tracks", {"source_version": f"'{OTHER}'"}),
     "it vanished": ("tracks", {"state": "'vanished'"}),
-    "it was forgotten": ("tracks", {"state": "'forgotten'"}),
+    "its source was removed": ("tracks", {"state": "'removed'"}),
     "its tags are older": (embeddings_table(SPEC), {"tags_version": "'older'"}),
     "its features are of another file": (features_table(SPEC), {"source_version": f"'{OTHER}'"}),
 }
 
 
 @pytest.mark.parametrize("why", FORBIDDEN)
-def test_a_twin_that_is_not_whole_and_current_lends_nothing(home, why):
+def test_an_incomplete_or_outdated_twin_is_not_copied(home, why):
     table, values = FORBIDDEN[why]
     home.table(table).update(values, where="track_id = 'whole'")
     assert copies(home, new(ETAG)) == []
 
 
-def test_another_version_lends_nothing(home):
+def test_another_version_is_not_copied(home):
     other = replace(SPEC, head=replace(SPEC.head, revision=9))
     assert copies(home, new(ETAG), other) == []
-    assert len(to_be_heard(home, other, new(ETAG))) == 1
+    assert len(representatives(home, other, new(ETAG))) == 1
 
 
-def test_windows_of_what_the_file_used_to_be_are_not_copied(home):
+def test_outdated_windows_are_not_copied(home):
     home.table(windows_table(SPEC)).update({"source_version": f"'{OTHER}'"}, where="track_id = 'whole'")
     (copy,) = copies(home, new(ETAG))
     assert copy["window_vectors"] is None
 
 
-def test_what_a_manifest_said_of_the_twin_is_not_said_of_the_copy(home):
+def test_metadata_from_the_twins_manifest_is_not_copied(home):
     (copy,) = copies(home, new(ETAG))
-    assert copy["title"] == "WHOLE"  # no manifest spoke: these are the file's own words
+    assert copy["title"] == "WHOLE"  # from the file's own tags
     home.table("tracks").update({"title": "'Whole'"}, where="track_id = 'whole'")
     (copy,) = copies(home, new(ETAG))
     assert copy["title"] is None
 
 
-def test_of_pending_tracks_with_one_file_the_first_is_heard():
-    tracks = pa.concat_tables([listing(["a", "b"], ETAG), listing(["c", "d"], "1000-1.5"), listing(["e"], ETAG)])
-    assert repeats(tracks).to_pylist() == [False, True, False, False, True]
-    assert repeats(tracks.slice(0, 0)).to_pylist() == []
-    assert tracks.filter(pc.invert(repeats(tracks)))["track_id"].to_pylist() == ["a", "c", "d"]
+def test_the_first_of_several_tracks_with_one_file_is_no_repeat():
+    tracks = pa.concat_tables(
+        [make_listing(["a", "b"], ETAG), make_listing(["c", "d"], "1000-1.5"), make_listing(["e"], ETAG)]
+    )
+    assert is_repeat(tracks).to_pylist() == [False, True, False, False, True]
+    assert is_repeat(tracks.slice(0, 0)).to_pylist() == []
+    assert tracks.filter(pc.invert(is_repeat(tracks)))["track_id"].to_pylist() == ["a", "c", "d"]
 
 
 def test_a_fingerprint_outlives_another_embedding_of_its_content(home):
     home.table("audio_facts").update({"fingerprint": "X'0102'"}, where=f"content_sha256 = 'whole-{ETAG}'")
-    write(home, SPEC, embedded("whole", ETAG, codec="mp3"))
+    write(home, SPEC, embedded_row("whole", ETAG, codec="mp3"))
     (row,) = home.table("audio_facts").to_table(filter=f"content_sha256 = 'whole-{ETAG}'").to_pylist()
     assert (row["fingerprint"], row["codec"]) == (b"\x01\x02", "mp3")

@@ -1,4 +1,4 @@
-"""Releases: what is live, what an old one still shows, and who wins when two publish at once. Local and SeaweedFS."""
+"""Tests of releases: publishing, reading old ones, races between publishers. On a local disk and on SeaweedFS."""
 
 import subprocess
 import sys
@@ -6,33 +6,30 @@ from datetime import timedelta
 
 import pytest
 
-from lake.catalogue.encoders import remember
-from lake.catalogue.tracks import register
+from lake.catalogue.encoders import register_encoder
+from lake.catalogue.tracks import register_tracks
 from lake.embeddings.committer import Committer
-from lake.embeddings.search import search, vector_of
+from lake.embeddings.search import read_vector, search
+from lake.releases.publish import check_coverage, draft, publish, publish_if_due
 from lake.releases.releases import (
     TABLE,
-    as_released,
-    before_live,
-    coverage_check,
-    draft,
-    live,
-    publish,
-    publish_again,
-    release,
-    releases,
-    retire,
-    snapshot,
+    find_release,
+    list_releases,
+    live_release,
+    open_release,
+    release_before_live,
+    take_snapshot,
 )
+from lake.releases.retention import drop_old_releases
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.errors import UserError
 from schemas.releases import Check, Snapshot
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
-from tests.lake.rows import SPEC, batch, embedded, listing, unit
+from tests.lake.rows import SPEC, embedded_row, make_listing, outcome_batch, unit_vector
 
-OTHER = SPEC.limited(3)
+OTHER = SPEC.with_max_windows(3)
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -42,112 +39,113 @@ def home(request, tmp_path):
 
 
 def write(home, names, spec=SPEC, version="1"):
-    """As a run does: the registry, the spec, the rows."""
-    register(home, listing(names, version))
-    remember(home, spec)
+    """Write the registry, the spec and the rows, as a run does."""
     with Lease(home, embeddings_table(spec), "run", print) as lease:
+        register_tracks(home, make_listing(names, version))
+        register_encoder(home, spec)
         committer = Committer(home, spec, lease, "run", Settings(keep_windows=False))
-        committer.add(batch(*[embedded(name, version) for name in names]))
+        committer.add(outcome_batch(*[embedded_row(name, version) for name in names]))
         committer.flush()
 
 
-def found(home, number):
-    pinned, spec = as_released(home, release(home, number))
-    return sorted(row["track_id"] for row in search(pinned, spec, unit("a1", 8).astype("f4"), 100))
+def tracks_of(home, number):
+    pinned, spec = open_release(home, find_release(home, number))
+    return sorted(row["track_id"] for row in search(pinned, spec, unit_vector("a1", 8).astype("f4"), 100))
 
 
-def test_a_run_publishes_what_it_wrote_and_an_old_release_stays_as_it_was(home):
-    said = []
+def test_a_run_publishes_and_an_old_release_does_not_change(home):
+    messages = []
     write(home, ["a", "b"])
-    first = publish_again(home, {"run1": SPEC}, "index", said.append)
+    first = publish_if_due(home, {"run1": SPEC}, "index", messages.append)
     assert (first.number, first.run_id, first.command, first.forced) == (1, "run1", "index", False)
-    assert publish_again(home, {"run2": SPEC}, "index", said.append) is None  # nothing has changed
+    assert publish_if_due(home, {"run2": SPEC}, "index", messages.append) is None  # nothing has changed
     write(home, ["c"])
     write(home, ["a"], version="2")  # replaced
-    assert publish_again(home, {"run2": SPEC}, "index", said.append).number == 2
-    assert live(home) == releases(home)[-1]
-    assert [one.number for one in releases(home)] == [1, 2]
-    assert live(home).gate[0].name == "coverage"
-    assert said[-1] == f"release 2 (made-up {SPEC.embedding_version}) is live: 3 tracks"
+    assert publish_if_due(home, {"run2": SPEC}, "index", messages.append).number == 2
+    assert live_release(home) == list_releases(home)[-1]
+    assert [release.number for release in list_releases(home)] == [1, 2]
+    assert live_release(home).gate[0].name == "coverage"
+    assert messages[-1] == f"release 2 (made-up {SPEC.embedding_version}) is live: 3 tracks"
     table = home.table(embeddings_table(SPEC))
     table.optimize.compact_files()
     table = home.table(embeddings_table(SPEC))
     table.cleanup_old_versions(older_than=timedelta(0), error_if_tagged_old_versions=False)
-    assert (found(home, 1), found(home, 2)) == (["a", "b"], ["a", "b", "c"])
-    old, spec = as_released(home, release(home, 1))
-    assert vector_of(old, spec, "a").tolist() == unit("a1", 8).astype("f4").tolist()
-    assert vector_of(home, spec, "a").tolist() == unit("a2", 8).astype("f4").tolist()
+    assert (tracks_of(home, 1), tracks_of(home, 2)) == (["a", "b"], ["a", "b", "c"])
+    old, spec = open_release(home, find_release(home, 1))
+    assert read_vector(old, spec, "a").tolist() == unit_vector("a1", 8).astype("f4").tolist()
+    assert read_vector(home, spec, "a").tolist() == unit_vector("a2", 8).astype("f4").tolist()
 
 
-def test_another_version_is_written_beside_what_is_live(home):
+def test_another_version_is_not_published(home):
     write(home, ["a", "b"])
-    publish_again(home, {"run1": SPEC}, "index", print)
+    publish_if_due(home, {"run1": SPEC}, "index", print)
     write(home, ["a", "b", "c"], OTHER)
-    assert publish_again(home, {"run2": OTHER}, "index", print) is None
-    assert live(home).snapshot.embedding_version == SPEC.embedding_version
-    assert publish_again(home, {"run3": OTHER, "run4": SPEC}, "index", print) is None
+    assert publish_if_due(home, {"run2": OTHER}, "index", print) is None
+    assert live_release(home).snapshot.embedding_version == SPEC.embedding_version
+    assert publish_if_due(home, {"run3": OTHER, "run4": SPEC}, "index", print) is None
 
 
-def test_a_lake_of_several_versions_without_releases_is_left_to_its_owner(home):
+def test_the_first_release_of_a_lake_of_several_versions_is_not_automatic(home):
     write(home, ["a"])
     write(home, ["a"], OTHER)
-    assert publish_again(home, {"run": OTHER}, "index", print) is None
-    assert live(home) is None
-    assert publish_again(home, {"run1": OTHER, "run2": SPEC}, "index", print).run_id == "run1"
+    assert publish_if_due(home, {"run": OTHER}, "index", print) is None
+    assert live_release(home) is None
+    assert publish_if_due(home, {"run1": OTHER, "run2": SPEC}, "index", print).run_id == "run1"
 
 
 def test_a_run_that_lost_tracks_is_not_published(home):
-    said = []
+    messages = []
     names = [f"t{number}" for number in range(10)]
     write(home, names)
-    publish_again(home, {"run1": SPEC}, "index", said.append)
+    publish_if_due(home, {"run1": SPEC}, "index", messages.append)
     home.table(embeddings_table(SPEC)).delete("track_id = 't3'")
-    assert publish_again(home, {"run2": SPEC}, "index", said.append) is None
-    assert "not published: 9 of the 10 tracks of live" in said[-1]
-    assert f"tonelake promote {SPEC.embedding_version}" in said[-1]
+    assert publish_if_due(home, {"run2": SPEC}, "index", messages.append) is None
+    assert "not published: 9 of the 10 tracks of live" in messages[-1]
+    assert f"tonelake promote {SPEC.embedding_version}" in messages[-1]
     home.table("tracks").update({"state": "'vanished'"}, "track_id = 't3'")  # gone from its source: nobody misses it
-    assert publish_again(home, {"run2": SPEC}, "index", said.append).number == 2
-    assert found(home, 1) == names
+    assert publish_if_due(home, {"run2": SPEC}, "index", messages.append).number == 2
+    assert tracks_of(home, 1) == names
 
 
-def test_coverage_counts_vectors_of_the_file_as_it_is_or_as_live_heard_it(home):
+def test_coverage_counts_vectors_of_the_current_file_or_of_the_file_in_live(home):
     names = ["a", "b", "c", "d"]
     write(home, names, OTHER)
     write(home, names)
-    before = publish(home, draft(None, snapshot(home, SPEC), "run", "promote"), print)
+    before = publish(home, draft(None, take_snapshot(home, SPEC), "run", "promote"), print)
     write(home, ["a", "b"], version="2")
-    after = snapshot(home, OTHER)
-    assert coverage_check(home, before.snapshot, after, 1.0).value == 1.0  # no staler than live
-    before = publish(home, draft(before, snapshot(home, SPEC), "run", "promote"), print)
-    check = coverage_check(home, before.snapshot, after, 0.995)
+    after = take_snapshot(home, OTHER)
+    assert check_coverage(home, before.snapshot, after, 1.0).value == 1.0  # no staler than live
+    before = publish(home, draft(before, take_snapshot(home, SPEC), "run", "promote"), print)
+    check = check_coverage(home, before.snapshot, after, 0.995)
     assert (check.value, check.passed) == (0.5, False)
 
 
-COMER = """
+PUBLISHER = """
 import sys
 from lake.storage.lake import Lake
-from lake.releases.releases import draft, live, publish, snapshot
+from lake.releases.publish import draft, publish
+from lake.releases.releases import live_release, take_snapshot
 from schemas.errors import UserError
 from schemas.settings import S3Settings
 from tests.lake.rows import SPEC
 home = Lake.at(sys.argv[1], S3Settings())
-drafted = draft(live(home), snapshot(home, SPEC), sys.argv[2], "promote")
+release = draft(live_release(home), take_snapshot(home, SPEC), sys.argv[2], "promote")
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    print("published", publish(home, drafted, print).number)
+    print("published", publish(home, release, print).number)
 except UserError as error:
     print("refused", error)
 """
 
 
-def test_of_three_who_publish_at_once_one_does_and_the_others_are_told_in_a_line(home):
+def test_of_three_concurrent_publishers_one_succeeds_and_the_others_get_one_line(home):
     write(home, ["a"])
-    publish_again(home, {"run1": SPEC}, "index", print)
+    publish_if_due(home, {"run1": SPEC}, "index", print)
     write(home, ["b"])
-    comers = [
+    publishers = [
         subprocess.Popen(
-            [sys.executable, "-c", COMER, home.uri, f"comer{number}"],
+            [sys.executable, "-c", PUBLISHER, home.uri, f"publisher{number}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -155,74 +153,74 @@ def test_of_three_who_publish_at_once_one_does_and_the_others_are_told_in_a_line
         )
         for number in range(3)
     ]
-    for comer in comers:
-        assert comer.stdout.readline() == "ready\n"
-    for comer in comers:
-        comer.stdin.write("\n")
-        comer.stdin.flush()
-    outputs = [comer.communicate(timeout=120) for comer in comers]
+    for publisher in publishers:
+        assert publisher.stdout.readline() == "ready\n"
+    for publisher in publishers:
+        publisher.stdin.write("\n")
+        publisher.stdin.flush()
+    outputs = [publisher.communicate(timeout=120) for publisher in publishers]
     last = [output.strip().splitlines()[-1] for output, _ in outputs]
     assert sorted(line.split()[0] for line in last) == ["published", "refused", "refused"], outputs
     assert all("run the same command again" in line for line in last if line.startswith("refused"))
-    assert [one.number for one in releases(home)] == [1, 2]
+    assert [release.number for release in list_releases(home)] == [1, 2]
 
 
-def test_a_publisher_killed_between_tag_and_row_leaves_nothing_in_the_way(home):
+def test_a_publisher_killed_between_tag_and_row_does_not_block_the_next(home):
     write(home, ["a"])
     table = home.table(embeddings_table(SPEC))
     table.tags.create("release-1", table.version)
     write(home, ["b"])
-    assert live(home) is None
-    publish_again(home, {"run": SPEC}, "index", print)
-    assert found(home, 1) == ["a", "b"]
+    assert live_release(home) is None
+    publish_if_due(home, {"run": SPEC}, "index", print)
+    assert tracks_of(home, 1) == ["a", "b"]
 
 
-def test_a_release_says_why_it_was_forced_and_which_checks_it_did_not_pass(home):
+def test_a_release_keeps_the_reason_and_the_failed_checks(home):
     write(home, ["a"])
     checks = [Check("coverage", False, "1 of 2", 0.5, limit=0.995), Check("benchmarks", None, "none")]
-    publish(home, draft(None, snapshot(home, SPEC), "run", "promote", checks, "the label wants it"), print)
-    kept = release(home, 1)
-    assert (kept.forced, kept.reason, kept.gate) == (True, "the label wants it", tuple(checks))
+    publish(home, draft(None, take_snapshot(home, SPEC), "run", "promote", checks, "the label wants it"), print)
+    release = find_release(home, 1)
+    assert (release.forced, release.reason, release.gate) == (True, "the label wants it", tuple(checks))
     assert home.table(TABLE).count_rows() == 1
 
 
-def test_retired_releases_give_up_their_files_but_for_the_newest_of_each_version(home):
+def test_old_releases_are_dropped_except_the_newest_of_each_version(home):
     write(home, ["a"], OTHER)
-    publish(home, draft(None, snapshot(home, OTHER), "run", "promote"), print)
+    publish(home, draft(None, take_snapshot(home, OTHER), "run", "promote"), print)
     for name in "bcd":
         write(home, [name])
-        publish(home, draft(live(home), snapshot(home, SPEC), "run", "promote"), print)
-    assert retire(home, keep=2) == [2]
-    assert retire(home, keep=2) == []
+        publish(home, draft(live_release(home), take_snapshot(home, SPEC), "run", "promote"), print)
+    assert drop_old_releases(home, keep=2) == [2]
+    assert drop_old_releases(home, keep=2) == []
     table = home.table(embeddings_table(SPEC))
     table.cleanup_old_versions(older_than=timedelta(0), error_if_tagged_old_versions=False)
-    assert (found(home, 1), found(home, 3), found(home, 4)) == (["a"], ["b", "c"], ["b", "c", "d"])
-    with pytest.raises(UserError, match=r"the files of release 2 .* were given up"):
-        as_released(home, release(home, 2))
+    assert (tracks_of(home, 1), tracks_of(home, 3), tracks_of(home, 4)) == (["a"], ["b", "c"], ["b", "c", "d"])
+    with pytest.raises(UserError, match=r"the files of release 2 .* were removed"):
+        open_release(home, find_release(home, 2))
 
 
-def test_a_table_that_was_removed_is_published_anew(home):
+def test_a_table_that_was_removed_is_published_again(home):
     for names in (["a1"], ["a1", "b2", "c3"]):
         write(home, names)
-        publish_again(home, {"run": SPEC}, "index", print)
-    home.files().rm(home.uri_of(embeddings_table(SPEC)), recursive=True)
-    assert retire(home, 1) == []
+        publish_if_due(home, {"run": SPEC}, "index", print)
+    home.file_system().rm(home.table_uri(embeddings_table(SPEC)), recursive=True)
+    assert drop_old_releases(home, 1) == []
     write(home, ["a1", "b2", "c3", "d4"])
-    assert publish_again(home, {"run": SPEC}, "index", print).number == 3
-    assert found(home, 3) == ["a1", "b2", "c3", "d4"]
-    with pytest.raises(UserError, match=r"the files of release 2 .* were given up"):
-        found(home, 2)
+    assert publish_if_due(home, {"run": SPEC}, "index", print).number == 3
+    assert tracks_of(home, 3) == ["a1", "b2", "c3", "d4"]
+    with pytest.raises(UserError, match=r"the files of release 2 .* were removed"):
+        tracks_of(home, 2)
     home.table(embeddings_table(SPEC)).tags.delete("release-3")
-    assert publish_again(home, {"run": SPEC}, "index", print).number == 4
+    assert publish_if_due(home, {"run": SPEC}, "index", print).number == 4
 
 
-def test_a_number_that_was_never_published(home):
+def test_an_unknown_release_number(home):
     write(home, ["a"])
     with pytest.raises(UserError, match=r"there is no release 1 .*none yet"):
-        release(home, 1)
-    publish_again(home, {"run": SPEC}, "index", print)
+        find_release(home, 1)
+    publish_if_due(home, {"run": SPEC}, "index", print)
     with pytest.raises(UserError, match=r"there is no release 7 .*: 1 to 1"):
-        release(home, 7)
+        find_release(home, 7)
 
 
 @pytest.mark.parametrize(
@@ -237,10 +235,10 @@ def test_a_number_that_was_never_published(home):
         ([None, None, 1, 2], 1),  # forwards again
     ],
 )
-def test_going_back_passes_over_what_was_rolled_back_from(rolled_back_to, before):
-    there = []
-    for place, again in enumerate(rolled_back_to, start=1):
-        taken = Snapshot("made-up", "v", "t", again or place, 1)
-        there.append(draft(there[-1] if there else None, taken, "run", "index", again=again))
-    found = before_live(there)
-    assert (found and found.number) == before
+def test_a_rollback_skips_releases_that_were_rolled_back_from(rolled_back_to, before):
+    releases = []
+    for number, republishes in enumerate(rolled_back_to, start=1):
+        snapshot = Snapshot("made-up", "v", "t", republishes or number, 1)
+        releases.append(draft(releases[-1] if releases else None, snapshot, "run", "index", republishes=republishes))
+    release = release_before_live(releases)
+    assert (release and release.number) == before

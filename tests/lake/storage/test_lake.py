@@ -1,4 +1,4 @@
-"""Whether a store is there is asked of the store itself, unless a proxy stands before it."""
+"""Whether a store is reachable is checked at the store itself, unless there is a proxy before it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from schemas.errors import UserError
 from schemas.settings import S3Settings
 
 
-def test_behind_a_proxy_only_the_requests_can_tell(monkeypatch):
+def test_behind_a_proxy_only_requests_show_whether_a_store_answers(monkeypatch):
     store = S3Settings(endpoint_url="http://127.0.0.1:1")
     for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)

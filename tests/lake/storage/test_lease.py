@@ -1,4 +1,4 @@
-"""One writer a table: taken once, replaced when dead or silent, fenced when replaced. Real processes, real signals."""
+"""Leases: one writer a table, replaced if dead or silent, fenced if replaced. Real processes and signals."""
 
 import errno
 import io
@@ -53,8 +53,8 @@ def holder(home):
         process.wait()
 
 
-def silence(seconds, monkeypatch):
-    monkeypatch.setattr(lake.storage.lease, "SILENCE_SECONDS", seconds)
+def set_timeout(seconds, monkeypatch):
+    monkeypatch.setattr(lake.storage.lease, "LEASE_TIMEOUT_SECONDS", seconds)
 
 
 def test_released_is_free_at_once_and_numbers_rise(home):
@@ -83,36 +83,36 @@ def test_killed_holder_on_this_host_is_replaced_at_once(home, holder):
 
 
 def test_silent_holder_is_replaced_after_the_wait_and_fenced(home, monkeypatch):
-    silence(1.0, monkeypatch)
-    said = []
+    set_timeout(1.0, monkeypatch)
+    messages = []
     with Lease(home, "t", "first", print) as first:
         monkeypatch.setattr(lake.storage.lease, "HEARTBEAT_SECONDS", 1e6)
-        first._stop.set()  # a process that hangs: no heartbeat comes
-        with Lease(home, "t", "second", said.append) as second:
+        first._stop.set()  # like a process that hangs: no heartbeat comes
+        with Lease(home, "t", "second", messages.append) as second:
             second.check()
             with pytest.raises(LeaseLost, match="took over"):
                 first.check()
-        assert "held by run first" in said[0]
+        assert "held by run first" in messages[0]
 
 
-def test_one_of_many_comers_gets_it(home):
+def test_one_of_many_runs_gets_it(home):
     code = HOLD.replace("time.sleep(120)", "time.sleep(4)")
-    comers = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-c", code, home.uri, "0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         for _ in range(4)
     ]
-    outputs = [comer.communicate(timeout=60) for comer in comers]
-    assert sorted(comer.returncode for comer in comers)[0] == 0
-    held = [number for number, (output, _) in enumerate(outputs) if "held\n" in output]
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert sorted(process.returncode for process in processes)[0] == 0
+    holders = [number for number, (output, _) in enumerate(outputs) if "held\n" in output]
     for number, (_, errors) in enumerate(outputs):
-        assert number in held or "UserError: run holder" in errors
-    assert held
+        assert number in holders or "UserError: run holder" in errors
+    assert holders
 
 
-def test_a_full_disk_is_told_and_leaves_no_holder(tmp_path, monkeypatch):
-    """Its empty file was taken for a holder's, over and over."""
+def test_a_full_disk_is_an_error_and_leaves_no_holder(tmp_path, monkeypatch):
+    """Its empty file was once taken for that of a starting holder, over and over."""
 
     class Full(io.FileIO):
         def write(self, _):

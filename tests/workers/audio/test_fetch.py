@@ -1,4 +1,4 @@
-"""Fetching: every kind of uri gives the same bytes; only what is the track's own fault quarantines."""
+"""Every kind of uri gives the same bytes; only faults of the track itself quarantine it."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ import s3fs
 
 from schemas.settings import S3Settings
 from tests import memory
-from workers.audio import fetch as fetching
+from workers.audio import fetch as fetch_module
 from workers.audio.fetch import fetch
 from workers.audio.verdicts import Rejected
 
@@ -25,9 +25,9 @@ def read(uri):
         return fetched.file.read(), fetched.source_version
 
 
-@pytest.fixture(params=[fetching.IN_MEMORY_BYTES, 1000], ids=["in memory", "on disk"])
+@pytest.fixture(params=[fetch_module.IN_MEMORY_BYTES, 1000], ids=["in memory", "on disk"])
 def threshold(request, monkeypatch):
-    monkeypatch.setattr(fetching, "IN_MEMORY_BYTES", request.param)
+    monkeypatch.setattr(fetch_module, "IN_MEMORY_BYTES", request.param)
 
 
 @pytest.mark.usefixtures("threshold")
@@ -64,12 +64,12 @@ def test_a_large_object_is_not_held_in_memory(s3_bucket):
     size = 300 << 20
     files = s3fs.S3FileSystem(**S3Settings().fsspec_options())
     files.pipe_file(f"{s3_bucket}/big.wav", bytes(size))
-    read, megabytes = memory.run(BIG, f"{s3_bucket}/big.wav")
+    read, megabytes = memory.run_and_measure(BIG, f"{s3_bucket}/big.wav")
     assert read == size
     assert megabytes < 220  # the libraries alone take 130
 
 
-def test_the_tracks_own_faults(tmp_path, s3_bucket):
+def test_faults_of_the_track_quarantine(tmp_path, s3_bucket):
     (tmp_path / "empty.wav").write_bytes(b"")
     for uri, reason in [
         (tmp_path / "none.wav", "unreadable"),
@@ -82,18 +82,18 @@ def test_the_tracks_own_faults(tmp_path, s3_bucket):
         assert caught.value.reason == reason
 
 
-def test_a_dead_store_is_not_the_tracks_fault(monkeypatch):
-    class Dead:
+def test_a_dead_store_quarantines_nothing(monkeypatch):
+    class DeadStore:
         def info(self, path):
             raise ConnectionError(path)
 
-    monkeypatch.setattr(fetching, "_locate", lambda uri, _: (Dead(), uri))
+    monkeypatch.setattr(fetch_module, "_locate", lambda uri, _: (DeadStore(), uri))
     with pytest.raises(ConnectionError), fetch("s3://bucket/a.wav", S3Settings()):
         pass
 
 
-def test_a_pipe_or_a_device_is_no_track_and_keeps_nobody_waiting(tmp_path):
-    os.mkfifo(tmp_path / "pipe.wav")  # whoever opens it waits for a writer, for ever
+def test_a_pipe_or_a_device_is_rejected_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")  # opening it waits for a writer forever
     (tmp_path / "zero.wav").symlink_to("/dev/zero")
     for name in ("pipe.wav", "zero.wav"):
         with pytest.raises(Rejected) as caught:

@@ -1,4 +1,4 @@
-"""Windows: cut as the spec says, resampled as the whole file would be, whatever way they were reached."""
+"""Windows are cut as the spec says and equal those of the whole file, by seeking and by streaming."""
 
 import io
 
@@ -12,7 +12,7 @@ from schemas.audio import WindowSpec
 from tests import memory
 from tests.audio_files import SECONDS, SOUND, cut_short, ffmpeg, garbled, sndfile, tone
 from workers.audio.verdicts import Rejected
-from workers.audio.windows import cut, read_windows
+from workers.audio.windows import cut_windows, read_windows
 
 SPEC = WindowSpec(16_000, 48_128, 47_872)
 
@@ -21,9 +21,9 @@ def windows(data, spec=SPEC, accept=()):
     return list(read_windows(io.BytesIO(data), spec, frozenset(accept)))
 
 
-def cosine(one, other):
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+def cosine(left, right):
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    return left @ right / np.linalg.norm(left) / np.linalg.norm(right)
 
 
 @given(st.integers(1, 3000), st.integers(1, 200), st.integers(1, 200), st.integers(1, 500))
@@ -31,32 +31,32 @@ def test_cutting_follows_the_rule(samples, window, hop, piece):
     spec = WindowSpec(100, window, min(hop, window))
     audio = np.arange(1, samples + 1, dtype=np.float32)
     pieces = (audio[start : start + piece] for start in range(0, samples, piece))
-    made = list(cut(pieces, spec))
-    assert len(made) == spec.count(samples)
-    for place, part in enumerate(made):
-        here = audio[place * spec.hop : place * spec.hop + window]
-        np.testing.assert_array_equal(part, np.resize(here, window))
-    full = [part for place, part in enumerate(made) if place * spec.hop + window <= samples]
-    assert len(made) - len(full) <= 1
+    cut = list(cut_windows(pieces, spec))
+    assert len(cut) == spec.count_windows(samples)
+    for index, part in enumerate(cut):
+        expected = audio[index * spec.hop : index * spec.hop + window]
+        np.testing.assert_array_equal(part, np.resize(expected, window))
+    full = [part for index, part in enumerate(cut) if index * spec.hop + window <= samples]
+    assert len(cut) - len(full) <= 1
 
 
 @given(st.integers(1, 10_000), st.integers(1, 20))
 def test_chosen_windows_are_spread_and_distinct(samples, limit):
     spec = WindowSpec(100, 100, 90, limit=limit)
-    chosen, total = spec.chosen(samples), spec.count(samples)
-    assert len(set(chosen)) == len(chosen) == min(limit, total)
-    assert chosen == sorted(chosen)
-    assert chosen[0] == 0
-    assert limit == 1 or chosen[-1] == total - 1
+    indices, total = spec.select_indices(samples), spec.count_windows(samples)
+    assert len(set(indices)) == len(indices) == min(limit, total)
+    assert indices == sorted(indices)
+    assert indices[0] == 0
+    assert limit == 1 or indices[-1] == total - 1
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_streamed_resampling_is_the_whole_files(rate):
     samples = tone(7, rate)
     whole = soxr.resample(samples.mean(axis=0), rate, SPEC.sample_rate, quality="HQ")
-    for place, window in enumerate(windows(sndfile(samples, "WAV", "FLOAT", rate))):
-        here = np.resize(whole[place * SPEC.hop : place * SPEC.hop + SPEC.window], SPEC.window)
-        np.testing.assert_allclose(window[:40_000], here[:40_000], atol=1e-5)
+    for index, window in enumerate(windows(sndfile(samples, "WAV", "FLOAT", rate))):
+        expected = np.resize(whole[index * SPEC.hop : index * SPEC.hop + SPEC.window], SPEC.window)
+        np.testing.assert_allclose(window[:40_000], expected[:40_000], atol=1e-5)
 
 
 @pytest.mark.parametrize("make", ["WAV", "FLAC", "OGG", "mp3", "m4a", "opus"])
@@ -64,19 +64,19 @@ def test_streamed_resampling_is_the_whole_files(rate):
 def test_a_limit_takes_the_same_windows(make, limit):
     samples = tone(25)
     data = sndfile(samples, make) if make.isupper() else ffmpeg(samples, make)
-    every = windows(data)
+    all_windows = windows(data)
     spec = WindowSpec(SPEC.sample_rate, SPEC.window, SPEC.hop, limit)
     reader = read_windows(io.BytesIO(data), spec)
-    some = list(reader)
-    chosen = spec.chosen(round(reader.facts.duration_s * SPEC.sample_rate))
-    assert len(some) == limit
+    selected = list(reader)
+    indices = spec.select_indices(round(reader.facts.duration_s * SPEC.sample_rate))
+    assert len(selected) == limit
     assert reader.facts.duration_s == pytest.approx(25, abs=0.05)
-    for place, window in zip(chosen, some, strict=True):
-        assert 1 - cosine(every[place], window) <= 1e-6
+    for index, window in zip(indices, selected, strict=True):
+        assert 1 - cosine(all_windows[index], window) <= 1e-6
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_a_limit_hears_every_kind_of_file_whole(name):
+def test_a_limit_works_for_every_kind_of_file(name):
     reader = read_windows(io.BytesIO(SOUND[name]()), WindowSpec(16_000, 16_000, 16_000, 4))
     assert len(list(reader)) == 4
     assert reader.facts.duration_s == pytest.approx(10, abs=0.05)
@@ -98,10 +98,10 @@ def test_a_limit_does_not_hide_damage(data, reason):
     assert caught.value.reason == reason
 
 
-def test_the_same_rate_is_not_resampled():
+def test_audio_at_the_right_rate_is_not_resampled():
     data = sndfile(SECONDS, "WAV", "FLOAT")
-    made = windows(data, WindowSpec(44_100, 44_100, 44_100))
-    np.testing.assert_allclose(np.concatenate(made), SECONDS.mean(axis=0), atol=1e-6)
+    cut = windows(data, WindowSpec(44_100, 44_100, 44_100))
+    np.testing.assert_allclose(np.concatenate(cut), SECONDS.mean(axis=0), atol=1e-6)
 
 
 LONG = """
@@ -120,6 +120,6 @@ print(count, peak() - start)
 def test_memory_does_not_grow_with_length(tmp_path):
     path = tmp_path / "long.wav"
     path.write_bytes(sndfile(np.tile(tone(60), 20)))  # 20 min: 202 MB of samples, 77 MB of mono float32 at 16 kHz
-    count, megabytes = memory.run(LONG, str(path))
-    assert count == SPEC.count(1200 * 16_000)
+    count, megabytes = memory.run_and_measure(LONG, str(path))
+    assert count == SPEC.count_windows(1200 * 16_000)
     assert megabytes < 40

@@ -1,4 +1,4 @@
-"""Stages that die on one file, and tracks of which one is that file."""
+"""Stages that crash on one file, and tracks that include it."""
 
 import os
 import signal
@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from lake.sources.listing import list_sources
 from schemas.settings import Settings
-from tests.distributed.interrupted_runs import linked
+from tests.distributed.interrupted_runs import link_tracks
 from workers.embedding.stages import FusedStage
 
-SOUND = 40
+SOUND_TRACKS = 40
 
 
 class PoisonStage(FusedStage):
-    """Dies on one file as a decoder's segmentation fault would."""
+    """Crashes on one file, as a decoder with a segmentation fault does."""
 
     def __call__(self, block: pa.Table) -> pa.Table:
         for uri in block["uri"].to_pylist():
@@ -26,7 +26,7 @@ class PoisonStage(FusedStage):
 
 
 class OncePoisonStage(FusedStage):
-    """Dies on a file only beside others, as a kill for memory would."""
+    """Crashes on a file only beside others, as a process that is killed for its memory does."""
 
     def __call__(self, block: pa.Table) -> pa.Table:
         if len(block) > 1 and any(uri.endswith("poison.wav") for uri in block["uri"].to_pylist()):
@@ -35,15 +35,15 @@ class OncePoisonStage(FusedStage):
 
 
 def poisoned_tracks(folder: Path, rendered: Path) -> pa.Table:
-    """Registry rows of forty sound tracks and one that kills its worker."""
-    os.link(next(rendered.glob("*.wav")), linked(rendered, folder, SOUND) / "poison.wav")
+    """Return registry rows of forty sound tracks and one that crashes its worker."""
+    os.link(next(rendered.glob("*.wav")), link_tracks(rendered, folder, SOUND_TRACKS) / "poison.wav")
     return list_sources([str(folder)], Settings().s3).tracks
 
 
-def assert_quarantined_alone(found: dict[str, dict[str, Any]], tracks: pa.Table) -> None:
-    """Every track has a row, and of all of them only the poisonous one is not embedded."""
-    assert len(found) == SOUND + 1
-    (culprit,) = [row for row in found.values() if row["outcome"] != "embedded"]
+def assert_only_poison_quarantined(outcomes: dict[str, dict[str, Any]], tracks: pa.Table) -> None:
+    """Check that every track has an outcome and that only the poisonous one is not embedded."""
+    assert len(outcomes) == SOUND_TRACKS + 1
+    (culprit,) = [row for row in outcomes.values() if row["outcome"] != "embedded"]
     assert (culprit["outcome"], culprit["reason"]) == ("quarantined", "decoder_crashed")
     uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
     assert uris[culprit["track_id"]].endswith("poison.wav")

@@ -1,4 +1,4 @@
-"""The stages on a real Ray: every track is answered once, whatever its neighbours do to the worker."""
+"""The pipeline on a real Ray: every track has one outcome, whatever its neighbours do to the worker."""
 
 import subprocess
 import sys
@@ -14,11 +14,12 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.audio_files import BROKEN
 from tests.cli import environment, run
-from tests.conformance.seeded import put
+from tests.conformance.seeded import write_source
 from tests.workers.distributed import poison
 from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, poisoned_tracks
-from workers.distributed import cluster as stages
-from workers.distributed.cluster import embed, fused, split, start_ray
+from workers.distributed import pipeline
+from workers.distributed.cluster import start_ray
+from workers.distributed.pipeline import embed, run_fused, run_split
 from workers.encoders.fake import SPEC
 from workers.encoders.ttmr.plus_plus import SPEC as TTMR_PP_SPEC
 from workers.encoders.ttmr.plus_plus import TTMR_PP
@@ -43,81 +44,83 @@ def tracks(rendered, tmp_path_factory):
 
 def by_track(batches) -> dict[str, dict]:
     rows = [row for _, batch in batches for row in batch.to_pylist()]
-    found = {row["track_id"]: row for row in rows}
-    assert len(found) == len(rows), "a track was answered twice"
-    return found
+    outcomes = {row["track_id"]: row for row in rows}
+    assert len(outcomes) == len(rows), "a track has two outcomes"
+    return outcomes
 
 
 def test_fused_equals_split(tracks, settings):
-    one, other = by_track(fused(tracks, (SPEC,), settings)), by_track(split(tracks, SPEC, settings, gpus=0))
-    assert one.keys() == other.keys() == set(tracks["track_id"].to_pylist())
-    for track, row in one.items():
-        same = other[track]
+    fused = by_track(run_fused(tracks, (SPEC,), settings))
+    split = by_track(run_split(tracks, SPEC, settings, gpus=0))
+    assert fused.keys() == split.keys() == set(tracks["track_id"].to_pylist())
+    for track, row in fused.items():
         for name in ("vector", "features", "window_vectors"):
-            np.testing.assert_array_equal(row.pop(name), same.pop(name))
-        assert row == same
+            np.testing.assert_array_equal(row.pop(name), split[track].pop(name))
+        assert row == split[track]
 
 
-def test_weights_that_an_encoder_refuses_are_told_in_one_line(tracks, settings, tmp_path):
+def test_refused_weights_end_in_one_line(tracks, settings, tmp_path):
     checkpoint, yaml = TTMR_PP.files
-    put(TTMR_PP, tmp_path, {checkpoint: b"", yaml: b"sr: 44100"})
+    write_source(TTMR_PP, tmp_path, {checkpoint: b"", yaml: b"sr: 44100"})
     with pytest.raises(UserError, match=r"^\S+ says sr 44100: this tonelake computes 22050$"):
         list(embed(tracks, (TTMR_PP_SPEC,), settings.model_copy(update={"models": tmp_path})))
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once(rendered, tmp_path):
-    told = run("--lake", tmp_path, "--encoder", "fake", "index", rendered, code=2, RAY_ADDRESS="127.0.0.1:1").stderr
-    assert told.splitlines()[-1].startswith("tonelake: no Ray cluster answers at 127.0.0.1:1: start it, or unset")
+def test_a_missing_cluster_is_reported_at_once(rendered, tmp_path):
+    errors = run("--lake", tmp_path, "--encoder", "fake", "index", rendered, code=2, RAY_ADDRESS="127.0.0.1:1").stderr
+    assert errors.splitlines()[-1].startswith("tonelake: no Ray cluster answers at 127.0.0.1:1: start it, or unset")
 
 
 def test_broken_files_are_rows_with_reasons(tracks, settings):
-    found = by_track(embed(tracks, (SPEC,), settings))
+    outcomes = by_track(embed(tracks, (SPEC,), settings))
     uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
-    reasons = {Path(uris[track]).name: row["reason"] for track, row in found.items() if row["outcome"] != "embedded"}
+    reasons = {
+        Path(uris[track]).name: row["reason"] for track, row in outcomes.items() if row["outcome"] != "embedded"
+    }
     assert reasons == {name: BROKEN[name][1] for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac")}
 
 
 @pytest.fixture
 def poisoned(rendered, tmp_path, monkeypatch):
-    """Forty sound tracks and one that kills its worker, ten a block."""
-    monkeypatch.setattr(stages, "MAX_BLOCK_TRACKS", 10)
-    monkeypatch.setattr(stages, "BLOCKS_PER_CORE", 2)
+    """Forty sound tracks and one that crashes its worker, ten per block."""
+    monkeypatch.setattr(pipeline, "MAX_BLOCK_TRACKS", 10)
+    monkeypatch.setattr(pipeline, "BLOCKS_PER_CORE", 2)
     return poisoned_tracks(tmp_path, rendered)
 
 
 def test_a_poison_file_is_quarantined_alone(poisoned, settings):
     ray.cloudpickle.register_pickle_by_value(poison)
-    found = by_track(embed(poisoned, (SPEC,), settings, PoisonStage))
-    poison.assert_quarantined_alone(found, poisoned)
+    outcomes = by_track(embed(poisoned, (SPEC,), settings, PoisonStage))
+    poison.assert_only_poison_quarantined(outcomes, poisoned)
 
 
-def test_a_crash_that_does_not_come_again_quarantines_nothing(poisoned, settings):
+def test_a_crash_that_does_not_recur_quarantines_nothing(poisoned, settings):
     ray.cloudpickle.register_pickle_by_value(poison)
-    found = by_track(embed(poisoned, (SPEC,), settings, OncePoisonStage))
-    assert {row["outcome"] for row in found.values()} == {"embedded"}
-    assert len(found) == 41
+    outcomes = by_track(embed(poisoned, (SPEC,), settings, OncePoisonStage))
+    assert {row["outcome"] for row in outcomes.values()} == {"embedded"}
+    assert len(outcomes) == 41
 
 
 @pytest.mark.usefixtures("settings")
-def test_a_store_that_does_not_answer_leaves_tracks_pending(tracks, monkeypatch):
+def test_an_unreachable_store_leaves_tracks_pending(tracks, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    elsewhere = pa.array([f"s3://bucket/{number}.wav" for number in range(2)])
-    place = tracks.schema.get_field_index("uri")
-    lost = tracks.slice(0, 2).set_column(place, tracks.schema.field("uri"), elsewhere)
-    found = by_track(embed(lost, (SPEC,), Settings(cpus=2)))
-    assert {row["outcome"] for row in found.values()} == {"pending"}
-    assert all(row["message"] for row in found.values())
+    unreachable = pa.array([f"s3://bucket/{number}.wav" for number in range(2)])
+    index = tracks.schema.get_field_index("uri")
+    lost = tracks.slice(0, 2).set_column(index, tracks.schema.field("uri"), unreachable)
+    outcomes = by_track(embed(lost, (SPEC,), Settings(cpus=2)))
+    assert {row["outcome"] for row in outcomes.values()} == {"pending"}
+    assert all(row["message"] for row in outcomes.values())
 
 
 @pytest.mark.usefixtures("settings")
-def test_blocks_put_the_longest_first_and_lose_none(tracks):
-    blocks = stages._blocks(tracks, cpus=2)
-    sizes = [stages._seconds(block)[0] for block in blocks]
+def test_blocks_are_sorted_by_length_and_complete(tracks):
+    blocks = pipeline._to_blocks(tracks, cpus=2)
+    sizes = [pipeline._estimated_seconds(block)[0] for block in blocks]
     assert sizes == sorted(sizes, reverse=True)
     assert sum(map(len, blocks)) == len(tracks)
 
 
-STOPPED = """
+SCRIPT = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 from schemas.settings import Settings
@@ -127,12 +130,12 @@ try:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(30)
 except KeyboardInterrupt:
-    print("stopped as it wants to be")
+    print("its own handler ran")
 """
 
 
-def test_ray_leaves_the_meaning_of_sigterm_alone():
-    """Its own handler aborts the process in the midst of a commit."""
-    command = [sys.executable, "-c", STOPPED]
+def test_ray_does_not_replace_the_handler_of_sigterm():
+    """Ray's handler aborts the process, even in the middle of a commit."""
+    command = [sys.executable, "-c", SCRIPT]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment(), check=True)
-    assert ended.stdout == "stopped as it wants to be\n"
+    assert ended.stdout == "its own handler ran\n"

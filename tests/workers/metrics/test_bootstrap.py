@@ -1,4 +1,4 @@
-"""The bootstrap: its draws, what its intervals cover, and what pairing gains."""
+"""The bootstrap: its draws, the coverage of its intervals, and the gain of pairing."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from workers.metrics.bootstrap import Difference, difference, interval, resample
 from workers.metrics.classification import accuracy
 
 
-def test_a_seed_gives_one_answer():
+def test_equal_seeds_give_equal_weights():
     np.testing.assert_array_equal(resamples(30, 5, seed=1), resamples(30, 5, seed=1))
     assert (resamples(30, 5, seed=1) != resamples(30, 5, seed=2)).any()
 
@@ -28,7 +28,7 @@ def test_draws_are_multinomial():
     assert covariance[~np.eye(50, dtype=bool)].mean() == pytest.approx(-1 / 50, abs=0.002)
 
 
-def test_no_item_is_refused():
+def test_zero_items_are_rejected():
     with pytest.raises(ValueError, match="no items"):
         resamples(0)
 
@@ -41,7 +41,7 @@ def test_interval_by_hand():
     assert np.isnan(interval(np.full(3, np.nan))).all()
 
 
-def test_interval_covers_the_truth_as_often_as_it_says():
+def test_the_interval_covers_the_truth_as_often_as_its_level():
     random = np.random.default_rng(0)
     covered = 0
     for seed in range(300):
@@ -73,22 +73,22 @@ def test_pairing_is_narrower_on_versions_that_fail_on_the_same_items():
 
 def test_difference_by_hand():
     a, b = np.array([1.0, 2.0, 3.0, np.nan]), np.array([2.0, 2.0, 5.0, 7.0])
-    found = difference(a, b, level=0.5)
-    assert found == Difference(mean=1, low=0.5, high=1.5, better=2 / 3)
-    turned = difference(b, a, level=0.5)
-    assert turned == Difference(mean=-1, low=-1.5, high=-0.5, better=0)
+    result = difference(a, b, level=0.5)
+    assert result == Difference(mean=1, low=0.5, high=1.5, better=2 / 3)
+    reverse = difference(b, a, level=0.5)
+    assert reverse == Difference(mean=-1, low=-1.5, high=-0.5, better=0)
 
 
-def test_difference_of_one_version_with_itself_is_nothing():
+def test_the_difference_of_a_version_with_itself_is_zero():
     values = np.random.default_rng(2).random(10)
     assert difference(values, values) == Difference(0, 0, 0, 0)
 
 
-def test_difference_of_what_is_undefined_is_nan():
-    found = difference(np.full(3, np.nan), np.ones(3))
-    assert np.isnan([found.mean, found.low, found.high, found.better]).all()
+def test_the_difference_of_undefined_values_is_nan():
+    result = difference(np.full(3, np.nan), np.ones(3))
+    assert np.isnan([result.mean, result.low, result.high, result.better]).all()
 
 
-def test_other_resamples_are_refused():
+def test_different_resamples_are_rejected():
     with pytest.raises(ValueError, match="not the same resamples"):
         difference(np.zeros(1), np.zeros(5))

@@ -9,7 +9,7 @@ from torchmetrics.functional.classification import binary_calibration_error, mul
 from workers.metrics.calibration import expected_calibration_error, reliability, top_label_calibration_error
 
 
-def drawn(seed, shape=(400, 5)):
+def draw(seed, shape=(400, 5)):
     random = np.random.default_rng(seed)
     probability = random.random(shape)
     return random.random(shape) < probability**2, probability
@@ -35,10 +35,10 @@ def test_top_label_by_hand():
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
 def test_labels_equal_torchmetrics(bins):
-    truth, probability = drawn(1)
+    truth, probability = draw(1)
     flat = torch.from_numpy(probability.ravel()), torch.from_numpy(truth.ravel().astype(int))
-    theirs = binary_calibration_error(*flat, n_bins=bins, norm="l1").item()
-    assert expected_calibration_error(truth, probability, bins) == pytest.approx(theirs, abs=1e-6)
+    expected = binary_calibration_error(*flat, n_bins=bins, norm="l1").item()
+    assert expected_calibration_error(truth, probability, bins) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
@@ -47,8 +47,8 @@ def test_top_label_equals_torchmetrics(bins):
     probability = random.dirichlet(np.ones(6) / 2, size=500)
     truth = random.integers(6, size=500)
     pair = torch.from_numpy(probability), torch.from_numpy(truth)
-    theirs = multiclass_calibration_error(*pair, num_classes=6, n_bins=bins, norm="l1").item()
-    assert top_label_calibration_error(truth, probability, bins) == pytest.approx(theirs, abs=1e-6)
+    expected = multiclass_calibration_error(*pair, num_classes=6, n_bins=bins, norm="l1").item()
+    assert top_label_calibration_error(truth, probability, bins) == pytest.approx(expected, abs=1e-6)
 
 
 def test_curve_equals_sklearns_with_values_on_the_edges():
@@ -75,7 +75,7 @@ def test_an_empty_bin_is_nan_and_adds_nothing():
 
 
 def test_two_halves_add_up_to_the_whole_curve():
-    truth, probability = (column.ravel() for column in drawn(4))
+    truth, probability = (column.ravel() for column in draw(4))
     whole = reliability(truth, probability)
     halves = [reliability(truth[part], probability[part]) for part in (slice(0, 900), slice(900, None))]
     for name in ("confidence", "frequency"):
@@ -91,6 +91,6 @@ def test_probabilities_that_come_true_are_calibrated():
 
 
 @pytest.mark.parametrize("bad", [[-0.1], [1.1], [np.nan], []])
-def test_what_is_no_probability_is_refused(bad):
+def test_values_that_are_no_probabilities_are_rejected(bad):
     with pytest.raises(ValueError, match="not probabilities"):
         reliability(np.ones(len(bad), bool), np.array(bad, float))

@@ -29,11 +29,11 @@ from workers.metrics.retrieval import (
 QUERIES, ITEMS = 40, 60
 
 
-def drawn(seed, levels=None, share=0.1):
-    """Positive scores without ties (torchmetrics takes no relevant item of score 0), or of few levels."""
+def draw(seed, levels=None, fraction=0.1):
+    """Draw positive scores without ties (torchmetrics takes no relevant item of score 0), or of few levels."""
     random = np.random.default_rng(seed)
     scores = random.integers(1, levels + 1, (QUERIES, ITEMS)) * 1.0 if levels else random.random((QUERIES, ITEMS))
-    relevant = random.random((QUERIES, ITEMS)) < share
+    relevant = random.random((QUERIES, ITEMS)) < fraction
     relevant[:, 0] = True
     return scores, relevant
 
@@ -56,10 +56,10 @@ def test_ranks_by_hand():
 @pytest.mark.parametrize("levels", [None, 5])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_ranks_equal_scipys(levels, kind):
-    scores, relevant = drawn(1, levels)
+    scores, relevant = draw(1, levels)
     scores = scores.astype(kind)
-    theirs = rankdata(-scores, axis=1)
-    for row, rank, wanted in zip(relevant_ranks(scores, relevant), theirs, relevant, strict=True):
+    expected = rankdata(-scores, axis=1)
+    for row, rank, wanted in zip(relevant_ranks(scores, relevant), expected, relevant, strict=True):
         np.testing.assert_array_equal(row, np.sort(rank[wanted]))
 
 
@@ -73,15 +73,15 @@ def test_figures_by_hand():
     np.testing.assert_allclose(average_precision_at(ranks, 10), expected)
 
 
-def test_two_relevant_and_a_cut_at_one_is_a_half():
-    """As ranx and ir_measures have it; torchmetrics divides by what the cut found, and says 1."""
+def test_two_relevant_items_and_a_cut_at_one_give_a_half():
+    """ranx and ir_measures agree; torchmetrics divides by the items within the cut and returns 1."""
     scores, relevant = np.array([[0.9, 0.8, 0.7]]), np.array([[True, True, False]])
     assert average_precision_at(relevant_ranks(scores, relevant), 1) == [0.5]
     assert per_query(retrieval_average_precision, scores, relevant, top_k=1) == [1]
 
 
 def test_precision_of_ties():
-    # one item above three tied ones, of which two are relevant: rank 3 both, places 1.5
+    # one item above three tied ones, of which two are relevant: rank 3 both, positions 1.5
     ranks = relevant_ranks(np.array([[0.9, 0.5, 0.5, 0.5]]), np.array([[0, 1, 1, 0]], bool))
     np.testing.assert_allclose(average_precision_at(ranks), [1.5 / 3])
     for items, expected in ((1, 1), (10, 1), (19, 1), (20, 0)):
@@ -91,33 +91,33 @@ def test_precision_of_ties():
 
 @pytest.mark.parametrize("k", [1, 5, 10, ITEMS])
 def test_recall_and_hits_equal_torchmetrics(k):
-    scores, relevant = drawn(2)
+    scores, relevant = draw(2)
     ranks = relevant_ranks(scores, relevant)
-    theirs = per_query(retrieval_recall, scores, relevant, top_k=k)
-    np.testing.assert_allclose(recall_at(ranks, k), theirs, atol=1e-6)
+    expected = per_query(retrieval_recall, scores, relevant, top_k=k)
+    np.testing.assert_allclose(recall_at(ranks, k), expected, atol=1e-6)
     np.testing.assert_array_equal(hit_at(ranks, k), per_query(retrieval_hit_rate, scores, relevant, top_k=k))
 
 
 @pytest.mark.parametrize("k", [1, 5, 10, ITEMS])
 def test_average_precision_equals_torchmetrics_over_all_relevant(k):
-    scores, relevant = drawn(3)
+    scores, relevant = draw(3)
     ranks = relevant_ranks(scores, relevant)
-    theirs = np.array(per_query(retrieval_average_precision, scores, relevant, top_k=k))
-    np.testing.assert_allclose(average_precision_at(ranks, k), theirs * recall_at(ranks, k), atol=1e-6)
+    expected = np.array(per_query(retrieval_average_precision, scores, relevant, top_k=k))
+    np.testing.assert_allclose(average_precision_at(ranks, k), expected * recall_at(ranks, k), atol=1e-6)
 
 
 @pytest.mark.parametrize("k", [1, 5, 10, ITEMS])
 @pytest.mark.parametrize("levels", [None, 4, 1])
 def test_ndcg_equals_sklearns(k, levels):
-    scores, relevant = drawn(4, levels)
-    theirs = [ndcg_score([wanted], [row], k=k) for row, wanted in zip(scores, relevant, strict=True)]
-    np.testing.assert_allclose(ndcg_at(scores, relevant, k), theirs, rtol=0, atol=1e-12)
+    scores, relevant = draw(4, levels)
+    expected = [ndcg_score([wanted], [row], k=k) for row, wanted in zip(scores, relevant, strict=True)]
+    np.testing.assert_allclose(ndcg_at(scores, relevant, k), expected, rtol=0, atol=1e-12)
 
 
 def test_ndcg_equals_torchmetrics():
-    scores, relevant = drawn(5)
-    theirs = per_query(retrieval_normalized_dcg, scores, relevant.astype(int), top_k=10)
-    np.testing.assert_allclose(ndcg_at(scores, relevant, 10), theirs, atol=1e-6)
+    scores, relevant = draw(5)
+    expected = per_query(retrieval_normalized_dcg, scores, relevant.astype(int), top_k=10)
+    np.testing.assert_allclose(ndcg_at(scores, relevant, 10), expected, atol=1e-6)
 
 
 def test_ndcg_by_hand():
@@ -128,7 +128,7 @@ def test_ndcg_by_hand():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_score_that_is_no_number_is_refused(bad):
+def test_a_score_that_is_not_finite_is_rejected(bad):
     scores, relevant = np.array([[0.1, bad]]), np.array([[True, False]])
     for figure in (relevant_ranks, ndcg_at):
         with pytest.raises(ValueError, match="finite"):
@@ -144,20 +144,20 @@ def test_means_and_medians_ignore_what_is_undefined():
     np.testing.assert_array_equal(median_of(values, weights), [3, 2, np.nan, 3, 6])
 
 
-def test_of_no_query_nothing_is_defined():
+def test_without_queries_means_are_undefined():
     nothing = np.full(3, np.nan)
     for figure in (mean_of, median_of):
         assert np.isnan(figure(nothing))
         assert np.isnan(figure(nothing, np.ones((2, 3)))).tolist() == [True, True]
 
 
-def test_two_halves_of_the_queries_follow_one_another():
-    scores, relevant = drawn(6, levels=20)
+def test_blocks_of_queries_give_the_same_values():
+    scores, relevant = draw(6, levels=20)
     halves = [(scores[part], relevant[part]) for part in (slice(0, 17), slice(17, None))]
     np.testing.assert_array_equal(ndcg_at(scores, relevant), np.concatenate([ndcg_at(*half) for half in halves]))
-    ours = average_precision_at(relevant_ranks(scores, relevant))
-    theirs = [average_precision_at(relevant_ranks(*half)) for half in halves]
-    np.testing.assert_array_equal(ours, np.concatenate(theirs))
+    whole = average_precision_at(relevant_ranks(scores, relevant))
+    expected = [average_precision_at(relevant_ranks(*half)) for half in halves]
+    np.testing.assert_array_equal(whole, np.concatenate(expected))
 
 
 few_levels = arrays(np.float32, st.tuples(st.just(1), st.integers(1, 25)), elements=st.sampled_from([-1, 0, 0.5, 2]))
@@ -165,7 +165,7 @@ few_levels = arrays(np.float32, st.tuples(st.just(1), st.integers(1, 25)), eleme
 
 @settings(max_examples=80, deadline=None)
 @given(few_levels, st.randoms(use_true_random=False), st.integers(1, 30))
-def test_figures_stay_within_bounds_and_forget_the_order_of_items(scores, random, k):
+def test_figures_stay_within_bounds_and_ignore_the_order_of_items(scores, random, k):
     relevant = np.array([[random.random() < 0.4 for _ in scores[0]]])
     relevant[0, 0] = True
     order = random.sample(range(scores.shape[1]), scores.shape[1])

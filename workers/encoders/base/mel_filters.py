@@ -1,4 +1,4 @@
-"""Triangles along the frequencies, by the two scales in use: Slaney's and HTK's."""
+"""Mel filter banks of triangles, on the two scales in use: Slaney's and HTK's."""
 
 import numpy as np
 
@@ -8,11 +8,12 @@ _STEPS_PER_OCTAVE_LOG = np.log(6.4) / 27
 
 
 def slaney_filters(sample_rate: int, frame: int, bands: int) -> np.ndarray:
-    """Triangles from 0 Hz to Nyquist, each of unit area in Hz [bands, frame // 2 + 1], float64.
+    """Return Slaney's filters [bands, frame // 2 + 1], float64.
 
-    Source: M. Slaney, Auditory Toolbox, Interval Research Corporation technical report 1998-010.
+    The triangles cover 0 Hz to Nyquist; each has unit area in Hz. Source: M. Slaney, Auditory Toolbox, Interval
+    Research Corporation technical report 1998-010.
     """
-    edges = _hz(np.linspace(0, _mel(sample_rate / 2), bands + 2))
+    edges = _slaney_to_hz(np.linspace(0, _hz_to_slaney(sample_rate / 2), bands + 2))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     bins = np.fft.rfftfreq(frame, 1 / sample_rate)
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
@@ -20,7 +21,10 @@ def slaney_filters(sample_rate: int, frame: int, bands: int) -> np.ndarray:
 
 
 def htk_filters(sample_rate: int, frame: int, bands: int) -> np.ndarray:
-    """Triangles of height 1 at equal steps of 2595 log10(1 + f / 700) [frame // 2 + 1, bands], float64."""
+    """Return HTK's filters [frame // 2 + 1, bands], float64.
+
+    The triangles have height 1 and stand at equal steps of 2595 log10(1 + f / 700).
+    """
     top = 2595 * np.log10(1 + sample_rate / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
@@ -28,11 +32,11 @@ def htk_filters(sample_rate: int, frame: int, bands: int) -> np.ndarray:
     return np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
 
 
-def _mel(hz: float) -> float:
-    """For frequencies above the break."""
+def _hz_to_slaney(hz: float) -> float:
+    """Convert a frequency above the break to the Slaney scale."""
     return _BREAK_HZ / _HZ_PER_MEL + np.log(hz / _BREAK_HZ) / _STEPS_PER_OCTAVE_LOG
 
 
-def _hz(mel: np.ndarray) -> np.ndarray:
+def _slaney_to_hz(mel: np.ndarray) -> np.ndarray:
     above = mel - _BREAK_HZ / _HZ_PER_MEL
     return np.where(above < 0, mel * _HZ_PER_MEL, _BREAK_HZ * np.exp(np.maximum(above, 0) * _STEPS_PER_OCTAVE_LOG))

@@ -1,6 +1,6 @@
-"""What transformers' audio encoders share: something that prepares audio, a net of layers, and a mean over time.
+"""Common parts of transformers' audio encoders: front end, net and mean over time.
 
-net = PooledStates(front_of(SOURCE, 24_000, models), pretrained(HubertModel, SOURCE, models), all_states=True)
+net = PooledStates(load_front_end(SOURCE, 24_000, models), load_pretrained(HubertModel, SOURCE, models))
 """
 
 import json
@@ -11,7 +11,8 @@ from torch import nn
 
 from schemas.errors import UserError
 from workers.encoders.base.inference import in_float32
-from workers.weights.cache import HubSource, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
 PREPROCESSOR = "preprocessor_config.json"
 
@@ -19,11 +20,12 @@ _EPSILON = 1e-7  # Wav2Vec2FeatureExtractor's
 
 
 class PooledStates(nn.Module):
-    """Audio [B, samples] -> [B, dim]: the mean over time of the net's last state, or of the mean of all its states.
+    """Audio [B, samples] -> [B, dim].
 
-    The states are what the first layer is given and what each layer says; the last is what the whole net says. Where
-    the net ends in a norm, transformers 5 lists the last state before it, transformers 4, with which these models were
-    published, after it: here it is after it.
+    Takes the mean over time of the last state, or of the mean of all states. The states are the input of the first
+    layer and the output of each layer; the last state is the net's output. If the net ends in a norm, transformers 5
+    lists the last state before that norm. transformers 4, with which these models were published, lists it after the
+    norm; this class takes it after the norm.
     """
 
     def __init__(self, front: nn.Module, net: nn.Module, *, all_states: bool = False) -> None:
@@ -33,13 +35,16 @@ class PooledStates(nn.Module):
         self.all_states = all_states
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        heard = self.net(self.front(audio), output_hidden_states=self.all_states)
-        states = heard.hidden_states[:-1] if self.all_states else ()
-        return torch.stack([state.mean(1) for state in (*states, heard.last_hidden_state)]).mean(0)
+        output = self.net(self.front(audio), output_hidden_states=self.all_states)
+        states = output.hidden_states[:-1] if self.all_states else ()
+        return torch.stack([state.mean(1) for state in (*states, output.last_hidden_state)]).mean(0)
 
 
-class Level(nn.Module):
-    """Each row at mean 0 and variance 1 [B, samples]; silence stays 0."""
+class WaveformNorm(nn.Module):
+    """Audio [B, samples] -> the same, each row with mean 0 and variance 1.
+
+    Silence stays 0.
+    """
 
     @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
@@ -47,9 +52,14 @@ class Level(nn.Module):
         return (audio - mean) / torch.sqrt(variance + _EPSILON)
 
 
-def front_of(source: HubSource, sample_rate: int, models: Path) -> nn.Module:
-    """Level where the file beside the weights asks for it; UserError where it asks for another sample rate."""
+def load_front_end(source: HubSource, sample_rate: int, models: Path) -> nn.Module:
+    """Return WaveformNorm if the preprocessor file beside the weights asks for it, else Identity.
+
+    Raises UserError if that file asks for another sample rate than `sample_rate`.
+    """
     settings = json.loads((weights_folder(source, models) / PREPROCESSOR).read_text())
     if settings["sampling_rate"] != sample_rate:
-        raise UserError(f"{source.name} hears {settings['sampling_rate']} Hz: this tonelake computes {sample_rate}")
-    return Level() if settings["do_normalize"] else nn.Identity()
+        raise UserError(
+            f"{source.name} takes audio at {settings['sampling_rate']} Hz: this tonelake computes {sample_rate} Hz"
+        )
+    return WaveformNorm() if settings["do_normalize"] else nn.Identity()

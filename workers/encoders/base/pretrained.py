@@ -1,6 +1,6 @@
-"""A model of the library transformers from a folder of fetched weights; nothing fetched is executed.
+"""Loads a model of the library transformers from a folder of fetched weights. No fetched code is executed.
 
-net = pretrained(ASTModel, SOURCE, settings.models)
+net = load_pretrained(ASTModel, SOURCE, settings.models)
 """
 
 from pathlib import Path
@@ -10,24 +10,29 @@ from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from schemas.errors import UserError
-from workers.weights.cache import HubSource, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
-Model = TypeVar("Model", bound=PreTrainedModel)
+T = TypeVar("T", bound=PreTrainedModel)
 
 
-def pretrained(kind: type[Model], source: HubSource, models: Path) -> Model:
-    """The model in eval mode and float32, with `config.json` and weights of the folder; UserError as `weights_folder`.
+def load_pretrained(kind: type[T], source: HubSource, models: Path) -> T:
+    """Load the folder's `config.json` and weights, in eval mode and float32.
 
-    A .bin file is read with weights_only, as transformers does by itself. Weights that the file lacks, which
-    transformers would make up with no more than a warning, are a UserError.
+    transformers reads a .bin file with weights_only. Raises UserError if the weights cannot be fetched, or if the file
+    lacks weights of the model: transformers only warns of these and draws them at random.
     """
-    logging.set_verbosity_error()  # what it says of unused weights, and its progress bars, would stand in our output
+    logging.set_verbosity_error()  # warnings of unused weights and progress bars would mix with our output
     logging.disable_progress_bar()
     folder = weights_folder(source, models)
-    net, found = kind.from_pretrained(
+    net, loading_info = kind.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, dtype="float32", output_loading_info=True
     )
-    kept = net.state_dict()  # whole numbers (of places, say) are no weights: the library counts them itself
-    if missing := sorted(name for name in found["missing_keys"] if kept[name].is_floating_point()):
-        raise UserError(f"{source.name}: its file lacks {len(missing)} weights of {kind.__name__}, as {missing[0]}")
+    state = net.state_dict()
+    # Integer buffers (position numbers, for example) are no weights: the library computes them.
+    missing = sorted(name for name in loading_info["missing_keys"] if state[name].is_floating_point())
+    if missing:
+        raise UserError(
+            f"the weights of {source.name} lack {len(missing)} weights of {kind.__name__}, for example {missing[0]}"
+        )
     return net.eval()

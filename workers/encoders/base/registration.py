@@ -1,4 +1,4 @@
-"""An encoder as the registry knows it: what it is, how it is loaded, what it needs. Nothing heavy is imported here."""
+"""How the registry describes an encoder: its spec, its loaders and its weights. Importing this loads no model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,17 +6,21 @@ from pathlib import Path
 
 from schemas.encoders import EncoderSpec
 from workers.encoders.base.interface import Encoder, TextTower
-from workers.weights.cache import Source, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """`load_text` is None for an encoder that cannot be asked in words.
+class EncoderRegistration:
+    """An encoder that this tonelake can compute.
 
-    `on_gpu` says that it computes on a GPU where there is one; the others run on the CPUs beside it.
-    `weights` are what `prepare` fetches, `realtime_factor` seconds of audio that one core embeds a second, with
-    decoding: a guess for `--dry-run` before a lake has runs of its own. `unproven` is why its numbers cannot be
-    relied on yet: it runs only when that is allowed.
+    * `load_text`: None if the encoder has no text tower.
+    * `weights`: what `fetch_weights` fetches.
+    * `realtime_factor`: seconds of audio that one core decodes and embeds a second. `--dry-run` uses this guess until
+      the lake has runs to measure it by.
+    * `on_gpu`: whether the encoder uses a GPU if there is one. The others run on the CPUs beside it.
+    * `unpinned`: why the version does not name the weights. Such an encoder runs only if the settings allow it.
+    * `verified`: whether this code has run on the released weights, and gave what they give elsewhere.
     """
 
     spec: EncoderSpec
@@ -25,15 +29,23 @@ class Entry:
     weights: tuple[Source, ...]
     realtime_factor: float
     on_gpu: bool = False
-    unproven: str = ""
+    unpinned: str = ""
+    verified: bool = False
 
     @property
-    def notice(self) -> str:
-        """The licence, where it forbids commerce or binds what is built with it: to be shown before use; "" else."""
-        restricted = any(word in self.spec.licence for word in ("NC", "GPL"))
-        return f"licence of {self.spec.name}: {self.spec.licence}" if restricted else ""
+    def notices(self) -> list[str]:
+        """Lines to print before use: a restrictive licence, a missing verification."""
+        lines = []
+        if any(word in self.spec.licence for word in ("NC", "GPL")):
+            lines.append(f"licence of {self.spec.name}: {self.spec.licence}")
+        if not self.verified:
+            lines.append(f"{self.spec.name} has not run on its released weights here: check its answers before use")
+        return lines
 
-    def prepare(self, models: Path) -> None:
-        """Fetches what `load` and `load_text` need, so that workers find it; UserError where it cannot be fetched."""
+    def fetch_weights(self, models: Path) -> None:
+        """Fetch everything that `load` and `load_text` need, so that workers find it in `models`.
+
+        Raises UserError if a source cannot be fetched.
+        """
         for source in self.weights:
             weights_folder(source, models)

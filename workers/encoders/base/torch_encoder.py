@@ -1,4 +1,4 @@
-"""What most encoders are: one torch net, whose features, normalised, are the vector."""
+"""The base class of most encoders: one torch net whose features, normalised, are the vector."""
 
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class NetEncoder:
-    """An Encoder. `net` maps audio [b, window] to features [b, dim]; on a GPU where there is one."""
+class TorchEncoder:
+    """An Encoder of one torch net, on a GPU if there is one.
+
+    `net` maps audio [b, window] to features [b, dim].
+    """
 
     def __init__(self, spec: EncoderSpec, net: "nn.Module") -> None:
-        from workers.encoders.base.inference import best_device
+        from workers.devices import best_device
 
         self.spec = spec
         self._net = net.eval().to(best_device())
@@ -25,9 +28,9 @@ class NetEncoder:
         return embed(self._net, windows, self.spec.backbone)
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return unit(features)
+        return normalise_rows(features)
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1 [N, dim]."""
+def normalise_rows(rows: np.ndarray) -> np.ndarray:
+    """Scale each row [N, dim] to length 1."""
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

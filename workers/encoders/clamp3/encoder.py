@@ -1,28 +1,30 @@
-"""CLaMP 3: music and texts in a hundred languages in one space; it hears MERT's vectors of five seconds each.
+"""CLaMP 3: music and texts in a hundred languages in one joint space.
 
-The authors hear a whole track: up to 126 such vectors at a time, between two of zeros. Here each window of 30 s is
-heard as a track of its own, so that windows can be heard one by one: a clip of 30 s keeps their vector. The weights
-hold all but MERT; nothing clashes, so it needs no environment of its own.
+Its audio tower reads MERT vectors of five seconds each. The authors embed a whole track: up to 126 such vectors at a
+time, between two of zeros. Here each window of 30 s is embedded like a whole track, so that windows do not depend on
+each other; for a clip of 30 s the vector is the authors'. The checkpoint holds everything but MERT. Its packages do
+not clash with ours, so that it runs in our process.
 """
 
 from pathlib import Path
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
 from workers.encoders.muq.mulan import XLM_R_TOKENIZER
 from workers.encoders.pretrained_audio.mert import MERT, SAMPLE_RATE
-from workers.text.torch_text_tower import NetText
-from workers.weights.cache import HubSource, weights_folder
+from workers.text.torch_text_tower import TorchTextTower
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
 DIM = 768
 MAX_TOKENS = 128
 MERT_WINDOW, WINDOW = 5 * SAMPLE_RATE, 30 * SAMPLE_RATE
 MERT_95M = MERT["mert-95m"]
 
-# SAAS, which the authors advise for audio. Public code pins two commits, 355625cc and 791815a0, and gives the file the
-# same sha256 (5033f868...) in both.
+# The SAAS variant, which the authors advise for audio. Public code pins two commits, 355625cc and 791815a0, and gives
+# the file the same sha256 (5033f868...) in both.
 CLAMP3 = HubSource(
     "clamp3",
     "sander-wood/clamp3",
@@ -52,34 +54,37 @@ SPEC = EncoderSpec(
         dim=DIM,
         weights_sha256=XLM_R_TOKENIZER.sha256(),
         text_tower="XLM-RoBERTa, mean over tokens, projected",
-        parameters=(("max_tokens", MAX_TOKENS),),  # of longer texts the authors take the mean of such parts
+        parameters=(("max_tokens", MAX_TOKENS),),  # the authors average such parts of a longer text
     ),
 )
 
 
-class Clamp3(NetEncoder):
-    """An Encoder."""
+class Clamp3(TorchEncoder):
+    """CLaMP 3's Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import HubertModel
 
-        from workers.encoders.base.pretrained import pretrained
-        from workers.encoders.clamp3.net import audio_tower, read_checkpoint
+        from workers.encoders.base.pretrained import load_pretrained
+        from workers.encoders.clamp3.net import build_audio_tower, read_checkpoint
 
         weights = read_checkpoint(weights_folder(CLAMP3, models) / CLAMP3.files[0])
-        super().__init__(spec, audio_tower(weights, pretrained(HubertModel, MERT_95M, models), MERT_WINDOW))
+        mert = load_pretrained(HubertModel, MERT_95M, models)
+        super().__init__(spec, build_audio_tower(weights, mert, MERT_WINDOW))
 
 
-class Clamp3Text(NetText):
-    """Its TextTower."""
+class Clamp3TextTower(TorchTextTower):
+    """CLaMP 3's TextTower."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from workers.encoders.clamp3.net import read_checkpoint, text_tower
+        from workers.encoders.clamp3.net import build_text_tower, read_checkpoint
 
-        net = text_tower(read_checkpoint(weights_folder(CLAMP3, models) / CLAMP3.files[0]))
+        net = build_text_tower(read_checkpoint(weights_folder(CLAMP3, models) / CLAMP3.files[0]))
         super().__init__(net, weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 
-ENTRIES = (
-    Entry(SPEC, Clamp3, Clamp3Text, weights=(CLAMP3, MERT_95M, XLM_R_TOKENIZER), realtime_factor=3, on_gpu=True),
+REGISTRATIONS = (
+    EncoderRegistration(
+        SPEC, Clamp3, Clamp3TextTower, weights=(CLAMP3, MERT_95M, XLM_R_TOKENIZER), realtime_factor=3, on_gpu=True
+    ),
 )

@@ -1,6 +1,6 @@
-"""LAION's CLAP for music: sound and text in one space, in windows of exactly ten seconds.
+"""LAION's CLAP for music: sound and text in one space, in windows of ten seconds.
 
-The library takes ten seconds at random from longer audio (two calls gave cosine 0.30), so it is never handed any.
+Windows are never longer, because the library takes ten random seconds of longer audio (two calls gave cosine 0.30).
 """
 
 from pathlib import Path
@@ -8,10 +8,11 @@ from pathlib import Path
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.text.torch_text_tower import NetText
-from workers.weights.cache import HubSource, weights_folder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.text.torch_text_tower import TorchTextTower
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
 DIM = 512
 MAX_TOKENS = 77  # laion_clap/hook.py of LAION-AI/CLAP
@@ -26,10 +27,10 @@ MODELS = {
     )
 }
 
-# Two texts that no working tower takes for the same: clap-htsat-unfused puts such pairs at 0.5 and below (same pull
-# request as below).
-_UNALIKE = ("heavy metal", "a lullaby for solo piano")
-_SAME = 0.98
+# Two texts that a working tower keeps apart: clap-htsat-unfused gives such pairs a cosine of 0.5 and below (the pull
+# request that ClapTextTower names).
+_DISTINCT_TEXTS = ("heavy metal", "a lullaby for solo piano")
+_SAME_VECTOR_COSINE = 0.98
 
 
 def _spec(name: str) -> EncoderSpec:
@@ -58,47 +59,47 @@ def _spec(name: str) -> EncoderSpec:
     )
 
 
-class Clap(NetEncoder):
-    """An Encoder: the audio half alone."""
+class Clap(TorchEncoder):
+    """CLAP's Encoder: the audio half alone."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
-        from workers.encoders.base.pretrained import pretrained
-        from workers.encoders.clap.net import ClapAudio
+        from workers.encoders.base.pretrained import load_pretrained
+        from workers.encoders.clap.net import ClapAudioNet
 
         source = MODELS[spec.model]
-        net = pretrained(ClapAudioModelWithProjection, source, models)
+        net = load_pretrained(ClapAudioModelWithProjection, source, models)
         extractor = ClapFeatureExtractor.from_pretrained(weights_folder(source, models), local_files_only=True)
-        super().__init__(spec, ClapAudio(net, extractor))
+        super().__init__(spec, ClapAudioNet(net, extractor))
 
 
-class ClapText(NetText):
-    """Its TextTower: the text half alone. UserError where every text gets the same vector.
+class ClapTextTower(TorchTextTower):
+    """CLAP's TextTower: the text half alone.
 
-    So it was with the published weights of clap-music: cosine 0.999 between any two texts, the projection's biases
-    all zero (embeddings-benchmark/mteb issue 5069, zzstoatzz/plyr.fm pull request 854). Of its audio half they say
-    nothing.
+    Raises UserError if all texts get the same vector. The published weights of clap-music did: cosine 0.999 between
+    any two texts, all biases of the projection zero (embeddings-benchmark/mteb issue 5069, zzstoatzz/plyr.fm pull
+    request 854). Neither source reports anything of the audio half.
     """
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import ClapTextModelWithProjection
 
-        from workers.encoders.base.pretrained import pretrained
-        from workers.encoders.clap.net import ClapTexts
+        from workers.encoders.base.pretrained import load_pretrained
+        from workers.encoders.clap.net import ClapTextNet
 
         source = MODELS[spec.model]
-        net = ClapTexts(pretrained(ClapTextModelWithProjection, source, models))
+        net = ClapTextNet(load_pretrained(ClapTextModelWithProjection, source, models))
         super().__init__(net, weights_folder(source, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
-        first, second = self.embed_text(list(_UNALIKE))
-        if first @ second > _SAME:
+        first, second = self.embed_text(list(_DISTINCT_TEXTS))
+        if first @ second > _SAME_VECTOR_COSINE:
             raise UserError(
                 f"the text half of {source.repository} gives every text the same vector: "
-                "search with clap-music-speech in words, or by sound"
+                "use clap-music-speech to search in words, or search by sound"
             )
 
 
-ENTRIES = tuple(
-    Entry(_spec(name), Clap, ClapText, weights=(source,), realtime_factor=20, on_gpu=True)
+REGISTRATIONS = tuple(
+    EncoderRegistration(_spec(name), Clap, ClapTextTower, weights=(source,), realtime_factor=20, on_gpu=True)
     for name, source in MODELS.items()
 )

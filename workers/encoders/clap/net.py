@@ -1,4 +1,7 @@
-"""CLAP's two halves around the library's nets: audio with its mel on the device, and text."""
+"""CLAP's audio and text halves around the library's nets; the mel runs on the device.
+
+net = ClapAudioNet(load_pretrained(ClapAudioModelWithProjection, source, models), extractor)
+"""
 
 import torch
 from torch import nn
@@ -10,10 +13,11 @@ _FLOOR = 1e-10  # of ClapFeatureExtractor, by transformers.audio_utils.spectrogr
 
 
 class ClapMel(nn.Module):
-    """Windows [b, samples] -> decibels [b, 1, frames, bands]: what ClapFeatureExtractor makes of a full window.
+    """Windows [b, samples] -> decibels [b, 1, frames, bands].
 
-    The Slaney bands are those of models without fusion, whatever the extractor's own truncation says. In float64, as
-    there: in float32 the quiet bands beside a pure tone would hold rounding, another one on each device.
+    The result is that of ClapFeatureExtractor for a full window. The Slaney bands are those of models without fusion,
+    whatever the extractor's truncation setting is. Like the extractor, it computes in float64: in float32, the quiet
+    bands beside a pure tone would hold rounding errors that differ between devices.
     """
 
     def __init__(self, extractor: ClapFeatureExtractor) -> None:
@@ -30,7 +34,7 @@ class ClapMel(nn.Module):
         return (10 * mel.clamp(min=_FLOOR).log10()).float()[:, None]
 
 
-class ClapAudio(nn.Module):
+class ClapAudioNet(nn.Module):
     """Windows [b, samples] -> unit vectors in the joint space [b, dim]."""
 
     def __init__(self, net: ClapAudioModelWithProjection, extractor: ClapFeatureExtractor) -> None:
@@ -41,8 +45,11 @@ class ClapAudio(nn.Module):
         return nn.functional.normalize(self._net(input_features=self._mel(audio)).audio_embeds)
 
 
-class ClapTexts(nn.Module):
-    """Tokens [N, T] -> unit vectors in the joint space [N, dim]; the authors pad to 77 tokens and mask that."""
+class ClapTextNet(nn.Module):
+    """Tokens [N, T] without padding -> unit vectors in the joint space [N, dim].
+
+    The authors pad to 77 tokens and mask the padding.
+    """
 
     def __init__(self, net: ClapTextModelWithProjection) -> None:
         super().__init__()

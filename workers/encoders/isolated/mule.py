@@ -1,4 +1,4 @@
-"""MULE: slow and fast convolutions over 3 s, trained without labels; heard by the package mule-torch."""
+"""MULE: slow and fast convolutions over 3 s, trained without labels, by the package mule-torch."""
 
 from functools import partial
 from pathlib import Path
@@ -7,19 +7,20 @@ import numpy as np
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
-from workers.encoders.base.isolated import Environment, Isolated
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.weights.cache import HubSource, weights_folder
+from workers.encoders.base.isolated import PipEnvironment, SubprocessEncoder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
-_HOP, _FRAMES = 160, 300
-_SLICE_EVERY = 200
-# The original reads 16-bit samples as n / 2^16, so that full scale is a half (mule-torch's README, "Amplitude
-# convention"): what the networks were trained on.
+_HOP, _FRAMES = 160, 300  # samples; frames of one slice
+_SLICE_HOP = 200  # frames
+# The networks were trained on 16-bit samples read as n / 2^16, so that full scale is a half (mule-torch's README,
+# "Amplitude convention").
 _FULL_SCALE = np.float32(0.5)
 
-PACKAGES = Environment("mule", ("mule-torch==0.2.0",))
-# NOT PINNED: no public code names a commit of this repository (searched 2026-11), and none is made up here.
+PACKAGES = PipEnvironment("mule", ("mule-torch==0.2.0",))
+# NOT PINNED: no public code names a commit of this repository (searched 2026-11).
 WEIGHTS = HubSource("mule", "matteospanio/mule", "main", ("config.json", "model.safetensors"))
 
 SPEC = EncoderSpec(
@@ -31,8 +32,8 @@ SPEC = EncoderSpec(
     ),
     backbone=BackboneSpec(
         weights_sha256=WEIGHTS.sha256(),
-        # Exactly the frames of one slice, so that the package neither crops nor pads.
-        windows=WindowSpec(sample_rate=16_000, window=(_FRAMES - 1) * _HOP, hop=_SLICE_EVERY * _HOP),
+        # A window has exactly the frames of one slice, so that the package neither crops nor pads.
+        windows=WindowSpec(sample_rate=16_000, window=(_FRAMES - 1) * _HOP, hop=_SLICE_HOP * _HOP),
         layer="mule-torch 0.2.0: slow and fast path, averaged over time and frequency; full scale is 0.5",
         pooling="mean over windows",
         dim=1728,
@@ -41,8 +42,8 @@ SPEC = EncoderSpec(
 )
 
 
-class Mule(NetEncoder):
-    """An Encoder, where mule-torch can be imported."""
+class Mule(TorchEncoder):
+    """MULE's Encoder; it needs mule-torch."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from mule_torch import MuleModel
@@ -57,14 +58,14 @@ class Mule(NetEncoder):
         return super().embed_windows(windows * _FULL_SCALE)
 
 
-ENTRIES = (
-    Entry(
+REGISTRATIONS = (
+    EncoderRegistration(
         SPEC,
-        partial(Isolated, PACKAGES, Mule),
+        partial(SubprocessEncoder, PACKAGES, Mule),
         None,
         weights=(PACKAGES, WEIGHTS),
         realtime_factor=3,
         on_gpu=True,
-        unproven="no commit of its weights is known, so that its version does not name them",
+        unpinned="no commit of its weights is known, so that its version does not name them",
     ),
 )

@@ -1,4 +1,7 @@
-"""OMAR-RQ: a conformer that guesses masked audio codes at 25 steps a second; heard by the package omar-rq."""
+"""OMAR-RQ: a conformer trained to guess masked audio codes, by the package omar-rq.
+
+It makes 25 hidden states a second.
+"""
 
 import re
 from functools import partial
@@ -7,17 +10,18 @@ from pathlib import Path
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
-from workers.encoders.base.isolated import Environment, Isolated
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.weights.cache import HubSource, weights_folder
+from workers.encoders.base.isolated import PipEnvironment, SubprocessEncoder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
-# Where the authors' configuration of the tagging probe takes embeddings (MTG/omar-rq at 00fa1c54,
-# cfg/downstream/tagging.gin: embedding_layer 6, mean over time), and their README's example.
+# The layer that the authors' tagging probe and the example in their README read (MTG/omar-rq at 00fa1c54,
+# cfg/downstream/tagging.gin: embedding_layer 6, mean over time).
 LAYER = 6
 _IMPORTS = re.compile(r"[^\w#]*(import|include|from)\b")
 
-PACKAGES = Environment(
+PACKAGES = PipEnvironment(
     "omar-rq",
     (
         "omar-rq==0.2.1",
@@ -31,9 +35,9 @@ PACKAGES = Environment(
         "tokenizers==0.22.2",
         "huggingface-hub==0.36.2",
     ),
-    without=("torchaudio/lib/*.so",),  # these load beside CUDA's torch alone; what is needed here works without
+    without=("torchaudio/lib/*.so",),  # these load only beside torch for CUDA, and nothing here needs them
 )
-# NOT PINNED: no public code names a commit of this repository (searched 2026-11), and none is made up here.
+# NOT PINNED: no public code names a commit of this repository (searched 2026-11).
 WEIGHTS = HubSource("omar-rq", "mtg-upf/omar-rq-multifeature-25hz-fsq", "main", ("config.gin", "model.ckpt"))
 
 SPEC = EncoderSpec(
@@ -55,13 +59,19 @@ SPEC = EncoderSpec(
 
 
 def require_plain_gin(config: Path) -> None:
-    """UserError for a gin file that imports or includes: one that imports calls whatever it likes (tried)."""
-    if found := next(filter(_IMPORTS.match, config.read_text().splitlines()), None):
-        raise UserError(f"{config} is more than settings ({found.strip()!r}), so it is not read: remove its folder")
+    """Refuse a gin file that imports or includes anything.
+
+    A gin file that imports can call any function (tried). Raises UserError for such a file.
+    """
+    statement = next(filter(_IMPORTS.match, config.read_text().splitlines()), None)
+    if statement is not None:
+        raise UserError(
+            f"{config} holds more than settings ({statement.strip()!r}), so it is not read: remove its folder"
+        )
 
 
-class OmarRq(NetEncoder):
-    """An Encoder, where omar-rq can be imported."""
+class OmarRq(TorchEncoder):
+    """OMAR-RQ's Encoder; it needs omar-rq."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from importlib import import_module
@@ -70,19 +80,19 @@ class OmarRq(NetEncoder):
         require_plain_gin(folder / "config.gin")
         package.hf_hub_download = lambda repo_id, filename: folder / filename  # noqa: ARG005, the package's names
         net = package.get_model(model_id=WEIGHTS.repository)
-        net.net.layers = net.net.layers[: LAYER + 1]  # those behind it would be computed for nothing
+        net.net.layers = net.net.layers[: LAYER + 1]  # the layers behind it are not needed
         net.forward = lambda audio: net.extract_embeddings(audio, layers=[LAYER])[0].mean(1)
         super().__init__(spec, net)
 
 
-ENTRIES = (
-    Entry(
+REGISTRATIONS = (
+    EncoderRegistration(
         SPEC,
-        partial(Isolated, PACKAGES, OmarRq),
+        partial(SubprocessEncoder, PACKAGES, OmarRq),
         None,
         weights=(PACKAGES, WEIGHTS),
         realtime_factor=9,
         on_gpu=True,
-        unproven="no commit of its weights is known, so that its version does not name them",
+        unpinned="no commit of its weights is known, so that its version does not name them",
     ),
 )

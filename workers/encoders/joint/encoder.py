@@ -1,5 +1,6 @@
-"""An encoder from a folder that `tonelake train` wrote: `tonelake --encoder FOLDER index ...`."""
+"""Encoders from folders that `tonelake train` wrote: `tonelake --encoder FOLDER index ...`."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,78 +10,91 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
-from schemas.training import MODEL_FILE, Cell, Trained
+from schemas.training import MODEL_FILE, TrainedModel, TrainingConfig
 from workers.encoders.base.interface import TextTower
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder, unit
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder, normalise_rows
 from workers.encoders.ttmr.encoder import SAMPLE_RATE, WINDOW
 from workers.text.glove_weights import GLOVE_6B_50D
 from workers.text.minilm_weights import MINILM
-from workers.weights.cache import Source
+from workers.weights.sources import Source
 
 if TYPE_CHECKING:
     from workers.encoders.joint.net import Joint
 
-_TEXTS = {"glove": GLOVE_6B_50D, "bert": MINILM}
-_AUDIO_FACTOR = 8.0  # as TTMR's: the same net
+_TEXT_SOURCES = {"glove": GLOVE_6B_50D, "bert": MINILM}
+_AUDIO_REALTIME_FACTOR = 8.0  # that of TTMR, which is the same net
 
 
-def read_trained(folder: Path) -> Trained:
-    """What the folder's model.json tells; UserError where it is not one."""
+def read_trained_model(folder: Path) -> TrainedModel:
+    """Read the model.json of a folder; raise UserError if it is not one."""
     try:
-        return Trained.from_json((folder / MODEL_FILE).read_text())
+        return TrainedModel.from_json((folder / MODEL_FILE).read_text())
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{folder / MODEL_FILE} is not of a trained encoder ({error}): train it again") from error
+        raise UserError(
+            f"{folder / MODEL_FILE} does not describe a trained encoder ({error}): train it again"
+        ) from error
 
 
-def trained_entry(folder: Path, trained: Trained, base: Entry | None) -> Entry:
-    """`base` is the encoder whose features the head takes; None where the tower hears audio itself."""
-    cell = trained.cell
+def trained_registration(folder: Path, trained: TrainedModel, base: EncoderRegistration | None) -> EncoderRegistration:
+    """Return the registration of a trained encoder.
+
+    `base` is the encoder whose features the trained head takes; None if the trained tower takes audio. Raises
+    UserError if `base` computes other features than those of the training.
+    """
     if base and base.spec.feature_version != trained.feature_version:
         raise UserError(
             f"{folder} was trained on features {trained.feature_version} of {trained.base}, this tonelake computes "
             f"{base.spec.feature_version}: train it again"
         )
-    source = None if cell.framework == "classification" else _TEXTS[cell.text]
+    config = trained.cell
+    text_source = None if config.framework == "classification" else _TEXT_SOURCES[config.text]
     spec = EncoderSpec(
         name=trained.name,
         licence=f"trained here on {base.spec.name}: {base.spec.licence}" if base else "trained here",
         citation="S. Doh, M. Won, K. Choi and J. Nam, Toward Universal Text-to-Music Retrieval, ICASSP 2023",
-        backbone=base.spec.backbone if base else _own_backbone(trained),
+        backbone=base.spec.backbone if base else _audio_backbone(trained),
         head=HeadSpec(
             kind="joint" if base else "identity",
             dim=trained.dim,
             weights_sha256=trained.weights_sha256,
-            text_tower=source.name if source else "the trained tags",
-            parameters=_parameters(cell, base, source),
+            text_tower=text_source.name if text_source else "the trained tags",
+            parameters=_head_parameters(config, base, text_source),
         ),
         tagger=base.spec.tagger if base else None,
         base=(base.spec.base or base.spec.name) if base else "",
         folder=str(folder),
     )
+    load_text = partial(_load_text_tower, folder, trained)
     weights = base.weights if base else ()
-    return Entry(
-        spec,
-        partial(_OnFeatures, folder, trained, base) if base else partial(_OnAudio, folder, trained),
-        partial(_text_tower, folder, trained),
-        weights if source is None or source in weights else (*weights, source),
-        realtime_factor=base.realtime_factor if base else _AUDIO_FACTOR,
-        on_gpu=base.on_gpu if base else True,
-        unproven=base.unproven if base else "",
-    )
+    if text_source is not None and text_source not in weights:
+        weights = (*weights, text_source)
+    if base is None:
+        load_audio = partial(TrainedAudioEncoder, folder, trained)
+        realtime_factor = _AUDIO_REALTIME_FACTOR
+        return EncoderRegistration(spec, load_audio, load_text, weights, realtime_factor, on_gpu=True, verified=True)
+    load_head = partial(FeatureHeadEncoder, folder, trained, base)
+    return replace(base, spec=spec, load=load_head, load_text=load_text, weights=weights)
 
 
-class _OnFeatures:
-    """An Encoder: the base encoder's features and tags, and the trained head."""
+class FeatureHeadEncoder:
+    """An Encoder: the base encoder's features and tags, and the trained head.
 
-    def __init__(self, folder: Path, trained: Trained, base: Entry, spec: EncoderSpec, models: Path) -> None:
-        self.spec, self._share = spec, trained.cell.share
-        self._base = base.load(base.spec.limited(spec.backbone.windows.limit), models)
-        self._unit = base.spec.head.kind == "identity"  # then the lake keeps unit vectors, and they were trained on
-        joint = _joint(folder, trained, models)
+    With a ConSE weight w (`share` in model.json), a vector is (1 - w) times that of the trained head plus w times that
+    of the base encoder, which is a sum of text vectors.
+    """
+
+    def __init__(
+        self, folder: Path, trained: TrainedModel, base: EncoderRegistration, spec: EncoderSpec, models: Path
+    ) -> None:
+        self.spec, self._conse_weight = spec, trained.cell.share
+        self._base = base.load(base.spec.with_max_windows(spec.backbone.windows.limit), models)
+        # An "identity" base stores its features as unit vectors, so the head was trained on unit vectors.
+        self._takes_unit_vectors = base.spec.head.kind == "identity"
+        joint = _load_joint(folder, trained, models)
         self._head = joint.audio
-        if self._share:
-            self._common = joint.text.mean.numpy()  # what all texts share, which no text of this space has
+        if self._conse_weight:
+            self._text_mean = joint.text.mean.numpy()  # the joint space has texts without their mean
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         return self._base.embed_windows(windows)
@@ -88,65 +102,79 @@ class _OnFeatures:
     def project(self, features: np.ndarray) -> np.ndarray:
         import torch
 
-        stored = features.astype(np.float16).astype(np.float32)  # as the lake keeps them: the very same vectors
+        # Rounded as the lake stores them: features from audio and from the lake give the same vector.
+        inputs = features.astype(np.float16).astype(np.float32)
+        if self._takes_unit_vectors:
+            inputs = normalise_rows(inputs)
         with torch.inference_mode():
-            heard = torch.from_numpy(unit(stored) if self._unit else stored)
-            vectors = torch.nn.functional.normalize(self._head(heard)).numpy()
-        if self._share:
-            own = self._base.project(features)
-            own = own - np.outer(own @ self._common, self._common / (self._common @ self._common))
-            vectors = unit((1 - self._share) * vectors + self._share * unit(own))
+            vectors = torch.nn.functional.normalize(self._head(torch.from_numpy(inputs))).numpy()
+        if self._conse_weight:
+            base_vectors = normalise_rows(self._without_text_mean(self._base.project(features)))
+            vectors = normalise_rows((1 - self._conse_weight) * vectors + self._conse_weight * base_vectors)
         return vectors
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         return self._base.tag(features)
 
-
-class _OnAudio(NetEncoder):
-    """An Encoder: the CNN and transformer of TTMR, trained here; what is stored is not of length 1."""
-
-    def __init__(self, folder: Path, trained: Trained, spec: EncoderSpec, models: Path) -> None:
-        super().__init__(spec, _joint(folder, trained, models).audio)
+    def _without_text_mean(self, vectors: np.ndarray) -> np.ndarray:
+        """Remove the component along the mean text vector."""
+        mean = self._text_mean
+        return vectors - np.outer(vectors @ mean, mean / (mean @ mean))
 
 
-def _text_tower(folder: Path, trained: Trained, _: EncoderSpec, models: Path) -> TextTower:
-    from workers.encoders.joint.text_tower import JointTexts, TagsInTexts, frozen_tower
+class TrainedAudioEncoder(TorchEncoder):
+    """An Encoder: TTMR's CNN and transformer, trained here. Its features are not of length 1."""
 
-    joint = _joint(folder, trained, models)
+    def __init__(self, folder: Path, trained: TrainedModel, spec: EncoderSpec, models: Path) -> None:
+        super().__init__(spec, _load_joint(folder, trained, models).audio)
+
+
+def require_conse_base(config: TrainingConfig, base: EncoderRegistration | None) -> None:
+    """Refuse a ConSE weight for a base encoder without a ConSE head.
+
+    Raises UserError if `base` is such an encoder: only ConSE vectors are sums of text vectors.
+    """
+    if config.share and (base is None or base.spec.head.kind != "conse"):
+        raise UserError("--conse-weight needs --encoder musicnn-conse: its vectors are sums of texts")
+
+
+def _load_text_tower(folder: Path, trained: TrainedModel, _: EncoderSpec, models: Path) -> TextTower:
+    from workers.encoders.joint.text_tower import JointTextTower, TagTextTower, load_frozen_tower
+
+    joint = _load_joint(folder, trained, models)
     if joint.centroids is not None:
-        return TagsInTexts(joint.centroids, trained.vocabulary)
-    return JointTexts(joint, None if trained.cell.finetune_text else frozen_tower(trained.cell.text, models))
+        return TagTextTower(joint.centroids, trained.vocabulary)
+    return JointTextTower(joint, None if trained.cell.finetune_text else load_frozen_tower(trained.cell.text, models))
 
 
-def require_share(cell: Cell, base: Entry | None) -> None:
-    """UserError where a share is asked of an encoder whose vectors are no sums of texts."""
-    if cell.share and (base is None or base.spec.head.kind != "conse"):
-        raise UserError("--share needs --encoder musicnn-conse: its vectors are sums of texts")
-
-
-def _parameters(cell: Cell, base: Entry | None, source: Source | None) -> tuple[tuple[str, str | float], ...]:
-    """What else moves numbers."""
-    require_share(cell, base)
-    told: list[tuple[str, str | float]] = [("text_weights", source.sha256())] if source else []
-    if cell.share and base:
-        told += [("share", cell.share), *(("own " + name, value) for name, value in base.spec.head.parameters)]
-    return tuple(told)
-
-
-def _joint(folder: Path, trained: Trained, models: Path) -> "Joint":
-    """The trained net, in eval mode."""
+def _load_joint(folder: Path, trained: TrainedModel, models: Path) -> "Joint":
+    """Load the trained net, in eval mode."""
     from workers.encoders.joint.files import read_weights
-    from workers.encoders.joint.net import joint_of
+    from workers.encoders.joint.net import build_joint
 
     reader = None
     if trained.cell.finetune_text:
-        from workers.text.minilm import MiniLMNet  # not for workers on audio, nor for texts that are read elsewhere
+        from workers.text.minilm import MiniLMNet  # only here, because other trained nets do not need it
 
         reader = MiniLMNet(models)
-    return joint_of(trained.cell, read_weights(folder, trained), reader)
+    return build_joint(trained.cell, read_weights(folder, trained), reader)
 
 
-def _own_backbone(trained: Trained) -> BackboneSpec:
+def _head_parameters(
+    config: TrainingConfig, base: EncoderRegistration | None, text_source: Source | None
+) -> tuple[tuple[str, str | float], ...]:
+    """Return what changes the vectors besides the trained weights."""
+    require_conse_base(config, base)
+    parameters: list[tuple[str, str | float]] = []
+    if text_source:
+        parameters.append(("text_weights", text_source.sha256()))
+    if config.share and base:
+        parameters.append(("share", config.share))
+        parameters += [("own " + name, value) for name, value in base.spec.head.parameters]
+    return tuple(parameters)
+
+
+def _audio_backbone(trained: TrainedModel) -> BackboneSpec:
     return BackboneSpec(
         weights_sha256=trained.weights_sha256,
         windows=WindowSpec(sample_rate=SAMPLE_RATE, window=WINDOW, hop=WINDOW),

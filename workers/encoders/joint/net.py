@@ -1,7 +1,7 @@
-"""The networks of a joint space: an audio tower, the texts' projection, and what the losses learn besides.
+"""The networks of a joint space: audio tower, text projection and the losses' parameters.
 
-joint = Joint(cell, shapes); audio, text = joint(inputs, texts)
-Source: S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023), but for the tower on features.
+joint = Joint(config, shapes); audio, text = joint(inputs, texts)
+Source: S. Doh et al., "Toward Universal Text-to-Music Retrieval" (ICASSP 2023), except for the tower on features.
 """
 
 import math
@@ -11,15 +11,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from schemas.training import Cell
-from workers.encoders.ttmr.net import MusicShape, MusicTower, Projection, Weights, part, shape_of
+from schemas.training import TrainingConfig
+from workers.encoders.ttmr.net import MusicShape, MusicTower, Projection, Weights, infer_shape, strip_prefix
 
-_LEAST_DEVIATION = 1e-3  # of a feature: those that never move would be divided by nothing
+_MIN_DEVIATION = 1e-3  # of a feature, so that constant features are not divided by 0
 
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """Numbers of an input (of features; of audio any), of a text's vector, and tags of the vocabulary."""
+    """Sizes of a joint net's inputs.
+
+    `features` and `text` are the dimensions of a feature vector (unused for audio) and of a text vector, `tags` the
+    number of tags in the vocabulary.
+    """
 
     features: int
     text: int
@@ -30,7 +34,7 @@ class Shapes:
 class FeatureTower(nn.Module):
     """Pooled features of a frozen encoder [B, features] -> [B, dim], not normalised.
 
-    Standardised by the training split, widened, one residual block, projected.
+    Standardises by the training split, widens, applies one residual block, and projects.
     """
 
     mean: torch.Tensor
@@ -48,9 +52,9 @@ class FeatureTower(nn.Module):
         self.projection = Projection(hidden, dim)
 
     def standardise_by(self, features: torch.Tensor) -> None:
-        """Takes mean and deviation from the training split [N, features]."""
+        """Set mean and deviation to those of the training split's features [N, features]."""
         self.mean.copy_(features.mean(0))
-        self.deviation.copy_(features.std(0, correction=0).clamp(min=_LEAST_DEVIATION))
+        self.deviation.copy_(features.std(0, correction=0).clamp(min=_MIN_DEVIATION))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         x = self.widen((features - self.mean) / self.deviation)
@@ -58,7 +62,7 @@ class FeatureTower(nn.Module):
 
 
 class Centred(nn.Module):
-    """Texts left in their tower's space [N, dim], without the mean of the training texts."""
+    """Text vectors [N, dim] -> the same, minus the mean of the training texts."""
 
     mean: torch.Tensor
 
@@ -71,47 +75,62 @@ class Centred(nn.Module):
 
 
 class Joint(nn.Module):
-    """Inputs and texts -> unit vectors of one space. `reader` is the text tower where it is trained too."""
+    """Inputs and texts -> unit vectors of one space.
 
-    def __init__(self, cell: Cell, shapes: Shapes, reader: nn.Module | None = None) -> None:
+    `reader` is the text tower if training changes it too, else None.
+    """
+
+    def __init__(self, config: TrainingConfig, shapes: Shapes, reader: nn.Module | None = None) -> None:
         super().__init__()
-        self.dim = joint_dim(cell, shapes)
-        if cell.tower == "audio":
+        self.dim = joint_dim(config, shapes)
+        if config.tower == "audio":
             self.audio: nn.Module = MusicTower(replace(shapes.music, joint=self.dim))
         else:
-            self.audio = FeatureTower(shapes.features, cell.hidden, self.dim, cell.dropout)
+            self.audio = FeatureTower(shapes.features, config.hidden, self.dim, config.dropout)
         self.reader = reader
         self.text = self.centroids = self.log_scale = None
-        if cell.framework == "classification":
-            self.centroids = nn.Parameter(nn.Linear(cell.dim, shapes.tags, bias=False).weight.detach())
+        if config.framework == "classification":
+            self.centroids = nn.Parameter(nn.Linear(config.dim, shapes.tags, bias=False).weight.detach())
+        elif config.text_projection == "none":
+            self.text = Centred(shapes.text)
         else:
-            self.text = Centred(shapes.text) if cell.text_projection == "none" else Projection(shapes.text, cell.dim)
-        if cell.framework == "contrastive":
-            self.log_scale = nn.Parameter(torch.tensor(-math.log(cell.temperature)))
+            self.text = Projection(shapes.text, config.dim)
+        if config.framework == "contrastive":
+            self.log_scale = nn.Parameter(torch.tensor(-math.log(config.temperature)))
 
     def forward(
         self, inputs: torch.Tensor, texts: torch.Tensor | list[str] | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Inputs [B, ...] and texts, or their vectors [B, text] -> unit vectors [B, dim] of both; of no texts none."""
+        """Embed inputs [B, ...] and texts as unit vectors [B, dim].
+
+        `texts` are texts, vectors [B, text] or None, for which None is returned.
+        """
         audio = functional.normalize(self.audio(inputs))
         return audio, None if texts is None else self.embed(texts)
 
     def embed(self, texts: torch.Tensor | list[str]) -> torch.Tensor:
-        """Texts, or their vectors where no reader is trained -> unit vectors [B, dim]."""
+        """Embed texts as unit vectors [B, dim].
+
+        `texts` are texts if the net has a reader, else vectors [B, text].
+        """
         vectors = self.reader(texts) if self.reader is not None else texts
         return functional.normalize(self.text(vectors))
 
 
-def joint_dim(cell: Cell, shapes: Shapes) -> int:
-    """Of the space: the text tower's own where texts are not projected."""
-    return shapes.text if cell.text_projection == "none" else cell.dim
+def joint_dim(config: TrainingConfig, shapes: Shapes) -> int:
+    """Return the dimension of the space: that of text vectors if they are not projected."""
+    return shapes.text if config.text_projection == "none" else config.dim
 
 
-def joint_of(cell: Cell, weights: Weights, reader: nn.Module | None = None) -> Joint:
-    """The net with these weights, in eval mode; RuntimeError where a name or a shape does not fit."""
-    features = len(weights["audio.mean"]) if cell.tower == "features" else 0
+def build_joint(config: TrainingConfig, weights: Weights, reader: nn.Module | None = None) -> Joint:
+    """Build the net with these weights, in eval mode.
+
+    Raises RuntimeError if a name or a shape does not fit.
+    """
+    features = len(weights["audio.mean"]) if config.tower == "features" else 0
     text = weights.get("text.mean", weights.get("text.0.weight", ()))
-    music = shape_of(part(weights, "audio.")) if cell.tower == "audio" else MusicShape()
-    joint = Joint(cell, Shapes(features, len(text), len(weights.get("centroids", ())), music), reader)
+    music = infer_shape(strip_prefix(weights, "audio.")) if config.tower == "audio" else MusicShape()
+    shapes = Shapes(features, len(text), tags=len(weights.get("centroids", ())), music=music)
+    joint = Joint(config, shapes, reader)
     joint.load_state_dict(weights)
     return joint.eval()

@@ -1,4 +1,4 @@
-"""The text side of a trained joint space: texts -> unit vectors beside the music's."""
+"""The text side of a trained joint space: texts -> unit vectors."""
 
 import re
 from pathlib import Path
@@ -12,50 +12,58 @@ from workers.encoders.joint.net import Joint
 from workers.text.glove import Glove
 from workers.text.minilm import MiniLM
 
-_TEXTS_AT_ONCE = 256
+_BATCH = 256
 
 
-class Vectors(Protocol):
-    """A frozen text tower, before the projection."""
+class FrozenTextTower(Protocol):
+    """A text tower that training leaves as it is, before the projection."""
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        """Texts -> vectors [N, text] float32."""
+        """Embed texts as vectors [N, text] float32."""
         ...
 
 
-def frozen_tower(text: str, models: Path) -> Vectors:
-    """The tower that a cell names."""
+def load_frozen_tower(text: str, models: Path) -> FrozenTextTower:
+    """Load the text tower that a training config names: "glove" or "bert"."""
     return {"glove": Glove, "bert": MiniLM}[text](models)
 
 
-class JointTexts:
-    """A TextTower of a triplet or contrastive training. `tower` is None where the net reads texts itself."""
+class JointTextTower:
+    """A TextTower of a triplet or contrastive training.
 
-    def __init__(self, joint: Joint, tower: Vectors | None) -> None:
+    `tower` is None if the joint net reads texts itself.
+    """
+
+    def __init__(self, joint: Joint, tower: FrozenTextTower | None) -> None:
         self._joint, self._tower = joint.eval(), tower
 
     @torch.inference_mode()
     def embed_text(self, texts: list[str]) -> np.ndarray:
         rows = [torch.zeros((0, self._joint.dim))]
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            rows.append(self._joint.embed(self._read(texts[start : start + _TEXTS_AT_ONCE])))
+        for start in range(0, len(texts), _BATCH):
+            rows.append(self._joint.embed(self._read(texts[start : start + _BATCH])))
         return torch.cat(rows).numpy()
 
     def _read(self, texts: list[str]) -> torch.Tensor | list[str]:
         return texts if self._tower is None else torch.from_numpy(self._tower.embed_text(texts))
 
 
-class TagsInTexts:
-    """A TextTower of a classifier: a text is the mean of the centroids [V, dim] of the trained tags that stand in it.
+class TagTextTower:
+    """A TextTower of a classifier: the mean centroid of the trained tags in a text.
 
-    The mean of all where it names none: such a text says nothing to a classifier.
+    `centroids` is [V, dim]. A text that names no tag gets the mean of all centroids, because a classifier cannot read
+    anything else.
     """
 
     def __init__(self, centroids: torch.Tensor, vocabulary: tuple[str, ...]) -> None:
         self._centroids = functional.normalize(centroids.detach())
-        self._tags = [re.compile(rf"(?<!\w){re.escape(tag.lower())}(?!\w)") for tag in vocabulary]
+        self._patterns = [re.compile(rf"(?<!\w){re.escape(tag.lower())}(?!\w)") for tag in vocabulary]
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        named = [[row for row, tag in enumerate(self._tags) if tag.search(text.lower())] for text in texts]
-        rows = [self._centroids[mine or slice(None)].mean(0) for mine in named]
-        return functional.normalize(torch.stack([*rows, self._centroids[0]]))[: len(texts)].numpy()
+        rows = [self._mean_centroid(text.lower()) for text in texts]
+        stacked = torch.stack([*rows, self._centroids[0]])  # one row more, because an empty list cannot be stacked
+        return functional.normalize(stacked)[: len(texts)].numpy()
+
+    def _mean_centroid(self, text: str) -> torch.Tensor:
+        tags = [row for row, pattern in enumerate(self._patterns) if pattern.search(text)]
+        return self._centroids[tags or slice(None)].mean(0)

@@ -1,17 +1,18 @@
-"""MuQ: a music model trained without labels; the mean over its hidden states and time is a track's vector.
+"""MuQ: a music model trained without labels.
 
-Features are the mean over all 13 states, as MARBLE (a43992899/MARBLE at 7d6c78dc, configs/probe.MuQ.*.yaml) probes all
-13; there a probe learns how to combine them, which an encoder without labels cannot. Windows of 30 s are those of its
-training (750 states by a note in muq_model.py).
+The features are the mean of its hidden states over time and over all 13 states, because MARBLE (a43992899/MARBLE at
+7d6c78dc, configs/probe.MuQ.*.yaml) probes all 13. Its probe learns how to weight them, which an encoder without labels
+cannot. Windows of 30 s are those of MuQ's training (750 states, by a note in muq_model.py).
 """
 
 from pathlib import Path
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.weights.cache import HubSource, weights_folder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
 _DIM = 1024
 REPOSITORY, REVISION = "OpenMuQ/MuQ-large-msd-iter", "0562a57814f6f8bbd9fdea0a25921a2fce1a841a"
@@ -39,17 +40,17 @@ SPEC = EncoderSpec(
 )
 
 
-class Muq(NetEncoder):
-    """An Encoder."""
+class Muq(TorchEncoder):
+    """MuQ's Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from safetensors.torch import load_file
 
-        from workers.encoders.muq.net import MuqMean, backbone_of, read_settings
+        from workers.encoders.muq.net import MuqMean, build_backbone, read_settings
 
         folder = weights_folder(MUQ, models)
-        backbone = backbone_of(load_file(folder / _WEIGHTS), read_settings(folder / CONFIG))
+        backbone = build_backbone(load_file(folder / _WEIGHTS), read_settings(folder / CONFIG))
         super().__init__(spec, MuqMean(backbone))
 
 
-ENTRIES = (Entry(SPEC, Muq, None, weights=(MUQ,), realtime_factor=2, on_gpu=True),)
+REGISTRATIONS = (EncoderRegistration(SPEC, Muq, None, weights=(MUQ,), realtime_factor=2, on_gpu=True),)

@@ -1,8 +1,8 @@
 """MuQ-MuLan: music, and texts in English and Chinese, in one space of 512 dimensions.
 
-A track is the mean of its windows' unit vectors, made a unit again (theirs stays shorter). Of the last window theirs
-keeps every scrap and fills it with the start of the track; ours is dropped under half a window, else filled by
-repeating itself, as WindowSpec says.
+A track's vector is the mean of its windows' unit vectors, normalised again; the authors' mean is not. The authors keep
+a last window of any length and fill it up with the start of the track. Here WindowSpec drops a last window under half
+the length and fills up a longer one by repeating it.
 """
 
 import json
@@ -11,24 +11,25 @@ from pathlib import Path
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
 from workers.encoders.muq import encoder as muq
-from workers.text.torch_text_tower import NetText
-from workers.weights.cache import HubSource, weights_folder
+from workers.text.torch_text_tower import TorchTextTower
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
-MAX_TOKENS = 512  # XLM-RoBERTa has no more places; the authors do not cut
+MAX_TOKENS = 512  # XLM-RoBERTa has no more positions; the authors do not cut
 _DIM, _SAMPLE_RATE, _SECONDS = 512, 24_000, 10
 _WEIGHTS = "pytorch_model.bin"
 
-# mteb pins 8a081dbc of this repository, and by a slip writes it twice in a row; later public code pins the one here.
+# mteb pins 8a081dbc of this repository (and writes it twice by mistake); later public code pins the commit used here.
 MULAN = HubSource(
     "muq-mulan-large",
     "OpenMuQ/MuQ-MuLan-large",
     "2e01c796b71dca71b45251384c04cd7b237c9020",
     (muq.CONFIG, _WEIGHTS),
 )
-# The weights of MuQ and of XLM-RoBERTa, trained further, are in the checkpoint; MuQ's settings are not.
+# The checkpoint holds the further trained weights of MuQ and of XLM-RoBERTa, but not MuQ's settings.
 MUQ_SETTINGS = HubSource("muq-large-msd-iter-settings", muq.REPOSITORY, muq.REVISION, (muq.CONFIG,))
 XLM_R_TOKENIZER = HubSource(
     "xlm-roberta-base-tokenizer",
@@ -58,40 +59,43 @@ SPEC = EncoderSpec(
 )
 
 
-def hidden_state(config: Path) -> int:
-    """Which of MuQ's hidden states goes on, by MuQ-MuLan's config.json; UserError where it cuts other windows."""
-    found = json.loads(config.read_text())
-    for name, ours in (("sr", _SAMPLE_RATE), ("clip_secs", _SECONDS)):
-        if found["mulan"].get(name, ours) != ours:
-            raise UserError(f"{config.name} of MuQ-MuLan says {name} {found['mulan'][name]}: this tonelake has {ours}")
-    return found["audio_model"].get("use_layer_idx", -1)
+def read_state_index(config: Path) -> int:
+    """Read from MuQ-MuLan's config.json which hidden state of MuQ its tower uses.
+
+    Raises UserError if the file has another sample rate or window length than this module.
+    """
+    settings = json.loads(config.read_text())
+    for name, expected in (("sr", _SAMPLE_RATE), ("clip_secs", _SECONDS)):
+        value = settings["mulan"].get(name, expected)
+        if value != expected:
+            raise UserError(f"{config.name} of MuQ-MuLan says {name} {value}: this tonelake has {expected}")
+    return settings["audio_model"].get("use_layer_idx", -1)
 
 
-class MuqMulan(NetEncoder):
-    """An Encoder."""
+class MuqMulan(TorchEncoder):
+    """MuQ-MuLan's Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from workers.encoders.muq.mulan_net import audio_tower, read_weights
+        from workers.encoders.muq.mulan_net import build_audio_tower, read_weights
         from workers.encoders.muq.net import read_settings
 
         folder = weights_folder(MULAN, models)
         settings = read_settings(weights_folder(MUQ_SETTINGS, models) / muq.CONFIG)
         weights = read_weights(folder / _WEIGHTS)
-        super().__init__(spec, audio_tower(weights, settings, hidden_state(folder / muq.CONFIG)))
+        super().__init__(spec, build_audio_tower(weights, settings, read_state_index(folder / muq.CONFIG)))
 
 
-class MuqMulanText(NetText):
-    """Its TextTower."""
+class MuqMulanTextTower(TorchTextTower):
+    """MuQ-MuLan's TextTower."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
-        from workers.encoders.muq.mulan_net import read_weights, text_tower
+        from workers.encoders.muq.mulan_net import build_text_tower, read_weights
 
-        net = text_tower(read_weights(weights_folder(MULAN, models) / _WEIGHTS))
+        net = build_text_tower(read_weights(weights_folder(MULAN, models) / _WEIGHTS))
         super().__init__(net, weights_folder(XLM_R_TOKENIZER, models) / "tokenizer.json", MAX_TOKENS, spec.head.dim)
 
 
-ENTRIES = (
-    Entry(
-        SPEC, MuqMulan, MuqMulanText, weights=(MULAN, MUQ_SETTINGS, XLM_R_TOKENIZER), realtime_factor=2, on_gpu=True
-    ),
+_WEIGHT_SOURCES = (MULAN, MUQ_SETTINGS, XLM_R_TOKENIZER)
+REGISTRATIONS = (
+    EncoderRegistration(SPEC, MuqMulan, MuqMulanTextTower, _WEIGHT_SOURCES, realtime_factor=2, on_gpu=True),
 )

@@ -1,9 +1,9 @@
-"""MuQ's network as plain modules: audio -> log-mel -> two residual convolutions -> conformer -> hidden states.
+"""MuQ's network as plain modules: audio -> log-mel -> convolutions -> conformer -> hidden states.
 
 net = MuqMean(backbone_of(weights, read_settings(folder / "config.json"))); net(audio)
 Source: H. Zhu et al., "MuQ: Self-Supervised Music Representation Learning with Mel Residual Vector Quantization"
 (2025), and its package muq 0.1.0 for what the paper does not say. Conformer: A. Gulati et al. (2020), in the variant
-that transformers calls Wav2Vec2Conformer with rotary places. Modules bear the names of the released weights.
+that transformers calls Wav2Vec2Conformer with rotary positions. Modules have the names of the released weights.
 """
 
 import json
@@ -19,51 +19,61 @@ from torch.nn import functional
 from schemas.errors import UserError
 from workers.encoders.base.inference import in_float32
 from workers.encoders.base.mel_filters import htk_filters
-from workers.encoders.ttmr.net import part
+from workers.encoders.ttmr.net import strip_prefix
 
 SAMPLE_RATE = 24_000
-FRAME, HOP = 2048, 240  # 100 frames a second; the convolutions make 25 hidden states a second of them
+FRAME, HOP = 2048, 240  # 100 frames a second, of which the convolutions make 25 hidden states a second
 _FLOOR = 1e-10
-_SHRINK = 4  # of time and of bands
+_SUBSAMPLING = 4  # of time and of bands
 
 Weights = Mapping[str, torch.Tensor]
 
-# Weights that only training needs; the conformer's convolution of places is built by transformers but never asked.
+# Weights that only training needs. transformers builds the conformer's position convolution, but never calls it.
 _UNUSED = ("linear.", "cls_token", "rvq.", "quantizer_", "recon_proj.", "conformer.pos_conv_embed.")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What the weights do not tell: the log-mel's mean and deviation over the training music in dB, and heads."""
+class MuqSettings:
+    """The settings that the weights do not determine.
+
+    `mean` and `deviation` are those of the log-mel over the training music, in dB; `heads` are attention heads.
+    """
 
     mean: float
     deviation: float
     heads: int
 
 
-def read_settings(config: Path) -> Settings:
-    """Of MuQ's config.json; UserError where it is of another network than the one computed here."""
-    found = json.loads(config.read_text())
-    conformer, mel = found["w2v2_config"], found["stat"]
-    told = {
-        "hop_length": (found["hop_length"], HOP),
-        "label_rate": (found["label_rate"], SAMPLE_RATE // HOP // _SHRINK),
+def read_settings(config: Path) -> MuqSettings:
+    """Read the settings from MuQ's config.json.
+
+    Raises UserError if the file describes another network than the one computed here.
+    """
+    settings = json.loads(config.read_text())
+    conformer, mel = settings["w2v2_config"], settings["stat"]
+    activation = conformer["hidden_act"]
+    values_and_expected = {
+        "hop_length": (settings["hop_length"], HOP),
+        "label_rate": (settings["label_rate"], SAMPLE_RATE // HOP // _SUBSAMPLING),
         "position_embeddings_type": (conformer["position_embeddings_type"], "rotary"),
-        "hidden_act": ({"swish": "silu"}.get(conformer["hidden_act"], conformer["hidden_act"]), "silu"),
+        "hidden_act": ("silu" if activation == "swish" else activation, "silu"),
     }
-    for name, (theirs, ours) in told.items():
-        if theirs != ours:
-            raise UserError(f"{config.name} of MuQ says {name} {theirs}: this tonelake computes {ours}")
-    return Settings(mel["melspec_2048_mean"], mel["melspec_2048_std"], conformer["num_attention_heads"])
+    for name, (value, expected) in values_and_expected.items():
+        if value != expected:
+            raise UserError(f"{config.name} of MuQ says {name} {value}: this tonelake computes {expected}")
+    return MuqSettings(mel["melspec_2048_mean"], mel["melspec_2048_std"], conformer["num_attention_heads"])
 
 
 class LogMel(nn.Module):
-    """Audio [B, samples] at 24 kHz -> mel power in dB [B, bands, samples // 240], about mean 0 and deviation 1."""
+    """Audio [B, samples] at 24 kHz -> log-mel [B, bands, samples // 240].
+
+    The numbers are mel power in dB, standardised with the settings' mean and deviation.
+    """
 
     window: torch.Tensor
     filters: torch.Tensor
 
-    def __init__(self, bands: int, settings: Settings) -> None:
+    def __init__(self, bands: int, settings: MuqSettings) -> None:
         super().__init__()
         self.settings = settings
         filters = htk_filters(SAMPLE_RATE, FRAME, bands).astype(np.float32)
@@ -72,7 +82,7 @@ class LogMel(nn.Module):
 
     @in_float32
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        # In float64: in the quiet bands of a clear tone float32 holds the rounding of each machine's own transform.
+        # In float64: in the quiet bands of a pure tone, float32 would hold rounding errors that differ by machine.
         window, filters = self.window.double(), self.filters.double()
         spectrum = torch.stft(audio.double(), FRAME, HOP, window=window, return_complex=True)[..., :-1]
         power = spectrum.real.square() + spectrum.imag.square()
@@ -81,13 +91,16 @@ class LogMel(nn.Module):
 
 
 class Residual(nn.Module):
-    """[B, before, F, T] -> [B, channels, F / 2, T / 2]: two convolutions beside one."""
+    """Two convolutions plus a shortcut of one.
 
-    def __init__(self, before: int, channels: int) -> None:
+    [B, channels_in, F, T] -> [B, channels, F / 2, T / 2].
+    """
+
+    def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = nn.Conv2d(channels_in, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels)
         self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels)
-        self.conv3, self.bn3 = nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels)
+        self.conv3, self.bn3 = nn.Conv2d(channels_in, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inner = self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x)))))
@@ -100,16 +113,16 @@ class Subsampling(nn.Module):
     def __init__(self, channels: int, bands: int, dim: int) -> None:
         super().__init__()
         self.conv = nn.Sequential(Residual(1, channels), Residual(channels, channels))
-        self.linear = nn.Linear(channels * bands // _SHRINK, dim)
+        self.linear = nn.Linear(channels * bands // _SUBSAMPLING, dim)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        # One window at a time: 30 s fill 0.2 GB in each of the first block's layers.
+        # One window at a time: 30 s take 0.2 GB in each of the first block's layers.
         cells = torch.cat([self.conv(window[None, None]) for window in mel])
         return self.linear(cells.flatten(1, 2).transpose(1, 2))
 
 
 class FeedForward(nn.Module):
-    """[B, T, dim] -> [B, T, dim]."""
+    """Two linear layers: [B, T, dim] -> [B, T, dim]."""
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
@@ -121,7 +134,10 @@ class FeedForward(nn.Module):
 
 
 class Attention(nn.Module):
-    """[B, T, dim] -> [B, T, dim]. Places turn the input of queries and keys, not queries and keys themselves."""
+    """Self-attention: [B, T, dim] -> [B, T, dim].
+
+    The rotary positions rotate the input of the query and key layers, not the queries and keys.
+    """
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -130,20 +146,20 @@ class Attention(nn.Module):
         self.linear_v, self.linear_out = nn.Linear(dim, dim), nn.Linear(dim, dim)
 
     def forward(self, x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
-        turned = self._turned(x, angles)
-        three = self.linear_q(turned), self.linear_k(turned), self.linear_v(x)
-        heads = (rows.unflatten(2, (self.heads, -1)).transpose(1, 2) for rows in three)
+        rotated = self._rotate(x, angles)
+        qkv = self.linear_q(rotated), self.linear_k(rotated), self.linear_v(x)
+        heads = (rows.unflatten(2, (self.heads, -1)).transpose(1, 2) for rows in qkv)
         return self.linear_out(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
 
-    def _turned(self, x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
-        """`angles` [T, 1, dim / heads / 2]."""
+    def _rotate(self, x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+        """Rotate pairs of numbers by `angles` [T, 1, dim / heads / 2]."""
         cos, sin = angles.cos(), angles.sin()
         first, second = x.unflatten(2, (self.heads, -1)).chunk(2, dim=3)
         return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=3).flatten(2)
 
 
 class Convolution(nn.Module):
-    """[B, T, dim] -> [B, T, dim], over `kernel` neighbours in time."""
+    """A gated convolution over `kernel` steps of time: [B, T, dim] -> [B, T, dim]."""
 
     def __init__(self, dim: int, kernel: int) -> None:
         super().__init__()
@@ -160,7 +176,7 @@ class Convolution(nn.Module):
 
 
 class Layer(nn.Module):
-    """One of the conformer's layers: half a feed-forward, attention, convolution, half a feed-forward."""
+    """A conformer layer: half a feed-forward, attention, convolution, half a feed-forward."""
 
     def __init__(self, dim: int, heads: int, inner: int, kernel: int) -> None:
         super().__init__()
@@ -177,25 +193,31 @@ class Layer(nn.Module):
         return self.final_layer_norm(x + self.ffn2(self.ffn2_layer_norm(x)) / 2)
 
 
-class Places(nn.Module):
-    """Moments 0..T -> the angles of rotary places [T, 1, dim / heads / 2]. Source: J. Su et al., RoFormer (2021)."""
+class RotaryPositions(nn.Module):
+    """Angles of rotary positions: steps T -> [T, 1, dim / heads / 2].
+
+    Source: J. Su et al., RoFormer (2021).
+    """
 
     inv_freq: torch.Tensor
 
-    def __init__(self, speeds: int) -> None:
+    def __init__(self, frequencies: int) -> None:
         super().__init__()
-        self.register_buffer("inv_freq", torch.empty(speeds))
+        self.register_buffer("inv_freq", torch.empty(frequencies))
 
-    def forward(self, moments: int) -> torch.Tensor:
-        return torch.arange(moments, device=self.inv_freq.device)[:, None, None] * self.inv_freq
+    def forward(self, steps: int) -> torch.Tensor:
+        return torch.arange(steps, device=self.inv_freq.device)[:, None, None] * self.inv_freq
 
 
 class Conformer(nn.Module):
-    """[B, T, dim] -> the input and what each layer makes of it, the last one normed: layers + 1 of [B, T, dim]."""
+    """[B, T, dim] -> hidden states, layers + 1 of [B, T, dim].
+
+    These are the input and each layer's output, the last one normed.
+    """
 
     def __init__(self, layers: int, dim: int, heads: int, inner: int, kernel: int) -> None:
         super().__init__()
-        self.embed_positions = Places(dim // heads // 2)
+        self.embed_positions = RotaryPositions(dim // heads // 2)
         self.layers = nn.ModuleList(Layer(dim, heads, inner, kernel) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(dim)
 
@@ -207,7 +229,10 @@ class Conformer(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Audio [B, samples] at 24 kHz -> hidden states, layers + 1 of [B, samples // 960, dim]."""
+    """Audio [B, samples] at 24 kHz -> hidden states.
+
+    There are layers + 1 of [B, samples // 960, dim].
+    """
 
     def __init__(self, mel: LogMel, conv: Subsampling, conformer: Conformer) -> None:
         super().__init__()
@@ -228,14 +253,14 @@ class MuqMean(nn.Module):
         return torch.stack([state.mean(1) for state in self.backbone(audio)]).mean(0)
 
 
-def backbone_of(weights: Weights, settings: Settings) -> Backbone:
-    """The net with the weights that the authors keep under `model.`, in eval mode.
+def build_backbone(weights: Weights, settings: MuqSettings) -> Backbone:
+    """Build the net from the weights that the authors store under `model.`, in eval mode.
 
-    RuntimeError where one lacks, is left over or does not fit; sizes are the weights' own.
+    The weights determine the sizes. Raises RuntimeError if one is missing, is left over or does not fit.
     """
-    state = {name: weight for name, weight in part(weights, "model.").items() if not name.startswith(_UNUSED)}
+    state = {name: weight for name, weight in strip_prefix(weights, "model.").items() if not name.startswith(_UNUSED)}
     channels, dim = len(state["conv.conv.0.conv1.bias"]), len(state["conv.linear.bias"])
-    bands = state["conv.linear.weight"].shape[1] // channels * _SHRINK
+    bands = state["conv.linear.weight"].shape[1] // channels * _SUBSAMPLING
     layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("conformer.layers."))
     inner = len(state["conformer.layers.0.ffn1.intermediate_dense.bias"])
     kernel = state["conformer.layers.0.conv_module.depthwise_conv.weight"].shape[2]

@@ -1,8 +1,7 @@
-"""The embedded default: musicnn's two networks, their tags, and two ways into the space of all-MiniLM-L6-v2.
+"""The default encoder: musicnn's two networks, their tags and two heads.
 
-`musicnn` has the head of head/, trained by `make train-default`; `musicnn-conse` needs no training.
-
-from workers.encoders.registry import load_encoder
+Both heads map into the space of all-MiniLM-L6-v2. That of `musicnn` is in the folder head/ and was trained by `make
+train-default`; that of `musicnn-conse` needs no training.
 """
 
 from dataclasses import replace
@@ -12,10 +11,10 @@ import numpy as np
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.joint.encoder import read_trained, trained_entry
-from workers.encoders.musicnn.conse import PROMPT, TOP, conse, prompted
-from workers.encoders.musicnn.tags import VOCABULARY, merged
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.joint.encoder import read_trained_model, trained_registration
+from workers.encoders.musicnn.conse import PROMPT, TOP, add_prompt, combine_tag_vectors
+from workers.encoders.musicnn.tags import VOCABULARY, merge_probabilities
 from workers.encoders.musicnn.weights import MUSICNN, NETS_FILE, TAGS_FILE
 from workers.text.minilm_weights import MINILM
 from workers.weights.cache import weights_folder
@@ -51,8 +50,8 @@ CONSE = EncoderSpec(
 )
 
 
-class MusicNN:
-    """An Encoder, on the CPU."""
+class MusicnnEncoder:
+    """musicnn's Encoder with the ConSE head, on the CPU."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         import torch
@@ -61,7 +60,7 @@ class MusicNN:
 
         from workers.encoders.musicnn.net import MusicnnNet
 
-        # Its many small products wait for each other: beside other work two threads took 15 s, one takes 0.3.
+        # The many small products wait for each other: beside other work, two threads took 15 s and one takes 0.3 s.
         torch.set_num_threads(1)
         self.spec = spec
         folder = weights_folder(MUSICNN, models)
@@ -73,17 +72,16 @@ class MusicNN:
         return np.concatenate([np.zeros((0, self.spec.backbone.dim), np.float32), *rows])
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        return conse(self.tag(features), self._tag_vectors)
+        return combine_tag_vectors(self.tag(features), self._tag_vectors)
 
     def tag(self, features: np.ndarray) -> np.ndarray:
-        # The lake keeps features as float16: rounding here too, a vector or tag computed from stored features is
-        # the very one that was computed from the audio.
+        # Rounded as the lake stores them: features from audio and from the lake give the same vectors and tags.
         features = features.astype(np.float16).astype(np.float32)
-        return merged(np.hstack([features[:, _NET_DIM - _TAGS : _NET_DIM], features[:, -_TAGS:]]))
+        return merge_probabilities(np.hstack([features[:, _NET_DIM - _TAGS : _NET_DIM], features[:, -_TAGS:]]))
 
 
-class MusicNNText:
-    """Its TextTower: MiniLM on the text in the tags' prompt."""
+class MusicnnTextTower:
+    """musicnn-conse's TextTower: MiniLM on the text in the prompt that tags get."""
 
     def __init__(self, _: EncoderSpec, models: Path) -> None:
         from workers.text.minilm import MiniLM
@@ -91,22 +89,24 @@ class MusicNNText:
         self._tower = MiniLM(models)
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        return self._tower.embed_text(prompted(texts))
+        return self._tower.embed_text(add_prompt(texts))
 
 
-def _with_head(conse: Entry) -> Entry:
+def _with_trained_head(conse: EncoderRegistration) -> EncoderRegistration:
     folder = Path(__file__).with_name("head")
-    entry = trained_entry(folder, read_trained(folder), conse)
+    trained = trained_registration(folder, read_trained_model(folder), conse)
     spec = replace(
-        entry.spec,
+        trained.spec,
         name="musicnn",
         licence=f"{conse.spec.licence}; head: trained by tonelake",
-        citation=f"{conse.spec.citation}; {entry.spec.citation}",
+        citation=f"{conse.spec.citation}; {trained.spec.citation}",
         base="",
         folder="",
     )
-    return replace(entry, spec=spec)
+    return replace(trained, spec=spec)
 
 
-_CONSE_ENTRY = Entry(CONSE, MusicNN, MusicNNText, weights=(MINILM, MUSICNN), realtime_factor=55)
-ENTRIES = (_with_head(_CONSE_ENTRY), _CONSE_ENTRY)
+_CONSE_REGISTRATION = EncoderRegistration(
+    CONSE, MusicnnEncoder, MusicnnTextTower, weights=(MINILM, MUSICNN), realtime_factor=55, verified=True
+)
+REGISTRATIONS = (_with_trained_head(_CONSE_REGISTRATION), _CONSE_REGISTRATION)

@@ -1,6 +1,6 @@
-"""The spectrogram that musicnn hears: log10(1 + 10^4 mel power), 96 Slaney bands of 16 kHz audio, frames of 512/256.
+"""musicnn's spectrogram: log10(1 + 10^4 mel power) of 16 kHz audio in 96 Slaney bands.
 
-In float32 throughout: the musicnn package does this in float16, which overflows on loud music and gives NaN tags.
+It computes in float32. The musicnn package computes in float16, which overflows on loud music and gives NaN tags.
 """
 
 import numpy as np
@@ -15,14 +15,14 @@ BANDS = 96
 
 
 class LogMel:
-    """Audio -> spectrogram, frame i from sample i * HOP on, without padding."""
+    """Audio -> spectrogram without padding: frame i starts at sample i * HOP."""
 
     def __init__(self) -> None:
         self._window = torch.hann_window(FRAME, periodic=True)
         self._filters = torch.from_numpy(slaney_filters(SAMPLE_RATE, FRAME, BANDS).astype(np.float32))
 
     def __call__(self, audio: torch.Tensor) -> torch.Tensor:
-        """float32 [samples] at SAMPLE_RATE -> [BANDS, frames]."""
+        """Compute the spectrogram: float32 [samples] at SAMPLE_RATE -> [BANDS, frames]."""
         spectrum = torch.fft.rfft(audio.unfold(0, FRAME, HOP) * self._window)
         power = spectrum.real.square() + spectrum.imag.square()
         return torch.log10(1 + 1e4 * (self._filters @ power.T))

@@ -1,4 +1,4 @@
-"""The tags that musicnn's two networks tell, merged into one vocabulary."""
+"""The tags of musicnn's two networks, merged into one vocabulary."""
 
 import numpy as np
 
@@ -17,24 +17,28 @@ MSD_TAGS = tuple(
 )
 
 
-def normalised(tag: str) -> str:
-    """Lower case, hyphens as spaces: tags of one normalised name are one tag."""
+def normalise_tag(tag: str) -> str:
+    """Return the tag in lower case, with spaces for hyphens.
+
+    Tags with the same normalised name are the same tag.
+    """
     return tag.lower().replace("-", " ")
 
 
-_OUTPUTS = [normalised(tag) for tag in (*MTT_TAGS, *MSD_TAGS)]
+_OUTPUTS = [normalise_tag(tag) for tag in (*MTT_TAGS, *MSD_TAGS)]
 
 VOCABULARY = tuple(dict.fromkeys(_OUTPUTS))
 
-_MERGED = [[at for at, tag in enumerate(_OUTPUTS) if tag == name] for name in VOCABULARY]
-_FIRST = np.array([places[0] for places in _MERGED])
-_LAST = np.array([places[-1] for places in _MERGED])
+# For each tag of the vocabulary, the first and the last output with its name: equal if only one network has it.
+_COLUMNS = [[column for column, tag in enumerate(_OUTPUTS) if tag == name] for name in VOCABULARY]
+_FIRST = np.array([columns[0] for columns in _COLUMNS])
+_LAST = np.array([columns[-1] for columns in _COLUMNS])
 
 
-def merged(probabilities: np.ndarray) -> np.ndarray:
-    """Both networks' probabilities [N, 100] -> [N, len(VOCABULARY)]; a tag that both tell has the larger of the two.
+def merge_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Merge both networks' probabilities [N, 100] -> [N, len(VOCABULARY)].
 
-    The larger, because the two were trained on different people's tags: MSD's listeners seldom write "guitar" where
-    MTT's players hear one, and a mean would halve it.
+    A tag of both networks gets the larger probability, because different people tagged their training data: MSD's
+    listeners seldom write "guitar" where MTT's players hear one, and a mean would halve its probability.
     """
     return np.maximum(probabilities[:, _FIRST], probabilities[:, _LAST])

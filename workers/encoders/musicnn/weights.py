@@ -1,11 +1,11 @@
-"""Where musicnn's weights come from, and how they are kept: the networks as safetensors, the tags as text vectors."""
+"""Where musicnn's weights come from, and the files that they are converted to."""
 
 from pathlib import Path
 
-from workers.encoders.musicnn.conse import prompted
+from workers.encoders.musicnn.conse import add_prompt
 from workers.encoders.musicnn.tags import VOCABULARY
 from workers.text.minilm_weights import MINILM
-from workers.weights.cache import WheelSource
+from workers.weights.sources import WheelSource
 
 NETS_FILE, TAGS_FILE = "musicnn.safetensors", "tag_vectors.safetensors"
 
@@ -14,8 +14,11 @@ _LICENCE = "musicnn-0.1.0.dist-info/LICENSE.md"
 
 
 def write_musicnn(members: dict[str, bytes], folder: Path, models: Path) -> None:
-    """Writes the networks, the tags' vectors (so that workers on audio load no text tower) and the licence."""
-    from safetensors.numpy import save  # like torch, needed only to convert
+    """Write the networks as safetensors, the text vectors of the tags and the licence.
+
+    The text vectors are written so that workers on audio load no text tower. `members` are the wheel's files by name.
+    """
+    from safetensors.numpy import save  # imported here: only the conversion needs it and torch
 
     from workers.encoders.musicnn.net import NETS
     from workers.encoders.musicnn.tf_checkpoint import read_checkpoint
@@ -27,12 +30,12 @@ def write_musicnn(members: dict[str, bytes], folder: Path, models: Path) -> None
         for name, tensor in read_checkpoint(index, data, skip=_TRAINING_STATE).items():
             tensors[f"{net}/{name}"] = tensor
     (folder / NETS_FILE).write_bytes(save(tensors))
-    vectors = MiniLM(models).embed_text(prompted(list(VOCABULARY)))
+    vectors = MiniLM(models).embed_text(add_prompt(list(VOCABULARY)))
     (folder / TAGS_FILE).write_bytes(save({"tag_vectors": vectors}))
     (folder / "LICENSE.md").write_bytes(members[_LICENCE])
 
 
-# musicnn 0.1.0, ISC: the checkpoints of the two musicnn models; the vgg models beside them are not read.
+# musicnn 0.1.0, ISC: the checkpoints of the two musicnn models; the wheel's vgg models are not used.
 MUSICNN = WheelSource(
     name="musicnn",
     package="musicnn",
@@ -49,5 +52,5 @@ MUSICNN = WheelSource(
         ),
     },
     writer=write_musicnn,
-    recipe=(MINILM.sha256(), *prompted(list(VOCABULARY))),
+    recipe=(MINILM.sha256(), *add_prompt(list(VOCABULARY))),
 )

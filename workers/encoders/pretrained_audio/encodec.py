@@ -1,17 +1,17 @@
-"""EnCodec's encoder: what a neural codec keeps of 24 kHz audio, before it is rounded to codes."""
+"""EnCodec's encoder: the latents of a neural codec for 24 kHz audio, before quantisation."""
 
 from pathlib import Path
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.weights.cache import HubSource
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.weights.sources import HubSource
 
 SAMPLE_RATE = 24_000
 DIM = 128
 
-# The commit is that of mteb's encodec_models.py.
+# The commit that mteb's encodec_models.py pins.
 ENCODEC = HubSource(
     "encodec-24khz",
     "facebook/encodec_24khz",
@@ -19,8 +19,8 @@ ENCODEC = HubSource(
     ("config.json", "model.safetensors|pytorch_model.bin"),
 )
 
-# Latents before the codes and their mean over time: as mteb does, in the same file. The net takes any length; windows
-# of 10 s hold 750 latents each, and bound memory. Loudness is heard: the 24 kHz model does not level audio.
+# The mean over time of the latents before quantisation, as in the same file of mteb. The net takes any length; windows
+# of 10 s (750 latents) bound the memory. Vectors depend on loudness: the 24 kHz model does not normalise audio.
 SPEC = EncoderSpec(
     name="encodec",
     licence="MIT at facebookresearch/encodec; for the weights it is not said (issue 69 there; mteb: CC-BY-NC-4.0)",
@@ -39,17 +39,17 @@ SPEC = EncoderSpec(
 )
 
 
-class Encodec(NetEncoder):
-    """An Encoder."""
+class Encodec(TorchEncoder):
+    """EnCodec's Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from torch import nn
         from transformers import EncodecModel
 
-        from workers.encoders.base.pretrained import pretrained
+        from workers.encoders.base.pretrained import load_pretrained
 
-        encoder = pretrained(EncodecModel, ENCODEC, models).encoder
+        encoder = load_pretrained(EncodecModel, ENCODEC, models).encoder
         super().__init__(spec, nn.Sequential(nn.Unflatten(1, (1, -1)), encoder, nn.AdaptiveAvgPool1d(1), nn.Flatten()))
 
 
-ENTRIES = (Entry(SPEC, Encodec, None, weights=(ENCODEC,), realtime_factor=15, on_gpu=True),)
+REGISTRATIONS = (EncoderRegistration(SPEC, Encodec, None, weights=(ENCODEC,), realtime_factor=15, on_gpu=True),)

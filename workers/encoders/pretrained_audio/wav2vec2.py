@@ -1,17 +1,17 @@
-"""wav2vec 2.0: a speech model without labels, a baseline that others are compared with."""
+"""wav2vec 2.0: a speech model trained without labels; a baseline to compare others with."""
 
 from pathlib import Path
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.weights.cache import HubSource
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.weights.sources import HubSource
 
 SAMPLE_RATE = 16_000
 DIM = 768
 
-# The commit is that of mteb's mteb/models/model_implementations/wav2vec2_models.py at 06cfeb85.
+# The commit that mteb pins, in mteb/models/model_implementations/wav2vec2_models.py at 06cfeb85.
 WAV2VEC2 = HubSource(
     "wav2vec2-base",
     "facebook/wav2vec2-base",
@@ -19,7 +19,7 @@ WAV2VEC2 = HubSource(
     ("config.json", "preprocessor_config.json", "model.safetensors|pytorch_model.bin"),
 )
 
-# Last state and mean over time: as mteb does, in the same file.
+# The mean over time of the last state, as in the same file of mteb.
 SPEC = EncoderSpec(
     name="wav2vec2",
     licence="Apache-2.0",
@@ -38,17 +38,17 @@ SPEC = EncoderSpec(
 )
 
 
-class Wav2Vec2(NetEncoder):
-    """An Encoder."""
+class Wav2Vec2(TorchEncoder):
+    """wav2vec 2.0's Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import Wav2Vec2Model
 
-        from workers.encoders.base.pooled_states import PooledStates, front_of
-        from workers.encoders.base.pretrained import pretrained
+        from workers.encoders.base.pooled_states import PooledStates, load_front_end
+        from workers.encoders.base.pretrained import load_pretrained
 
-        front = front_of(WAV2VEC2, SAMPLE_RATE, models)
-        super().__init__(spec, PooledStates(front, pretrained(Wav2Vec2Model, WAV2VEC2, models)))
+        front = load_front_end(WAV2VEC2, SAMPLE_RATE, models)
+        super().__init__(spec, PooledStates(front, load_pretrained(Wav2Vec2Model, WAV2VEC2, models)))
 
 
-ENTRIES = (Entry(SPEC, Wav2Vec2, None, weights=(WAV2VEC2,), realtime_factor=5, on_gpu=True),)
+REGISTRATIONS = (EncoderRegistration(SPEC, Wav2Vec2, None, weights=(WAV2VEC2,), realtime_factor=5, on_gpu=True),)

@@ -1,17 +1,17 @@
-"""Whisper's encoder: a model of labelled speech, a baseline that others are compared with."""
+"""Whisper's encoder: a model trained on labelled speech; a baseline to compare others with."""
 
 from pathlib import Path
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
-from workers.weights.cache import HubSource
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
+from workers.weights.sources import HubSource
 
-SAMPLE_RATE, SECONDS = 16_000, 30  # the net takes windows of 30 s and no others
+SAMPLE_RATE, SECONDS = 16_000, 30  # the net takes only windows of 30 s
 DIM = 512
 
-# The commit that public code pins (ten files and more, among them a kept reply of the hub about this model).
+# The commit that public code pins (at least ten files, among them a stored reply of the hub about this model).
 WHISPER = HubSource(
     "whisper-base",
     "openai/whisper-base",
@@ -19,7 +19,7 @@ WHISPER = HubSource(
     ("config.json", "model.safetensors|pytorch_model.bin"),
 )
 
-# Last state and mean over time: as mteb does, mteb/models/model_implementations/whisper_models.py at 0bf05bc7.
+# The mean over time of the last state, as in mteb/models/model_implementations/whisper_models.py at 0bf05bc7.
 SPEC = EncoderSpec(
     name="whisper",
     licence="Apache-2.0 on the hub, MIT at openai/whisper",
@@ -38,19 +38,19 @@ SPEC = EncoderSpec(
 )
 
 
-class Whisper(NetEncoder):
-    """An Encoder."""
+class Whisper(TorchEncoder):
+    """Whisper's Encoder."""
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import WhisperModel
 
         from workers.encoders.base.pooled_states import PooledStates
-        from workers.encoders.base.pretrained import pretrained
+        from workers.encoders.base.pretrained import load_pretrained
         from workers.encoders.pretrained_audio.whisper_mel import WhisperMel
 
-        encoder = pretrained(WhisperModel, WHISPER, models).encoder
+        encoder = load_pretrained(WhisperModel, WHISPER, models).encoder
         mel = WhisperMel(SAMPLE_RATE, frame=400, hop=160, bands=encoder.config.num_mel_bins)
         super().__init__(spec, PooledStates(mel, encoder))
 
 
-ENTRIES = (Entry(SPEC, Whisper, None, weights=(WHISPER,), realtime_factor=25, on_gpu=True),)
+REGISTRATIONS = (EncoderRegistration(SPEC, Whisper, None, weights=(WHISPER,), realtime_factor=25, on_gpu=True),)

@@ -1,5 +1,4 @@
-"""The spectrogram that Whisper hears, and TTMR++ at other sizes; a window's numbers depend on that window alone.
-
+"""The log-mel spectrogram of Whisper and, with other sizes, of TTMR++.
 Source: A. Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022).
 """
 
@@ -11,13 +10,14 @@ from workers.encoders.base.inference import in_float32
 from workers.encoders.base.mel_filters import slaney_filters
 
 _FLOOR = 1e-10
-_DECADES = 8.0  # below the loudest cell all is alike
+_DECADES = 8.0  # from the loudest cell down to the floor
 
 
 class WhisperMel(nn.Module):
-    """Audio [B, samples] -> [B, bands, samples // hop] about -1 to 1: frames of `frame` samples about each hop.
+    """Audio [B, samples] -> [B, bands, samples // hop], about -1 to 1.
 
-    The floor is 8 decades below the loudest cell of each window, never of a batch.
+    Each frame has `frame` samples around a multiple of `hop`. The floor is 8 decades below the loudest cell of the
+    window, not of the batch, so that a window's numbers depend on that window alone.
     """
 
     window: torch.Tensor

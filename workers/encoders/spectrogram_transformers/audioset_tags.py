@@ -1,7 +1,7 @@
-"""AudioSet's 527 classes in the order of its class_labels_indices.csv, which is that of AST's outputs.
+"""AudioSet's 527 classes in the order of its class_labels_indices.csv and of AST's outputs.
 
-Source: J. F. Gemmeke et al., Audio Set, ICASSP 2017; the list is CC BY 4.0. Read in srvk/TALNet at c7e05c91, which
-writes underscores for the spaces.
+Source: J. F. Gemmeke et al., Audio Set, ICASSP 2017; the list is CC BY 4.0. It was read in srvk/TALNet at c7e05c91,
+which has underscores for the spaces.
 """
 
 AUDIOSET_TAGS = tuple(

@@ -1,7 +1,7 @@
-"""AST: a transformer over a spectrogram, trained on AudioSet; a baseline that people compare with, and a tagger.
+"""AST: a transformer over a spectrogram, trained on AudioSet; a common baseline and a tagger.
 
-A window holds just the 1,024 frames that the net takes, so that nothing is padded: the authors' ten seconds give 998,
-and zeros behind them. Windows begin 1,024 frames apart.
+A window holds exactly the 1,024 frames that the net takes, so that nothing is padded. The authors' ten seconds give
+998 frames, which they pad with zeros. Windows start 1,024 frames apart.
 """
 
 import warnings
@@ -12,15 +12,16 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from schemas.errors import UserError
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
 from workers.encoders.spectrogram_transformers.audioset_tags import AUDIOSET_TAGS
-from workers.weights.cache import HubSource, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import HubSource
 
 DIM = 768
 FRAME, HOP, FRAMES = 400, 160, 1024  # 25 ms every 10 ms
 
-# The commit as in nine public projects, such as Vokra's tools/parity/ast/dump_reference.py.
+# The commit that nine public projects pin, such as Vokra's tools/parity/ast/dump_reference.py.
 AST = HubSource(
     "ast",
     "MIT/ast-finetuned-audioset-10-10-0.4593",
@@ -44,21 +45,24 @@ SPEC = EncoderSpec(
 )
 
 
-class SpectrogramTransformer(NetEncoder):
-    """An Encoder. Its tagger starts with a layer normalisation: it tells the same of a vector as of its features."""
+class SpectrogramTransformer(TorchEncoder):
+    """AST's Encoder.
+
+    The tagger starts with a layer normalisation, so that unit vectors get the same tags as their features.
+    """
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import ASTFeatureExtractor, ASTForAudioClassification
 
-        from workers.encoders.base.pretrained import pretrained
-        from workers.encoders.spectrogram_transformers.net import FilterBank, PooledTokens
+        from workers.encoders.base.pretrained import load_pretrained
+        from workers.encoders.spectrogram_transformers.net import AstNet, FilterBank
 
-        net = pretrained(ASTForAudioClassification, AST, models)
-        _check_names(net.config.id2label)
-        with warnings.catch_warnings(action="ignore"):  # of low bands that fall between two bins, in Kaldi too
+        net = load_pretrained(ASTForAudioClassification, AST, models)
+        _check_labels(net.config.id2label)
+        with warnings.catch_warnings(action="ignore"):  # some low bands fall between two bins; so they do in Kaldi
             extractor = ASTFeatureExtractor.from_pretrained(weights_folder(AST, models), local_files_only=True)
             bank = FilterBank(extractor, FRAME, HOP)
-        super().__init__(spec, PooledTokens(net.audio_spectrogram_transformer, bank))
+        super().__init__(spec, AstNet(net.audio_spectrogram_transformer, bank))
         self._classifier = net.classifier
 
     def tag(self, features: np.ndarray) -> np.ndarray:
@@ -68,18 +72,21 @@ class SpectrogramTransformer(NetEncoder):
             return self._classifier(torch.from_numpy(features)).sigmoid().numpy()
 
 
-def _check_names(labels: dict[int, str]) -> None:
-    """UserError where the classifier's rows are other classes than ours; spaces and signs do not count."""
-    theirs = [labels[row] for row in sorted(labels)]
-    for row, (one, other) in enumerate(zip(AUDIOSET_TAGS, theirs, strict=False)):
-        if _letters(one) != _letters(other):
-            raise UserError(f"row {row} of {AST.repository} is {other!r}, not {one!r}: its tags would be wrong")
-    if len(theirs) != len(AUDIOSET_TAGS):
-        raise UserError(f"{AST.repository} has {len(theirs)} classes, not {len(AUDIOSET_TAGS)}")
+def _check_labels(labels: dict[int, str]) -> None:
+    """Check that the classifier's rows are our tags, ignoring spaces and punctuation.
+
+    Raises UserError if not.
+    """
+    names = [labels[row] for row in sorted(labels)]
+    for row, (tag, name) in enumerate(zip(AUDIOSET_TAGS, names, strict=False)):
+        if _alphanumeric(tag) != _alphanumeric(name):
+            raise UserError(f"row {row} of {AST.repository} is {name!r}, not {tag!r}: its tags would be wrong")
+    if len(names) != len(AUDIOSET_TAGS):
+        raise UserError(f"{AST.repository} has {len(names)} classes, not {len(AUDIOSET_TAGS)}")
 
 
-def _letters(name: str) -> str:
+def _alphanumeric(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
 
 
-ENTRIES = (Entry(SPEC, SpectrogramTransformer, None, weights=(AST,), realtime_factor=4, on_gpu=True),)
+REGISTRATIONS = (EncoderRegistration(SPEC, SpectrogramTransformer, None, (AST,), realtime_factor=4, on_gpu=True),)

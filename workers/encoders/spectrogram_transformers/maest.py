@@ -1,7 +1,7 @@
-"""MAEST: a transformer over 30 s of spectrogram, trained to name 519 styles of Discogs; their tagger, too.
+"""MAEST: a transformer over 30 s of spectrogram, trained to tag 519 styles of Discogs.
 
 The authors' repository on the hub holds it as transformers' ASTForAudioClassification (palonso/MAEST, the script that
-uploaded it), so that neither their package (AGPL-3.0) nor the code in that repository is needed or run.
+uploaded it). So neither their package (AGPL-3.0) nor the code in that repository is needed or run.
 """
 
 from pathlib import Path
@@ -11,15 +11,15 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
 from schemas.errors import UserError
-from workers.encoders.base.registration import Entry
-from workers.encoders.base.torch_encoder import NetEncoder
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import TorchEncoder
 from workers.encoders.spectrogram_transformers.maest_tags import STYLES
-from workers.weights.cache import HubSource
+from workers.weights.sources import HubSource
 
 DIM = 768
 SAMPLE_RATE, SECONDS = 16_000, 30
 
-# The commit as in ten public files, such as a table of file sizes that gives the weights 347,827,260 bytes.
+# The commit that ten public files pin, such as a table of file sizes that gives the weights 347,827,260 bytes.
 MAEST = HubSource(
     "maest",
     "mtg-upf/discogs-maest-30s-pw-129e-519l",
@@ -46,19 +46,22 @@ SPEC = EncoderSpec(
 )
 
 
-class Maest(NetEncoder):
-    """An Encoder. Its tagger starts with a layer normalisation: it tells the same of a vector as of its features."""
+class Maest(TorchEncoder):
+    """MAEST's Encoder.
+
+    The tagger starts with a layer normalisation, so that unit vectors get the same tags as their features.
+    """
 
     def __init__(self, spec: EncoderSpec, models: Path) -> None:
         from transformers import ASTForAudioClassification
 
-        from workers.encoders.base.pretrained import pretrained
-        from workers.encoders.spectrogram_transformers.maest_net import HeardTokens
+        from workers.encoders.base.pretrained import load_pretrained
+        from workers.encoders.spectrogram_transformers.maest_net import MaestNet
 
-        net = pretrained(ASTForAudioClassification, MAEST, models)
+        net = load_pretrained(ASTForAudioClassification, MAEST, models)
         if tuple(net.config.id2label[row] for row in sorted(net.config.id2label)) != STYLES:
             raise UserError(f"the classes of {MAEST.repository} are not the 519 styles known here, in their order")
-        super().__init__(spec, HeardTokens(net.audio_spectrogram_transformer))
+        super().__init__(spec, MaestNet(net.audio_spectrogram_transformer))
         self._classifier = net.classifier
 
     def tag(self, features: np.ndarray) -> np.ndarray:
@@ -68,4 +71,4 @@ class Maest(NetEncoder):
             return self._classifier(torch.from_numpy(features)).sigmoid().numpy()
 
 
-ENTRIES = (Entry(SPEC, Maest, None, weights=(MAEST,), realtime_factor=6, on_gpu=True),)
+REGISTRATIONS = (EncoderRegistration(SPEC, Maest, None, weights=(MAEST,), realtime_factor=6, on_gpu=True),)

@@ -1,7 +1,7 @@
 """The 519 Discogs styles in the order of MAEST's classifier, each as GENRE---STYLE.
 
-Source: palonso/MAEST, models/discogs_labels.py and the script beside it that made the weights on the hub: it puts the
-names in Unicode's NFKC form.
+Source: palonso/MAEST, models/discogs_labels.py, and the script beside it that made the weights on the hub, which
+converts the names to Unicode's NFKC form.
 """
 
 _STYLES = {

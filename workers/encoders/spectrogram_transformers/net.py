@@ -1,4 +1,4 @@
-"""AST around the library's net: Kaldi's filter bank on the device, then the mean of the net's two tokens."""
+"""AST around the library's net: Kaldi's filter bank, then the mean of two tokens."""
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ _FLOOR = float(np.finfo(np.float32).eps)
 
 
 class FilterBank(nn.Module):
-    """Windows [b, samples] -> frames [b, frames, bands], scaled: what ASTFeatureExtractor makes of a full window.
+    """Windows [b, samples] -> scaled frames [b, frames, bands], on the device.
 
-    As Kaldi does it: each frame loses its mean and is pre-emphasised before a symmetric Hann window. In float64, as
-    the library does it without torchaudio: with it, it computes the same in float32.
+    The result is that of ASTFeatureExtractor for a full window. As in Kaldi, each frame is centred and pre-emphasised
+    before a symmetric Hann window. It computes in float64, as the library does without torchaudio; with torchaudio,
+    the library computes the same in float32.
     """
 
     def __init__(self, extractor: ASTFeatureExtractor, frame: int, hop: int) -> None:
@@ -36,14 +37,14 @@ class FilterBank(nn.Module):
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         frames = audio.double().unfold(1, self._frame, self._hop)
         frames = frames - frames.mean(2, keepdim=True)
-        before = torch.cat([frames[..., :1], frames[..., :-1]], 2)
-        spectrum = torch.fft.rfft((frames - _PREEMPHASIS * before) * self.window, _SPECTRUM)
+        previous = torch.cat([frames[..., :1], frames[..., :-1]], 2)
+        spectrum = torch.fft.rfft((frames - _PREEMPHASIS * previous) * self.window, _SPECTRUM)
         power = torch.view_as_real(spectrum).square().sum(3)
         levels = (power @ self.bands).clamp(min=_FLOOR).log()
         return ((levels - self._mean) / self._spread).float()
 
 
-class PooledTokens(nn.Module):
+class AstNet(nn.Module):
     """Windows [b, samples] -> features [b, dim]."""
 
     def __init__(self, net: ASTModel, bank: FilterBank) -> None:

@@ -1,9 +1,9 @@
-"""CRNN: four convolutions over 29 s of spectrogram, then a recurrent network over what is left of time."""
+"""CRNN: four convolutions over 29 s of spectrogram, then a recurrent network over time."""
 
 from workers.encoders.musicnn.tags import MTT_TAGS
-from workers.encoders.tagging_cnns.encoder import SAMPLE_RATE, published, tagging_entry, tagging_spec
+from workers.encoders.tagging_cnns.encoder import SAMPLE_RATE, tagging_registration, tagging_source, tagging_spec
 
-SOURCE = published("crnn", "mtat/crnn")
+SOURCE = tagging_source("crnn", "mtat/crnn")
 SPEC = tagging_spec(
     SOURCE,
     window=29 * SAMPLE_RATE,
@@ -15,4 +15,4 @@ SPEC = tagging_spec(
     ),
     vocabulary=MTT_TAGS,
 )
-ENTRIES = (tagging_entry(SPEC, SOURCE, realtime_factor=85),)
+REGISTRATIONS = (tagging_registration(SPEC, SOURCE, realtime_factor=85),)

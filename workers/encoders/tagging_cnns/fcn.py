@@ -1,9 +1,9 @@
 """FCN: five convolutions over 29 s of spectrogram."""
 
 from workers.encoders.musicnn.tags import MTT_TAGS
-from workers.encoders.tagging_cnns.encoder import SAMPLE_RATE, published, tagging_entry, tagging_spec
+from workers.encoders.tagging_cnns.encoder import SAMPLE_RATE, tagging_registration, tagging_source, tagging_spec
 
-SOURCE = published("fcn", "mtat/fcn")
+SOURCE = tagging_source("fcn", "mtat/fcn")
 SPEC = tagging_spec(
     SOURCE,
     window=29 * SAMPLE_RATE,
@@ -12,4 +12,4 @@ SPEC = tagging_spec(
     paper="K. Choi, G. Fazekas and M. Sandler, Automatic tagging using deep convolutional neural networks, ISMIR 2016",
     vocabulary=MTT_TAGS,
 )
-ENTRIES = (tagging_entry(SPEC, SOURCE, realtime_factor=100),)
+REGISTRATIONS = (tagging_registration(SPEC, SOURCE, realtime_factor=100),)

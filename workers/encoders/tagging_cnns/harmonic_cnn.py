@@ -1,9 +1,9 @@
-"""Harmonic CNN: convolutions over 5 s as six harmonics of 128 pitches hear them."""
+"""Harmonic CNN: convolutions over 5 s of six harmonics of 128 pitches."""
 
 from workers.encoders.musicnn.tags import MTT_TAGS
-from workers.encoders.tagging_cnns.encoder import SAMPLE_RATE, published, tagging_entry, tagging_spec
+from workers.encoders.tagging_cnns.encoder import SAMPLE_RATE, tagging_registration, tagging_source, tagging_spec
 
-SOURCE = published("harmonic-cnn", "mtat/hcnn")
+SOURCE = tagging_source("harmonic-cnn", "mtat/hcnn")
 SPEC = tagging_spec(
     SOURCE,
     window=5 * SAMPLE_RATE,
@@ -15,4 +15,4 @@ SPEC = tagging_spec(
     ),
     vocabulary=MTT_TAGS,
 )
-ENTRIES = (tagging_entry(SPEC, SOURCE, realtime_factor=35),)
+REGISTRATIONS = (tagging_registration(SPEC, SOURCE, realtime_factor=35),)

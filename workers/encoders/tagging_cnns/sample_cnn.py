@@ -1,9 +1,9 @@
-"""Sample-level CNN: eleven convolutions from 3.69 s of samples on, without a spectrogram."""
+"""Sample-level CNN: eleven convolutions over 3.69 s of samples, without a spectrogram."""
 
 from workers.encoders.musicnn.tags import MTT_TAGS
-from workers.encoders.tagging_cnns.encoder import published, tagging_entry, tagging_spec
+from workers.encoders.tagging_cnns.encoder import tagging_registration, tagging_source, tagging_spec
 
-SOURCE = published("sample-cnn", "mtat/sample")
+SOURCE = tagging_source("sample-cnn", "mtat/sample")
 SPEC = tagging_spec(
     SOURCE,
     window=3**10,
@@ -15,4 +15,4 @@ SPEC = tagging_spec(
     ),
     vocabulary=MTT_TAGS,
 )
-ENTRIES = (tagging_entry(SPEC, SOURCE, realtime_factor=65),)
+REGISTRATIONS = (tagging_registration(SPEC, SOURCE, realtime_factor=65),)

@@ -1,4 +1,4 @@
-"""TTMR's networks as plain modules, for embedding and for training: audio -> tokens -> joint space.
+"""TTMR's networks as plain modules, for embedding and for training.
 
 tower = music_tower(read_checkpoint(path)); tower(audio)
 Source: S. Doh, M. Won, K. Choi, J. Nam, "Toward Universal Text-to-Music Retrieval" (ICASSP 2023), and its code,
@@ -39,14 +39,14 @@ class MusicShape:
     heads: int = 8
     layers: int = 4
     inner: int = 1024
-    places: int = 513
+    positions: int = 513
     joint: int = 128
 
 
 class RealMel(nn.Module):
     """Audio [B, samples] -> mel spectrogram in dB [B, bands, 1 + samples // 160].
 
-    Only the real part of the spectrum is squared: a slip of the authors that their weights were trained with.
+    Only the real part of the spectrum is squared: a mistake of the authors, with which their weights were trained.
     """
 
     window: torch.Tensor
@@ -65,31 +65,36 @@ class RealMel(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """[B, before, F, T] -> [B, channels, F // 2, T // 2]: two convolutions beside a way past them, and the maximum."""
+    """Two convolutions plus a shortcut, then max pooling.
 
-    def __init__(self, before: int, channels: int) -> None:
+    [B, channels_in, F, T] -> [B, channels, F // 2, T // 2].
+    """
+
+    def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
-        self.first = _normed_conv(before, channels)
+        self.first = _normed_conv(channels_in, channels)
         self.second = _normed_conv(channels, channels)
-        self.past = _normed_conv(before, channels) if before != channels else nn.Identity()
+        self.past = _normed_conv(channels_in, channels) if channels_in != channels else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.past(x) + self.second(functional.relu(self.first(x)))
         return functional.max_pool2d(functional.relu(x), 2)
 
 
-def _normed_conv(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after))
+def _normed_conv(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out))
 
 
 class FrontEnd(nn.Module):
-    """Spectrogram [B, bands, frames] -> tokens [B, frames // 16, dim]: channels and bands of a moment in one."""
+    """Spectrogram [B, bands, frames] -> tokens [B, frames // 16, dim].
+
+    A token joins the channels and bands of one step of time.
+    """
 
     def __init__(self, shape: MusicShape) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(1)
-        befores = (1, *[shape.channels] * 3)
-        self.blocks = nn.Sequential(*(ConvBlock(before, shape.channels) for before in befores))
+        self.blocks = nn.Sequential(*(ConvBlock(channels, shape.channels) for channels in (1, *[shape.channels] * 3)))
         self.out = nn.Linear(shape.channels * (shape.bands // 16), shape.dim)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
@@ -97,10 +102,10 @@ class FrontEnd(nn.Module):
         return self.out(x.permute(0, 3, 1, 2).flatten(2))
 
 
-class Layer(nn.Module):
-    """One layer of the transformer [B, T, dim] -> the same: normalised before attention and before the inner layer.
+class TransformerLayer(nn.Module):
+    """A transformer layer that normalises first: [B, T, dim] -> [B, T, dim].
 
-    Torch's own layer always adds a bias to queries, keys and values; these have none.
+    It is not torch's, because that always adds a bias to queries, keys and values; these have none.
     """
 
     def __init__(self, shape: MusicShape, dropout: float) -> None:
@@ -113,33 +118,36 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.dropout(self.out(self._heard(self.norm1(x))))
+        x = x + self.dropout(self.out(self._attend(self.norm1(x))))
         inner = self.dropout(functional.gelu(self.widen(self.norm2(x))))
         return x + self.dropout(self.narrow(inner))
 
-    def _heard(self, x: torch.Tensor) -> torch.Tensor:
-        three = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, heads, T, dim // heads]
-        return functional.scaled_dot_product_attention(*three).transpose(1, 2).flatten(2)
+    def _attend(self, x: torch.Tensor) -> torch.Tensor:
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, heads, T, dim // heads]
+        return functional.scaled_dot_product_attention(*qkv).transpose(1, 2).flatten(2)
 
 
 class Projection(nn.Sequential):
-    """What a tower heard or read [B, dim] -> its place in the joint space [B, joint], not normalised."""
+    """A tower's output [B, dim] -> the joint space [B, joint], not normalised."""
 
     def __init__(self, dim: int, joint: int) -> None:
         super().__init__(nn.LayerNorm(dim), nn.Linear(dim, joint, bias=False))
 
 
 class MusicTower(nn.Module):
-    """Audio [B, samples] at 16 kHz -> the joint space [B, joint], not normalised."""
+    """Audio [B, samples] at 16 kHz -> the joint space [B, joint], not normalised.
+
+    Trained models on disk use the names of its modules.
+    """
 
     def __init__(self, shape: MusicShape, dropout: float = 0.1) -> None:
         super().__init__()
         self.mel = RealMel(shape.frame, shape.bands)
         self.front = FrontEnd(shape)
-        self.places = nn.Parameter(torch.randn(1, shape.places, shape.dim))
+        self.places = nn.Parameter(torch.randn(1, shape.positions, shape.dim))
         self.summary = nn.Parameter(torch.randn(shape.dim))  # the token that is read out
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.Sequential(*(Layer(shape, dropout) for _ in range(shape.layers)))
+        self.layers = nn.Sequential(*(TransformerLayer(shape, dropout) for _ in range(shape.layers)))
         self.projection = Projection(shape.dim, shape.joint)
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
@@ -149,7 +157,7 @@ class MusicTower(nn.Module):
         return self.projection(self.layers(tokens)[:, 0])
 
 
-# The authors' names of a music tower's weights, and ours.
+# Patterns of the authors' names of a music tower's weights, and our names.
 _NAMES = (
     (r"audio_encoder\.audio_representation\.spec_fn\.window", "mel.window"),
     (r"audio_encoder\.audio_representation\.mel_scale\.fb", "mel.filters"),
@@ -157,9 +165,9 @@ _NAMES = (
     (r"audio_encoder\.cls_token", "summary"),
     (r"audio_encoder\.frontend\.input_bn\.", "front.norm."),
     (r"audio_encoder\.frontend\.fc\.", "front.out."),
-    (r"audio_encoder\.frontend\.layer([1-4])\.", lambda found: f"front.blocks.{int(found[1]) - 1}."),
-    (r"\.conv_(\d)\.", lambda found: f".{_CONVS[found[1]]}.0."),
-    (r"\.bn_(\d)\.", lambda found: f".{_CONVS[found[1]]}.1."),
+    (r"audio_encoder\.frontend\.layer([1-4])\.", lambda match: f"front.blocks.{int(match[1]) - 1}."),
+    (r"\.conv_(\d)\.", lambda match: f".{_CONVS[match[1]]}.0."),
+    (r"\.bn_(\d)\.", lambda match: f".{_CONVS[match[1]]}.1."),
     (r"audio_encoder\.transformer\.layers\.", "layers."),
     (r"(layers\.\d+)\.0\.fn\.norm\.", r"\1.norm1."),
     (r"(layers\.\d+)\.0\.fn\.fn\.to_qkv\.", r"\1.qkv."),
@@ -182,50 +190,60 @@ _PARTS = (
 
 
 def read_checkpoint(path: Path) -> Weights:
-    """The weights of {epoch, state_dict, optimizer}, without the prefix that training on several GPUs left."""
-    # Mapped, so that the optimiser's numbers, twice as many as the weights, are not read.
+    """Read the weights of a checkpoint {epoch, state_dict, optimizer}.
+
+    Removes the prefix that training on several GPUs adds to names. Raises ValueError if the checkpoint holds weights
+    of another model.
+    """
+    # Memory-mapped, so that the optimiser's numbers, twice as many as the weights, are not read.
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
     weights = {name.removeprefix("module."): weight for name, weight in state.items()}
-    if strange := [name for name in weights if not name.startswith(_PARTS)]:
-        raise ValueError(f"{path.name} is of another model: it holds {', '.join(strange[:3])}")
+    if unknown := [name for name in weights if not name.startswith(_PARTS)]:
+        raise ValueError(f"{path.name} is of another model: it holds {', '.join(unknown[:3])}")
     return weights
 
 
-def part(weights: Mapping[str, torch.Tensor], prefix: str) -> Weights:
-    """The weights under a prefix, without it."""
+def strip_prefix(weights: Mapping[str, torch.Tensor], prefix: str) -> Weights:
+    """Return the weights whose names start with a prefix, without the prefix."""
     return {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
 
 
-def music_tower(weights: Weights) -> MusicTower:
-    """The tower of a checkpoint, in eval mode; RuntimeError where a name or a shape does not fit."""
-    state = renamed({name: weight for name, weight in weights.items() if name.startswith("audio_")}, _NAMES)
-    tower = MusicTower(shape_of(state))
+def build_music_tower(weights: Weights) -> MusicTower:
+    """Build the music tower of a checkpoint, in eval mode.
+
+    Raises RuntimeError if a name or a shape does not fit.
+    """
+    state = rename_weights({name: weight for name, weight in weights.items() if name.startswith("audio_")}, _NAMES)
+    tower = MusicTower(infer_shape(state))
     tower.load_state_dict(state)
     return tower.eval()
 
 
-def projection(weights: Weights) -> Projection:
-    """A projection with these weights, in eval mode."""
+def build_projection(weights: Weights) -> Projection:
+    """Build a projection with these weights, in eval mode."""
     joint, dim = weights["1.weight"].shape
     net = Projection(dim, joint)
     net.load_state_dict(weights)
     return net.eval()
 
 
-def renamed(weights: Weights, names: Names) -> Weights:
-    """The weights under our names: every pattern is replaced in turn."""
-    found = {}
+def rename_weights(weights: Weights, names: Names) -> Weights:
+    """Rename weights by replacing every pattern of `names` in turn."""
+    renamed = {}
     for name, weight in weights.items():
-        for theirs, ours in names:
-            name = re.sub(theirs, ours, name)
-        found[name] = weight
-    return found
+        for pattern, replacement in names:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = weight
+    return renamed
 
 
-def shape_of(state: Weights) -> MusicShape:
-    """Of the tower that has these weights."""
+def infer_shape(state: Weights) -> MusicShape:
+    """Return the sizes of the music tower that has these weights.
+
+    The number of heads cannot be inferred: it is the published one.
+    """
     frame, bands = len(state["mel.window"]), state["mel.filters"].shape[1]
-    _, places, dim = state["places"].shape
+    _, positions, dim = state["places"].shape
     return MusicShape(
         frame=frame,
         bands=bands,
@@ -233,6 +251,6 @@ def shape_of(state: Weights) -> MusicShape:
         dim=dim,
         layers=1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers.")),
         inner=len(state["layers.0.widen.bias"]),
-        places=places,
+        positions=positions,
         joint=len(state["projection.1.weight"]),
     )

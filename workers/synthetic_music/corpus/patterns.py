@@ -1,6 +1,6 @@
-"""Progressions, rhythms and melodic cells in pools; each split of a corpus owns some entries of every pool.
+"""Pools of progressions, rhythms and melodic cells; each split owns entries of every pool.
 
-Signs are those of score/notes.py; a drum rhythm is "kick snare cymbal", and a digit of taps names a key.
+Signs are those of score/notes.py. A drum rhythm is "kick snare cymbal"; a digit of taps is the number of a key.
 """
 
 from dataclasses import dataclass
@@ -165,21 +165,24 @@ POOLS = PROGRESSIONS | MELODIC | ACCOMPANIMENT | OTHER | {f"drums {feel}": pool 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One entry of a pool; `name` is POOL/INDEX, as a manifest tells it."""
+    """One entry of a pool; `name` is POOL/INDEX, as in a manifest."""
 
     name: str
     text: str
 
 
-def share(pool: str, split: str) -> list[Pattern]:
-    """The entries that a split owns: the last quarter is test's, the one before it valid's, the others train's."""
+def patterns_of_split(pool: str, split: str) -> list[Pattern]:
+    """Return the entries that a split owns.
+
+    "test" owns the last quarter, "valid" the entry before it, "train" all others.
+    """
     entries = [Pattern(f"{pool}/{index}", text) for index, text in enumerate(POOLS[pool].split("|"))]
     tests = max(1, len(entries) // 4)
     cut = len(entries) - tests
     return {"train": entries[: cut - 1], "valid": entries[cut - 1 : cut], "test": entries[cut:]}[split]
 
 
-def draw(rng: Generator, pool: str, split: str) -> Pattern:
-    """One of the entries that a split owns."""
-    entries = share(pool, split)
+def draw_pattern(rng: Generator, pool: str, split: str) -> Pattern:
+    """Return a random entry of those that a split owns."""
+    entries = patterns_of_split(pool, split)
     return entries[int(rng.integers(len(entries)))]

@@ -1,4 +1,4 @@
-"""The clips of a corpus: which style, who plays, in which key and how fast; all of it chosen by a seed and a split."""
+"""The clips of a corpus: style, players, key and tempo, chosen by seed and split."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,33 +10,38 @@ import numpy as np
 from numpy.random import Generator
 
 from schemas.benchmarks import SPLITS
-from workers.synthetic_music.corpus.patterns import Pattern, draw
+from workers.synthetic_music.corpus.patterns import Pattern, draw_pattern
 from workers.synthetic_music.corpus.players import LEVELS, Player
 from workers.synthetic_music.corpus.solos import IDIOMS, MANNERS, Idiom
 from workers.synthetic_music.corpus.styles import STYLES, Ensemble
 from workers.synthetic_music.corpus.voices import PERCUSSION, PITCHED, VOICES, Voice
 from workers.synthetic_music.score.harmony import Harmony, chord
 from workers.synthetic_music.score.notes import Note
-from workers.synthetic_music.score.songs import in_seconds
+from workers.synthetic_music.score.songs import humanise
 
-SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}
-SEEDS = 1_000_000  # clips of one seed and split at most, so that no two share a seed
-# Words that a model may be judged on without training: clips with any of them are marked.
+SPLIT_FRACTIONS = {"train": 0.7, "valid": 0.1, "test": 0.2}
+SEEDS_PER_SPLIT = 1_000_000  # at most so many clips of one seed and split, so that no two clips share a seed
+# Words for the evaluation of words that training never saw: clips with any of them are marked.
 HELD_OUT = frozenset(
     "banjo;bluegrass;sitar;indian;bagpipes;scottish;harmonica;blues;koto;japanese;steel drums;caribbean".split(";")
 )
-ROUND = "SESESDESESESDESESESE"  # solos, ensembles and duets of twenty clips in a row
+ORDER = "SESESDESESESDESESESE"  # solos, ensembles and duets among twenty successive clips
 ACCOMPANISTS = ("piano", "classical guitar", "string ensemble", "harp", "acoustic guitar", "electric piano", "marimba")
-BESIDE = {"guitar": "comp fingerpicking", "pad": "pad pad", "harp": "sweep sweep", "mallet": "comp arpeggio"}
+ACCOMPANIMENT_ROLES = {
+    "guitar": "comp fingerpicking",
+    "pad": "pad pad",
+    "harp": "sweep sweep",
+    "mallet": "comp arpeggio",
+}
 MUSICAL = tuple(voice for voice in PITCHED if voice.idioms != ("soundscape",))
-JITTER = 2.0  # dB by which a player is louder or softer than usual
+JITTER = 2.0  # dB, at most, by which a player is louder or softer than usual
 
-Some = TypeVar("Some")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a piece stands in its corpus; no two places share a seed."""
+class PieceId:
+    """The split, index and seed of a piece in its corpus; seeds are distinct."""
 
     split: str
     index: int
@@ -45,9 +50,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One clip before it is played; `music` holds the words that are true of it."""
+    """One composed clip; `music` holds the words that describe it."""
 
-    place: Place
+    piece_id: PieceId
     kind: str
     players: tuple[Player, ...]
     progression: Pattern
@@ -57,16 +62,16 @@ class Piece:
 
     @property
     def split(self) -> str:
-        return self.place.split
+        return self.piece_id.split
 
     @property
     def seed(self) -> int:
-        return self.place.seed
+        return self.piece_id.seed
 
     @property
     def name(self) -> str:
-        """What the file and the track are called."""
-        return f"{self.split}-{self.place.index:05d}-{self.kind.replace(' ', '-').replace('&', 'n')}"
+        """The name of the file and of the track."""
+        return f"{self.split}-{self.piece_id.index:05d}-{self.kind.replace(' ', '-').replace('&', 'n')}"
 
     @property
     def scale(self) -> str:
@@ -74,12 +79,12 @@ class Piece:
 
     @property
     def is_tonal(self) -> bool:
-        """Whether a key can be heard: percussion and noises have none."""
+        """Whether the piece has an audible key: percussion and noises have none."""
         return not self.progression.name.startswith("none/")
 
     @property
     def is_minor(self) -> bool:
-        """Whether the tonic's chord is minor, or where it has none, the scale's third."""
+        """Whether the tonic's chord is minor, or without such a chord, the scale's third."""
         tones = [
             symbol for symbol in self.progression.text.split(":")[1].split() if symbol.lower().rstrip("maj67") == "i"
         ]
@@ -91,17 +96,17 @@ class Piece:
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Who plays, each once."""
+        """The distinct voices that play."""
         return tuple(dict.fromkeys(player.voice for player in self.players))
 
     @property
     def templates(self) -> list[str]:
-        """The names of every pattern in it: no two splits share one."""
+        """The names of all patterns in the piece; splits share none."""
         patterns = [self.progression, *(player.pattern for player in self.players)]
         return sorted({pattern.name for pattern in patterns if pattern.name})
 
     def play(self, seconds: float) -> list[tuple[Player, tuple[Note, ...]]]:
-        """The notes of each player in seconds, cut at `seconds`."""
+        """Return each player with its notes in seconds, cut at `seconds`."""
         beat = 60 / self.bpm
         chords = tuple(chord(symbol) for symbol in self.progression.text.split(":")[1].split())
         bars = math.ceil(seconds / (beat * self.music.beats))
@@ -109,83 +114,90 @@ class Piece:
         played = []
         for index, player in enumerate(self.players):
             rng = np.random.default_rng((self.seed, 1 + index))
-            played.append((player, in_seconds(rng, player.notes(rng, harmony), beat, seconds)))
+            played.append((player, humanise(rng, player.notes(rng, harmony), beat, seconds)))
         return played
 
 
-def pieces(clips: int, seed: int) -> list[Piece]:
-    """All clips of a corpus, split by split. The same numbers give the same pieces on any machine."""
-    counts = {split: round(clips * share) for split, share in SHARES.items()}
-    return [piece for split in SPLITS for piece in islice(_pieces(split, seed), counts[split])]
+def compose_pieces(clips: int, seed: int) -> list[Piece]:
+    """Return all clips of a corpus, split by split.
+
+    Equal arguments give equal pieces on any machine.
+    """
+    counts = {split: round(clips * fraction) for split, fraction in SPLIT_FRACTIONS.items()}
+    return [piece for split in SPLITS for piece in islice(_compose_split(split, seed), counts[split])]
 
 
-def _pieces(split: str, seed: int) -> Iterator[Piece]:
-    """Endless: voices and styles each come in their turn, in an order of the split's own."""
-    first = (seed * len(SPLITS) + SPLITS.index(split)) * SEEDS
+def _compose_split(split: str, seed: int) -> Iterator[Piece]:
+    """Yield pieces without end; all voices and styles take turns, in the split's own order."""
+    first = (seed * len(SPLITS) + SPLITS.index(split)) * SEEDS_PER_SPLIT
     order = np.random.default_rng((seed, SPLITS.index(split)))
-    turns = {"S": _rounds((*PITCHED, *PERCUSSION), order), "D": _rounds(MUSICAL, order), "E": _rounds(STYLES, order)}
-    make = {"S": _solo, "D": _duet, "E": _ensemble}
+    turns = {
+        "S": _shuffled_rounds((*PITCHED, *PERCUSSION), order),
+        "D": _shuffled_rounds(MUSICAL, order),
+        "E": _shuffled_rounds(STYLES, order),
+    }
+    compose = {"S": _compose_solo, "D": _compose_duet, "E": _compose_ensemble}
     for index in count():
-        sign = ROUND[index % len(ROUND)]
-        yield make[sign](next(turns[sign]), Place(split, index, first + index))
+        sign = ORDER[index % len(ORDER)]
+        yield compose[sign](next(turns[sign]), PieceId(split, index, first + index))
 
 
-def _rounds(choices: Sequence[Some], rng: Generator) -> Iterator[Some]:
+def _shuffled_rounds(choices: Sequence[T], rng: Generator) -> Iterator[T]:
     while True:
-        yield from (choices[int(place)] for place in rng.permutation(len(choices)))
+        yield from (choices[int(index)] for index in rng.permutation(len(choices)))
 
 
-def _pick(rng: Generator, choices: Sequence[Some]) -> Some:
+def _pick(rng: Generator, choices: Sequence[T]) -> T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _player(rng: Generator, role: str, voice: Voice, split: str, softer: float = 0.0) -> Player:
-    """`role` is "TEXTURE POOL"."""
+def _make_player(rng: Generator, role: str, voice: Voice, split: str, softer: float = 0.0) -> Player:
+    """Return a player with a pattern of its split; `role` is "TEXTURE POOL"."""
     texture, _, pool = role.partition(" ")
     pool = f"drums {pool}" if texture == "drums" else pool
-    pattern = draw(rng, pool, split) if pool else Pattern("", "")
+    pattern = draw_pattern(rng, pool, split) if pool else Pattern("", "")
     return Player(voice, texture, pattern, LEVELS[texture] - softer + float(rng.uniform(-JITTER, JITTER)))
 
 
-def _alone(rng: Generator, voice: Voice, split: str) -> list[Player]:
+def _solo_players(rng: Generator, voice: Voice, split: str) -> list[Player]:
     if voice.manner in ("kit", "taps"):
         texture = "drums" if voice.manner == "kit" else "taps"
-        return [_player(rng, f"{texture} {_pick(rng, voice.idioms)}", voice, split)]
-    return [_player(rng, role, voice, split) for role in _pick(rng, MANNERS[voice.manner]).split(" + ")]
+        return [_make_player(rng, f"{texture} {_pick(rng, voice.idioms)}", voice, split)]
+    return [_make_player(rng, role, voice, split) for role in _pick(rng, MANNERS[voice.manner]).split(" + ")]
 
 
-def _solo(voice: Voice, place: Place) -> Piece:
-    rng = np.random.default_rng((place.seed, 0))
-    return _in_idiom(rng, place, f"solo {voice.name}", _alone(rng, voice, place.split))
+def _compose_solo(voice: Voice, piece_id: PieceId) -> Piece:
+    rng = np.random.default_rng((piece_id.seed, 0))
+    return _compose_in_idiom(rng, piece_id, f"solo {voice.name}", _solo_players(rng, voice, piece_id.split))
 
 
-def _duet(voice: Voice, place: Place) -> Piece:
-    """A voice with an accompanist."""
-    rng = np.random.default_rng((place.seed, 0))
+def _compose_duet(voice: Voice, piece_id: PieceId) -> Piece:
+    """Compose a piece for a voice and an accompanist."""
+    rng = np.random.default_rng((piece_id.seed, 0))
     other = VOICES[_pick(rng, [name for name in ACCOMPANISTS if name != voice.name])]
-    lead = _alone(rng, voice, place.split)[-1]
-    beside = _player(rng, BESIDE.get(other.manner, "comp ballad"), other, place.split, 2.0)
-    return _in_idiom(rng, place, f"duet {voice.name} and {other.name}", [lead, beside])
+    lead = _solo_players(rng, voice, piece_id.split)[-1]
+    accompanist = _make_player(rng, ACCOMPANIMENT_ROLES.get(other.manner, "comp ballad"), other, piece_id.split, 2.0)
+    return _compose_in_idiom(rng, piece_id, f"duet {voice.name} and {other.name}", [lead, accompanist])
 
 
-def _in_idiom(rng: Generator, place: Place, kind: str, players: list[Player]) -> Piece:
-    """In a music that the first player is at home in."""
+def _compose_in_idiom(rng: Generator, piece_id: PieceId, kind: str, players: list[Player]) -> Piece:
+    """Compose a piece in an idiom of the first player."""
     voice = players[0].voice
     idiom = IDIOMS["rhythm" if voice.is_percussion else _pick(rng, voice.idioms)]
-    return _piece(rng, place, kind, players, replace(idiom, group=kind.split()[0]))
+    return _compose(rng, piece_id, kind, players, replace(idiom, group=kind.split()[0]))
 
 
-def _ensemble(style: Ensemble, place: Place) -> Piece:
-    rng = np.random.default_rng((place.seed, 0))
+def _compose_ensemble(style: Ensemble, piece_id: PieceId) -> Piece:
+    rng = np.random.default_rng((piece_id.seed, 0))
     players = []
     for line in style.roles:
         role, _, names = line.partition(":")
         voice = VOICES[_pick(rng, names.split(",")).strip()]
-        players.append(_player(rng, role, voice, place.split))
-    return _piece(rng, place, style.name, players, style)
+        players.append(_make_player(rng, role, voice, piece_id.split))
+    return _compose(rng, piece_id, style.name, players, style)
 
 
-def _piece(rng: Generator, place: Place, kind: str, players: list[Player], music: Idiom | Ensemble) -> Piece:
-    progression = draw(rng, _pick(rng, music.harmony), place.split)
+def _compose(rng: Generator, piece_id: PieceId, kind: str, players: list[Player], music: Idiom | Ensemble) -> Piece:
+    progression = draw_pattern(rng, _pick(rng, music.harmony), piece_id.split)
     bpm, tonic = int(rng.integers(music.bpm[0], music.bpm[1] + 1)), int(rng.integers(12))
-    return Piece(place, kind, tuple(players), progression, bpm, tonic, music)
+    return Piece(piece_id, kind, tuple(players), progression, bpm, tonic, music)

@@ -1,4 +1,4 @@
-"""How each kind of voice plays alone, and the musics it is at home in.
+"""The manners in which voices play alone, and the idioms that suit them.
 
 A manner is one or two roles "TEXTURE POOL", as in styles.py; an idiom is harmony, tempo and genre words.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Idiom:
-    """The music a solo or a duet belongs to."""
+    """The kind of music of a solo or a duet."""
 
     genres: tuple[str, ...]
     harmony: tuple[str, ...]

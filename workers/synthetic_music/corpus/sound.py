@@ -1,6 +1,6 @@
-"""A piece to sound: every player's part alone, by one of two synthesizers, then a mix.
+"""Synthesis of a piece: every part alone, by one of two synthesizers, then a mix.
 
-Clips of training are recorded by either (recording.py), those of valid and test by that with envelopes.
+Either synthesizer records training clips (recording.py); the one with envelopes records valid and test clips.
 """
 
 import io
@@ -19,83 +19,92 @@ from workers.synthetic_music.corpus.pieces import Piece
 from workers.synthetic_music.corpus.players import Player
 from workers.synthetic_music.corpus.recording import Recording
 from workers.synthetic_music.demo.synthesis import RATE as SAMPLED_RATE
-from workers.synthetic_music.demo.synthesis import mix
+from workers.synthetic_music.demo.synthesis import mix_part
 from workers.synthetic_music.score.notes import Note
 from workers.synthetic_music.score.songs import Part
 
-RATE = 48_000  # the synthesizer's
-GAP = 2.0  # seconds after each part in which its last notes die away
-TICKS = 480  # a beat; at MIDI's 120 beats a minute, 960 a second
+RATE = 48_000  # of the synthesizer
+GAP = 2.0  # seconds after each part, for the decay of its last notes
+TICKS = 480  # for each beat; at MIDI's 120 beats a minute, 960 a second
 DRUM_CHANNEL = 9
-VOLUME = 70  # leaves room above: the synthesizer's own limit is hard
+VOLUME = 70  # leaves headroom, because the synthesizer clips
 LOUDNESS_FRAME = RATE // 10
-PEAKS = (-9.0, -1.0)  # dB between which the loudest moment of a clip lies
+PEAKS = (-9.0, -1.0)  # dB: the range of a clip's loudest moment
 ROOMS = (0, 40, 90)  # MIDI's reverb send: dry, usual, large
 
 Parts = list[tuple[Player, tuple[Note, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sounds:
-    """A soundfont: its file, and its content as the synthesizer with envelopes takes it."""
+class Soundfont:
+    """A soundfont: its file, and its content for the synthesizer with envelopes."""
 
     path: Path
     content: bytes
 
 
 def require_synthesizer() -> None:
+    """Raise UserError if a synthesizer of the corpus extra is not installed."""
     if any(find_spec(name) is None for name in ("midirenderer", "mido", "symusic")):
         raise UserError('building a corpus needs its synthesizers: pip install "tonelake[corpus]"')
 
 
-def render(piece: Piece, seconds: float, font: Sounds) -> np.ndarray:
-    """Stereo float32 [frames, 2] of exactly `seconds`; each player is at its own level, not the soundfont's."""
+def render_piece(piece: Piece, seconds: float, font: Soundfont) -> np.ndarray:
+    """Return stereo sound of exactly `seconds`, float32 [frames, 2].
+
+    Each player has its own level, not the soundfont's.
+    """
     rng = np.random.default_rng((piece.seed, 2000))
     room = ROOMS[int(rng.integers(len(ROOMS)))]
-    wanted = 10 ** (float(rng.uniform(*PEAKS)) / 20)
+    target_peak = 10 ** (float(rng.uniform(*PEAKS)) / 20)
     parts = piece.play(seconds)
-    recording = Recording.drawn(piece) if piece.split == "train" else Recording.plain(piece)
+    recording = Recording.draw(piece) if piece.split == "train" else Recording.plain(piece)
     if recording.sampled:
-        heard = _sampled(parts, seconds, font, recording.half_lives)
+        sounds = _render_samples(parts, seconds, font, recording.half_lives)
     else:
-        heard = _played(parts, seconds, font, room)
+        sounds = _render_with_envelopes(parts, seconds, font, room)
     sound = np.zeros((round(seconds * RATE), 2), np.float32)
-    for (player, _), part in zip(parts, heard, strict=True):
-        sound += _at_level(part, player.level)
+    for (player, _), part in zip(parts, sounds, strict=True):
+        sound += _set_level(part, player.level)
     peak = float(np.abs(sound).max())
-    return sound * np.float32(wanted / peak) if peak else sound
+    return sound * np.float32(target_peak / peak) if peak else sound
 
 
-def _sampled(parts: Parts, seconds: float, font: Sounds, half_lives: Sequence[float | None]) -> Iterator[np.ndarray]:
-    """Each part by the soundfont's samples alone, with a decay of ours."""
+def _render_samples(
+    parts: Parts, seconds: float, font: Soundfont, half_lives: Sequence[float | None]
+) -> Iterator[np.ndarray]:
+    """Yield each part [frames, 2], made of the soundfont's samples with our own decay."""
     for (player, notes), half_life in zip(parts, half_lives, strict=True):
         sound = np.zeros((round(seconds * SAMPLED_RATE), 2), np.float32)
         if notes:
-            mix(Part(player.voice.instrument, notes), sound, font.path, half_life)
+            mix_part(Part(player.voice.instrument, notes), sound, font.path, half_life)
         yield soxr.resample(sound, SAMPLED_RATE, RATE)
 
 
-def _played(parts: Parts, seconds: float, font: Sounds, room: int) -> Iterable[np.ndarray]:
-    """Each part by a synthesizer with the soundfont's envelopes and filters, and a room."""
+def _render_with_envelopes(parts: Parts, seconds: float, font: Soundfont, room: int) -> Iterable[np.ndarray]:
+    """Return each part [frames, 2], with the soundfont's envelopes and filters, and reverb."""
     import midirenderer  # an extra: importing this module must not need it
 
-    content = midirenderer.render_wave_from(font.content, _midi(parts, seconds, room))
+    content = midirenderer.render_wave_from(font.content, _to_midi(parts, seconds, room))
     recording, rate = soundfile.read(io.BytesIO(content), dtype="float32")
     if rate != RATE:
-        raise RuntimeError(f"the synthesizer gave {rate} Hz instead of {RATE}")
+        raise RuntimeError(f"the synthesizer returned {rate} Hz instead of {RATE}")
     frames, step = round(seconds * RATE), round((seconds + GAP) * RATE)
     return [recording[index * step : index * step + frames] for index in range(len(parts))]
 
 
-def _at_level(part: np.ndarray, level: float) -> np.ndarray:
-    """The part with its loudest tenth of a second at `level` dB."""
+def _set_level(part: np.ndarray, level: float) -> np.ndarray:
+    """Return the part [frames, 2] with its loudest tenth of a second at `level` dB."""
     frames = part[: len(part) // LOUDNESS_FRAME * LOUDNESS_FRAME].reshape(-1, LOUDNESS_FRAME * 2)
     loudest = float(np.sqrt(np.mean(frames**2, axis=1).max()))
     return part * np.float32(10 ** (level / 20) / loudest) if loudest else part
 
 
-def _midi(parts: Parts, seconds: float, room: int) -> bytes:
-    """The parts one after the other, so that one pass of the synthesizer gives each of them alone."""
+def _to_midi(parts: Parts, seconds: float, room: int) -> bytes:
+    """Return a MIDI file of the parts, one after the other.
+
+    One pass of the synthesizer then renders each of them separately.
+    """
     import mido
 
     events: list[tuple[int, int, mido.Message | mido.MetaMessage]] = []
@@ -113,8 +122,8 @@ def _midi(parts: Parts, seconds: float, room: int) -> bytes:
     end = round(len(parts) * (seconds + GAP) * 2 * TICKS)
     ordered = [*sorted(events, key=lambda event: event[:2]), (end, 3, mido.MetaMessage("end_of_track"))]
     track = mido.MidiTrack()
-    for (before, *_), (at, _, message) in pairwise([(0, 0, None), *ordered]):
-        track.append(message.copy(time=at - before))
+    for (before, *_), (tick, _, message) in pairwise([(0, 0, None), *ordered]):
+        track.append(message.copy(time=tick - before))
     written = io.BytesIO()
     mido.MidiFile(ticks_per_beat=TICKS, tracks=[track]).save(file=written)
     return written.getvalue()

@@ -1,6 +1,6 @@
-"""The soundfonts a corpus is rendered with: MIT, out of Debian packages that are unpacked and never installed.
+"""The soundfonts of a corpus: MIT-licensed, from Debian packages that are unpacked, never installed.
 
-content = read_soundfont(FLUID, soundfont(FLUID, settings.models, settings.soundfonts))
+content = read_soundfont(FLUID, fetch_soundfont(FLUID, settings.models, settings.soundfonts))
 """
 
 import hashlib
@@ -15,22 +15,25 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from schemas.errors import UserError
-from workers.weights.cache import download, weights_folder
+from workers.weights.cache import weights_folder
+from workers.weights.sources import download
 
 POOL = "http://deb.debian.org/debian/pool/main"
-SNAPSHOT = "http://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main"  # where the pool has moved on
+# Used if the pool has newer versions only.
+SNAPSHOT = "http://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main"
 AR_HEADER = 60  # bytes before each member of a package, which is an ar archive
 FILTER_CUTOFF = 8  # the number of this generator in a soundfont
-OPEN = 13_500  # cents: 20 kHz
+OPEN_CUTOFF = 13_500  # cents: 20 kHz
 
 
 @dataclass(frozen=True, slots=True)
 class DebianFont:
-    """A soundfont in a Debian package (a Source of `workers.weights.cache`); `sha256_of_file` is the package's own.
+    """A soundfont in a Debian package; a Source of `workers.weights.sources`.
 
-    `local` is a folder that holds the package or the soundfont. `muffled` is a filter cutoff that the font opens with
-    modulators, which the synthesizer does not know: notes with it would be up to 40 dB too soft.
-    `own` are the programs that hold no sample of the font of training, by the samples' sha256.
+    `sha256_of_file` is that of the package, `sha256_of_member` that of the soundfont. `local` is a folder that holds
+    the package or the soundfont. `muffled_cutoff` is a filter cutoff that the font opens with modulators, which the
+    synthesizer does not support: without a change, its notes would be up to 40 dB too soft. `new_programs` are the
+    programs without a sample of the training font, by the samples' sha256.
     """
 
     name: str
@@ -39,8 +42,8 @@ class DebianFont:
     member: str
     sha256_of_member: str
     licence: str
-    muffled: int | None = None
-    own: frozenset[int] = frozenset()
+    muffled_cutoff: int | None = None
+    new_programs: frozenset[int] = frozenset()
     local: Path | None = None
 
     @property
@@ -55,25 +58,25 @@ class DebianFont:
         return self.sha256_of_member
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
-        kept = self.local / self.file if self.local else None
-        if kept and kept.is_file():
-            shutil.copyfile(kept, fresh / self.file)
+        local_file = self.local / self.file if self.local else None
+        if local_file and local_file.is_file():
+            shutil.copyfile(local_file, fresh / self.file)
         else:
             with self._package(temporary, models).open("rb") as package:
                 _unpack(package, self.member, fresh / self.file)
-        check(fresh / self.file, self.sha256_of_member)
+        verify_sha256(fresh / self.file, self.sha256_of_member)
 
     def _package(self, temporary: Path, models: Path) -> Path:
-        """The package's file: the local one, else a download."""
+        """Return the package's file: the local one, else a download."""
         file = PurePosixPath(self.package).name
-        kept = self.local / file if self.local else None
-        if kept and kept.is_file():
-            return check(kept, self.sha256_of_file)
+        local_file = self.local / file if self.local else None
+        if local_file and local_file.is_file():
+            return verify_sha256(local_file, self.sha256_of_file)
         problem: Exception | None = None
         for mirror in (POOL, SNAPSHOT):
             try:
                 download(f"{mirror}/{self.package}", temporary / file)
-                return check(temporary / file, self.sha256_of_file)
+                return verify_sha256(temporary / file, self.sha256_of_file)
             except OSError as error:
                 problem = problem or error
         raise UserError(
@@ -97,39 +100,43 @@ MUSESCORE = DebianFont(
     member="./usr/share/sounds/sf2/MuseScore_General_Full.sf2",
     sha256_of_member="59287cbb0f424ec76d1bc269eee40dfe0b02252588d72eb016b5d2382e710a8f",
     licence="MIT, parts public domain or CC0 (S. Christian Collins and others)",
-    muffled=6237,  # its grand pianos
+    muffled_cutoff=6237,  # its grand pianos
     # Of the other programs 85, and every drum kit, consist of FluidR3's samples alone, bit for bit.
-    own=frozenset(
+    new_programs=frozenset(
         map(int, "0 1 3 5 10 25 38 39 42 44 45 48 49 50 51 52 62 63 71 80 81 86 87 88 89 90 92 95 97 98".split())
     ),
 )
 FONTS = {"train": FLUID, "valid": MUSESCORE, "test": MUSESCORE}
 
 
-def soundfont(font: DebianFont, models: Path, local: Path | None) -> Path:
-    """The soundfont's path, fetched first where the models folder lacks it: from the folder `local` or the net."""
+def fetch_soundfont(font: DebianFont, models: Path, local: Path | None) -> Path:
+    """Return the path of the soundfont in the models folder.
+
+    A missing soundfont is fetched from the folder `local`, or downloaded. Raises UserError if that fails.
+    """
     return weights_folder(replace(font, local=local), models) / font.file
 
 
 def read_soundfont(font: DebianFont, path: Path) -> bytes:
-    """The soundfont as the synthesizer takes it."""
-    return _opened(path.read_bytes(), font.muffled) if font.muffled else path.read_bytes()
+    """Return the content of the soundfont for the synthesizer."""
+    content = path.read_bytes()
+    return _open_filters(content, font.muffled_cutoff) if font.muffled_cutoff else content
 
 
-def _opened(content: bytes, muffled: int) -> bytes:
-    """The same soundfont with every filter of that cutoff opened."""
+def _open_filters(content: bytes, cutoff: int) -> bytes:
+    """Return the soundfont with every filter of that cutoff opened."""
     changed = bytearray(content)
-    at = changed.rindex(b"igen") + 4  # the instruments' generators: pairs of a number and an amount
-    size = struct.unpack_from("<I", changed, at)[0]
-    generators = np.frombuffer(changed, "<i2", size // 2, at + 4).reshape(-1, 2)
-    generators[(generators[:, 0] == FILTER_CUTOFF) & (generators[:, 1] == muffled), 1] = OPEN
+    start = changed.rindex(b"igen") + 4  # the instruments' generators: pairs of a number and an amount
+    size = struct.unpack_from("<I", changed, start)[0]
+    generators = np.frombuffer(changed, "<i2", size // 2, start + 4).reshape(-1, 2)
+    generators[(generators[:, 0] == FILTER_CUTOFF) & (generators[:, 1] == cutoff), 1] = OPEN_CUTOFF
     del generators
     return bytes(changed)
 
 
 def _unpack(package: BinaryIO, member: str, path: Path) -> None:
-    """Writes one file out of a Debian package."""
-    for name, content in files_of(package):
+    """Write one file of a Debian package to the path."""
+    for name, content in read_package(package):
         if name == member:
             with path.open("wb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)
@@ -137,20 +144,26 @@ def _unpack(package: BinaryIO, member: str, path: Path) -> None:
     raise UserError(f"the package holds no file {member}; it is not the one that was pinned")
 
 
-def files_of(package: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
-    """The files of a Debian package, an ar archive around data.tar.*, each to be read before the next is asked for."""
+def read_package(package: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the files of a Debian package, an ar archive around data.tar.*.
+
+    Each must be read before the next is requested.
+    """
     for name in _ar_members(package):
         if name.startswith("data.tar"):
             with tarfile.open(fileobj=package, mode="r|*") as archive:
-                for found in archive:
-                    content = archive.extractfile(found) if found.isfile() else None
+                for member in archive:
+                    content = archive.extractfile(member) if member.isfile() else None
                     if content is not None:
-                        yield found.name, content
+                        yield member.name, content
             return
 
 
 def _ar_members(package: BinaryIO) -> Iterator[str]:
-    """The names of an ar archive's members; the file stands at each one's content when its name is given."""
+    """Yield the names of an ar archive's members.
+
+    After each name, the file is positioned at the member's content.
+    """
     if package.read(8) != b"!<arch>\n":
         return
     while len(header := package.read(AR_HEADER)) == AR_HEADER:
@@ -159,8 +172,8 @@ def _ar_members(package: BinaryIO) -> Iterator[str]:
         package.seek(start + size + size % 2)
 
 
-def check(path: Path, digest: str) -> Path:
-    """The path; UserError where the file is not of that sha256."""
+def verify_sha256(path: Path, digest: str) -> Path:
+    """Return the path. Raises UserError if the file has another sha256."""
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise UserError(

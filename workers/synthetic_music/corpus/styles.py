@@ -1,4 +1,4 @@
-"""The styles of the corpus: who plays which texture with patterns of which pool, and what such music is called.
+"""The ensemble styles of the corpus: roles, voices, pattern pools and labels.
 
 A role reads "TEXTURE POOL: voice, voice, ..."; one of the voices plays it. `harmony` names pools of progressions.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """A style for several players; its genres, moods and group are true of every piece in it."""
+    """A style for several players; its labels apply to every piece in it."""
 
     name: str
     bpm: tuple[int, int]
@@ -23,7 +23,10 @@ class Ensemble:
 
 
 def _style(name: str, low: int, high: int, words: tuple[str, str, str, str], *roles: str, **more: Any) -> Ensemble:
-    """`words` are harmony, genres, moods and group; low and high are beats a minute."""
+    """Return a style.
+
+    `low` and `high` are beats per minute, `words` are harmony, genres, moods and group.
+    """
     harmony, genres, moods, group = words
     lists = (tuple(harmony.split()), roles, tuple(genres.split(";")), tuple(moods.split(";")))
     return Ensemble(name, (low, high), *lists, group, **more)

@@ -1,6 +1,6 @@
-"""Who can play: the 128 General MIDI programs, drum kits and hand percussion, with their names and families.
+"""The voices: the 128 General MIDI programs, drum kits and hand percussion.
 
-The tables are instruments.csv and percussion.csv; `also` holds other names of the same sound, `family` its kinds.
+The tables are instruments.csv and percussion.csv. The column `also` holds other names of the same sound.
 """
 
 import csv
@@ -14,17 +14,18 @@ KIT_KEYS = (35, 36, 37, 38, 42, 43, 45, 46, 47, 48, 49, 50, 51, 53)
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """An instrument with its words; `manner` is how it is played alone, `idioms` are the musics it is at home in.
+    """An instrument with its words.
 
-    `program` is General MIDI's, or the drum kit's where the instrument is percussion.
+    `manner` is how it plays alone, `idioms` are the kinds of music that suit it. `program` is General MIDI's, or the
+    drum kit's if the instrument is percussion.
     """
 
     instrument: Instrument
     program: int
     manner: str
     idioms: tuple[str, ...]
-    also: tuple[str, ...]
-    family: tuple[str, ...]
+    other_names: tuple[str, ...]
+    families: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -41,20 +42,23 @@ def _rows(table: str) -> list[dict[str, str]]:
 
 
 def _pitched(row: dict[str, str]) -> Voice:
-    program, family = int(row["program"]), tuple(row["family"].split(";"))
-    instrument = Instrument(row["name"], program, family[0], int(row["low"]), int(row["high"]))
-    return Voice(
-        instrument, program, row["manner"], tuple(row["idioms"].split()), tuple(row["also"].split(";")), family
-    )
+    program, families = int(row["program"]), tuple(row["family"].split(";"))
+    instrument = Instrument(row["name"], program, families[0], int(row["low"]), int(row["high"]))
+    idioms, other_names = tuple(row["idioms"].split()), tuple(row["also"].split(";"))
+    return Voice(instrument, program, row["manner"], idioms, other_names, families)
 
 
 def _percussion(row: dict[str, str]) -> Voice:
-    """Instruments with keys of their own tap them; kits, which have none here, play a feel of `patterns.DRUMS`."""
-    family = tuple(row["family"].split(";"))
+    """Return a percussion voice of the table.
+
+    Instruments with keys of their own tap them. Kits, which have no keys in the table, play a feel of
+    `patterns.DRUMS`.
+    """
+    families, other_names = tuple(row["family"].split(";")), tuple(row["also"].split(";"))
     keys = tuple(int(key) for key in row["keys"].split())
-    instrument = Instrument(row["name"], DRUMS, family[0], keys=keys or KIT_KEYS)
+    instrument = Instrument(row["name"], DRUMS, families[0], keys=keys or KIT_KEYS)
     feels = (row["feels"],) if keys else tuple(row["feels"].split())
-    return Voice(instrument, int(row["kit"]), "taps" if keys else "kit", feels, tuple(row["also"].split(";")), family)
+    return Voice(instrument, int(row["kit"]), "taps" if keys else "kit", feels, other_names, families)
 
 
 PITCHED = tuple(_pitched(row) for row in _rows("instruments.csv"))

@@ -1,4 +1,4 @@
-"""What is said of a clip: its tags, and sentences whose wording belongs to its split."""
+"""The words of a clip: its tags, and sentences whose templates belong to its split."""
 
 import re
 
@@ -33,7 +33,7 @@ FEELING = {
     ("mid-tempo", False): ("warm", "pleasant"),
     ("fast", False): ("happy", "cheerful"),
 }
-GROUPS = {"solo": "performance", "group": "small group"}  # as a sentence calls them
+GROUPS = {"solo": "performance", "group": "small group"}  # words for them in a sentence
 TEMPLATES = {
     "train": (
         "A {tempo} {genre} piece for {players}.",
@@ -67,8 +67,11 @@ TEMPLATES = {
 
 
 def tags(piece: Piece) -> list[str]:
-    """Every word that is true of the piece: instruments, families, genres, moods, tempo, key, mode, group, era."""
-    words = [word for voice in piece.voices for word in (voice.name, *voice.family)]
+    """Return every tag that applies to the piece.
+
+    These are instruments, families, genres, moods, tempo, key, mode, group and era.
+    """
+    words = [word for voice in piece.voices for word in (voice.name, *voice.families)]
     words += [
         *piece.music.genres,
         *moods(piece),
@@ -83,64 +86,66 @@ def tags(piece: Piece) -> list[str]:
 
 
 def is_held_out(piece: Piece) -> bool:
+    """Return whether the piece has a held-out word."""
     return not HELD_OUT.isdisjoint(tags(piece))
 
 
 def moods(piece: Piece) -> tuple[str, ...]:
-    """Those of the style; where it has none, what its tempo and key suggest."""
+    """Return the moods of the style, else those that tempo and key suggest."""
     if piece.music.moods or not piece.is_tonal:
         return piece.music.moods
     return FEELING[piece.tempo, piece.is_minor]
 
 
 def title(piece: Piece) -> str:
-    return f"{piece.kind.capitalize()} {piece.place.index + 1}"
+    """Return the title of the track."""
+    return f"{piece.kind.capitalize()} {piece.piece_id.index + 1}"
 
 
 def sentences(piece: Piece) -> list[str]:
-    """Three sentences of the split's own wording, with instruments under any of their names."""
+    """Return three sentences from the split's own templates, with varied instrument names."""
     rng = np.random.default_rng((piece.seed, 1000))
     templates = TEMPLATES[piece.split]
     chosen = rng.permutation(len(templates))[:SENTENCES]
-    return [_sentence(templates[int(place)], piece, rng) for place in chosen]
+    return [_fill_template(templates[int(index)], piece, rng) for index in chosen]
 
 
-def _sentence(template: str, piece: Piece, rng: Generator) -> str:
-    players = [_name(voice, rng) for voice in piece.voices]
+def _fill_template(template: str, piece: Piece, rng: Generator) -> str:
+    players = [_voice_name(voice, rng) for voice in piece.voices]
     if piece.music.group == "solo":
         players = [f"solo {players[0]}"]
     text = template.format(
-        tempo=_one(rng, TEMPO[piece.tempo]),
-        genre=_one(rng, piece.music.genres),
-        mood=_one(rng, moods(piece) or ("rhythmic",)),
-        players=_listed(players),
+        tempo=_choose(rng, TEMPO[piece.tempo]),
+        genre=_choose(rng, piece.music.genres),
+        mood=_choose(rng, moods(piece) or ("rhythmic",)),
+        players=_join_names(players),
         lead=players[0],
         group=GROUPS.get(piece.music.group, piece.music.group),
         era=piece.music.era,
-        key=_key(piece, rng),
+        key=_key_phrase(piece, rng),
     )
     text = re.sub(r"\s+([.,;:])", r"\1", re.sub(r"\s+", " ", text)).strip()
     text = re.sub(r"\b([Aa]) (?=[aeiou8])", r"\1n ", text)
     return text[0].upper() + text[1:]
 
 
-def _name(voice: Voice, rng: Generator) -> str:
-    """Its first name in every second sentence, else another."""
-    return voice.name if rng.random() < 0.5 else _one(rng, voice.also)
+def _voice_name(voice: Voice, rng: Generator) -> str:
+    """Return the voice's first name in every second case, else another name."""
+    return voice.name if rng.random() < 0.5 else _choose(rng, voice.other_names)
 
 
-def _one(rng: Generator, words: tuple[str, ...]) -> str:
+def _choose(rng: Generator, words: tuple[str, ...]) -> str:
     return words[int(rng.integers(len(words)))]
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _key(piece: Piece, rng: Generator) -> str:
-    """A phrase for the key or the mode; for what has none, that it keeps a rhythm."""
+def _key_phrase(piece: Piece, rng: Generator) -> str:
+    """Return a phrase for the key or mode, or without a key, for the rhythm."""
     if not piece.is_tonal:
         return "as a steady rhythm" if "soundscape" not in piece.music.genres else "as a sound effect"
-    named = "in a minor key" if piece.is_minor else "in a major key"
+    key = "in a minor key" if piece.is_minor else "in a major key"
     mode = MODES.get(piece.scale)
-    return f"in the {mode}" if mode and rng.random() < 0.4 else named
+    return f"in the {mode}" if mode and rng.random() < 0.4 else key

@@ -1,4 +1,4 @@
-"""A labelled music catalogue, composed and rendered here: solo instruments and ensembles, files and a manifest.
+"""A labelled music catalogue of composed and rendered solos and ensembles.
 
 from workers.synthetic_music.demo.catalogue import render_catalogue
 render_catalogue(Path("demo-data"), count=60, seed=0)
@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.synthetic_music.demo.files import is_whole, write_audio, write_whole
+from workers.synthetic_music.demo.files import is_complete, write_atomically, write_audio
 from workers.synthetic_music.demo.solos import SOLOS
 from workers.synthetic_music.demo.styles import STYLES, Style
-from workers.synthetic_music.demo.synthesis import soundfont, synthesise
+from workers.synthetic_music.demo.synthesis import soundfont_path, synthesise
 from workers.synthetic_music.score.songs import Song
 
 SUFFIXES = ("wav", "flac", "ogg")
 COLUMNS = ("uri", "title", "artist", "album", "genres", "year", "tags", "description")
-SEEDS = 1_000_000  # pieces of one catalogue seed, so that no two share a seed of their own
+SEEDS_PER_CATALOGUE = 1_000_000  # at most so many pieces of one catalogue seed, so that no two pieces share a seed
 YEARS = {"synth pop": (1980, 1989), "techno": (1990, 2024), "drum and bass": (1993, 2024), "hip hop": (1988, 2024)}
 
 ADJECTIVES = (
@@ -40,7 +40,7 @@ LAST = "Arvane Bellmore Castory Dunwick Eskeland Farrowby Grenmore Halvard Istra
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One track of the catalogue: its labels, and all that is needed to render it again."""
+    """One track of the catalogue: its labels, and all that rendering needs."""
 
     name: str
     title: str
@@ -62,20 +62,29 @@ class Piece:
 
 
 def kinds() -> list[Style]:
-    """Every kind of piece, an ensemble after each two solos, so that a small catalogue is varied too."""
+    """Return every kind of piece: two solos, an ensemble, and so on.
+
+    The order makes a small catalogue varied too.
+    """
     pairs = zip(SOLOS[::2], SOLOS[1::2], STYLES, strict=True)
     return [style for group in pairs for style in group]
 
 
-def pieces(count: int = 60, seed: int = 0) -> list[Piece]:
-    """The first `count` pieces of a seed's catalogue: 60 kinds, then the same kinds from other seeds."""
-    return [_piece(style, index, seed) for index, style in enumerate(islice(cycle(kinds()), count))]
+def compose_pieces(count: int = 60, seed: int = 0) -> list[Piece]:
+    """Return the first `count` pieces of a seed's catalogue.
+
+    They are of 60 kinds, then of the same kinds with other seeds.
+    """
+    return [_compose(style, index, seed) for index, style in enumerate(islice(cycle(kinds()), count))]
 
 
-def render(piece: Piece, folder: Path) -> Path:
-    """Renders one piece, unless a whole file of it is there; two renders hold the same samples."""
+def render_piece(piece: Piece, folder: Path) -> Path:
+    """Render one piece to a file, unless the complete file exists, and return the path.
+
+    Two renders hold the same samples.
+    """
     path = folder / piece.file
-    if not is_whole(path, piece.seconds):
+    if not is_complete(path, piece.seconds):
         labels = {"title": piece.title, "artist": piece.artist, "album": piece.album, "genre": ";".join(piece.genres)}
         write_audio(path, synthesise(piece.song.play(piece.seconds), piece.seconds), labels)
     return path
@@ -88,29 +97,29 @@ def render_catalogue(
     seconds: int | None = None,
     on_piece: Callable[[int, int], None] = lambda *_: None,
 ) -> Path:
-    """Renders a catalogue and returns its manifest; files that are there are kept, so it can be run again.
+    """Render a catalogue and return the path of its manifest.
 
-    `seconds` gives every piece that length. `on_piece` hears (done, total). Threads are enough: the synthesizer and
-    the encoders work outside Python's lock.
+    Complete files are kept, so a stopped run can be resumed. `seconds` sets the length of every piece. `on_piece` gets
+    (done, total). Threads suffice, because the synthesizer and the encoders release Python's lock.
     """
-    soundfont()
+    soundfont_path()
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = pieces(count, seed)
+    chosen = compose_pieces(count, seed)
     if seconds is not None:
         chosen = [replace(piece, seconds=seconds) for piece in chosen]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(partial(render, folder=folder), chosen), start=1):
+        for done, _ in enumerate(pool.map(partial(render_piece, folder=folder), chosen), start=1):
             on_piece(done, count)
     manifest = folder / "manifest.csv"
-    write_whole(manifest, partial(_write_manifest, chosen))
+    write_atomically(manifest, partial(_write_manifest, chosen))
     return manifest
 
 
-def _piece(style: Style, index: int, seed: int) -> Piece:
-    song = Song.of(style, seed * SEEDS + index)
+def _compose(style: Style, index: int, seed: int) -> Piece:
+    song = Song.compose(style, seed * SEEDS_PER_CATALOGUE + index)
     rng = np.random.default_rng((song.seed, 1))
     key = () if "rhythm" in style.tags else ("minor key",) if song.is_minor else ("major key",)
-    named = (style.name,) if "solo" in style.tags else ()
+    instrument = (style.name,) if "solo" in style.tags else ()
     first_year, last_year = YEARS.get(style.name, (1960, 2024))
     return Piece(
         name=f"{song.seed:05d}-{style.name.replace(' ', '-')}",
@@ -119,20 +128,23 @@ def _piece(style: Style, index: int, seed: int) -> Piece:
         album=f"Rendered Sessions {index // len(kinds()) + 1}",
         year=int(rng.integers(first_year, last_year + 1)),
         genres=style.genres,
-        tags=tuple(dict.fromkeys((*named, *style.tags, song.tempo, *key, "instrumental"))),
+        tags=tuple(dict.fromkeys((*instrument, *style.tags, song.tempo, *key, "instrumental"))),
         sentence=style.sentence.format(tempo=song.tempo),
         programs=song.programs,
         seconds=int(rng.integers(20, 41)),
-        suffix=SUFFIXES[(index + index // len(SUFFIXES)) % len(SUFFIXES)],  # a kind meets every format in its turn
+        suffix=SUFFIXES[(index + index // len(SUFFIXES)) % len(SUFFIXES)],  # over the rounds, a kind gets every format
         song=song,
     )
 
 
 def _title(index: int, seed: int) -> str:
-    """Titles differ until all pairs of words are used; then they carry a number."""
+    """Return a title.
+
+    Titles differ until all pairs of words are used; further titles have a number.
+    """
     order = np.random.default_rng(seed).permutation(len(ADJECTIVES) * len(NOUNS))
-    number, place = divmod(index, len(order))
-    adjective, noun = divmod(int(order[place]), len(NOUNS))
+    number, position = divmod(index, len(order))
+    adjective, noun = divmod(int(order[position]), len(NOUNS))
     return f"{ADJECTIVES[adjective]} {NOUNS[noun]}" + (f" No. {number + 1}" if number else "")
 
 

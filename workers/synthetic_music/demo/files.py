@@ -1,4 +1,4 @@
-"""Sound to audio files that are whole or absent."""
+"""Audio files that are written atomically."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,10 @@ FORMATS = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", 
 
 
 def write_audio(path: Path, sound: np.ndarray, labels: dict[str, str], rate: int = RATE) -> None:
-    """Writes wav, flac or ogg by the path's suffix, with `labels` (title, artist, ...) as the file's own tags."""
+    """Write stereo sound [frames, 2] as wav, flac or ogg, by the path's suffix.
+
+    `labels` (title, artist, ...) become the file's own tags.
+    """
     container, codec = FORMATS[path.suffix[1:]]
 
     def save(unfinished: Path) -> None:
@@ -25,11 +28,11 @@ def write_audio(path: Path, sound: np.ndarray, labels: dict[str, str], rate: int
             for start in range(0, len(sound), CHUNK):
                 file.write(sound[start : start + CHUNK])
 
-    write_whole(path, save)
+    write_atomically(path, save)
 
 
-def write_whole(path: Path, save: Callable[[Path], None]) -> None:
-    """Lets `save` write beside the path and moves the result there: a file is whole or absent."""
+def write_atomically(path: Path, save: Callable[[Path], None]) -> None:
+    """Let `save` write a temporary file and move it to the path."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         save(unfinished)
@@ -38,8 +41,8 @@ def write_whole(path: Path, save: Callable[[Path], None]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def is_whole(path: Path, seconds: float, rate: int = RATE) -> bool:
-    """Whether the path is an audio file of that length."""
+def is_complete(path: Path, seconds: float, rate: int = RATE) -> bool:
+    """Return whether the path is an audio file of that length."""
     try:
         return path.is_file() and soundfile.info(path).frames == round(seconds * rate)
     except soundfile.LibsndfileError:

@@ -1,4 +1,4 @@
-"""Solo pieces: each instrument in the manner its players know, as a style of one instrument."""
+"""Solo pieces: styles of one instrument, in a manner that suits it."""
 
 from workers.synthetic_music.demo.styles import CALM, FLOWING, LIVELY, Line, Style
 from workers.synthetic_music.score.instruments import INSTRUMENTS
@@ -14,7 +14,7 @@ MODES = {
     "celtic": (("mixolydian", "I bVII I I"), ("dorian", "i bVII i i")),
 }
 
-# Ways of playing alone: (texture, pattern) of each hand, or of the one line.
+# Manners of playing alone: (texture, pattern) of each hand, or of a single line.
 MANNERS = {
     "lyrical": (("melody", CALM),),
     "flowing": (("melody", FLOWING),),
@@ -39,7 +39,11 @@ MANNERS = {
 
 
 def solo(name: str, manner: str, modes: str, bpm: tuple[int, int], genres: str, moods: str) -> Style:
-    """One instrument playing in a manner of MANNERS over chords of MODES; genres and moods are words with spaces."""
+    """Return the style of an instrument that plays alone.
+
+    `manner` is a key of MANNERS, `modes` a key of MODES. `genres` and `moods` are words separated by spaces; an
+    underscore is a space within a genre.
+    """
     instrument = INSTRUMENTS[name]
     genre, mood = genres.split()[0].replace("_", " "), moods.split()[0]
     return Style(
@@ -54,7 +58,7 @@ def solo(name: str, manner: str, modes: str, bpm: tuple[int, int], genres: str, 
 
 
 def rhythm(name: str, rhythms: str, bpm: tuple[int, int], genres: str) -> Style:
-    """Percussion alone."""
+    """Return the style of a percussion instrument that plays named rhythms alone."""
     return Style(
         name,
         bpm,

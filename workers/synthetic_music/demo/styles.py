@@ -1,11 +1,11 @@
-"""Ensemble styles of the catalogue, each a declaration: who plays what, how fast, over which chords; its labels."""
+"""Ensemble styles of the catalogue: instruments, textures, tempo, chords and labels."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One player: an instrument, a texture of `notes.TEXTURES`, its pattern and how loud it is."""
+    """One player: an instrument, a texture of `notes.TEXTURES`, a pattern and a velocity."""
 
     instrument: str
     texture: str
@@ -15,9 +15,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A way of playing and what it is called; a solo is a style of one instrument.
+    """A kind of music and its labels; a solo is a style of one instrument.
 
-    `bpm` is a range; `modes` are (scale, chords of one bar each). In `sentence`, {tempo} is slow, mid-tempo or fast.
+    `bpm` is a range. `modes` are (scale, chords of one bar each). In `sentence`, {tempo} is slow, mid-tempo or fast.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""Percussion: the General MIDI keys by name, and one bar of each rhythm, written as patterns (see notes.py)."""
+"""Percussion: the General MIDI keys by name, and one bar of each rhythm.
+
+Rhythms are patterns as in notes.py.
+"""
 
 KEYS = {
     "kick": 36,

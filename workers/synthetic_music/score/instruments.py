@@ -1,4 +1,4 @@
-"""The General MIDI instruments of the rendered catalogue: program, family and the range where each sounds natural."""
+"""The General MIDI instruments of the rendered catalogue: program, family and natural range."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ DRUMS = 128  # stands for General MIDI's percussion channel, which has keys but 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One instrument; `low` and `high` are MIDI pitches, or `keys` the percussion keys it plays."""
+    """One instrument; `low` and `high` are MIDI pitches, `keys` the keys of percussion."""
 
     name: str
     program: int
@@ -18,12 +18,12 @@ class Instrument:
 
     @property
     def lower(self) -> tuple[int, int]:
-        """The register of an accompaniment: a wide instrument's lower part, else the whole of it."""
+        """The register of an accompaniment: the lower part of a wide range."""
         return (self.low, self.low + 28) if self.high - self.low > 40 else (self.low, self.high)
 
     @property
     def upper(self) -> tuple[int, int]:
-        """The register of a melody."""
+        """The register of a melody: the upper part of a wide range."""
         return (self.low + 24, self.high) if self.high - self.low > 40 else (self.low, self.high)
 
 

@@ -1,7 +1,7 @@
-"""The textures a part can be made of: melody, accompaniment, pads, inner voices, walking bass, drums.
+"""The textures of a part: melody, accompaniment, pads, inner voices, walking bass, drums.
 
 A texture is a function (generator, harmony, instrument, pattern) -> notes, in beats. A pattern is a bar in equal
-steps: `x` a stroke, `X` a loud one, a digit a chord degree, `-` held, `.` silent. Equal seeds give equal notes.
+steps: `x` a stroke, `X` a loud one, a digit a chord degree, `-` sustained, `.` silent. Equal seeds give equal notes.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from workers.synthetic_music.score.harmony import Harmony
 from workers.synthetic_music.score.instruments import Instrument
 
 SOFT, LOUD = 80, 100
-FORM = "AABCAABD"  # the bars of a melody: two motifs, the second phrase answering the first
+FORM = "AABCAABD"  # the bars of a melody: two motifs; the second phrase answers the first
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note; start and length in beats from the beginning of the piece."""
+    """One note; `start`, from the beginning of the piece, and `length` are in beats."""
 
     start: float
     length: float
@@ -28,36 +28,43 @@ class Note:
 
 
 def strokes(pattern: str, beats: int) -> list[tuple[float, float, str]]:
-    """(start, length, sign) in beats of every stroke of a bar."""
+    """Return (start, length, sign) of every stroke of a bar; times are in beats."""
     step = beats / len(pattern)
-    found = []
+    result = []
     for index, sign in enumerate(pattern):
         if sign not in "-.":
-            held = len(pattern[index + 1 :]) - len(pattern[index + 1 :].lstrip("-"))
-            found.append((index * step, (held + 1) * step, sign))
-    return found
+            rest = pattern[index + 1 :]
+            sustained = len(rest) - len(rest.lstrip("-"))
+            result.append((index * step, (sustained + 1) * step, sign))
+    return result
 
 
 def melody(rng: Generator, harmony: Harmony, instrument: Instrument, cells: str) -> list[Note]:
-    """Two motifs and a cadence that come back moved onto each bar's chord; `cells` are the rhythms of one beat."""
+    """Play two motifs and a cadence, transposed to each bar's chord.
+
+    `cells` are rhythms of one beat, separated by spaces.
+    """
     low, high = instrument.upper
     ladder = harmony.ladder(low, high)
     motifs = {name: motif(rng, harmony.beats, cells.split()) for name in "AB"}
     motifs |= {name: ("x" + "-" * (4 * harmony.beats - 3) + "..", [0]) for name in "CD"}
-    here, notes = (low + high) // 2, []
+    pitch, notes = (low + high) // 2, []
     for bar in range(harmony.bars):
         rhythm, contour = motifs[FORM[bar % len(FORM)]]
         tones = harmony.chord_ladder(bar, low, high)
-        anchor = nearest(ladder, nearest(tones, here))
+        anchor = nearest(ladder, nearest(tones, pitch))
         for (start, length, _), step in zip(strokes(rhythm, harmony.beats), contour, strict=True):
-            here = ladder[mirror(ladder.index(anchor) + step, len(ladder))]
-            notes.append(Note(bar * harmony.beats + start, length * 0.95, here, LOUD if start == 0 else SOFT))
-        here = (2 * here + (low + high) // 2) // 3
+            pitch = ladder[mirror(ladder.index(anchor) + step, len(ladder))]
+            notes.append(Note(bar * harmony.beats + start, length * 0.95, pitch, LOUD if start == 0 else SOFT))
+        pitch = (2 * pitch + (low + high) // 2) // 3  # back towards the middle of the range
     return notes
 
 
 def motif(rng: Generator, beats: int, cells: list[str]) -> tuple[str, list[int]]:
-    """A bar's rhythm and its contour in steps of the scale; it never begins with a held or silent beat."""
+    """Return a bar's rhythm and its contour in steps of the scale.
+
+    The bar always begins with a stroke.
+    """
     chosen = [cells[int(rng.integers(len(cells)))] for _ in range(beats)]
     if not chosen[0].startswith("x"):
         chosen[0] = next(cell for cell in cells if cell.startswith("x"))
@@ -67,18 +74,18 @@ def motif(rng: Generator, beats: int, cells: list[str]) -> tuple[str, list[int]]
 
 
 def nearest(pitches: list[int], target: int) -> int:
-    """The pitch closest to the target, the lower of two."""
+    """Return the pitch closest to the target, the lower of two."""
     return min(pitches, key=lambda pitch: (abs(pitch - target), pitch))
 
 
 def mirror(index: int, count: int) -> int:
-    """Reflects an index at both ends of a ladder."""
+    """Reflect an index at both ends of a ladder of `count` pitches."""
     index %= 2 * count - 2
     return min(index, 2 * count - 2 - index)
 
 
 def comp(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """Accompaniment: a digit plays that degree in the bass register, a stroke the chord above it."""
+    """Accompany: a digit plays that degree in the bass, a stroke the chord above."""
     low, high = instrument.lower
     notes = []
     for bar in range(harmony.bars):
@@ -91,7 +98,7 @@ def comp(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -
 
 
 def strum(rng: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """Chords whose strings sound one after the other, down on the beat and up off it."""
+    """Strum chords string by string, down on the beat and up off the beat."""
     notes = []
     for bar in range(harmony.bars):
         chord = harmony.voicing(bar, *instrument.lower, size=5)
@@ -107,7 +114,7 @@ def strum(rng: Generator, harmony: Harmony, instrument: Instrument, pattern: str
 
 
 def power(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """Power chords at the bottom of the instrument: loud strokes ring, the others are cut short."""
+    """Play power chords in the low register: loud strokes ring, others are short."""
     return [
         Note(bar * harmony.beats + start, length * (0.95 if sign == "X" else 0.5), root + interval, LOUD)
         for bar in range(harmony.bars)
@@ -118,7 +125,10 @@ def power(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) 
 
 
 def sweep(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """Arpeggios over the whole instrument, up in one bar and down in the next; each note rings on."""
+    """Play arpeggios over the whole range, up in one bar and down in the next.
+
+    Each note rings on.
+    """
     notes = []
     for bar in range(harmony.bars):
         ladder = harmony.chord_ladder(bar, instrument.low, instrument.high)
@@ -130,7 +140,7 @@ def sweep(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) 
 
 
 def pad(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """Held chords; the bars of one chord symbol in a row are struck again, so that decaying sounds stay."""
+    """Sustain chords; every bar strikes its chord again, so that decaying sounds stay audible."""
     return [
         Note(bar * harmony.beats + start, length, pitch, SOFT)
         for bar in range(harmony.bars)
@@ -140,17 +150,17 @@ def pad(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) ->
 
 
 def voice(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """One inner voice: the chord tone closest to where it stands, so that it moves by small steps."""
-    here, notes = (instrument.low + instrument.high) // 2, []
+    """Move an inner voice in small steps, to the closest tone of each chord."""
+    pitch, notes = (instrument.low + instrument.high) // 2, []
     for bar in range(harmony.bars):
-        here = nearest(harmony.chord_ladder(bar, instrument.low, instrument.high), here)
+        pitch = nearest(harmony.chord_ladder(bar, instrument.low, instrument.high), pitch)
         for start, length, _sign in strokes(pattern, harmony.beats):
-            notes.append(Note(bar * harmony.beats + start, length, here, SOFT))
+            notes.append(Note(bar * harmony.beats + start, length, pitch, SOFT))
     return notes
 
 
 def walking(rng: Generator, harmony: Harmony, instrument: Instrument, _: str) -> list[Note]:
-    """A walking bass: root, chord tones, and a semitone's approach to the next root."""
+    """Walk the bass: root, chord tones, and a semitone step to the next root."""
     notes = []
     for bar in range(harmony.bars):
         tones = harmony.chord_ladder(bar, instrument.low, instrument.high - 6)
@@ -162,7 +172,7 @@ def walking(rng: Generator, harmony: Harmony, instrument: Instrument, _: str) ->
 
 
 def drone(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) -> list[Note]:
-    """The tonic and its fifth under a melody, whatever the chords do."""
+    """Sustain the tonic and its fifth, independent of the chords."""
     tonic = instrument.low + (harmony.tonic - instrument.low) % 12
     pitches = [pitch for pitch in (tonic, tonic + 7) if pitch <= instrument.high]
     return [
@@ -174,7 +184,10 @@ def drone(_: Generator, harmony: Harmony, instrument: Instrument, pattern: str) 
 
 
 def drums(rng: Generator, harmony: Harmony, instrument: Instrument, rhythms: str) -> list[Note]:
-    """Named rhythms of `drums.RHYTHMS`, four bars each in turn; a drum kit fills the end of every fourth bar."""
+    """Play named rhythms of `drums.RHYTHMS`, four bars of each in turn.
+
+    A drum kit plays a fill at the end of every fourth bar.
+    """
     names, notes = rhythms.split(" | "), []
     for bar in range(harmony.bars):
         fill = bar % 4 == 3 and "snare" in RHYTHMS[names[0]]

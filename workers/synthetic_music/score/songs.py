@@ -1,4 +1,4 @@
-"""A song is a style with its choices made by a seed: key, scale, chords and tempo; played, it is notes in seconds."""
+"""Songs: styles in which a seed has chosen key, scale, chords and tempo."""
 
 import math
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from workers.synthetic_music.score.harmony import Harmony, chord
 from workers.synthetic_music.score.instruments import INSTRUMENTS, Instrument
 from workers.synthetic_music.score.notes import SOFT, TEXTURES, Note
 
-HUMAN = 0.006  # seconds by which a player is early or late
+TIMING_DEVIATION = 0.006  # seconds by which a player is early or late
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one player plays: an instrument and its notes, here in seconds."""
+    """An instrument and its notes, in seconds."""
 
     instrument: Instrument
     notes: tuple[Note, ...]
@@ -34,7 +34,8 @@ class Song:
     bpm: int
 
     @classmethod
-    def of(cls, style: Style, seed: int) -> "Song":
+    def compose(cls, style: Style, seed: int) -> "Song":
+        """Return the song of a style and a seed."""
         rng = np.random.default_rng(seed)
         scale, chords = style.modes[int(rng.integers(len(style.modes)))]
         low, high = style.bpm
@@ -47,16 +48,16 @@ class Song:
 
     @property
     def is_minor(self) -> bool:
-        """Whether the first chord has a minor third: that is how a listener names the key."""
+        """Whether the first chord is minor, by which listeners name the key."""
         return self.chords[0] == "i"
 
     @property
     def programs(self) -> tuple[int, ...]:
-        """The programs that play, in the order of the lines, each once."""
+        """The distinct General MIDI programs, in the order of the lines."""
         return tuple(dict.fromkeys(INSTRUMENTS[line.instrument].program for line in self.style.lines))
 
     def play(self, seconds: float) -> list[Part]:
-        """The parts, cut at `seconds`."""
+        """Return the parts, cut at `seconds`."""
         beat = 60 / self.bpm
         bars = math.ceil(seconds / (beat * self.style.beats))
         chords = tuple(chord(symbol) for symbol in self.chords.split())
@@ -68,18 +69,22 @@ class Song:
         instrument = INSTRUMENTS[line.instrument]
         rng = np.random.default_rng((self.seed, index))
         notes = TEXTURES[line.texture](rng, harmony, instrument, line.pattern)
-        return Part(instrument, in_seconds(rng, notes, beat, seconds, line.velocity))
+        return Part(instrument, humanise(rng, notes, beat, seconds, line.velocity))
 
 
-def in_seconds(
-    rng: Generator, notes: list[Note], beat: float, seconds: float, velocity: int = SOFT
-) -> tuple[Note, ...]:
-    """Notes as a person plays them, cut at `seconds`; `beat` is one beat's length, `velocity` is the player's."""
-    late = rng.normal(0.0, HUMAN, len(notes))
-    extras = rng.integers(-6, 7, len(notes))
-    return tuple(
-        Note(start, min(note.length * beat, seconds - start), note.pitch, min(127, max(1, struck)))
-        for note, shift, extra in zip(notes, late, extras, strict=True)
-        if (start := max(0.0, note.start * beat + float(shift))) < seconds - 0.05
-        if (struck := note.velocity * velocity // SOFT + int(extra))
-    )
+def humanise(rng: Generator, notes: list[Note], beat: float, seconds: float, velocity: int = SOFT) -> tuple[Note, ...]:
+    """Return notes in seconds as a person plays them, cut at `seconds`.
+
+    Times and velocities vary a little. `notes` are in beats, `beat` is a beat's length in seconds, `velocity` the
+    player's usual one.
+    """
+    delays = rng.normal(0.0, TIMING_DEVIATION, len(notes))
+    accents = rng.integers(-6, 7, len(notes))
+    played = []
+    for note, delay, accent in zip(notes, delays, accents, strict=True):
+        start = max(0.0, note.start * beat + float(delay))
+        note_velocity = note.velocity * velocity // SOFT + int(accent)
+        if start < seconds - 0.05 and note_velocity:
+            length = min(note.length * beat, seconds - start)
+            played.append(Note(start, length, note.pitch, min(127, max(1, note_velocity))))
+    return tuple(played)

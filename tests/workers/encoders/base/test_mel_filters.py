@@ -1,4 +1,4 @@
-"""Mel filters against another implementation, in the sizes that encoders hear."""
+"""Mel filters against another implementation, in the sizes that encoders use."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from workers.encoders.base.mel_filters import htk_filters, slaney_filters
 def test_filters_equal_those_of_transformers(filters, rate, frame, bands):
     audio_utils = pytest.importorskip("transformers.audio_utils")
     slaney = filters is slaney_filters
-    theirs = audio_utils.mel_filter_bank(
+    expected = audio_utils.mel_filter_bank(
         num_frequency_bins=frame // 2 + 1,
         num_mel_filters=bands,
         min_frequency=0.0,
@@ -26,4 +26,4 @@ def test_filters_equal_those_of_transformers(filters, rate, frame, bands):
         norm="slaney" if slaney else None,
         mel_scale="slaney" if slaney else "htk",
     )
-    np.testing.assert_allclose(filters(rate, frame, bands), theirs.T if slaney else theirs, atol=1e-9)
+    np.testing.assert_allclose(filters(rate, frame, bands), expected.T if slaney else expected, atol=1e-9)

@@ -1,4 +1,4 @@
-"""MULE in its own environment: against the package called directly, and its window against a spectrogram by hand."""
+"""MULE in its own environment, against direct calls of the package and a spectrogram by hand."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import get_window
 
-from tests.conformance.environments import inside
+from tests.conformance.environments import run_in_environment
 from tests.conformance.golden import signal
 from tests.conformance.small_mule import N_FFT, build, mel_filters
 from workers.encoders.isolated.mule import PACKAGES, WEIGHTS
@@ -41,9 +41,9 @@ def windows(encoder):
 
 @pytest.fixture(scope="module")
 def direct(windows, models):
-    """What the package itself makes of the audio as the original reads it: at half of full scale."""
+    """The package's output for the audio as the original reads it: at half of full scale."""
     np.save(models / "audio.npy", windows / 2)
-    return np.load(io.BytesIO(inside(PACKAGES, _DIRECT, models / WEIGHTS.folder, models / "audio.npy")))
+    return np.load(io.BytesIO(run_in_environment(PACKAGES, _DIRECT, models / WEIGHTS.folder, models / "audio.npy")))
 
 
 def test_a_window_is_one_slice_of_the_package(encoder, windows, direct):

@@ -1,4 +1,4 @@
-"""The head that ships with musicnn: what it is computed from, and that it is no worse than what it replaced."""
+"""The trained head that ships with musicnn: how vectors are computed, and that it beats ConSE."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ import pytest
 import workers.encoders
 from schemas.errors import UserError
 from schemas.tables import features_table
-from schemas.training import Cell
-from tests.conformance.models import models_with
-from workers.encoders.joint.encoder import read_trained, trained_entry
+from schemas.training import TrainingConfig
+from tests.conformance.models import fetch_models
+from workers.encoders.joint.encoder import read_trained_model, trained_registration
 from workers.encoders.joint.files import read_weights
-from workers.encoders.joint.net import joint_of
+from workers.encoders.joint.net import build_joint
 from workers.encoders.registry import ENCODERS
-from workers.synthetic_music.demo.catalogue import pieces
+from workers.synthetic_music.demo.catalogue import compose_pieces
 from workers.synthetic_music.demo.synthesis import RATE, synthesise
 
 FOLDER = Path(workers.encoders.__path__[0], "musicnn", "head")
@@ -24,16 +24,16 @@ NAMES = ("piano", "church organ", "flute", "distortion guitar", "drum kit", "vio
 
 @pytest.fixture(scope="module")
 def models():
-    return models_with(*JOINT.weights)
+    return fetch_models(*JOINT.weights)
 
 
 @pytest.fixture(scope="module")
 def features(models):
-    """Of a solo of each of NAMES, 9 s, by another synthesizer and soundfont than the head was trained on."""
+    """Features of a 9 s solo of each of NAMES, by another synthesizer and soundfont than the training's."""
     import soxr
 
     encoder = CONSE.load(CONSE.spec, models)
-    solos = {piece.tags[0]: piece for piece in pieces(60, 77)}
+    solos = {piece.tags[0]: piece for piece in compose_pieces(60, 77)}
     rows = []
     for name in NAMES:
         sound = soxr.resample(synthesise(solos[name].song.play(9), 9).mean(axis=1), RATE, 16_000).astype(np.float32)
@@ -43,7 +43,7 @@ def features(models):
     return np.stack(rows).astype(np.float16).astype(np.float32)
 
 
-def test_it_is_small_and_says_what_it_is():
+def test_it_is_small_and_documented():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 8_000_000
     card = (FOLDER / "README.md").read_text()
     for word in ("Data", "Licences", "Figures", "What fails", "make train-default"):
@@ -61,36 +61,40 @@ def test_it_shares_everything_but_the_head_with_conse():
 def test_a_vector_is_the_trained_one_and_a_share_of_conse(models, features):
     import torch
 
-    trained = read_trained(FOLDER)
-    joint, share = joint_of(trained.cell, read_weights(FOLDER, trained)), trained.cell.share
-    assert 0 < share < 1
+    trained = read_trained_model(FOLDER)
+    joint, conse_weight = build_joint(trained.cell, read_weights(FOLDER, trained)), trained.cell.share
+    assert 0 < conse_weight < 1
     with torch.inference_mode():
-        heard = torch.nn.functional.normalize(joint.audio(torch.from_numpy(features))).numpy()
+        head_vectors = torch.nn.functional.normalize(joint.audio(torch.from_numpy(features))).numpy()
     mean = joint.text.mean.numpy().astype(np.float64)
-    own = CONSE.load(CONSE.spec, models).project(features)
-    own = own - (own @ mean)[:, None] * mean / (mean @ mean)
-    expected = (1 - share) * heard + share * own / np.linalg.norm(own, axis=1, keepdims=True)
+    conse_vectors = CONSE.load(CONSE.spec, models).project(features)
+    conse_vectors = conse_vectors - (conse_vectors @ mean)[:, None] * mean / (mean @ mean)
+    expected = (1 - conse_weight) * head_vectors + conse_weight * conse_vectors / np.linalg.norm(
+        conse_vectors, axis=1, keepdims=True
+    )
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    found = JOINT.load(JOINT.spec, models).project(features)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    actual = JOINT.load(JOINT.spec, models).project(features)
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_it_names_what_conse_cannot(models, features):
-    """Of eight plain solos."""
+    """Of eight plain solos, it names at least three, and more than ConSE."""
 
-    def right(entry):
-        texts = entry.load_text(entry.spec, models).embed_text(list(NAMES))
-        return ((entry.load(entry.spec, models).project(features) @ texts.T).argmax(axis=1) == np.arange(8)).sum()
+    def count_right(registration):
+        texts = registration.load_text(registration.spec, models).embed_text(list(NAMES))
+        return (
+            (registration.load(registration.spec, models).project(features) @ texts.T).argmax(axis=1) == np.arange(8)
+        ).sum()
 
-    assert right(JOINT) >= 3
-    assert right(JOINT) > right(CONSE)
+    assert count_right(JOINT) >= 3
+    assert count_right(JOINT) > count_right(CONSE)
 
 
 def test_a_share_needs_vectors_that_are_sums_of_texts():
-    with pytest.raises(UserError, match="--share lies between 0 and 1"):
-        Cell(share=1.0, text_projection="none")
-    with pytest.raises(UserError, match="--share needs --text bert"):
-        Cell(share=0.2)
-    with pytest.raises(UserError, match="--share needs --encoder musicnn-conse"):
-        trained_entry(FOLDER, read_trained(FOLDER), ENCODERS["musicnn"])
+    with pytest.raises(UserError, match="--conse-weight has to be from 0 to below 1"):
+        TrainingConfig(conse_weight=1.0, text_projection="none")
+    with pytest.raises(UserError, match="--conse-weight needs --text bert"):
+        TrainingConfig(conse_weight=0.2)
+    with pytest.raises(UserError, match="--conse-weight needs --encoder musicnn-conse"):
+        trained_registration(FOLDER, read_trained_model(FOLDER), ENCODERS["musicnn"])

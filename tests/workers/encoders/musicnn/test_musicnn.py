@@ -6,26 +6,27 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from tests.conformance.models import models_with
-from workers.encoders.musicnn.conse import TOP, conse
-from workers.encoders.musicnn.encoder import CONSE, MusicNN, MusicNNText
+from tests.conformance.models import fetch_models
+from workers.encoders.musicnn.conse import TOP, combine_tag_vectors
+from workers.encoders.musicnn.encoder import CONSE, MusicnnEncoder, MusicnnTextTower
 from workers.encoders.musicnn.net import NETS, MusicnnNet
-from workers.encoders.musicnn.tags import MSD_TAGS, MTT_TAGS, VOCABULARY, merged, normalised
+from workers.encoders.musicnn.tags import MSD_TAGS, MTT_TAGS, VOCABULARY, merge_probabilities, normalise_tag
 from workers.encoders.musicnn.weights import MUSICNN, NETS_FILE
 from workers.text.minilm_weights import MINILM
 from workers.weights.cache import weights_folder
 
 ROOT = Path(__file__).parents[4]
 RANDOM_PATCHES = ROOT / "tests/data/musicnn_random_patches.npz"
+MUSIC_PATCHES = ROOT / "tests/data/musicnn_music_patches.npz"  # tests/data/README.md lists the music
 REFERENCE = ROOT.parent / "shared/data/musicnn_reference.npz"
 
-# Largest differences of float32 sums in another order; max_pool's numbers are up to 104.
+# Largest differences between float32 sums in different orders; max_pool's numbers are up to 104.
 BOUNDS = {"mean_pool": 5e-5, "max_pool": 6e-4, "penultimate": 1e-4, "probabilities": 1e-5}
 
 
 @pytest.fixture(scope="module")
 def models():
-    return models_with(MINILM, MUSICNN)
+    return fetch_models(MINILM, MUSICNN)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,10 @@ def net(models):
 
 @pytest.fixture(scope="module")
 def encoder(models):
-    return MusicNN(CONSE, models)
+    return MusicnnEncoder(CONSE, models)
 
 
-@pytest.mark.parametrize("file", [RANDOM_PATCHES, REFERENCE], ids=["random", "music"])
+@pytest.mark.parametrize("file", [RANDOM_PATCHES, MUSIC_PATCHES, REFERENCE], ids=["random", "music", "more music"])
 def test_equals_the_original_graph(net, file):
     if not file.is_file():
         pytest.skip(f"{file} is not here: the patches of real music are not part of the repository")
@@ -46,8 +47,8 @@ def test_equals_the_original_graph(net, file):
     rows = np.concatenate([net.from_log_mel(patch) for patch in reference["log_mel_patches"]])
     for name, features in zip(NETS, np.split(rows, 2, axis=1), strict=True):
         layers = np.split(features, [753, 1506, 1706], axis=1)
-        for (layer, bound), ours in zip(BOUNDS.items(), layers, strict=True):
-            np.testing.assert_allclose(ours, expected(reference, name, layer), atol=bound, rtol=0, err_msg=layer)
+        for (layer, bound), actual in zip(BOUNDS.items(), layers, strict=True):
+            np.testing.assert_allclose(actual, expected(reference, name, layer), atol=bound, rtol=0, err_msg=layer)
 
 
 def expected(reference, net, layer):
@@ -74,27 +75,27 @@ def test_the_window_is_187_frames_and_the_hop_keeps_the_grid():
 
 def test_vocabulary_merges_equal_names_by_the_larger():
     assert len(MTT_TAGS) == len(MSD_TAGS) == 50
-    assert len(VOCABULARY) == len({*map(normalised, MTT_TAGS), *map(normalised, MSD_TAGS)}) == 92
+    assert len(VOCABULARY) == len({*map(normalise_tag, MTT_TAGS), *map(normalise_tag, MSD_TAGS)}) == 92
     assert {"hip hop", "mellow", "guitar", "00s"} <= set(VOCABULARY)
     probabilities = np.zeros((1, 100), np.float32)
     probabilities[0, MTT_TAGS.index("rock")] = 0.2
     probabilities[0, 50 + MSD_TAGS.index("rock")] = 0.7
     probabilities[0, 50 + MSD_TAGS.index("happy")] = 0.1
-    scores = dict(zip(VOCABULARY, merged(probabilities)[0].tolist(), strict=True))
+    scores = dict(zip(VOCABULARY, merge_probabilities(probabilities)[0].tolist(), strict=True))
     assert {name: score for name, score in scores.items() if score} == pytest.approx({"rock": 0.7, "happy": 0.1})
 
 
 def test_conse_adds_the_likeliest_tags():
     tags = np.eye(TOP + 2, dtype=np.float32)
     probabilities = np.linspace(1, 0.1, TOP + 2, dtype=np.float32)[None]
-    (vector,) = conse(probabilities, tags)
+    (vector,) = combine_tag_vectors(probabilities, tags)
     assert np.count_nonzero(vector) == TOP
     np.testing.assert_allclose(vector[:TOP] / vector[0], probabilities[0, :TOP], rtol=1e-5)
     assert probabilities.all(), "the argument is not changed"
 
 
-def test_a_sure_tag_is_found_by_its_name(encoder, models):
-    tower = MusicNNText(CONSE, models)
+def test_a_certain_tag_is_nearest_to_its_name(encoder, models):
+    tower = MusicnnTextTower(CONSE, models)
     for name in ("harpsichord", "heavy metal", "jazz"):
         features = np.full((1, CONSE.backbone.dim), 0.01, np.float32)
         features[0, 1706 + MTT_TAGS.index("solo")] = 0.02

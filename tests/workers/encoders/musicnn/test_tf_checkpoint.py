@@ -3,14 +3,14 @@
 import pytest
 
 from schemas.errors import UserError
-from workers.encoders.musicnn.tf_checkpoint import DamagedCheckpoint, read_checkpoint
+from workers.encoders.musicnn.tf_checkpoint import CorruptCheckpointError, read_checkpoint
 from workers.encoders.musicnn.weights import MUSICNN
-from workers.weights.cache import fetch_members
+from workers.weights.sources import fetch_members
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """Index and data of the MagnaTagATune network."""
+    """The index and data of the MagnaTagATune network."""
     folder = tmp_path_factory.mktemp("wheel")
     try:
         members = fetch_members(MUSICNN, folder, folder)
@@ -21,8 +21,8 @@ def checkpoint(tmp_path_factory):
     return members["musicnn/MTT_musicnn/.index"], members["musicnn/MTT_musicnn/.data-00000-of-00001"]
 
 
-def flipped(data, at):
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+def flip_bit(data, position):
+    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
 
 
 def test_names_and_shapes(checkpoint):
@@ -40,25 +40,25 @@ def test_training_state_is_read_when_asked_for(checkpoint):
     assert "beta1_power" in names
 
 
-@pytest.mark.parametrize("at", [10, 4000])
-def test_a_flipped_bit_of_the_index_is_noticed(checkpoint, at):
+@pytest.mark.parametrize("position", [10, 4000])
+def test_a_flipped_bit_of_the_index_is_noticed(checkpoint, position):
     index, data = checkpoint
-    with pytest.raises(DamagedCheckpoint, match="index block"):
-        read_checkpoint(flipped(index, at), data)
+    with pytest.raises(CorruptCheckpointError, match="index block"):
+        read_checkpoint(flip_bit(index, position), data)
 
 
 def test_a_flipped_bit_of_a_tensor_is_noticed(checkpoint):
     index, data = checkpoint
-    with pytest.raises(DamagedCheckpoint, match=r"tensor .* does not match"):
-        read_checkpoint(index, flipped(data, len(data) // 2))
+    with pytest.raises(CorruptCheckpointError, match=r"tensor .* does not match"):
+        read_checkpoint(index, flip_bit(data, len(data) // 2))
 
 
 def test_missing_data_is_noticed(checkpoint):
     index, data = checkpoint
-    with pytest.raises(DamagedCheckpoint, match="tensor"):
+    with pytest.raises(CorruptCheckpointError, match="tensor"):
         read_checkpoint(index, data[:-1])
 
 
 def test_other_files_are_no_checkpoints():
-    with pytest.raises(DamagedCheckpoint, match="magic"):
+    with pytest.raises(CorruptCheckpointError, match="magic"):
         read_checkpoint(b"not an index" * 10, b"")

@@ -1,4 +1,4 @@
-"""EnCodec's encoder against a direct call of transformers, and against the same sums written down again."""
+"""EnCodec's encoder against a direct call of transformers, and against a second implementation."""
 
 import numpy as np
 import pytest
@@ -27,45 +27,47 @@ def windows():
 
 
 @pytest.fixture(scope="module")
-def ours(folder, windows):
+def vectors(folder, windows):
     return ENCODERS["encodec"].load(SMALL["encodec"](folder), folder).embed_windows(windows)
 
 
-def test_equals_a_direct_call(ours, folder, windows):
-    heard = EncodecFeatureExtractor()(list(windows), sampling_rate=SAMPLE_RATE, return_tensors="pt")["input_values"]
+def test_equals_a_direct_call(vectors, folder, windows):
+    inputs = EncodecFeatureExtractor()(list(windows), sampling_rate=SAMPLE_RATE, return_tensors="pt")["input_values"]
     net = EncodecModel.from_pretrained(folder / ENCODEC.folder).eval()
     with torch.inference_mode():
-        latents = net.encoder(heard)
-        codes = net.encode(heard, bandwidth=1.5).audio_codes
+        latents = net.encoder(inputs)
+        codes = net.encode(inputs, bandwidth=1.5).audio_codes
     assert latents.shape == (3, LATENT, SIZE // 320) == (3, LATENT, 750)
-    assert codes.shape[-1] == 750, "what is averaged are the latents that codes are made of"
-    np.testing.assert_allclose(ours, latents.mean(2), atol=1e-5)
+    assert codes.shape[-1] == 750, "the mean is over the latents that the codes are made of"
+    np.testing.assert_allclose(vectors, latents.mean(2), atol=1e-5)
 
 
-def test_equals_the_sums_written_down_again(ours, folder, windows):
+def test_equals_a_second_implementation(vectors, folder, windows):
     w = load_file(folder / ENCODEC.folder / "model.safetensors")
-    np.testing.assert_allclose(ours, by_hand(w, windows), atol=1e-5)
+    np.testing.assert_allclose(vectors, by_hand(w, windows), atol=1e-5)
 
 
 def by_hand(w, windows):
-    """facebookresearch/encodec: SEANetEncoder of encodec/modules/seanet.py at 1e9132ba, as model.py sets it below."""
-    x = causal(w, "encoder.layers.0", torch.from_numpy(windows)[:, None])
+    """Compute facebookresearch/encodec's SEANetEncoder: encodec/modules/seanet.py at 1e9132ba, set as in model.py."""
+    x = causal_conv(w, "encoder.layers.0", torch.from_numpy(windows)[:, None])
     for step, ratio in enumerate(reversed(RATIOS)):
         name = f"encoder.layers.{3 * step + 1}"
-        inner = causal(w, f"{name}.block.1", functional.elu(x))
-        x = causal(w, f"{name}.shortcut", x) + causal(w, f"{name}.block.3", functional.elu(inner))
-        x = causal(w, f"encoder.layers.{3 * step + 3}", functional.elu(x), stride=ratio)
+        inner = causal_conv(w, f"{name}.block.1", functional.elu(x))
+        x = causal_conv(w, f"{name}.shortcut", x) + causal_conv(w, f"{name}.block.3", functional.elu(inner))
+        x = causal_conv(w, f"encoder.layers.{3 * step + 3}", functional.elu(x), stride=ratio)
     lstm = torch.nn.LSTM(16 * FILTERS, 16 * FILTERS, 2)
-    lstm.load_state_dict({key.split("lstm.")[1]: one for key, one in w.items() if "encoder.layers.13.lstm" in key})
+    lstm.load_state_dict(
+        {key.split("lstm.")[1]: tensor for key, tensor in w.items() if "encoder.layers.13.lstm" in key}
+    )
     with torch.inference_mode():
         x = x + lstm(x.permute(2, 0, 1))[0].permute(1, 2, 0)
-        return causal(w, "encoder.layers.15", functional.elu(x)).mean(2)
+        return causal_conv(w, "encoder.layers.15", functional.elu(x)).mean(2)
 
 
-def causal(w, name, x, stride=1):
-    """A convolution that hears only the past, mirrored before the start."""
-    turned = w[f"{name}.conv.weight_v"]
-    weight = w[f"{name}.conv.weight_g"] * turned / turned.norm(dim=(1, 2), keepdim=True)
+def causal_conv(w, name, x, stride=1):
+    """Apply a convolution over the past only, mirrored before the start."""
+    direction = w[f"{name}.conv.weight_v"]
+    weight = w[f"{name}.conv.weight_g"] * direction / direction.norm(dim=(1, 2), keepdim=True)
     x = functional.pad(x, (weight.shape[2] - stride, 0), mode="reflect")
     return functional.conv1d(x, weight, w[f"{name}.conv.bias"], stride=stride)
 

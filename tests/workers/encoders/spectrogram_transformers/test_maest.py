@@ -1,4 +1,4 @@
-"""MAEST's wrapper against the authors' own net and spectrogram, run by maest-infer in an environment of its own."""
+"""MAEST's wrapper against the authors' net and spectrogram, which maest-infer computes in its own environment."""
 
 import io
 
@@ -9,13 +9,13 @@ from safetensors.torch import save_file
 
 from schemas.errors import UserError
 from tests.conformance import small_maest as small
-from tests.conformance.environments import inside
+from tests.conformance.environments import run_in_environment
 from tests.conformance.golden import signal
-from workers.encoders.base.isolated import Environment
+from workers.encoders.base.isolated import PipEnvironment
 from workers.encoders.spectrogram_transformers.maest import STYLES, Maest
-from workers.encoders.spectrogram_transformers.maest_net import MelFrames
+from workers.encoders.spectrogram_transformers.maest_net import MaestMel
 
-AUTHORS = Environment("maest", ("maest-infer==0.2.0", "torchaudio==2.11.0"), without=("torchaudio/lib/*.so",))
+AUTHORS = PipEnvironment("maest", ("maest-infer==0.2.0", "torchaudio==2.11.0"), without=("torchaudio/lib/*.so",))
 
 _DIRECT = """
 import sys, numpy as np, torch
@@ -25,15 +25,15 @@ folder, dim, depth, heads = sys.argv[1], *map(int, sys.argv[2:])
 net = MAEST(img_size=(96, 1876), stride=(10, 10), num_classes=519, embed_dim=dim, depth=depth, num_heads=heads,
             distilled=True).eval()
 net.load_state_dict(load_file(folder + "/authors.safetensors"), strict=True)
-heard = np.load(folder + "/windows.npz")
+windows = np.load(folder + "/windows.npz")
 with torch.inference_mode():
-    mel = torch.from_numpy(heard["mel"]).transpose(1, 2)[:, None]
+    mel = torch.from_numpy(windows["mel"]).transpose(1, 2)[:, None]
     cls, dist = net.forward_features(mel)
     features = (cls + dist) / 2
     scores = net.head(features).sigmoid()
     net.init_melspectrogram()
-    theirs = net.melspectrogram(torch.from_numpy(heard["audio"]))
-np.savez(sys.stdout.buffer, features=features, scores=scores, mel=theirs, labels=np.array(net.labels))
+    mel_of_package = net.melspectrogram(torch.from_numpy(windows["audio"]))
+np.savez(sys.stdout.buffer, features=features, scores=scores, mel=mel_of_package, labels=np.array(net.labels))
 """
 
 
@@ -48,32 +48,32 @@ def encoder(models):
 
 
 @pytest.fixture(scope="module")
-def heard(encoder):
-    """Two windows of audio, and their spectrograms here."""
+def windows(encoder):
+    """Two windows of audio, and our spectrograms of them."""
     samples = encoder.spec.backbone.windows.window
     noise = np.random.default_rng(2).normal(0, 0.3, samples)
     audio = np.stack([signal(samples, 16_000), noise]).astype(np.float32)
-    return {"audio": audio, "mel": MelFrames()(torch.from_numpy(audio)).numpy()}
+    return {"audio": audio, "mel": MaestMel()(torch.from_numpy(audio)).numpy()}
 
 
 @pytest.fixture(scope="module")
-def direct(heard, tmp_path_factory):
+def direct(windows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("authors")
-    save_file(small.state(), folder / "authors.safetensors")
-    np.savez(folder / "windows.npz", **heard)
-    return np.load(io.BytesIO(inside(AUTHORS, _DIRECT, folder, small.DIM, small.LAYERS, small.HEADS)))
+    save_file(small.build_state(), folder / "authors.safetensors")
+    np.savez(folder / "windows.npz", **windows)
+    return np.load(io.BytesIO(run_in_environment(AUTHORS, _DIRECT, folder, small.DIM, small.LAYERS, small.HEADS)))
 
 
-def test_features_and_tags_are_the_authors(encoder, heard, direct):
-    features = encoder.embed_windows(heard["audio"])
+def test_features_and_tags_are_the_authors(encoder, windows, direct):
+    features = encoder.embed_windows(windows["audio"])
     np.testing.assert_allclose(features, direct["features"], atol=1e-4)
     np.testing.assert_allclose(encoder.tag(features), direct["scores"], atol=1e-4)
 
 
-def test_the_spectrogram_is_the_authors_but_for_its_ends(heard, direct):
-    """Theirs mirrors the audio there; what they put beside the weights on the hub pads with zeros, as here."""
-    assert heard["mel"].shape == (2, 1876, 96)
-    np.testing.assert_allclose(heard["mel"][:, 1:-1], direct["mel"].transpose(0, 2, 1)[:, 1:-1], atol=1e-3)
+def test_the_spectrogram_is_the_authors_but_for_its_ends(windows, direct):
+    """The package mirrors the audio at its ends; the authors' code on the hub pads with zeros, as we do."""
+    assert windows["mel"].shape == (2, 1876, 96)
+    np.testing.assert_allclose(windows["mel"][:, 1:-1], direct["mel"].transpose(0, 2, 1)[:, 1:-1], atol=1e-3)
 
 
 def test_the_styles_are_the_authors(direct):
@@ -81,8 +81,8 @@ def test_the_styles_are_the_authors(direct):
     assert len(set(STYLES)) == 519
 
 
-def test_a_vector_has_the_tags_of_its_features(encoder, heard):
-    features = encoder.embed_windows(heard["audio"])
+def test_a_vector_has_the_tags_of_its_features(encoder, windows):
+    features = encoder.embed_windows(windows["audio"])
     np.testing.assert_allclose(encoder.tag(encoder.project(features)), encoder.tag(features), atol=1e-4)
 
 

@@ -39,30 +39,30 @@ def windows(encoder):
 
 
 @pytest.fixture(scope="module")
-def heard(windows):
-    """Of the extractor as it is without torchaudio."""
+def inputs(windows):
+    """The input of the net, from the extractor without torchaudio."""
     extractor = ASTFeatureExtractor(**small.EXTRACTOR)
     return extractor(list(windows), sampling_rate=16_000, return_tensors="pt")["input_values"]
 
 
-def test_the_filter_bank_is_the_extractors(windows, heard):
+def test_the_filter_bank_is_the_extractors(windows, inputs):
     frames = FilterBank(ASTFeatureExtractor(**small.EXTRACTOR), FRAME, HOP)(torch.from_numpy(windows))
     assert frames.shape == (len(windows), 1024, 128)
-    np.testing.assert_allclose(frames, heard, atol=1e-5)
+    np.testing.assert_allclose(frames, inputs, atol=1e-5)
 
 
-def test_the_last_frame_is_sound(windows, heard):
-    """The extractor would scale the zeros of its padding to the mean's distance from 0."""
+def test_the_last_frame_is_sound(windows, inputs):
+    """The extractor scales the zeros of its padding too, to a known number."""
     padding = -small.EXTRACTOR["mean"] / (2 * small.EXTRACTOR["std"])
-    assert ((heard[:2, -1] - padding).abs() > 1e-3).all()
+    assert ((inputs[:2, -1] - padding).abs() > 1e-3).all()
     shorter = ASTFeatureExtractor(**small.EXTRACTOR)(windows[0, :-1], sampling_rate=16_000)["input_values"][0]
     np.testing.assert_allclose(shorter[-1], padding, atol=1e-6)
 
 
-def test_features_and_tags_are_the_librarys(encoder, library, windows, heard):
+def test_features_and_tags_are_the_librarys(encoder, library, windows, inputs):
     with torch.inference_mode():
-        pooled = library.audio_spectrogram_transformer(heard).pooler_output
-        scores = library(heard).logits.sigmoid()
+        pooled = library.audio_spectrogram_transformer(inputs).pooler_output
+        scores = library(inputs).logits.sigmoid()
     features = encoder.embed_windows(windows)
     np.testing.assert_allclose(features, pooled, atol=1e-5)
     np.testing.assert_allclose(encoder.tag(features), scores, atol=1e-5)
@@ -74,7 +74,7 @@ def test_a_vector_has_the_tags_of_its_features(encoder, windows):
 
 
 def test_every_weight_finds_its_place(library):
-    """Under the library's names of today, told by hand."""
+    """The names are mapped by hand to the library's current names."""
     names = (
         (".encoder.layer.", ".layers."),
         ("attention.attention.query", "attention.q_proj"),
@@ -84,13 +84,13 @@ def test_every_weight_finds_its_place(library):
         ("intermediate.dense", "mlp.fc1"),
         ("output.dense", "mlp.fc2"),
     )
-    kept, written = library.state_dict(), small.state()
-    assert len(kept) == len(written)
+    loaded, written = library.state_dict(), small.build_state()
+    assert len(loaded) == len(written)
     for old, tensor in written.items():
         new = old
-        for theirs, ours in names:
-            new = new.replace(theirs, ours)
-        torch.testing.assert_close(kept[new], tensor, msg=old)
+        for old_part, new_part in names:
+            new = new.replace(old_part, new_part)
+        torch.testing.assert_close(loaded[new], tensor, msg=old)
 
 
 def test_the_names_are_audiosets():
@@ -101,11 +101,13 @@ def test_the_names_are_audiosets():
 
 @pytest.mark.parametrize("labels", [AUDIOSET_TAGS[::-1], AUDIOSET_TAGS[:-1]])
 def test_a_classifier_of_other_classes_is_refused(tmp_path, labels):
-    state = small.state()
-    spec = small.build(tmp_path, small.CONFIG | {"id2label": dict(enumerate(labels))}, state | cut(state, len(labels)))
+    state = small.build_state()
+    spec = small.build(
+        tmp_path, small.CONFIG | {"id2label": dict(enumerate(labels))}, state | first_classes(state, len(labels))
+    )
     with pytest.raises(UserError, match=r"not 'Speech'|527"):
         SpectrogramTransformer(spec, tmp_path)
 
 
-def cut(state, classes):
+def first_classes(state, classes):
     return {f"classifier.dense.{kind}": state[f"classifier.dense.{kind}"][:classes] for kind in ("weight", "bias")}

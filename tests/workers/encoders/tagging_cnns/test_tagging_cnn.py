@@ -1,7 +1,6 @@
-"""The tagging CNNs against their definition written out: plain arithmetic, transformers' spectrogram, a loop as GRU.
+"""The tagging CNNs against a second implementation: plain arithmetic, transformers' spectrogram, a loop as GRU.
 
-What is written out is training/model.py and training/modules.py of minzwon/sota-music-tagging-models, 3abe8be7 and
-1676bf3e.
+It follows training/model.py and training/modules.py of minzwon/sota-music-tagging-models, 3abe8be7 and 1676bf3e.
 """
 
 from pathlib import Path
@@ -13,10 +12,10 @@ from torch.nn import functional
 from transformers.audio_utils import spectrogram
 
 from tests.conformance.golden import signal
-from tests.conformance.small_tagging_cnn import SMALL, htk, small, state_dict
+from tests.conformance.small_tagging_cnn import SMALL, build, build_state, htk_filters
 from workers.encoders.musicnn.tags import MSD_TAGS, MTT_TAGS
 from workers.encoders.registry import ENCODERS
-from workers.encoders.tagging_cnns.nets import LogMel, net_of, read_weights
+from workers.encoders.tagging_cnns.nets import LogMel, build_net, read_weights
 from workers.weights.cache import weights_folder
 
 WON_TAGS = Path(__file__).parents[5] / "shared/data/benchmarks/mtat/won2020/tags.txt"
@@ -25,11 +24,11 @@ WINDOWS = {"fcn": 464_000, "crnn": 464_000, "sample-cnn": 59_049, "short-chunk":
 
 
 def decibels(audio, filters):
-    given = {"power": 2, "mel_floor": 1e-10, "log_mel": "dB", "min_value": 1e-10, "dtype": np.float64}
-    return spectrogram(audio, np.hanning(513)[:-1], 512, 256, mel_filters=filters, **given)
+    options = {"power": 2, "mel_floor": 1e-10, "log_mel": "dB", "min_value": 1e-10, "dtype": np.float64}
+    return spectrogram(audio, np.hanning(513)[:-1], 512, 256, mel_filters=filters, **options)
 
 
-def norm(w, name, x):
+def batch_norm(w, name, x):
     return functional.batch_norm(
         x, *(w[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
     )
@@ -48,26 +47,28 @@ def blocks(w, x, poolings):
 
 
 def block(w, number, x, pooling, stride=1):
-    x = norm(w, f"layer{number}.bn", conv(w, f"layer{number}.conv", x, stride)).relu()
+    x = batch_norm(w, f"layer{number}.bn", conv(w, f"layer{number}.conv", x, stride)).relu()
     return functional.max_pool1d(x, pooling) if x.ndim == 3 else functional.max_pool2d(x, pooling)
 
 
 def residual(w, number, x, stride=1):
     name = f"layer{number}"
-    out = norm(w, f"{name}.bn_1", conv(w, f"{name}.conv_1", x, stride)).relu()
-    out = norm(w, f"{name}.bn_2", conv(w, f"{name}.conv_2", out))
+    out = batch_norm(w, f"{name}.bn_1", conv(w, f"{name}.conv_1", x, stride)).relu()
+    out = batch_norm(w, f"{name}.bn_2", conv(w, f"{name}.conv_2", out))
     if f"{name}.conv_3.weight" in w:
-        x = norm(w, f"{name}.bn_3", conv(w, f"{name}.conv_3", x, stride))
+        x = batch_norm(w, f"{name}.bn_3", conv(w, f"{name}.conv_3", x, stride))
     return (x + out).relu()
 
 
 def two_dense(w, x):
     x = x.amax(3)[:, :, 0] @ w["dense1.weight"].T + w["dense1.bias"]
-    return norm(w, "bn", x).relu()
+    return batch_norm(w, "bn", x).relu()
 
 
 def mel(w, audio):
-    return norm(w, "spec_bn", torch.tensor(decibels(audio, htk(w["spec.mel_scale.fb"].shape[1])))[None, None])
+    return batch_norm(
+        w, "spec_bn", torch.tensor(decibels(audio, htk_filters(w["spec.mel_scale.fb"].shape[1])))[None, None]
+    )
 
 
 def fcn(w, audio):
@@ -79,12 +80,12 @@ def crnn(w, audio):
     for layer in ("l0", "l1"):
         state, states = torch.zeros(w["layer5.weight_hh_l0"].shape[1], dtype=torch.float64), []
         for step in steps:
-            seen, kept = (
+            input_gates, state_gates = (
                 (w[f"layer5.weight_{gate}_{layer}"] @ x + w[f"layer5.bias_{gate}_{layer}"]).chunk(3)
                 for gate, x in (("ih", step), ("hh", state))
             )
-            reset, update = (seen[0] + kept[0]).sigmoid(), (seen[1] + kept[1]).sigmoid()
-            state = (1 - update) * (seen[2] + reset * kept[2]).tanh() + update * state
+            reset, update = (input_gates[0] + state_gates[0]).sigmoid(), (input_gates[1] + state_gates[1]).sigmoid()
+            state = (1 - update) * (input_gates[2] + reset * state_gates[2]).tanh() + update * state
             states.append(state)
         steps = torch.stack(states)
     return steps[-1:]
@@ -110,7 +111,7 @@ def harmonic_cnn(w, audio):
     bins = np.linspace(0, 8000, 257)[:, None]
     rising, falling = (sign * 2 * bins / bandwidth + 1 - sign * 2 * hz / bandwidth for sign in (1, -1))
     pitches = decibels(audio, np.maximum(0, np.minimum(rising, falling))).reshape(1, 6, 128, -1)
-    x = norm(w, "hstft_bn", torch.tensor(pitches))
+    x = batch_norm(w, "hstft_bn", torch.tensor(pitches))
     for number in range(1, 8):
         pooling = (2, 3) if number > 5 else 2
         if number in (1, 5):
@@ -120,7 +121,7 @@ def harmonic_cnn(w, audio):
     return two_dense(w, x)
 
 
-WRITTEN_OUT = {
+DEFINITIONS = {
     "fcn": fcn,
     "crnn": crnn,
     "sample-cnn": sample_cnn,
@@ -131,14 +132,14 @@ WRITTEN_OUT = {
 
 @pytest.mark.parametrize("name", SMALL)
 def test_equals_its_definition(name, tmp_path):
-    encoder = ENCODERS[name].load(small(name, tmp_path), tmp_path)
+    encoder = ENCODERS[name].load(build(name, tmp_path), tmp_path)
     (source,) = ENCODERS[name].weights
     stored = read_weights(weights_folder(source, tmp_path) / "best_model.pth")
     weights = {key: numbers.double() for key, numbers in stored.items()}
     audio = signal(WINDOWS[name], 16_000)
 
     features = encoder.embed_windows(audio[None])
-    expected = WRITTEN_OUT[name](weights, audio)
+    expected = DEFINITIONS[name](weights, audio)
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * np.abs(features).max())
 
     last = "dense2" if "dense2.weight" in weights else "dense"
@@ -149,7 +150,7 @@ def test_equals_its_definition(name, tmp_path):
 @pytest.mark.parametrize("name", SMALL)
 def test_takes_weights_of_the_published_size(name):
     spec = ENCODERS[name].spec
-    net = net_of(name, state_dict(name))
+    net = build_net(name, build_state(name))
     with torch.inference_mode():
         features = net(torch.from_numpy(signal(spec.backbone.windows.window, 16_000))[None])
     assert features.shape == (1, spec.backbone.dim)
@@ -158,23 +159,23 @@ def test_takes_weights_of_the_published_size(name):
 
 @pytest.mark.parametrize("bands", [96, 128])
 def test_decibels_are_those_of_transformers(bands):
-    filters = torch.from_numpy(htk(bands).astype(np.float32))
+    filters = torch.from_numpy(htk_filters(bands).astype(np.float32))
     weights = {"spec.spectrogram.window": torch.hann_window(512), "spec.mel_scale.fb": filters}
     net = LogMel(weights)
     net.load_state_dict({name.removeprefix("spec."): tensor for name, tensor in weights.items()})
     audio = signal(59_049, 16_000)
-    ours = net(torch.from_numpy(audio)[None])[0]
-    np.testing.assert_allclose(ours, decibels(audio, htk(bands)), atol=2e-3)
+    actual = net(torch.from_numpy(audio)[None])[0]
+    np.testing.assert_allclose(actual, decibels(audio, htk_filters(bands)), atol=2e-3)
     assert net(torch.zeros(1, 1024)).unique().tolist() == pytest.approx([-100])
 
 
 def test_weights_of_another_network_are_refused():
-    weights = state_dict("fcn", share=8)
+    weights = build_state("fcn", divisor=8)
     with pytest.raises(RuntimeError, match="extra"):
-        net_of("fcn", {**weights, "extra.weight": torch.zeros(1)})
+        build_net("fcn", {**weights, "extra.weight": torch.zeros(1)})
     del weights["layer5.bn.running_var"]
     with pytest.raises(RuntimeError, match=r"layer5\.bn\.running_var"):
-        net_of("fcn", weights)
+        build_net("fcn", weights)
 
 
 def test_tags_stand_in_the_order_of_the_outputs():

@@ -1,4 +1,4 @@
-"""TTMR against the same sums written down again from the authors' state dict, and against transformers' BERT."""
+"""TTMR against a second implementation from the authors' state dict, and against transformers' BERT."""
 
 import json
 import pickle
@@ -17,20 +17,20 @@ from tests.conformance.small_ttmr import (
     SMALL,
     TEXT_DIM,
     TEXT_LAYERS,
-    bert_tokenizer,
-    saved,
-    state_of,
-    triangles,
+    build_bert_tokenizer,
+    build_state,
+    mel_triangles,
+    serialise_checkpoint,
     word_pieces,
 )
 from workers.encoders.ttmr import encoder as ttmr
-from workers.encoders.ttmr.encoder import MODELS, Ttmr, TtmrBert, TtmrGlove
+from workers.encoders.ttmr.encoder import MODELS, Ttmr, TtmrBertTextTower, TtmrGloveTextTower
 from workers.encoders.ttmr.net import (
     SAMPLE_RATE,
     WINDOW,
     MusicShape,
     MusicTower,
-    music_tower,
+    build_music_tower,
     read_checkpoint,
 )
 from workers.text.glove_tags import GloveTags
@@ -40,7 +40,7 @@ HEADS = 8
 TEXTS = ["banjo", "hip hop, 80s", "Slow JAZZ, with a muted trumpet; recorded live!", "é 音楽", "", "tenor"]
 
 
-def small(name, folder):
+def build_small(name, folder):
     return SMALL[name](folder), folder
 
 
@@ -50,19 +50,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["ttmr-contrastive-bert-stochastic", "ttmr-classification"])
-def test_equals_the_sums_written_down_again(name, folder):
+def test_equals_a_second_implementation(name, folder):
     windows = np.stack([signal(WINDOW, SAMPLE_RATE), np.random.default_rng(0).normal(0, 0.1, WINDOW)])
-    ours = Ttmr(*small(name, folder)).embed_windows(windows.astype(np.float32))
-    theirs = np.stack([by_hand(state_of(name), window) for window in windows])
+    actual = Ttmr(*build_small(name, folder)).embed_windows(windows.astype(np.float32))
+    expected = np.stack([by_hand(build_state(name), window) for window in windows])
     if name == "ttmr-classification":
-        theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     else:
-        assert (np.linalg.norm(ours, axis=1) > 1.5).all(), "not normalised"
-    np.testing.assert_allclose(ours, theirs, atol=2e-5 * np.abs(theirs).max())
+        assert (np.linalg.norm(actual, axis=1) > 1.5).all(), "not normalised"
+    np.testing.assert_allclose(actual, expected, atol=2e-5 * np.abs(expected).max())
 
 
 def by_hand(state, window):
-    """One window through mtr/modules/{audio_rep,tokenizer,ops,encoder}.py and encode_audio, in float64."""
+    """Compute mtr/modules/{audio_rep,tokenizer,ops,encoder}.py and encode_audio for one window, in float64."""
     w = {name: tensor.double() for name, tensor in state.items()}
     tokens = front_by_hand(w, torch.from_numpy(mel_by_hand(window)))
     x = (
@@ -78,11 +78,11 @@ def by_hand(state, window):
 
 
 def mel_by_hand(window):
-    """Decibels of the real part [bands, 992], frame by frame."""
+    """Compute the decibels of the real part [bands, 992], frame by frame."""
     padded = np.pad(window.astype(float), 512, mode="reflect")
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
     frames = np.stack([padded[160 * i : 160 * i + 1024] * hann for i in range(992)])
-    return 10 * np.log10(np.maximum(np.fft.rfft(frames).real ** 2 @ triangles().double().numpy(), 1e-10)).T
+    return 10 * np.log10(np.maximum(np.fft.rfft(frames).real ** 2 @ mel_triangles().double().numpy(), 1e-10)).T
 
 
 def front_by_hand(w, mel):
@@ -97,15 +97,15 @@ def front_by_hand(w, mel):
 
 
 def attention_by_hand(w, name, x):
-    normed = layer_norm(w, f"{name}.norm", x)
-    query, key, value = (normed @ w[f"{name}.fn.to_qkv.weight"].T).chunk(3, dim=1)
+    normalised = layer_norm(w, f"{name}.norm", x)
+    query, key, value = (normalised @ w[f"{name}.fn.to_qkv.weight"].T).chunk(3, dim=1)
     size = query.shape[1] // HEADS
-    heard = []
+    outputs = []
     for head in range(HEADS):
-        some = slice(head * size, (head + 1) * size)
-        weights = torch.softmax(query[:, some] @ key[:, some].T * size**-0.5, dim=1)
-        heard.append(weights @ value[:, some])
-    return linear(w, f"{name}.fn.to_out.0", torch.cat(heard, dim=1))
+        columns = slice(head * size, (head + 1) * size)
+        weights = torch.softmax(query[:, columns] @ key[:, columns].T * size**-0.5, dim=1)
+        outputs.append(weights @ value[:, columns])
+    return linear(w, f"{name}.fn.to_out.0", torch.cat(outputs, dim=1))
 
 
 def linear(w, name, x):
@@ -118,10 +118,10 @@ def layer_norm(w, name, x):
 
 
 def batch_norm(w, name, x):
-    weight, bias, mean, spread = (
+    weight, bias, mean, variance = (
         w[f"{name}.{kind}"][:, None, None] for kind in ("weight", "bias", "running_mean", "running_var")
     )
-    return (x - mean) / torch.sqrt(spread + 1e-5) * weight + bias
+    return (x - mean) / torch.sqrt(variance + 1e-5) * weight + bias
 
 
 def conv(w, name, number, x):
@@ -139,25 +139,25 @@ def test_the_published_sizes():
 
 
 def test_every_weight_is_trained():
-    tower = MusicTower(MusicShape(bands=16, channels=2, dim=16, layers=1, inner=8, places=20, joint=4))
+    tower = MusicTower(MusicShape(bands=16, channels=2, dim=16, layers=1, inner=8, positions=20, joint=4))
     tower(torch.randn(2, 16_000)).square().sum().backward()
     assert [name for name, weight in tower.named_parameters() if weight.grad is None] == []
 
 
 def test_a_weight_of_another_model_is_refused(tmp_path):
-    state = state_of("ttmr-triplet-glove-tag")
-    (tmp_path / "strange.pth").write_bytes(saved(state | {"decoder.weight": torch.zeros(1)}))
+    state = build_state("ttmr-triplet-glove-tag")
+    (tmp_path / "strange.pth").write_bytes(serialise_checkpoint(state | {"decoder.weight": torch.zeros(1)}))
     with pytest.raises(ValueError, match=r"decoder\.weight"):
         read_checkpoint(tmp_path / "strange.pth")
     with pytest.raises(RuntimeError, match="decoder"):
-        music_tower(state | {"audio_encoder.decoder.weight": torch.zeros(1)})
+        build_music_tower(state | {"audio_encoder.decoder.weight": torch.zeros(1)})
     del state["audio_encoder.frontend.fc.bias"]
     with pytest.raises(RuntimeError, match=r"front\.out\.bias"):
-        music_tower(state)
+        build_music_tower(state)
 
 
 def test_a_pickle_of_more_than_tensors_is_refused(tmp_path):
-    (tmp_path / "best.pth").write_bytes(saved({"audio_encoder.x": torch.zeros(1)}, prefix="module."))
+    (tmp_path / "best.pth").write_bytes(serialise_checkpoint({"audio_encoder.x": torch.zeros(1)}, prefix="module."))
     assert list(read_checkpoint(tmp_path / "best.pth")) == ["audio_encoder.x"]
     torch.save({"state_dict": re.compile("x")}, tmp_path / "worse.pth")
     with pytest.raises(pickle.UnpicklingError):
@@ -168,7 +168,7 @@ def test_text_equals_transformers(folder, tmp_path):
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     name = "ttmr-triplet-bert-sentence"
-    state = state_of(name)
+    state = build_state(name)
     config = BertConfig(
         vocab_size=len(word_pieces()),
         hidden_size=TEXT_DIM,
@@ -178,43 +178,43 @@ def test_text_equals_transformers(folder, tmp_path):
     )
     bert = BertModel(config).eval()
     bert.load_state_dict({key[13:]: value for key, value in state.items() if key.startswith("text_encoder.")}, False)
-    bert_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    build_bert_tokenizer().save(str(tmp_path / "tokenizer.json"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
     rows = []
     for text in TEXTS:
         with torch.inference_mode():
             hidden = bert(torch.tensor([tokenizer(text)["input_ids"]]))["last_hidden_state"][:, 0]
-        place = layer_norm(state, "text_projector.0", hidden) @ state["text_projector.1.weight"].T
-        rows.append(functional.normalize(place)[0].numpy())
-    np.testing.assert_allclose(TtmrBert(*small(name, folder)).embed_text(TEXTS), rows, atol=2e-6)
+        projected = layer_norm(state, "text_projector.0", hidden) @ state["text_projector.1.weight"].T
+        rows.append(functional.normalize(projected)[0].numpy())
+    np.testing.assert_allclose(TtmrBertTextTower(*build_small(name, folder)).embed_text(TEXTS), rows, atol=2e-6)
 
 
 def test_a_long_text_is_cut(folder):
-    tower = TtmrBert(*small("ttmr-contrastive-bert-tag", folder))
+    tower = TtmrBertTextTower(*build_small("ttmr-contrastive-bert-tag", folder))
     long = "a " * (ttmr.MAX_TOKENS - 2)
     np.testing.assert_array_equal(tower.embed_text([long]), tower.embed_text([long + "more"]))
 
 
 def test_glove_is_a_mean_of_whole_tags(folder):
     name = "ttmr-triplet-glove-tag"
-    tower = TtmrGlove(*small(name, folder))
+    tower = TtmrGloveTextTower(*build_small(name, folder))
     table = dict(zip(GLOVE_TAGS, np.random.default_rng(5).standard_normal((6, 300)), strict=True))
-    asked = {
+    tags_of_text = {
         "hip hop": ["hip hop"],  # not the word "hip"
         " Rock": ["rock"],
         "hip hop, banjo": ["hip hop", "banjo"],
         "slow banjo": ["slow", "banjo"],  # no tag: its words
         "banjo, unheard of": ["banjo"],
     }
-    state = state_of(name)
-    for text, tags in asked.items():
+    state = build_state(name)
+    for text, tags in tags_of_text.items():
         mean = torch.from_numpy(np.mean([table[tag] for tag in tags], axis=0))
-        place = layer_norm(state, "text_projector.0", mean[None]) @ state["text_projector.1.weight"].T.double()
-        np.testing.assert_allclose(tower.embed_text([text]), functional.normalize(place), atol=2e-6)
+        projected = layer_norm(state, "text_projector.0", mean[None]) @ state["text_projector.1.weight"].T.double()
+        np.testing.assert_allclose(tower.embed_text([text]), functional.normalize(projected), atol=2e-6)
 
 
-def test_what_glove_does_not_know_is_told(folder, caplog):
-    TtmrGlove(*small("ttmr-triplet-glove-tag", folder)).embed_text(["zither"])
+def test_unknown_tags_are_logged(folder, caplog):
+    TtmrGloveTextTower(*build_small("ttmr-triplet-glove-tag", folder)).embed_text(["zither"])
     assert "zither" in caplog.text
 
 
@@ -225,11 +225,11 @@ def test_the_table_may_hold_lists_arrays_or_tensors(kind, tmp_path):
 
 
 def test_tags_are_sigmoids_of_the_classifier(folder):
-    encoder = Ttmr(*small("ttmr-classification", folder))
+    encoder = Ttmr(*build_small("ttmr-classification", folder))
     features = encoder.embed_windows(signal(WINDOW, SAMPLE_RATE)[None])
-    weights = state_of("ttmr-classification")["head.fc_cls.weight"]
-    theirs = torch.sigmoid(torch.from_numpy(features) @ weights.T)
-    np.testing.assert_allclose(encoder.tag(features), theirs, atol=1e-6)
+    weights = build_state("ttmr-classification")["head.fc_cls.weight"]
+    expected = torch.sigmoid(torch.from_numpy(features) @ weights.T)
+    np.testing.assert_allclose(encoder.tag(features), expected, atol=1e-6)
 
 
 def test_the_vocabulary_is_in_the_order_of_the_classifier():
@@ -241,9 +241,9 @@ def test_the_vocabulary_is_in_the_order_of_the_classifier():
     assert tuple(json.loads(file.read_text())["tag_wise"]) == ttmr.ECALS_TAGS
 
 
-def test_each_model_has_a_checkpoint_of_its_own():
-    """Paths: get_model in mtr/utils/demo_utils.py; names of the folders: the hparams.yaml in the repository."""
+def test_each_model_has_a_separate_checkpoint():
+    """Source of paths: get_model in mtr/utils/demo_utils.py; of folder names: the repository's hparams.yaml."""
     members = {model.source.members[0] for model in MODELS.values()}
-    assert len(members) == len({entry.spec.embedding_version for entry in ttmr.ENTRIES}) == 10
+    assert len(members) == len({registration.spec.embedding_version for registration in ttmr.REGISTRATIONS}) == 10
     assert "mtr/contrastive/exp/transformer_cnn_cf_mel/bert_caption/best.pth" in members
     assert "mtr/classification/exp/transformer_cnn_cf_mel/binary_tag/best.pth" in members

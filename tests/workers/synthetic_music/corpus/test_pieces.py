@@ -5,28 +5,28 @@ from collections import defaultdict
 import pytest
 
 from schemas.benchmarks import SPLITS
-from workers.synthetic_music.corpus.patterns import POOLS, share
-from workers.synthetic_music.corpus.pieces import HELD_OUT, pieces
+from workers.synthetic_music.corpus.patterns import POOLS, patterns_of_split
+from workers.synthetic_music.corpus.pieces import HELD_OUT, compose_pieces
 from workers.synthetic_music.corpus.players import CYMBALS
 from workers.synthetic_music.corpus.styles import STYLES
 from workers.synthetic_music.corpus.voices import PITCHED, VOICES
 from workers.synthetic_music.corpus.words import TEMPLATES, is_held_out, sentences, tags
 from workers.synthetic_music.score.drums import KEYS
 
-CORPUS = pieces(4000, 0)
+CORPUS = compose_pieces(4000, 0)
 
 
-def by_split(value):
-    found = defaultdict(set)
+def collect_by_split(value):
+    values = defaultdict(set)
     for piece in CORPUS:
-        found[piece.split] |= set(value(piece))
-    return found
+        values[piece.split] |= set(value(piece))
+    return values
 
 
-def test_same_seed_same_notes_everywhere():
-    """A digest of what the generator wrote when this test was: pitches and milliseconds."""
+def test_equal_seeds_give_equal_notes_everywhere():
+    """Compare with the digest of the notes when this test was written: pitches and milliseconds."""
     digest = hashlib.sha256()
-    for piece in pieces(200, 0):
+    for piece in compose_pieces(200, 0):
         for player, notes in piece.play(10):
             digest.update(repr([(player.voice.name, round(note.start * 1000), note.pitch) for note in notes]).encode())
     assert digest.hexdigest()[:12] == "f60ec39f31bc"
@@ -44,50 +44,50 @@ def test_same_seed_same_notes_everywhere():
     ids=["templates", "seeds", "names", "wordings", "sentences"],
 )
 def test_splits_share_nothing(value):
-    found = by_split(value)
-    for one, other in [("train", "valid"), ("train", "test"), ("valid", "test")]:
-        assert found[one]
-        assert not found[one] & found[other]
+    values = collect_by_split(value)
+    for split, other in [("train", "valid"), ("train", "test"), ("valid", "test")]:
+        assert values[split]
+        assert not values[split] & values[other]
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_a_pool_is_dealt_out_whole(pool):
-    dealt = [pattern.text for split in SPLITS for pattern in share(pool, split)]
-    assert dealt == POOLS[pool].split("|")
-    assert len(set(dealt)) == len(dealt)
-    assert all(share(pool, split) for split in SPLITS)
+def test_the_splits_own_a_whole_pool(pool):
+    owned = [pattern.text for split in SPLITS for pattern in patterns_of_split(pool, split)]
+    assert owned == POOLS[pool].split("|")
+    assert len(set(owned)) == len(owned)
+    assert all(patterns_of_split(pool, split) for split in SPLITS)
 
 
-def test_hardly_a_rhythm_stands_in_two_pools():
-    """Those that do are played in another texture: docs/corpus.md tells of them."""
+def test_few_rhythms_are_in_two_pools():
+    """Those that are have another texture in each pool, see docs/corpus.md."""
     splits = defaultdict(set)
     for pool in POOLS:
         for split in SPLITS:
-            for pattern in share(pool, split):
+            for pattern in patterns_of_split(pool, split):
                 splits[pattern.text].add(split)
-    shared = {text for text, found in splits.items() if len(found) > 1}
+    shared = {text for text, owners in splits.items() if len(owners) > 1}
     assert shared == {"x---x---x---x---", "xxx-xxx-xxx-xxx-", "x-xxx-xxx-xxx-xx", "x-----------x---"}
 
 
-def test_every_word_of_test_is_trained_but_the_held_out_ones():
+def test_every_word_of_test_is_trained_except_held_out_ones():
     trained = {tag for piece in CORPUS if piece.split == "train" and not is_held_out(piece) for tag in tags(piece)}
     for split in ("valid", "test"):
-        assert by_split(tags)[split] - trained == HELD_OUT
+        assert collect_by_split(tags)[split] - trained == HELD_OUT
     assert not trained & HELD_OUT
 
 
 def test_no_text_of_training_has_a_held_out_word():
-    """Not in a tag, a sentence, nor under another name: "blues harp" would tell of blues."""
+    """Neither in a tag, a sentence nor another name: "blues harp" would mention blues."""
     for piece in CORPUS:
         if piece.split != "test" and not is_held_out(piece):
-            names = [name for voice in piece.voices for name in (*voice.also, *voice.family)]
-            said = " / ".join([*tags(piece), *sentences(piece), *names]).lower()
-            assert not [word for word in HELD_OUT if word in said], (piece.name, said)
+            names = [name for voice in piece.voices for name in (*voice.other_names, *voice.families)]
+            text = " / ".join([*tags(piece), *sentences(piece), *names]).lower()
+            assert not [word for word in HELD_OUT if word in text], (piece.name, text)
 
 
 def test_every_voice_and_style_is_in_every_split_that_can_hold_it():
     assert [voice.program for voice in PITCHED] == list(range(128))
-    for split, kinds in by_split(lambda piece: [piece.kind]).items():
+    for split, kinds in collect_by_split(lambda piece: [piece.kind]).items():
         assert {style.name for style in STYLES} <= kinds
         alone = {kind.removeprefix("solo ") for kind in kinds if kind.startswith("solo ")}
         assert split == "valid" or alone == set(VOICES)
@@ -116,14 +116,14 @@ def test_drum_rhythms_have_three_lines_of_one_length():
 
 def test_sentences_read_as_sentences():
     for piece in CORPUS:
-        said = sentences(piece)
-        assert len(set(said)) == 3
-        for sentence in said:
+        texts = sentences(piece)
+        assert len(set(texts)) == 3
+        for sentence in texts:
             assert re.fullmatch(r"[A-Z0-9].*[^ ,.]\.", sentence), sentence
             assert not re.search(r"[{}]|  | [,.;:]|\ba [aeiou]", sentence), sentence
 
 
-def test_words_are_true_of_the_piece():
+def test_tags_describe_the_piece():
     for piece in CORPUS:
         words = tags(piece)
         assert {voice.name for voice in piece.voices} <= set(words)
@@ -134,7 +134,7 @@ def test_words_are_true_of_the_piece():
 
 
 def test_another_seed_is_another_corpus():
-    first, second = pieces(100, 0), pieces(100, 1)
+    first, second = compose_pieces(100, 0), compose_pieces(100, 1)
     assert not {piece.seed for piece in first} & {piece.seed for piece in second}
     assert first != second
-    assert first == pieces(100, 0)
+    assert first == compose_pieces(100, 0)

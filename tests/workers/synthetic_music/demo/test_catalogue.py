@@ -8,10 +8,10 @@ import soundfile
 
 from schemas.errors import UserError
 from workers.synthetic_music.demo import synthesis
-from workers.synthetic_music.demo.catalogue import kinds, pieces, render, render_catalogue
+from workers.synthetic_music.demo.catalogue import compose_pieces, kinds, render_catalogue, render_piece
 from workers.synthetic_music.score.instruments import INSTRUMENTS
 
-SIXTY = pieces(60)
+SIXTY = compose_pieces(60)
 
 
 @pytest.mark.parametrize("piece", SIXTY, ids=lambda piece: piece.name)
@@ -46,28 +46,28 @@ def test_a_solo_names_its_only_instrument(piece):
 
 
 def test_more_than_sixty_are_the_same_kinds_from_other_seeds():
-    more = pieces(130)
+    more = compose_pieces(130)
     assert more[:60] == SIXTY
     assert [piece.song.style for piece in more[60:120]] == kinds()
     assert len({piece.name for piece in more}) == 130
     assert more[60].song.play(5) != more[0].song.play(5)
-    assert not {piece.name for piece in pieces(60, seed=1)} & {piece.name for piece in more}
+    assert not {piece.name for piece in compose_pieces(60, seed=1)} & {piece.name for piece in more}
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 def test_two_renders_hold_the_same_samples(tmp_path, suffix):
     piece = replace(SIXTY[5], seconds=4, suffix=suffix)
     (tmp_path / "again").mkdir()
-    first, second = (soundfile.read(render(piece, folder))[0] for folder in (tmp_path, tmp_path / "again"))
+    first, second = (soundfile.read(render_piece(piece, folder))[0] for folder in (tmp_path, tmp_path / "again"))
     assert first.shape == (4 * synthesis.RATE, 2)
     assert np.array_equal(first, second)
 
 
 def test_catalogue_is_readable_and_kept(tmp_path):
-    heard = []
-    manifest = render_catalogue(tmp_path, count=6, seconds=3, on_piece=lambda *progress: heard.append(progress))
+    progress = []
+    manifest = render_catalogue(tmp_path, count=6, seconds=3, on_piece=lambda *counts: progress.append(counts))
     rows = list(csv.DictReader(io.StringIO(manifest.read_text())))
-    assert heard == [(done, 6) for done in range(1, 7)]
+    assert progress == [(done, 6) for done in range(1, 7)]
     assert [row["title"] for row in rows] == [piece.title for piece in SIXTY[:6]]
     assert rows[0]["genres"] == "bluegrass;country;folk"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["manifest.csv", *(row["uri"] for row in rows)])
@@ -80,13 +80,13 @@ def test_catalogue_is_readable_and_kept(tmp_path):
     assert [path for path, time in before.items() if path.stat().st_mtime_ns != time] == [spoiled]
 
 
-def test_without_the_demo_extra_it_says_what_to_install(tmp_path, monkeypatch):
+def test_without_the_demo_extra_it_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(synthesis, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install \"tonelake\[demo\]\""):
         render_catalogue(tmp_path, count=1)
 
 
-def test_solo_instruments_differ_in_colour():
+def test_solo_instruments_differ_in_timbre():
     def centroid(name: str) -> float:
         piece = next(piece for piece in SIXTY if piece.song.style.name == name)
         spectrum = np.abs(np.fft.rfft(synthesis.synthesise(piece.song.play(6), 6).mean(axis=1)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.synthetic_music.demo.catalogue import kinds
-from workers.synthetic_music.demo.synthesis import soundfont, takes
+from workers.synthetic_music.demo.synthesis import record_pitches, soundfont_path
 from workers.synthetic_music.score.drums import KEYS, RHYTHMS
 from workers.synthetic_music.score.harmony import Harmony, chord
 from workers.synthetic_music.score.instruments import INSTRUMENTS
@@ -12,11 +12,11 @@ from workers.synthetic_music.score.notes import TEXTURES, Note, mirror, motif, s
 from workers.synthetic_music.score.songs import Song
 
 
-def test_same_seed_same_notes_everywhere():
-    """A digest of what the generator wrote when this test was: pitches and milliseconds, over all kinds."""
+def test_equal_seeds_give_equal_notes_everywhere():
+    """Compare with the digest of all kinds when this test was written: pitches and milliseconds."""
     digest = hashlib.sha256()
     for seed, style in enumerate(kinds()):
-        for part in Song.of(style, seed).play(10):
+        for part in Song.compose(style, seed).play(10):
             digest.update(repr([(round(note.start * 1000), note.pitch) for note in part.notes]).encode())
     assert digest.hexdigest()[:12] == "d07e3a990c9b"
 
@@ -24,7 +24,7 @@ def test_same_seed_same_notes_everywhere():
 @pytest.mark.parametrize("style", kinds(), ids=lambda style: style.name)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_parts_stay_in_their_range_and_time(style, seed):
-    song = Song.of(style, seed)
+    song = Song.compose(style, seed)
     assert style.bpm[0] <= song.bpm <= style.bpm[1]
     for part in song.play(12):
         allowed = part.instrument.keys or range(part.instrument.low, part.instrument.high + 1)
@@ -37,12 +37,12 @@ def test_parts_stay_in_their_range_and_time(style, seed):
 def test_every_pitch_of_an_instrument_sounds_and_is_sane(instrument):
     """symusic misreads some samples of this soundfont (programs 65 and 78): they are silent or enormous."""
     pitches = instrument.keys or range(instrument.low, instrument.high + 1)
-    for pitch, recording in takes(instrument, dict.fromkeys(pitches, 1.0), soundfont()).items():
+    for pitch, recording in record_pitches(instrument, dict.fromkeys(pitches, 1.0), soundfont_path()).items():
         assert 1e-3 < np.abs(recording).max() < 1.5, pitch
 
 
 @pytest.mark.parametrize("style", kinds(), ids=lambda style: style.name)
-def test_styles_name_what_exists(style):
+def test_styles_name_existing_textures_and_instruments(style):
     for line in style.lines:
         assert line.texture in TEXTURES
         assert line.instrument in INSTRUMENTS
@@ -72,14 +72,14 @@ def test_unknown_chord_symbol():
 
 
 def test_a_melody_repeats_its_motif():
-    """Bars 1 and 2 of the form share a rhythm; over one chord they begin on the same pitch."""
+    """Bars 1 and 2 of the form share a rhythm."""
     harmony = Harmony(0, "major", (chord("I"),), 4, 8)
     notes = TEXTURES["melody"](np.random.default_rng(3), harmony, INSTRUMENTS["flute"], "x-x- xxxx x---")
     bars: list[list[Note]] = [[note for note in notes if note.start // 4 == bar] for bar in range(2)]
     assert [note.start % 4 for note in bars[0]] == [note.start % 4 for note in bars[1]]
 
 
-def test_a_motif_begins_with_a_stroke_though_most_of_its_cells_do_not():
+def test_a_motif_begins_with_a_stroke_even_if_most_cells_do_not():
     for seed in range(50):
         rhythm, contour = motif(np.random.default_rng(seed), 3, ["----", "x---", ".--x"])
         assert rhythm.startswith("x")

@@ -1,0 +1,90 @@
+"""`tonelake search` and `tonelake tags`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import EmbeddingVersion, ReleaseNumber
+from flows.cli.output import print_json, print_rows
+from schemas.errors import UserError
+
+if TYPE_CHECKING:
+    from flows.search.search import TagScore
+
+app = typer.Typer()
+
+SHOWN_TAGS = 4
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    text: Annotated[str | None, typer.Argument(help="Find music that these words describe.")] = None,
+    like: Annotated[str | None, typer.Option(help="Find tracks that sound like this track_id.")] = None,
+    audio: Annotated[str | None, typer.Option(help="Find tracks that sound like this audio file.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of tracks to find.")] = 10,
+    where: Annotated[str | None, typer.Option(help="SQL filter, such as \"year >= 1990 AND artist = 'X'\".")] = None,
+    tag: Annotated[str | None, typer.Option(help="Find only tracks with this tag.")] = None,
+    embedding_version: EmbeddingVersion = None,
+    release: ReleaseNumber = None,
+) -> None:
+    """Find tracks by a description, by sound or by a filter."""
+    from flows.search.search import search as search_lake
+
+    query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
+    hits = search_lake(context.obj.settings, **query, k=k, embedding_version=embedding_version, release=release)
+    if context.obj.json:
+        print_json([hit.to_json() for hit in hits])
+        return
+    from flows.console.tables import print_table
+
+    rows = [
+        [hit.rank, hit.score, hit.title, hit.artist, _tag_names(hit.tags), _file_name(hit.uri), hit.track_id]
+        for hit in hits
+    ]
+    title = ", ".join(f"{name} {value!r}" for name, value in query.items() if value is not None)
+    print_table(title, ["", "score", "title", "artist", "tags", "file", "track_id"], rows)
+
+
+@app.command()
+def tags(
+    context: typer.Context,
+    track: Annotated[str | None, typer.Argument(metavar="TRACK_ID_or_FILE")] = None,
+    embedding_version: EmbeddingVersion = None,
+    release: ReleaseNumber = None,
+    vocabulary: Annotated[str | None, typer.Option(help="File with your own tags, one per line.")] = None,
+    labelled: Annotated[
+        str | None, typer.Option(help="Benchmark whose labels turn the scores into probabilities.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet file to write the tags of every track to.")] = None,
+) -> None:
+    """Print the tags of a track or an audio file; with --vocabulary, your own tags."""
+    settings = context.obj.settings
+    if vocabulary is None:
+        if track is None or labelled or out:
+            raise UserError("tags of what? Give TRACK_ID or FILE; --labelled and --out go with --vocabulary FILE")
+        from flows.search.search import tags as read_tags
+
+        scores = read_tags(settings, track, embedding_version, release)
+        print_rows(context.obj, f"tags of {track}", [score.to_json() for score in scores])
+        return
+    if (track is None) == (out is None):
+        raise UserError("--vocabulary needs TRACK_ID or FILE, or --out FILE.parquet for every track")
+    from flows.search.custom_tags import VocabularyRequest, read_custom_tags, write_custom_tags
+
+    request = VocabularyRequest(vocabulary, labelled, embedding_version, release)
+    if track is not None:
+        custom_tags = read_custom_tags(request, track, settings)
+        print_rows(context.obj, f"tags of {track}", [tag.to_json() for tag in custom_tags])
+    elif out is not None:
+        count = write_custom_tags(request, out, settings)
+        print_rows(context.obj, str(out), [{"tracks": count, "file": str(out)}])
+
+
+def _file_name(uri: str | None) -> str:
+    return (uri or "").rsplit("/", 1)[-1]
+
+
+def _tag_names(tags: "tuple[TagScore, ...]") -> str:
+    return ", ".join(tag.name for tag in tags[:SHOWN_TAGS])

@@ -1,0 +1,145 @@
+"""The content of a lake: coverage of every encoder version, table sizes, and the quarantine."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lake.catalogue.encoders import list_encoder_versions
+from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
+from lake.catalogue.tracks import active_tracks
+from lake.releases.releases import live_release
+from lake.storage.filters import in_clause
+from lake.storage.lake import Lake
+from schemas.encoders import EncoderSpec
+from schemas.releases import Release
+from schemas.runs import Coverage
+from schemas.settings import Settings
+from schemas.tables import embeddings_table, features_table, windows_table
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """Rows of a table, and the bytes of all its files, old versions included."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderStatus:
+    """Coverage of one encoder version, and the sizes of its tables by name."""
+
+    encoder: str
+    embedding_version: str
+    coverage: Coverage
+    tables: dict[str, TableSize]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; the counts of the coverage stand beside the names."""
+        names = {"encoder": self.encoder, "embedding_version": self.embedding_version}
+        return names | self.coverage.to_json() | {"tables": _sizes_to_json(self.tables)}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The live release of a lake, its encoder versions, and the tables that they share."""
+
+    lake: str
+    live: Release | None
+    encoders: tuple[EncoderStatus, ...]
+    tables: dict[str, TableSize]
+
+    @property
+    def all_tables(self) -> dict[str, TableSize]:
+        """The sizes of all tables. A features table that several versions share counts once."""
+        sizes = dict(self.tables)
+        for encoder in self.encoders:
+            sizes |= encoder.tables
+        return sizes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; `live` is null in a lake without releases."""
+        live = {"release": self.live.number, **asdict(self.live.snapshot)} if self.live else None
+        encoders = [encoder.to_json() for encoder in self.encoders]
+        return {"lake": self.lake, "live": live, "encoders": encoders, "tables": _sizes_to_json(self.tables)}
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedTrack:
+    """An active track that could not be embedded; `attempts` counts the tries."""
+
+    track_id: str
+    uri: str
+    reason: str
+    message: str
+    attempts: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
+
+
+def read_status(settings: Settings) -> StatusReport:
+    """Read the coverage of every encoder version, and the sizes of all tables.
+
+    Raises UserError if there is no lake.
+    """
+    lake = Lake.at(settings.lake, settings.s3)
+    # A killed run, or a store that keeps the folder of a removed table, leaves a folder without a table.
+    names = {name for name in lake.require_table_names() if lake.has_version(name)}
+    tracks = active_tracks(lake)
+    encoders = []
+    for version in list_encoder_versions(lake):
+        spec = version.spec
+        version_tables = [table_name(spec) for table_name in (embeddings_table, features_table, windows_table)]
+        sizes = {name: _size(lake, name) for name in version_tables if name in names}
+        counts = coverage(make_plan(lake, spec, tracks))
+        encoders.append(EncoderStatus(version.name, version.embedding_version, counts, sizes))
+    shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
+    return StatusReport(lake.uri, live_release(lake), tuple(encoders), shared)
+
+
+def read_quarantine(settings: Settings) -> list[QuarantinedTrack]:
+    """Return the active tracks in quarantine under the encoder's backbones, sorted by uri.
+
+    A row about an earlier version of the file is left out. Raises UserError if there is no lake.
+    """
+    lake = Lake.at(settings.lake, settings.s3)
+    if "quarantine" not in lake.require_table_names():
+        return []
+    feature_versions = {spec.feature_version for spec in _matching_specs(lake, settings)}
+    if not feature_versions:
+        return []
+    rows = lake.table("quarantine").to_table(filter=in_clause("feature_version", feature_versions)).to_pylist()
+    registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
+    tracks = {track["track_id"]: track for track in registered}
+    quarantined = [
+        QuarantinedTrack(track["track_id"], track["uri"], row["reason"], row["message"], row["attempts"])
+        for row in rows
+        if (track := tracks.get(row["track_id"])) and track["source_version"] == row["source_version"]
+    ]
+    return sorted(quarantined, key=lambda track: track.uri)
+
+
+def quarantined_max_windows(settings: Settings) -> list[int | None]:
+    """Return the window limit of every version of the encoder that has tracks in quarantine.
+
+    None stands for all windows. Raises UserError if there is no lake.
+    """
+    lake = Lake.at(settings.lake, settings.s3)
+    lake.require_table_names()
+    specs = _matching_specs(lake, settings)
+    return [spec.backbone.windows.limit for spec in specs if len(quarantined_tracks(lake, spec))]
+
+
+def _matching_specs(lake: Lake, settings: Settings) -> list[EncoderSpec]:
+    """Return the versions of the settings' encoders, which are given by name or by folder."""
+    wanted = set(settings.encoders)
+    return [version.spec for version in list_encoder_versions(lake) if wanted & {version.name, version.spec.folder}]
+
+
+def _size(lake: Lake, name: str) -> TableSize:
+    return TableSize(lake.table(name).count_rows(), int(lake.file_system().du(lake.table_uri(name))))
+
+
+def _sizes_to_json(tables: dict[str, TableSize]) -> dict[str, dict[str, int]]:
+    return {name: asdict(size) for name, size in tables.items()}

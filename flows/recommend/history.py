@@ -1,0 +1,59 @@
+"""A file of plays, and which of its tracks a lake holds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.sources.interactions import read_interactions
+from lake.storage.arrow import is_in
+from lake.storage.lake import Lake
+from schemas.errors import UserError
+
+_EXAMPLES = 3  # missing tracks that are named
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedHistory:
+    """The plays of tracks that the lake holds.
+
+    `plays` has user_id and track_id in order of time. `tracks` counts the distinct tracks of the file, `matched` those
+    in the lake; `missing_examples` are a few others.
+    """
+
+    plays: pa.Table
+    tracks: int
+    matched: int
+    missing_examples: tuple[str, ...]
+
+    @classmethod
+    def match(cls, plays: pa.Table, track_ids: pa.ChunkedArray) -> "MatchedHistory":
+        """Keep the plays whose track is in `track_ids`, and count the others."""
+        is_known = is_in(plays["track_id"], track_ids)
+        tracks = len(pc.unique(plays["track_id"]))
+        missing = pc.unique(plays["track_id"].filter(pc.invert(is_known)))
+        examples = tuple(missing[:_EXAMPLES].to_pylist())
+        return cls(plays.filter(is_known), tracks, tracks - len(missing), examples)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as a JSON object."""
+        return {
+            "tracks": self.tracks,
+            "held": self.matched,
+            "not_held": self.tracks - self.matched,
+            "for_example": list(self.missing_examples),
+        }
+
+
+def read_history(file: str) -> pa.Table:
+    """Read the plays of one or many listeners. Raises UserError if the file cannot be read or has no tracks."""
+    plays = read_interactions(file, require_user_id=False)
+    if not len(plays):
+        raise UserError(f"{file} names no track; give track_id, and perhaps user_id and timestamp")
+    return plays
+
+
+def nothing_matched(file: str, lake: Lake) -> UserError:
+    """Return the error for a history of which the lake holds no track."""
+    return UserError(f"{lake.uri} holds no track of {file}: are its track_ids those that `tonelake search` prints?")
