@@ -81,7 +81,7 @@ def _validate(request: TrainRequest, settings: Settings) -> TrainRequest:
     fewest = min(sum(clip.split == split for clip in clips) for split in ("train", "valid"))
     if fewest < request.workers:
         raise UserError(f"--workers {request.workers} are more than the clips of a split, {fewest}: take fewer")
-    return replace(request, cell=replace(config, encoder=base.spec.folder_or_name), out=out)
+    return replace(request, config=replace(config, encoder=base.spec.folder_or_name), out=out)
 
 
 @contextmanager

@@ -102,10 +102,10 @@ def load_or_train(
 
 
 def format_table(results: dict[str, list[dict[str, Predictions]]], clips: dict[str, int]) -> str:
-    """Markdown: a row a config."""
+    """Return a Markdown table with a row for each configuration."""
     heads = [f"{protocol} {metric}" for protocol, metric in COLUMNS]
     lines = [f"{clips['train']:,} training, {clips['valid']:,} validation and {clips['test']:,} test clips", ""]
-    lines += ["| cell | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+    lines += ["| configuration | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
     for name, runs in results.items():
         lines.append(f"| {name} | " + " | ".join(format_mean(runs, *column) for column in COLUMNS) + " |")
     return "\n".join(lines)

@@ -48,16 +48,23 @@ class DebianFont:
 
     @property
     def folder(self) -> str:
+        """The name of the soundfont's folder in the models folder."""
         return f"{self.name}-{self.sha256_of_member[:12]}"
 
     @property
     def file(self) -> str:
+        """The name of the soundfont's file."""
         return PurePosixPath(self.member).name
 
     def sha256(self) -> str:
+        """Return the sha256 of the soundfont."""
         return self.sha256_of_member
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
+        """Write the soundfont to the folder `fresh`.
+
+        Raises UserError if it cannot be fetched or is not the pinned file.
+        """
         local_file = self.local / self.file if self.local else None
         if local_file and local_file.is_file():
             shutil.copyfile(local_file, fresh / self.file)

@@ -100,6 +100,6 @@ def test_the_offline_error_names_the_ways_out(tmp_path, monkeypatch):
 def test_only_the_muffled_filters_are_opened(tmp_path):
     content = small_font((8, 6237), (48, 6237), (8, 5000))
     (tmp_path / "font.sf2").write_bytes(content)
-    opened = read_soundfont(font_of(b"", content, muffled=6237), tmp_path / "font.sf2")
+    opened = read_soundfont(font_of(b"", content, muffled_cutoff=6237), tmp_path / "font.sf2")
     assert opened == small_font((8, OPEN_CUTOFF), (48, 6237), (8, 5000))
     assert read_soundfont(font_of(b"", content), Path(tmp_path / "font.sf2")) == content
