@@ -1,4 +1,4 @@
-# tonelake: `make help` says what there is.
+# tonelake: `make help` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo-data
@@ -9,7 +9,7 @@ CLUSTER ?= cluster-data
 
 .PHONY: help demo cluster test lint bench train-default clean
 
-help: ## what there is
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .venv/ready: pyproject.toml constraints.txt
@@ -19,22 +19,22 @@ help: ## what there is
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hnswlib || echo "hnswlib needs a C++ compiler: its test is skipped"
 	touch $@
 
-demo: .venv/ready ## build a small catalogue, index it, search it
+demo: .venv/ready ## render a small catalogue, index it, search it
 	$(BIN)/python -m flows.demo $(DEMO)
 
-cluster: .venv/ready ## a store, Prefect and two Ray nodes as processes: index, refresh, evaluate; KEEP=1 to play on
+cluster: .venv/ready ## start a store, Prefect and two Ray nodes as processes; index, refresh, evaluate; KEEP=1 keeps them running
 	$(BIN)/python -m tests.infra.cluster $(CLUSTER) $(if $(KEEP),--keep)
 
-test: .venv/ready ## every test
+test: .venv/ready ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: .venv/ready ## ruff, types, and who may import whom
+lint: .venv/ready ## check style, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: .venv/ready ## tonelake beside a plain loop and the ideal
+bench: .venv/ready ## measure tonelake against plain loops, peers and limits
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
@@ -46,12 +46,12 @@ bench: .venv/ready ## tonelake beside a plain loop and the ideal
 	$(BIN)/python -m tests.benchmarks.recommend
 	$(BIN)/python -m tests.benchmarks.duplicates 6
 
-train-default: .venv/ready ## compose the corpus, train the default encoder's head again, judge it
+train-default: .venv/ready ## compose the corpus, train the default encoder's head, evaluate it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000
 	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --encoder musicnn-conse \
-		--text-projection none --synonyms --share 0.3 --epochs 40 --out $(HEAD)/model
+		--text-projection none --synonyms --conse-weight 0.3 --epochs 40 --out $(HEAD)/model
 	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEAD)/model \
 		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 
-clean: ## remove what make made
+clean: ## remove what make created
 	rm -rf .venv $(DEMO) $(CLUSTER)

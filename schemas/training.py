@@ -26,7 +26,11 @@ _CHOICES = {
     "tower": TOWERS,
     "text_projection": PROJECTIONS,
 }
-_RATES = {("audio", "classification"): 1e-3, ("audio", "triplet"): 5e-5, ("audio", "contrastive"): 5e-5}
+_DEFAULT_LEARNING_RATES = {
+    ("audio", "classification"): 1e-3,
+    ("audio", "triplet"): 5e-5,
+    ("audio", "contrastive"): 5e-5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,13 @@ class TrainingConfig:
     * `learning_rate` 0 means the default of the tower and framework.
     * `encoder` computes the features that a tower "features" reads.
     * `text_projection` "none" leaves texts in the text tower's space, minus their mean.
-    * `own_sentences` replaces the list of a clip's tags, or half of the stochastic texts, by the clip's own sentences
-      if it has some.
+    * `own_sentences`: a clip's own sentences, if it has some, replace the list of its tags, and half of its stochastic
+      texts.
     * `synonyms` lets each tag of a stochastic text appear under another of its names.
-    * `share` is the weight of the encoder's own vectors, sums of the texts of its tags, in the space of those texts.
-    * `text_pool` texts are drawn once for each clip if BERT is frozen, and each epoch uses one of them. A trained BERT
-      reads new texts.
+    * `share` is what `--conse-weight` sets: the weight of the encoder's own vectors, which are sums of the texts of
+      its tags; 0 leaves them out.
+    * `text_pool`: with a frozen BERT, so many texts are drawn once for each clip, and each epoch uses one of them. A
+      BERT that is trained reads new texts in each epoch.
     """
 
     framework: str = "contrastive"
@@ -93,7 +98,7 @@ class TrainingConfig:
         if not 0 <= self.seed <= MAX_SEED:
             raise UserError(f"--seed has to be from 0 to {MAX_SEED}, not {self.seed}")
         if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
-            raise UserError("--epochs, --batch and the other sizes have to be at least 1")
+            raise UserError("--epochs, --batch, --dim, --hidden and --text-pool have to be at least 1")
 
     @property
     def name(self) -> str:
@@ -106,7 +111,7 @@ class TrainingConfig:
 
     @property
     def effective_learning_rate(self) -> float:
-        return self.learning_rate or _RATES.get((self.tower, self.framework), 1e-3)
+        return self.learning_rate or _DEFAULT_LEARNING_RATES.get((self.tower, self.framework), 1e-3)
 
     def to_json(self) -> dict[str, Any]:
         """Return the configuration as a JSON object, as in model.json."""
@@ -127,11 +132,12 @@ class TrainRequest:
 
     def __post_init__(self) -> None:
         if self.config.batch % self.workers:
-            raise UserError(f"--batch {self.config.batch} is split evenly: use a multiple of --workers {self.workers}")
+            reason = f"--batch {self.config.batch} cannot be split evenly among {self.workers} workers"
+            raise UserError(f"{reason}: use a multiple of {self.workers}")
 
 
 def encoder_name(folder: str) -> str:
-    """Return the name in tables of a trained encoder in a folder of that name."""
+    """Return a trained encoder's name, made from the name of its folder."""
     plain = re.sub(r"[^a-z0-9_.-]+", "-", folder.lower()).strip("-.")
     return f"joint-{plain.removeprefix('joint-') or 'model'}"
 

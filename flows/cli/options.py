@@ -10,7 +10,7 @@ from schemas.settings import Settings
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; write nothing.")]
 EmbeddingVersion = Annotated[
-    str | None, typer.Option(help="Read this encoder version, by its embedding_version or the start of it.")
+    str | None, typer.Option(help="Read this encoder version.")
 ]
 ReleaseNumber = Annotated[int | None, typer.Option(min=1, help="Read this release; by default the live one.")]
 

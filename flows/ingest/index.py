@@ -72,7 +72,7 @@ def index_catalogue(
             as_task(publish_if_live)(lake, jobs, "index", progress)
 
     if not any(job.tally.requested for job in jobs):
-        progress.log("everything is up to date")
+        progress.log("nothing to embed: every track is embedded or in quarantine")
     return reports
 
 

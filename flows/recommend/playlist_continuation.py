@@ -38,18 +38,18 @@ from workers.recommend.baselines import (
 from workers.recommend.continuation_tasks import CATEGORIES, TITLE, ContinuationTask, Playlists, make_tasks
 
 POPULARITY, MEAN, WORDS, INTERESTS = "popularity", "mean vector", "title in words", "interests"
-ALL_SEEDS = "all but title"
+ALL_BUT_TITLE = "all but title"
 _BLOCK_TASKS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class MethodScores:
-    """The scores of one method for one kind of seeds.
+    """The scores of one method for one category of tasks.
 
-    `playlists` [U] are the numbers of the evaluated playlists, `values` maps a metric to a value for each [U].
+    `playlists` are the numbers of the U evaluated playlists, int [U]; `values` maps a metric to float [U].
     """
 
-    seeds: str
+    category: str
     method: str
     playlists: np.ndarray
     values: dict[str, np.ndarray]
@@ -68,30 +68,30 @@ class ContinuationEvaluation:
     evaluated: np.ndarray
     popularity: np.ndarray
 
-    def tasks(self, seeds: str) -> list[ContinuationTask]:
-        """Return a task for each playlist that is long enough for these seeds."""
-        return make_tasks(self.playlists, self.evaluated, seeds, self.request.seed)
+    def tasks(self, category: str) -> list[ContinuationTask]:
+        """Return a task for each playlist that is long enough for the category."""
+        return make_tasks(self.playlists, self.evaluated, category, self.request.seed)
 
-    def score_by_seeds(self) -> list[MethodScores]:
-        """Score the three methods on every kind of seeds but the title alone."""
+    def score_by_category(self) -> list[MethodScores]:
+        """Score three methods on every category except title-only."""
         scores = []
-        for seeds in CATEGORIES:
-            tasks = [] if seeds == TITLE else self.tasks(seeds)
+        for category in CATEGORIES:
+            tasks = [] if category == TITLE else self.tasks(category)
             if not tasks:
                 continue
             starts = range(0, len(tasks), _BLOCK_TASKS)
             parts = [
-                self._continue(tasks[start : start + _BLOCK_TASKS])
-                for start in with_progress(starts, f"continuing playlists, {seeds}", len(starts))
+                self._recommend_by_each_method(tasks[start : start + _BLOCK_TASKS])
+                for start in with_progress(starts, f"continuing playlists, {category}", len(starts))
             ]
             lists = {method: np.concatenate([part[method] for part in parts]) for method in parts[0]}
-            scores += self.score(seeds, tasks, lists)
+            scores += self.score(category, tasks, lists)
         return scores
 
     def score_by_title(self, spec: EncoderSpec, settings: Settings, log: Log) -> list[MethodScores]:
         """Score the playlists of which only the title is shown.
 
-        An encoder that has no text tower is logged and gets no scores.
+        If titles cannot be embedded, log why and return no scores.
         """
         tasks = self.tasks(TITLE)
         if not tasks:
@@ -100,7 +100,7 @@ class ContinuationEvaluation:
             titles = [self.playlists.titles[task.playlist] for task in tasks]
             queries = text_tower(spec, settings).embed_text(titles)
         except UserError as error:
-            log(f"not judged by title: {error}")
+            log(f"not evaluated by title: {error}")
             return []
         lists = {
             POPULARITY: continue_by_popularity(self.popularity, tasks),
@@ -108,7 +108,7 @@ class ContinuationEvaluation:
         }
         return self.score(TITLE, tasks, lists)
 
-    def score(self, seeds: str, tasks: list[ContinuationTask], lists: dict[str, np.ndarray]) -> list[MethodScores]:
+    def score(self, category: str, tasks: list[ContinuationTask], lists: dict[str, np.ndarray]) -> list[MethodScores]:
         """Score the lists [U, K] of each method with every metric."""
         artists = factorize(pc.utf8_lower(pc.utf8_trim_whitespace(self.candidates.metadata["artist"])))
         withheld = [task.withheld for task in tasks]
@@ -120,10 +120,10 @@ class ContinuationEvaluation:
                 "nDCG": ndcg(recommended, withheld),
                 "clicks": clicks(recommended, withheld),
             }
-            scores.append(MethodScores(seeds, method, playlists, values))
+            scores.append(MethodScores(category, method, playlists, values))
         return scores
 
-    def _continue(self, tasks: list[ContinuationTask]) -> dict[str, np.ndarray]:
+    def _recommend_by_each_method(self, tasks: list[ContinuationTask]) -> dict[str, np.ndarray]:
         vectors, request = self.candidates.vectors, self.request
         return {
             POPULARITY: continue_by_popularity(self.popularity, tasks),
@@ -159,12 +159,12 @@ def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Lo
         evaluated, training = playlists.split(request.judged, request.seed)
         if not len(evaluated):
             raise UserError(
-                f"{np.sum(playlists.lengths > 1):,} playlists have two tracks that {lake.uri} holds, five are needed; "
+                f"only {np.sum(playlists.lengths > 1):,} playlists have two tracks in {lake.uri}, five are needed; "
                 "tracks are found by track_id, Spotify URI or ISRC"
             )
         popularity = playlists.popularity(training, len(candidates.vectors))
         evaluation = ContinuationEvaluation(request, candidates, playlists, evaluated, popularity)
-        by_seeds = evaluation.score_by_seeds()
+        by_seeds = evaluation.score_by_category()
         scores = [*by_seeds, *_mean_over_seeds(by_seeds), *evaluation.score_by_title(spec, settings, log)]
         report = {
             "run_id": run_id,
@@ -227,7 +227,7 @@ def _mean_over_seeds(scores: list[MethodScores]) -> list[MethodScores]:
             metric: np.bincount(indices, np.concatenate([part.values[metric] for part in parts])) / counts
             for metric in parts[0].values
         }
-        means.append(MethodScores(ALL_SEEDS, method, playlists, values))
+        means.append(MethodScores(ALL_BUT_TITLE, method, playlists, values))
     return means
 
 
@@ -239,7 +239,7 @@ def _figures(scores: MethodScores) -> list[dict[str, Any]]:
         low, high = interval(np.asarray(mean_of(values, weights)))
         rows.append(
             {
-                "seeds": scores.seeds,
+                "seeds": scores.category,
                 "method": scores.method,
                 "playlists": len(values),
                 "metric": metric,
@@ -260,13 +260,13 @@ def _gains(scores: MethodScores, all_scores: list[MethodScores]) -> list[dict[st
         return []
     rows = []
     for baseline in all_scores:
-        if baseline.seeds != scores.seeds or baseline.method not in (POPULARITY, MEAN):
+        if baseline.category != scores.category or baseline.method not in (POPULARITY, MEAN):
             continue
         for metric, values in scores.values.items():
             change = compare_values(baseline.values[metric], values)
             rows.append(
                 {
-                    "seeds": scores.seeds,
+                    "seeds": scores.category,
                     "method": scores.method,
                     "over": baseline.method,
                     "metric": metric,

@@ -122,7 +122,7 @@ def rollback(release: int | None, settings: Settings, log: Log = print) -> Relea
         original = earlier.republishes or earlier.number
         drafted = draft(live, earlier.snapshot, run_id, "rollback", earlier.gate, republishes=original)
         published = publish(lake, drafted, log)
-        record.finish({"published": published.number, "again": original})
+        record.finish({"published": published.number, "republishes": original})
     return published
 
 

@@ -40,7 +40,7 @@ def make_plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quaranti
     shard = shard_filter(tracks)
     columns = ["track_id", "source_version", "tags_version"]
     done = _read_or_empty(lake, embeddings_table(spec), embeddings_schema(spec), columns, shard)
-    done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # rows with older tags are computed again
+    done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # rows of other tags are pending
     where = _of_backbone(spec) + (f" AND {shard}" if shard else "")
     columns = ["track_id", "source_version", "reason", "attempts"]
     quarantine = _read_or_empty(lake, "quarantine", QUARANTINE, columns, where)

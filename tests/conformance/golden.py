@@ -51,9 +51,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as small_models:
         for name in arguments.names:
-            versions = {
-                version: getattr(ENCODERS[name].spec, version) for version in ("feature_version", "embedding_version")
-            }
+            spec = ENCODERS[name].spec
+            versions = {"feature_version": spec.feature_version, "embedding_version": spec.embedding_version}
             with suppress(pytest.skip.Exception):  # packages that cannot be fetched
                 numbers = compute(load_or_build_small(name, Settings().models, Path(small_models)))
                 np.savez_compressed(golden_file(name, arguments.folder), **numbers, **versions)

@@ -120,7 +120,7 @@ def test_other_labels_are_another_split_and_cost_no_decoding(evaluated, capfd):
     write_labels(folder, labels)
     assert not any(row["unchanged"] for row in renamed)
     assert {row["split_hash"] for row in renamed}.isdisjoint({row["split_hash"] for row in rows})
-    assert "everything is up to date" in capfd.readouterr().err  # no clip was embedded again
+    assert "nothing to embed" in capfd.readouterr().err  # no clip was embedded again
 
 
 def test_missing_and_broken_clips_lower_the_coverage(evaluated, tmp_path):

@@ -156,7 +156,7 @@ def test_an_invalid_number_is_rejected(options, message):
 @pytest.mark.parametrize(("batch", "workers"), [(2, 40), (64, 3)])
 def test_a_batch_that_does_not_divide_among_the_workers_is_rejected(batch, workers):
     """Otherwise each batch would drop clips, or all of them."""
-    with pytest.raises(UserError, match=f"--batch {batch} is split evenly: use a multiple of --workers {workers}"):
+    with pytest.raises(UserError, match=f"--batch {batch} cannot be split evenly among {workers} workers"):
         TrainRequest("manifest.jsonl", TrainingConfig(batch=batch), Path("out"), workers)
 
 

@@ -69,9 +69,8 @@ def test_a_vector_is_the_trained_one_and_a_share_of_conse(models, features):
     mean = joint.text.mean.numpy().astype(np.float64)
     conse_vectors = CONSE.load(CONSE.spec, models).project(features)
     conse_vectors = conse_vectors - (conse_vectors @ mean)[:, None] * mean / (mean @ mean)
-    expected = (1 - conse_weight) * head_vectors + conse_weight * conse_vectors / np.linalg.norm(
-        conse_vectors, axis=1, keepdims=True
-    )
+    conse_vectors /= np.linalg.norm(conse_vectors, axis=1, keepdims=True)
+    expected = (1 - conse_weight) * head_vectors + conse_weight * conse_vectors
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     actual = JOINT.load(JOINT.spec, models).project(features)
     assert actual.dtype == np.float32
