@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from tests.audio_files import RATE, ffmpeg, sndfile
-from workers.synthetic_music.demo.styles import Line, Style
 from workers.synthetic_music.demo.synthesis import synthesise
 from workers.synthetic_music.score.songs import Song
+from workers.synthetic_music.score.style import Line, Style
 
 OTHERS = ("piano", "violin", "trumpet", "synth lead")
 QUIETER = 10 ** (-12 / 20)

@@ -17,9 +17,10 @@ import numpy as np
 
 from workers.synthetic_music.demo.files import is_complete, write_atomically, write_audio
 from workers.synthetic_music.demo.solos import SOLOS
-from workers.synthetic_music.demo.styles import STYLES, Style
+from workers.synthetic_music.demo.styles import STYLES
 from workers.synthetic_music.demo.synthesis import soundfont_path, synthesise
 from workers.synthetic_music.score.songs import Song
+from workers.synthetic_music.score.style import Style
 
 SUFFIXES = ("wav", "flac", "ogg")
 COLUMNS = ("uri", "title", "artist", "album", "genres", "year", "tags", "description")

@@ -1,7 +1,8 @@
 """Solo pieces: styles of one instrument, in a manner that suits it."""
 
-from workers.synthetic_music.demo.styles import CALM, FLOWING, LIVELY, Line, Style
+from workers.synthetic_music.demo.styles import CALM, FLOWING, LIVELY
 from workers.synthetic_music.score.instruments import INSTRUMENTS
+from workers.synthetic_music.score.style import Line, Style
 
 MODES = {
     "bright": (("major", "I IV V I"), ("major", "I vi IV V"), ("pentatonic", "I V vi IV")),

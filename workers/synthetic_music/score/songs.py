@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from workers.synthetic_music.demo.styles import Style
 from workers.synthetic_music.score.harmony import Harmony, chord
 from workers.synthetic_music.score.instruments import INSTRUMENTS, Instrument
 from workers.synthetic_music.score.notes import SOFT, TEXTURES, Note
+from workers.synthetic_music.score.style import Style
 
 TIMING_DEVIATION = 0.006  # seconds by which a player is early or late
 
