@@ -4,7 +4,6 @@ infra/prefect.yaml deploys them by name; the command line runs them if PREFECT_A
 """
 
 import os
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -27,7 +26,8 @@ from flows.export.export import ExportRequest, write_export
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest
 from flows.ingest.refresh import refresh as refresh_lake
-from flows.ingest.report import IndexReport, IndexRequest, changes_markdown, coverage_markdown
+from flows.ingest.refresh_report import RefreshReport, changes_markdown
+from flows.ingest.report import IndexReport, IndexRequest, coverage_markdown
 from flows.operations.maintain import MaintainRequest, maintenance_markdown
 from flows.operations.maintain import maintain as maintain_lake
 from flows.releases.gate.table import gate_markdown
@@ -60,7 +60,7 @@ def index(
     limit: int | None = None,
     retry: bool = False,
     allow_unpinned: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[IndexReport]:
     """Run `tonelake index` as a flow.
 
     The environment gives the settings, except for a lake and encoders that are named here.
@@ -70,7 +70,7 @@ def index(
     reports = index_catalogue(request, settings, ArtifactProgressReporter(), prefect_task)
     text = "\n\n".join(map(coverage_markdown, reports))
     create_markdown_artifact(text, key="index-coverage", description="coverage and cost")
-    return [asdict(report) for report in reports]
+    return reports
 
 
 @flow(name="refresh", persist_result=False)
@@ -79,11 +79,11 @@ def refresh(
     encoder: str | None = None,
     accept_loss: list[str] | None = None,
     allow_unpinned: bool = False,
-) -> dict[str, Any]:
+) -> RefreshReport[IndexReport]:
     """Run `tonelake refresh` as a flow; without an encoder, for every version in the lake."""
     settings = Settings.from_options(lake=lake, encoder=encoder, allow_unpinned=allow_unpinned)
     report = refresh_lake(RefreshRequest(tuple(accept_loss or ())), settings, ArtifactProgressReporter(), prefect_task)
-    text = [changes_markdown(report), *(coverage_markdown(IndexReport(**counts)) for counts in report["encoders"])]
+    text = [changes_markdown(report), *map(coverage_markdown, report.encoders)]
     create_markdown_artifact("\n\n".join(text), key="refresh-coverage", description="changes, coverage and cost")
     return report
 

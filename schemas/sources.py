@@ -1,5 +1,9 @@
 """Tables that a refresh uses: the registered sources, and the aliases of moved tracks."""
 
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
 import pyarrow as pa
 
 from schemas.tables import key
@@ -14,6 +18,21 @@ SOURCES = pa.schema(
         pa.field("tracks", pa.int64()),  # in that listing
     ]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSource:
+    """A row of the table `sources`; `tracks` is None until a source is listed."""
+
+    source: str
+    added_at: datetime
+    last_listed_at: datetime | None
+    tracks: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as an object."""
+        return asdict(self)
+
 
 # A track's id is derived from its path. A track whose file moved keeps its first id: new path's id -> that id.
 TRACK_ALIASES = pa.schema([key("path_id"), pa.field("track_id", pa.string())])

@@ -4,6 +4,7 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -37,6 +38,25 @@ TRACKS = pa.schema(
         pa.field("added_at", pa.timestamp("us", tz="UTC")),
     ]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TrackToEmbed:
+    """The columns of a registry row that embedding its file reads."""
+
+    track_id: str
+    uri: str
+    source_version: str
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    genres: list[str] | None = None
+    year: int | None = None
+
+    @classmethod
+    def from_table(cls, tracks: pa.Table) -> "list[TrackToEmbed]":
+        """Return a record for each registry row."""
+        return [cls(**row) for row in tracks.select([field.name for field in fields(cls)]).to_pylist()]
 
 
 def track_id(source: str, path: str) -> str:

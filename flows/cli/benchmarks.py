@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import Context, parse_count
-from flows.cli.output import print_json, print_rows
+from flows.cli.output import print_json
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,12 +24,21 @@ Data = Annotated[str | None, typer.Option(help="Folder of the unpacked benchmark
 @benchmarks.callback(invoke_without_command=True)
 def list_benchmarks(context: typer.Context) -> None:
     """List the benchmarks; `check` verifies the files of one."""
-    if context.invoked_subcommand is None:
-        from flows.evaluation.benchmarks import describe_benchmarks
+    if context.invoked_subcommand is not None:
+        return
+    from flows.evaluation.benchmarks import describe_benchmarks
 
-        print_rows(context.obj, "benchmarks", describe_benchmarks(in_full=context.obj.json))
-        if not context.obj.json:
-            print("The mtg-jamendo benchmarks use split 0; add -split-1 to -split-4 to a name for the other splits.")
+    if context.obj.json:
+        print_json([benchmark.to_json() for benchmark in describe_benchmarks(all_splits=True)])
+        return
+    from flows.console.tables import print_table
+
+    rows = [
+        [row.name, row.title, row.task, row.main_metric, row.revision, row.licence]
+        for row in describe_benchmarks(all_splits=False)
+    ]
+    print_table("benchmarks", ["name", "title", "task", "main_metric", "revision", "licence"], rows)
+    print("The mtg-jamendo benchmarks use split 0; add -split-1 to -split-4 to a name for the other splits.")
 
 
 @benchmarks.command()

@@ -23,7 +23,7 @@ def duplicates(
     release: ReleaseNumber = None,
 ) -> None:
     """List tracks with equal bytes; with --near, other encodes of a recording, too. Deletes nothing."""
-    from flows.search.duplicates import DuplicatesRequest, find_duplicates, require_writable, write_groups
+    from flows.search.duplicates import SCHEMA, DuplicatesRequest, find_duplicates, require_writable, write_groups
 
     request = DuplicatesRequest(near, cosine, seconds, release)
     if out is not None:
@@ -37,9 +37,10 @@ def duplicates(
     from flows.console.tables import print_table
 
     if out is None:
-        columns = [name for name in result.rows[0] if name != "content_sha256"] if result.rows else ["nothing"]
-        rows = [[row[name] for name in columns] for row in result.rows]
+        columns = [name for name in SCHEMA.names if name != "content_sha256"] if result.rows else ["nothing"]
+        rows = [[getattr(row, name) for name in columns] for row in result.rows]
         print_table(f"duplicates of {result.encoder} {result.embedding_version}", columns, rows)
     if result.unconfirmed:
-        print_table("not confirmed", list(result.unconfirmed[0]), [list(row.values()) for row in result.unconfirmed])
+        pairs = [[pair.track_id, pair.other, pair.cosine, pair.why] for pair in result.unconfirmed]
+        print_table("not confirmed", ["track_id", "other", "cosine", "why"], pairs)
     print(result.summary + (f"; written to {out}" if out is not None else ""))

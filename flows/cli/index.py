@@ -1,7 +1,8 @@
 """`tonelake index` and `tonelake quarantine`: embed tracks, and look at those that failed."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +11,22 @@ from flows.cli.output import print_json, print_rows
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
-    from flows.ingest.report import IndexRequest
+    from flows.ingest.report import IndexReport, IndexRequest, RunEstimate
 
 app = typer.Typer()
+
+# JSON keys of a report by where they are printed; the others stand in a line of their own
+_IN_TITLE_OR_TABLE = {
+    "run_id",
+    "encoder",
+    "embedding_version",
+    "expected",
+    "embedded",
+    "quarantined",
+    "pending",
+    "reasons",
+}
+_IN_COST_LINE = {"core_seconds", "gpu_seconds", "bytes_written", "cost", "currency", "shared_with"}
 
 
 @app.command()
@@ -35,7 +49,7 @@ def index(
         return
     reports = _run_index(request, context.obj.settings)
     _print_reports(context.obj, reports)
-    raise typer.Exit(1 if any(report["unfinished"] for report in reports) else 0)
+    raise typer.Exit(1 if any(report.unfinished for report in reports) else 0)
 
 
 @app.command()
@@ -53,13 +67,13 @@ def quarantine(
         for settings in context.obj.settings.split_by_encoder():
             for max_windows in quarantined_max_windows(settings):
                 (report,) = _run_index(IndexRequest(max_windows=max_windows, retry=True), settings)
-                unfinished += report["unfinished"]
+                unfinished += report.unfinished
     quarantined = read_quarantine(context.obj.settings)
     print_rows(context.obj, "quarantine", [track.to_json() for track in quarantined])
     raise typer.Exit(1 if unfinished else 0)
 
 
-def _run_index(request: "IndexRequest", settings: Settings) -> list[dict[str, Any]]:
+def _run_index(request: "IndexRequest", settings: Settings) -> "list[IndexReport]":
     """Run the index job, as a Prefect flow if PREFECT_API_URL names a server.
 
     Without a server Prefect would start a temporary one first: 12 s (measured) for nothing.
@@ -72,25 +86,22 @@ def _run_index(request: "IndexRequest", settings: Settings) -> list[dict[str, An
     from flows.console.progress import ProgressReporter
     from flows.ingest.index import index_catalogue
 
-    return [asdict(report) for report in index_catalogue(request, settings, ProgressReporter())]
+    return index_catalogue(request, settings, ProgressReporter())
 
 
-def _print_reports(context: Context, reports: list[dict[str, Any]]) -> None:
+def _print_reports(context: Context, reports: "Sequence[IndexReport | RunEstimate]") -> None:
     """Print what a run did, or would do, for each encoder."""
     if context.json:
-        print_json(reports[0] if len(reports) == 1 else reports)
+        documents = [report.to_json() for report in reports]
+        print_json(documents[0] if len(documents) == 1 else documents)
         return
     from flows.console.tables import print_table
-    from flows.ingest.report import COST_KEYS, cost_line, coverage_rows
+    from flows.ingest.report import cost_line, coverage_rows
 
-    printed_elsewhere = COST_KEYS | {
-        *("encoder", "embedding_version", "run_id"),
-        *("expected", "embedded", "quarantined", "pending", "reasons"),
-    }
     for report in reports:
-        title = f"run {report['run_id']}" if "run_id" in report else "would do"
-        version = f"{report['encoder']} {report['embedding_version']}"
-        print_table(f"{version}, {title}", ["tracks", ""], coverage_rows(report))
-        others = {name: value for name, value in report.items() if name not in printed_elsewhere}
+        print_table(report.title, ["tracks", ""], coverage_rows(report.coverage))
+        others = {
+            name: value for name, value in report.to_json().items() if name not in _IN_TITLE_OR_TABLE | _IN_COST_LINE
+        }
         print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in others.items()))
-        print(cost_line(report))
+        print(cost_line(report.cost))

@@ -115,7 +115,7 @@ def encoders(context: typer.Context) -> None:
     """List the encoders that tonelake can compute with."""
     from workers.encoders.registry import describe_encoders
 
-    print_rows(context.obj, "encoders", describe_encoders())
+    print_rows(context.obj, "encoders", [encoder.to_json() for encoder in describe_encoders()])
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -36,7 +36,7 @@ def status(
 
     for encoder in report.encoders:
         title = f"{encoder.encoder} {encoder.embedding_version}"
-        print_table(title, ["tracks", ""], coverage_rows(encoder.coverage.to_json()))
+        print_table(title, ["tracks", ""], coverage_rows(encoder.coverage))
     sizes = [report.tables, *(encoder.tables for encoder in report.encoders)]
     rows = [[name, size.rows, size.bytes] for tables in sizes for name, size in tables.items()]
     print_table(report.lake, ["table", "rows", "bytes"], rows)

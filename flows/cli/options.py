@@ -9,9 +9,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; write nothing.")]
-EmbeddingVersion = Annotated[
-    str | None, typer.Option(help="Read this encoder version.")
-]
+EmbeddingVersion = Annotated[str | None, typer.Option(help="Read this encoder version.")]
 ReleaseNumber = Annotated[int | None, typer.Option(min=1, help="Read this release; by default the live one.")]
 
 

@@ -99,35 +99,37 @@ def playlists(
     request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
     report = evaluate_continuation(request, context.obj.settings, log)
     if context.obj.json:
-        print_json(report)
+        print_json(report.to_json())
         return
     from flows.console.tables import print_table
 
-    coverage = report["coverage"]
+    coverage = report.coverage
     print(
-        f"{coverage['tracks_matched']:,} of {coverage['tracks']:,} tracks matched; "
-        f"{coverage['judged']:,} of {coverage['playlists']:,} playlists judged, "
-        f"{coverage['counted_for_popularity']:,} counted for popularity; "
-        f"{coverage['candidates']:,} tracks to choose from"
+        f"{coverage.tracks_matched:,} of {coverage.tracks:,} tracks matched; "
+        f"{coverage.judged:,} of {coverage.playlists:,} playlists judged, "
+        f"{coverage.counted_for_popularity:,} counted for popularity; "
+        f"{coverage.candidates:,} tracks to choose from"
     )
-    print_table(
-        f"{report['encoder']} {report['embedding_version']} on {report['source']}", *_table(report["figures"], "value")
-    )
-    print_table("paired differences; of clicks less is better", *_table(report["gains"], "gain"))
+    figures = [
+        ((row.seeds, row.method, row.playlists), row.metric, f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})")
+        for row in report.figures
+    ]
+    title = f"{report.encoder} {report.embedding_version} on {report.source}"
+    print_table(title, *_pivot(["seeds", "method", "playlists"], figures))
+    gains = [
+        ((row.seeds, row.method, row.over), row.metric, f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})")
+        for row in report.gains
+    ]
+    print_table("paired differences; of clicks less is better", *_pivot(["seeds", "method", "over"], gains))
 
 
-def _table(rows: list[dict[str, Any]], value: str) -> tuple[list[str], list[list[Any]]]:
-    """Return a row for each category and method, and a column for each metric.
+def _pivot(names: list[str], cells: list[tuple[tuple[Any, ...], str, str]]) -> tuple[list[str], list[list[Any]]]:
+    """Return the columns and rows of a table with a row for each key and a column for each metric.
 
-    A cell is the value with its 95 % interval.
+    `names` are the columns of a key; a cell is its key, its metric and its text.
     """
-    names = [name for name in ("seeds", "method", "over", "playlists") if rows and name in rows[0]]
-    lines: dict[tuple[Any, ...], list[Any]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in names)
-        sign = "+" if value == "gain" else ""
-        lines.setdefault(key, [*key]).append(
-            f"{row[value]:{sign}.3f} ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
-        )
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    return [*names, *metrics], list(lines.values())
+    rows: dict[tuple[Any, ...], list[Any]] = {}
+    for key, _, text in cells:
+        rows.setdefault(key, [*key]).append(text)
+    metrics = dict.fromkeys(metric for _, metric, _ in cells)
+    return [*names, *metrics], list(rows.values())

@@ -1,6 +1,6 @@
 """`tonelake refresh` and `tonelake sources`: keep a lake up to date."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,8 @@ from schemas.settings import Settings
 
 if TYPE_CHECKING:
     from flows.ingest.refresh import RefreshRequest
+    from flows.ingest.refresh_report import RefreshReport
+    from flows.ingest.report import IndexReport, RunEstimate
 
 app = typer.Typer()
 sources = typer.Typer(help="Manage the sources that `tonelake refresh` lists.", no_args_is_help=True)
@@ -33,7 +35,7 @@ def refresh(
         return
     report = _run_refresh(request, settings)
     _print_report(context.obj, report)
-    raise typer.Exit(1 if any(counts["unfinished"] for counts in report["encoders"]) else 0)
+    raise typer.Exit(1 if any(encoder.unfinished for encoder in report.encoders) else 0)
 
 
 @sources.command("add")
@@ -43,18 +45,15 @@ def add_sources(
 ) -> None:
     """Add sources; `tonelake index SOURCE` adds its source, too."""
     from flows.ingest.sources import add as register_sources
-    from flows.ingest.sources import read_sources
 
     register_sources(sources, context.obj.settings)
-    print_rows(context.obj, "sources", read_sources(context.obj.settings))
+    _print_sources(context.obj)
 
 
 @sources.command("list")
 def list_sources(context: typer.Context) -> None:
     """List the sources."""
-    from flows.ingest.sources import read_sources
-
-    print_rows(context.obj, "sources", read_sources(context.obj.settings))
+    _print_sources(context.obj)
 
 
 @sources.command("remove")
@@ -73,7 +72,7 @@ def remove_source(context: typer.Context, source: Annotated[str, typer.Argument(
     )
 
 
-def _run_refresh(request: "RefreshRequest", settings: Settings) -> dict[str, Any]:
+def _run_refresh(request: "RefreshRequest", settings: Settings) -> "RefreshReport[IndexReport]":
     """Run the refresh, as a Prefect flow if PREFECT_API_URL names a server."""
     if settings.prefect_api_url:
         from flows.deployments import refresh as refresh_flow
@@ -88,19 +87,26 @@ def _run_refresh(request: "RefreshRequest", settings: Settings) -> dict[str, Any
     return refresh_lake(request, settings, ProgressReporter())
 
 
-def _print_report(context: Context, report: dict[str, Any]) -> None:
+def _print_sources(context: Context) -> None:
+    from flows.ingest.sources import read_sources
+
+    print_rows(context, "sources", [source.to_json() for source in read_sources(context.settings)])
+
+
+def _print_report(context: Context, report: "RefreshReport[IndexReport] | RefreshReport[RunEstimate]") -> None:
     if context.json:
-        print_json(report)
+        print_json(report.to_json())
         return
     from flows.console.tables import print_table
-    from flows.ingest.report import CHANGE_COUNTS, cost_line, coverage_rows
+    from flows.ingest.refresh_report import change_rows
+    from flows.ingest.report import IndexReport, cost_line, coverage_rows
 
-    rows = [[name, report[name]] for name in CHANGE_COUNTS]
-    print_table(f"{report['listed']:,} tracks in {len(report['sources'])} sources", ["tracks", ""], rows)
-    for counts in report["encoders"]:
-        title = f"run {counts['run_id']}" if "run_id" in counts else "would do"
-        version = f"{counts['encoder']} {counts['embedding_version']}"
-        print_table(f"{version}, {title}", ["tracks", ""], coverage_rows(counts))
-        done = counts.get("embedded_now", counts.get("would_embed"))
-        print(f"{'embedded' if 'run_id' in counts else 'to embed'} {done:,}, listing {report['listing_seconds']} s")
-        print(cost_line(counts))
+    print_table(report.title, ["tracks", ""], change_rows(report.changes))
+    for encoder in report.encoders:
+        print_table(encoder.title, ["tracks", ""], coverage_rows(encoder.coverage))
+        if isinstance(encoder, IndexReport):
+            done = f"embedded {encoder.embedded_now:,}"
+        else:
+            done = f"to embed {encoder.would_embed:,}"
+        print(f"{done}, listing {report.listing_seconds} s")
+        print(cost_line(encoder.cost))

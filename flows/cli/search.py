@@ -10,7 +10,7 @@ from flows.cli.output import print_json, print_rows
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
-    from flows.search.search import TagScore
+    from schemas.search import TagScore
 
 app = typer.Typer()
 

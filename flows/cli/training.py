@@ -89,7 +89,7 @@ def build(
     """Compose and render labelled clips; run it again to resume."""
     from flows.training.corpus import build_corpus
 
-    counts = build_corpus(out.expanduser(), clips, seconds, seed, context.obj.settings)
-    print_rows(context.obj, "corpus", counts)
+    splits = build_corpus(out.expanduser(), clips, seconds, seed, context.obj.settings)
+    print_rows(context.obj, "corpus", [split.to_json() for split in splits])
     if not context.obj.json:
         print(f"the manifest is {out / 'manifest.jsonl'}")

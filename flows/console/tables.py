@@ -1,6 +1,7 @@
 """Tables on standard output, for people."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from schemas.redaction import replace_controls
 PIPE_WIDTH = 200  # columns in a pipe or a file, where rich would otherwise fold everything to 80
 
 
-def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
+def print_table(title: str, columns: list[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table on standard output, with columns of numbers aligned right."""
     table = Table(header_style="bold")
     for index, column in enumerate(columns):

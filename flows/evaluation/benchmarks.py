@@ -1,7 +1,7 @@
 """`tonelake benchmarks`: the list of benchmarks, and whether a folder holds one completely."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,25 @@ from lake.benchmarks.registry import BENCHMARKS, find_benchmark
 from schemas.benchmarks import Benchmark, Clip
 from schemas.errors import UserError
 
-_COLUMNS = ("title", "task", "main_metric", "revision", "licence")
-_ALL_COLUMNS = ("title", "task", "main_metric", "corpus", "revision", "source", "licence", "citation", "faults")
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkDescription:
+    """What the list of benchmarks says of one; the fields are those of `Benchmark`."""
+
+    name: str
+    title: str
+    task: str
+    main_metric: str
+    corpus: str
+    revision: str
+    source: str
+    licence: str
+    citation: str
+    faults: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +55,23 @@ class BenchmarkCheck:
         }
 
 
-def describe_benchmarks(in_full: bool) -> list[dict[str, Any]]:
-    """Return a row per benchmark.
-
-    `in_full` is for programs. Otherwise only what fits a line, and only the first of several splits.
-    """
-    columns = _ALL_COLUMNS if in_full else _COLUMNS
-    benchmarks = [benchmark for benchmark in BENCHMARKS.values() if in_full or "-split-" not in benchmark.name]
+def describe_benchmarks(all_splits: bool) -> list[BenchmarkDescription]:
+    """Describe every benchmark; without `all_splits` only the first of several splits."""
     return [
-        {"name": benchmark.name} | {column: getattr(benchmark, column) for column in columns}
-        for benchmark in benchmarks
+        BenchmarkDescription(
+            name=benchmark.name,
+            title=benchmark.title,
+            task=benchmark.task,
+            main_metric=benchmark.main_metric,
+            corpus=benchmark.corpus,
+            revision=benchmark.revision,
+            source=benchmark.source,
+            licence=benchmark.licence,
+            citation=benchmark.citation,
+            faults=benchmark.faults,
+        )
+        for benchmark in BENCHMARKS.values()
+        if all_splits or "-split-" not in benchmark.name
     ]
 
 

@@ -111,6 +111,6 @@ class _EvaluationRun:
                     evaluation, predictions = task(evaluator.evaluate)(run_id)
                     write_evaluation(lake, evaluation, predictions, lease)
                 rows = read_evaluation(lake, evaluation_id)
-                figures += [EvaluatedFigure(row, unchanged, report.pending) for row in rows]
-            record.finish(asdict(report))
+                figures += [EvaluatedFigure(row, unchanged, report.coverage.pending) for row in rows]
+            record.finish(report.to_json())
         return figures

@@ -36,6 +36,22 @@ class Cost:
         return cls(round(wall, 1), cores, gpus, bytes_written, price, settings.currency, names)
 
 
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What embedding the pending tracks would take; `basis` says what the figures go by.
+
+    `gpu_seconds` is None if unknown before a first run, `cost` if the settings lack a price that is needed.
+    """
+
+    estimated_audio_seconds: float
+    estimated_seconds: float
+    core_seconds: float
+    gpu_seconds: float | None
+    cost: float | None
+    currency: str
+    basis: str
+
+
 def price_of(core_seconds: float, gpu_seconds: float | None, settings: Settings) -> float | None:
     """Return the price in the settings' currency; None if it is not known."""
     if gpu_seconds is None:

@@ -3,13 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 
-from flows.ingest.cost import price_of
+from flows.ingest.cost import CostEstimate, price_of
 from flows.ingest.embed import estimate_audio_seconds, shards
-from flows.ingest.report import IndexRequest
+from flows.ingest.report import IndexRequest, RunEstimate
 from lake.catalogue.identity import with_permanent_ids
 from lake.catalogue.plan import coverage, make_plan
 from lake.catalogue.runs import last_counts
@@ -26,7 +25,7 @@ from workers.encoders.registry import require_runnable
 START_SECONDS = 12.0
 
 
-def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
+def estimate(request: IndexRequest, settings: Settings) -> RunEstimate:
     """Return the current coverage of the sources, and what embedding the pending tracks would take.
 
     The figures are those of `estimate_cost`. Raises UserError if a source cannot be listed or the encoder cannot run.
@@ -46,36 +45,33 @@ def estimate(request: IndexRequest, settings: Settings) -> dict[str, Any]:
         pending = plan.pending.slice(0, remaining)
         to_embed += len(pending)
         audio_seconds += estimate_audio_seconds(tracks_needing_audio(lake, spec, pending))
-    return {
-        "encoder": spec.name,
-        "embedding_version": spec.embedding_version,
-        **total.to_json(),
-        "new": new,
-        "skipped": listing.skipped,
-        "would_embed": to_embed,
-        **estimate_cost(lake, encoder, spec, audio_seconds, settings),
-    }
+    return RunEstimate(
+        encoder=spec.name,
+        embedding_version=spec.embedding_version,
+        coverage=total,
+        would_embed=to_embed,
+        cost=estimate_cost(lake, encoder, spec, audio_seconds, settings),
+        new=new,
+        skipped=listing.skipped,
+    )
 
 
 def estimate_cost(
     lake: Lake, encoder: EncoderRegistration, spec: EncoderSpec, audio_seconds: float, settings: Settings
-) -> dict[str, Any]:
-    """Estimate the time and price of embedding `audio_seconds` of audio.
-
-    Times are in seconds; GPU seconds are None if unknown before a first run, the price if the settings lack one.
-    """
+) -> CostEstimate:
+    """Estimate the time and price of embedding `audio_seconds` of audio."""
     pace = _pace(lake, encoder, spec, settings)
     seconds = START_SECONDS + audio_seconds / pace.realtime_factor if audio_seconds else 0.0
     gpu_seconds = None if pace.gpus is None else round(seconds * pace.gpus, 1)
-    return {
-        "estimated_audio_seconds": round(audio_seconds, 1),
-        "estimated_seconds": round(seconds, 1),
-        "core_seconds": round(seconds * pace.cores, 1),
-        "gpu_seconds": gpu_seconds,
-        "cost": price_of(seconds * pace.cores, gpu_seconds, settings),
-        "currency": settings.currency,
-        "basis": f"{pace.basis}; lengths from file sizes",
-    }
+    return CostEstimate(
+        estimated_audio_seconds=round(audio_seconds, 1),
+        estimated_seconds=round(seconds, 1),
+        core_seconds=round(seconds * pace.cores, 1),
+        gpu_seconds=gpu_seconds,
+        cost=price_of(seconds * pace.cores, gpu_seconds, settings),
+        currency=settings.currency,
+        basis=f"{pace.basis}; lengths from file sizes",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +87,11 @@ class _Pace:
 def _pace(lake: Lake, encoder: EncoderRegistration, spec: EncoderSpec, settings: Settings) -> _Pace:
     """Return the pace of the last run on this lake, else the encoder's registered pace."""
     if last := last_counts(lake, spec.embedding_version):
-        wall_seconds = last["wall_seconds"]
         return _Pace(
-            realtime_factor=last["audio_seconds"] / wall_seconds,
-            cores=last["core_seconds"] / wall_seconds,
-            gpus=last["gpu_seconds"] / wall_seconds,
-            basis=f"measured by run {last['run_id']} of this lake",
+            realtime_factor=last.audio_seconds / last.wall_seconds,
+            cores=last.core_seconds / last.wall_seconds,
+            gpus=last.gpu_seconds / last.wall_seconds,
+            basis=f"measured by run {last.run_id} of this lake",
         )
     cores = settings.cpus or os.cpu_count() or 1
     may_use_gpus = encoder.on_gpu and (settings.ray_address or _has_gpu())

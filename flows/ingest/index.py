@@ -189,7 +189,7 @@ def finish_jobs(
     for job in jobs:
         cost = Cost.of(names, wall_seconds, job.tally.reserved, job.committer.bytes_written, settings)
         report = IndexReport.of(job.run_id, job.spec, job.coverage, job.tally, counts["new"], counts["skipped"], cost)
-        job.record.finish(counts | asdict(report))
+        job.record.finish(counts | report.to_json())
         reports.append(report)
     return reports
 

@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +11,8 @@ from flows.console.progress import Log, ProgressReporter, TaskWrapper, run_direc
 from flows.ingest.dry_run import estimate_cost
 from flows.ingest.embed import estimate_audio_seconds, shards
 from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_if_live, start_job
+from flows.ingest.refresh_report import EncoderReport, RefreshReport
+from flows.ingest.report import IndexReport, RunEstimate
 from flows.ingest.source_diff import SourceDiff, compute_diff
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.identity import add_aliases
@@ -52,11 +53,11 @@ class LeasedVersion:
 
 def refresh(
     request: RefreshRequest, settings: Settings, progress: ProgressReporter, as_task: TaskWrapper = run_directly
-) -> dict[str, Any]:
+) -> RefreshReport[IndexReport]:
     """Bring the lake up to date with its sources.
 
-    The same call finishes a killed refresh. Returns the counts of changes, and under "encoders" a report for each
-    version that was kept current. Raises UserError as `compute_diff` and `current_specs` do.
+    The same call finishes a killed refresh. Returns the counts of changes, and a report for each version that was kept
+    current. Raises UserError as `compute_diff` and `current_specs` do.
     """
     started = time.monotonic()
     lake = Lake.at(settings.lake, settings.s3)
@@ -85,16 +86,16 @@ def refresh(
                 as_task(sync_metadata)(lake, version.spec, version.lease, shard)
             index_shard(jobs, lake, shard, settings, progress, as_task)
 
-        reports = finish_jobs(jobs, lake, diff.counts, started, as_task, settings)
+        reports = finish_jobs(jobs, lake, asdict(diff.changes), started, as_task, settings)
         for version in leased.values():
             drop_returned(lake, version.spec, version.lease)
         as_task(publish_if_live)(lake, jobs, "refresh", progress)
         for version in not_current:  # one of them may be live: readers must see which tracks left or moved
             as_task(publish_if_due)(lake, {run_ids[0]: version.spec}, "refresh", progress.log)
-    return diff.summary() | {"encoders": [asdict(report) for report in reports]}
+    return _build_report(diff, reports)
 
 
-def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> dict[str, Any]:
+def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> RefreshReport[RunEstimate]:
     """Return what `refresh` would change and embed, and what that would take; write nothing."""
     lake = Lake.at(settings.lake, settings.s3)
     current = current_specs(lake, settings, log)
@@ -104,10 +105,20 @@ def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> di
     tracks = active_tracks(lake) if "tracks" in lake.table_names() else diff.rows.slice(0, 0)
     tracks = tracks.filter(pc.invert(is_in(tracks["track_id"], changing)))
     tracks = pa.concat_tables([tracks, diff.rows]).sort_by("track_id")
-    return diff.summary() | {"encoders": [_preview(lake, spec, tracks, diff, settings) for spec in current]}
+    return _build_report(diff, [_preview(lake, spec, tracks, diff, settings) for spec in current])
 
 
-def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, settings: Settings) -> dict[str, Any]:
+def _build_report(diff: SourceDiff, encoders: list[EncoderReport]) -> RefreshReport[EncoderReport]:
+    return RefreshReport(
+        sources=tuple(diff.sources),
+        changes=diff.changes,
+        listing_seconds=round(diff.listing_seconds, 1),
+        planning_seconds=round(diff.planning_seconds, 1),
+        encoders=tuple(encoders),
+    )
+
+
+def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, settings: Settings) -> RunEstimate:
     """Return a version's coverage before anything is decoded, and what the decoding would take."""
     before = make_plan(lake, spec, tracks)
     has_same_content = is_in(before.pending["track_id"], diff.same_content["track_id"])
@@ -117,13 +128,8 @@ def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, 
     embedded = before.expected - quarantined - to_embed
     coverage = Coverage(before.expected, embedded, quarantined, to_embed, before.reasons)
     audio_seconds = estimate_audio_seconds(tracks_needing_audio(lake, spec, pending))
-    return {
-        "encoder": spec.name,
-        "embedding_version": spec.embedding_version,
-        **coverage.to_json(),
-        "would_embed": to_embed,
-        **estimate_cost(lake, find_by_spec(spec), spec, audio_seconds, settings),
-    }
+    cost = estimate_cost(lake, find_by_spec(spec), spec, audio_seconds, settings)
+    return RunEstimate(spec.name, spec.embedding_version, coverage, to_embed, cost)
 
 
 def current_specs(lake: Lake, settings: Settings, log: Log) -> list[EncoderSpec]:

@@ -1,15 +1,12 @@
-"""Request, counts and report of `tonelake index`; its coverage and cost as text."""
+"""Request, counts and report of `tonelake index`, the estimate of its dry run; coverage and cost as text."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows.ingest.cost import Cost
+from flows.ingest.cost import Cost, CostEstimate
 from schemas.encoders import EncoderSpec
 from schemas.errors import require_no_credentials
 from schemas.runs import Coverage
-
-CHANGE_COUNTS = ("new", "changed", "touched", "moved", "returned", "vanished", "described")  # JSON keys of a refresh
-COST_KEYS = {"core_seconds", "gpu_seconds", "bytes_written", "cost", "currency", "shared_with"}  # in `cost_line`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +25,15 @@ class IndexRequest:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """Counts of the run's sources after the run.
+    """What a run did for one encoder; `coverage` counts the tracks of its sources after the run.
 
-    `unfinished` tracks were requested from this run and are still pending. The last seven fields are those of `Cost`.
+    `unfinished` tracks were requested from this run and are still pending.
     """
 
     run_id: str
     encoder: str
     embedding_version: str
-    expected: int
-    embedded: int
-    quarantined: int
-    pending: int
+    coverage: Coverage
     new: int
     skipped: int
     embedded_now: int
@@ -47,14 +41,7 @@ class IndexReport:
     unfinished: int
     audio_seconds: float
     realtime_factor: float
-    reasons: dict[str, int]
-    wall_seconds: float
-    core_seconds: float
-    gpu_seconds: float
-    bytes_written: int
-    cost: float | None
-    currency: str
-    shared_with: tuple[str, ...]
+    cost: Cost
 
     @classmethod
     def of(
@@ -72,10 +59,7 @@ class IndexReport:
             run_id=run_id,
             encoder=spec.name,
             embedding_version=spec.embedding_version,
-            expected=coverage.expected,
-            embedded=coverage.embedded,
-            quarantined=coverage.quarantined,
-            pending=coverage.pending,
+            coverage=coverage,
             new=new,
             skipped=skipped,
             embedded_now=tally.embedded,
@@ -83,9 +67,66 @@ class IndexReport:
             unfinished=tally.unfinished,
             audio_seconds=round(tally.audio_seconds, 1),
             realtime_factor=round(tally.audio_seconds / max(0.1, cost.wall_seconds), 1),
-            reasons=coverage.reasons,
-            **asdict(cost),
+            cost=cost,
         )
+
+    @property
+    def title(self) -> str:
+        return f"{self.encoder} {self.embedding_version}, run {self.run_id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object, which is stored in `runs` too; coverage and cost are spread into it."""
+        return {
+            "run_id": self.run_id,
+            "encoder": self.encoder,
+            "embedding_version": self.embedding_version,
+            "expected": self.coverage.expected,
+            "embedded": self.coverage.embedded,
+            "quarantined": self.coverage.quarantined,
+            "pending": self.coverage.pending,
+            "new": self.new,
+            "skipped": self.skipped,
+            "embedded_now": self.embedded_now,
+            "copied": self.copied,
+            "unfinished": self.unfinished,
+            "audio_seconds": self.audio_seconds,
+            "realtime_factor": self.realtime_factor,
+            "reasons": self.coverage.reasons,
+            **asdict(self.cost),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunEstimate:
+    """What a run would do for one encoder; `coverage` is the current one.
+
+    `new` and `skipped` count the tracks of the sources. They are None in the report of a refresh, which counts the
+    changes once for all encoders.
+    """
+
+    encoder: str
+    embedding_version: str
+    coverage: Coverage
+    would_embed: int
+    cost: CostEstimate
+    new: int | None = None
+    skipped: int | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.encoder} {self.embedding_version}, would do"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; coverage and cost are spread into it."""
+        counts = {"new": self.new, "skipped": self.skipped}
+        return {
+            "encoder": self.encoder,
+            "embedding_version": self.embedding_version,
+            **self.coverage.to_json(),
+            **{name: number for name, number in counts.items() if number is not None},
+            "would_embed": self.would_embed,
+            **asdict(self.cost),
+        }
 
 
 @dataclass(slots=True)
@@ -112,41 +153,38 @@ class Tally:
         return None if self.limit is None else self.limit - self.requested
 
 
-def coverage_rows(counts: dict[str, Any]) -> list[list[Any]]:
+def coverage_rows(coverage: Coverage) -> list[tuple[str, int]]:
     """Return the rows (name, number) of expected = embedded + quarantined + pending."""
-    rows = [["expected", counts["expected"]], ["embedded", counts["embedded"]]]
-    rows += [["quarantined", counts["quarantined"]]]
-    rows += [[f"  {reason}", number] for reason, number in sorted(counts["reasons"].items())]
-    return [*rows, ["pending", counts["pending"]]]
+    return [
+        ("expected", coverage.expected),
+        ("embedded", coverage.embedded),
+        ("quarantined", coverage.quarantined),
+        *((f"  {reason}", number) for reason, number in sorted(coverage.reasons.items())),
+        ("pending", coverage.pending),
+    ]
 
 
-def cost_line(counts: dict[str, Any]) -> str:
+def cost_line(cost: Cost | CostEstimate) -> str:
     """Return the cost of a run, or its estimate, as one line of text."""
-    parts = []
-    for name, unit in (("core_seconds", "core seconds"), ("gpu_seconds", "gpu seconds")):
-        if counts.get(name) is not None:
-            parts.append(f"{counts[name]:,.0f} {unit}")
-    if "bytes_written" in counts:
-        parts.append(f"{counts['bytes_written'] / 1e6:,.1f} MB written")
-    if counts["cost"] is None:
+    parts = [f"{cost.core_seconds:,.0f} core seconds"]
+    if cost.gpu_seconds is not None:
+        parts.append(f"{cost.gpu_seconds:,.0f} gpu seconds")
+    if isinstance(cost, Cost):
+        parts.append(f"{cost.bytes_written / 1e6:,.1f} MB written")
+    if cost.cost is None:
         parts.append("cost unknown: set TONELAKE_PRICE_CORE_HOUR and TONELAKE_PRICE_GPU_HOUR")
     else:
-        parts.append(f"{counts['cost']:,.2f} {counts['currency']}")
+        parts.append(f"{cost.cost:,.2f} {cost.currency}")
     line = ", ".join(parts)
-    encoders = counts.get("shared_with", ())
-    return f"{line} (its share of one run of {' and '.join(encoders)})" if len(encoders) > 1 else line
+    if isinstance(cost, Cost) and len(cost.shared_with) > 1:
+        return f"{line} (its share of one run of {' and '.join(cost.shared_with)})"
+    return line
 
 
 def coverage_markdown(report: IndexReport) -> str:
     """Return the coverage and the cost of a run, for Prefect's page."""
-    lines = [f"## {report.encoder} {report.embedding_version}, run {report.run_id}", "", "| tracks | |", "|---|---|"]
-    lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(asdict(report))]
-    lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.wall_seconds:.0f} s: "]
+    lines = [f"## {report.title}", "", "| tracks | |", "|---|---|"]
+    lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(report.coverage)]
+    lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.cost.wall_seconds:.0f} s: "]
     copied = f" {report.copied:,} copied from identical files." if report.copied else ""
-    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.{copied}\n\n" + cost_line(asdict(report))
-
-
-def changes_markdown(report: dict[str, Any]) -> str:
-    """Return the number of changes that a refresh found, for Prefect's page."""
-    lines = [f"{report['listed']:,} tracks in {len(report['sources'])} sources", "", "| tracks | |", "|---|---|"]
-    return "\n".join(lines + [f"| {name} | {report[name]:,} |" for name in CHANGE_COUNTS])
+    return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.{copied}\n\n" + cost_line(report.cost)

@@ -5,13 +5,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
 from flows.console.progress import with_progress
+from flows.ingest.refresh_report import SourceChanges
 from lake.catalogue.identity import MoveCandidates, find_move_candidates, match_moved_files, with_permanent_ids
 from lake.catalogue.sources import registered_sources
 from lake.catalogue.tracks import RegistryDiff, count_active_tracks, diff_registry, merge_with_registry
@@ -40,7 +40,6 @@ class SourceDiff:
     vanished: rows to mark as vanished.
     aliases: path-derived id -> permanent id.
     same_content: tracks whose file has a new version or path, but the content that was embedded.
-    counts: the numbers of the summary.
     """
 
     sources: dict[str, int]
@@ -48,14 +47,9 @@ class SourceDiff:
     vanished: pa.Table
     aliases: dict[str, str]
     same_content: pa.Table
-    counts: dict[str, int]
+    changes: SourceChanges
     listing_seconds: float
     planning_seconds: float
-
-    def summary(self) -> dict[str, Any]:
-        """Return the sources, the counts and the times, as JSON shows them."""
-        seconds = {name: round(getattr(self, name), 1) for name in ("listing_seconds", "planning_seconds")}
-        return {"sources": list(self.sources), **self.counts, **seconds}
 
 
 def compute_diff(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, ...], settings: Settings) -> SourceDiff:
@@ -85,20 +79,20 @@ def compute_diff(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, .
     is_new = pc.invert(is_in(diff.new["track_id"], string_column(moves)))
     rows = pa.concat_tables([diff.new.filter(is_new), moved, diff.differing]).sort_by("track_id")
     same_content = _with_same_content(candidates, hashes, moved, moves)
-    counts = {
-        "listed": len(listing.tracks),
-        "skipped": listing.skipped,
+    changes = SourceChanges(
+        listed=len(listing.tracks),
+        skipped=listing.skipped,
         **_count_changes(diff, same_content, moves),
-        "vanished": len(vanished),
-        "hashed": len(hashes),
-    }
+        vanished=len(vanished),
+        hashed=len(hashes),
+    )
     return SourceDiff(
         sources=listing.track_counts,
         rows=rows,
         vanished=_vanished_rows(lake, vanished),
         aliases=_aliases(new_ids, moves),
         same_content=same_content,
-        counts=counts,
+        changes=changes,
         listing_seconds=listed - started,
         planning_seconds=time.monotonic() - listed,
     )
@@ -115,7 +109,7 @@ def _without_unlisted(diff: RegistryDiff, listing: Listing) -> RegistryDiff:
 
 
 def _list_registered(lake: Lake, accepted: frozenset[str], settings: Settings) -> Listing:
-    sources = [row["source"] for row in registered_sources(lake)]
+    sources = [registered.source for registered in registered_sources(lake)]
     if not sources:
         raise UserError(f"{lake.uri} has no sources: run `tonelake sources add SOURCE` first")
     if unknown := accepted.difference(sources):
@@ -217,7 +211,7 @@ def _with_same_content(
 
 def _vanished_rows(lake: Lake, vanished: pa.Table) -> pa.Table:
     """Return the registry columns to write; `last_seen` is when the source was last listed."""
-    listed_at = {row["source"]: row["last_listed_at"] for row in registered_sources(lake)}
+    listed_at = {registered.source: registered.last_listed_at for registered in registered_sources(lake)}
     times = pa.array(
         [listed_at.get(source) for source in vanished["source"].to_pylist()], TRACKS.field("last_seen").type
     )

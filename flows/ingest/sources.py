@@ -1,7 +1,6 @@
 """The sources that a lake remembers: `tonelake sources add|list|remove`."""
 
 from contextlib import ExitStack
-from typing import Any
 
 from flows.console.progress import ProgressReporter
 from flows.ingest.refresh import acquire_leases
@@ -14,6 +13,7 @@ from lake.releases.releases import live_release
 from lake.sources.listing import require_source, source_name
 from lake.storage.lake import Lake
 from schemas.settings import Settings
+from schemas.sources import RegisteredSource
 
 
 def add(sources: list[str], settings: Settings) -> list[str]:
@@ -27,7 +27,7 @@ def add(sources: list[str], settings: Settings) -> list[str]:
     return register_sources(lake, names, listed=False)
 
 
-def read_sources(settings: Settings) -> list[dict[str, Any]]:
+def read_sources(settings: Settings) -> list[RegisteredSource]:
     """Return the sources: when they were added and last listed, their number of tracks."""
     return registered_sources(Lake.at(settings.lake, settings.s3))
 

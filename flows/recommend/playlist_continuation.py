@@ -6,7 +6,6 @@ recommended. Every figure comes with their number.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,12 @@ import pyarrow.compute as pc
 
 from flows.console.progress import Log, with_progress
 from flows.recommend.candidates import CandidateSet
+from flows.recommend.continuation_report import (
+    ContinuationCoverage,
+    ContinuationFigure,
+    ContinuationGain,
+    ContinuationReport,
+)
 from flows.search.reader import resolve_reader, text_tower
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.sources.interactions import read_interactions
@@ -132,12 +137,11 @@ class ContinuationEvaluation:
         }
 
 
-def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Log = print) -> dict[str, Any]:
+def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Log = print) -> ContinuationReport:
     """Evaluate playlist continuation, and record the result in `runs`.
 
-    Return the coverage, the figures with 95 % intervals, and the gains of the interests over both baselines. Raises
-    UserError if the request names no source or two, if it cannot be read, or if fewer than five playlists have two
-    tracks in the lake.
+    The gains are those of the interests and of the title over the baselines. Raises UserError if the request names no
+    source or two, if it cannot be read, or if fewer than five playlists have two tracks in the lake.
     """
     if (request.data is None) == (request.interactions is None):
         raise UserError(
@@ -166,16 +170,16 @@ def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Lo
         evaluation = ContinuationEvaluation(request, candidates, playlists, evaluated, popularity)
         by_seeds = evaluation.score_by_category()
         scores = [*by_seeds, *_mean_over_seeds(by_seeds), *evaluation.score_by_title(spec, settings, log)]
-        report = {
-            "run_id": run_id,
-            "encoder": spec.name,
-            "embedding_version": spec.embedding_version,
-            "source": request.data or request.interactions,
-            "coverage": _coverage(evaluation, len(training)),
-            "figures": [row for method_scores in scores for row in _figures(method_scores)],
-            "gains": [row for method_scores in scores for row in _gains(method_scores, scores)],
-        }
-        record.finish(report)
+        report = ContinuationReport(
+            run_id=run_id,
+            encoder=spec.name,
+            embedding_version=spec.embedding_version,
+            source=request.data or request.interactions or "",
+            coverage=_coverage(evaluation, len(training)),
+            figures=tuple(figure for method_scores in scores for figure in _figures(method_scores)),
+            gains=tuple(gain for method_scores in scores for gain in _gains(method_scores, scores)),
+        )
+        record.finish(report.to_json())
     return report
 
 
@@ -197,17 +201,17 @@ def _read_data_set(folder: Path, lake: Lake, candidates: CandidateSet) -> Playli
     return Playlists.concatenate(parts)
 
 
-def _coverage(evaluation: ContinuationEvaluation, training: int) -> dict[str, int]:
+def _coverage(evaluation: ContinuationEvaluation, training: int) -> ContinuationCoverage:
     playlists = evaluation.playlists
-    return {
-        "playlists": len(playlists.titles),
-        "playlists_with_two_tracks": int(np.sum(playlists.lengths > 1)),
-        "tracks": playlists.listed,
-        "tracks_matched": playlists.matched,
-        "judged": len(evaluation.evaluated),
-        "counted_for_popularity": training,
-        "candidates": len(evaluation.candidates.vectors),
-    }
+    return ContinuationCoverage(
+        playlists=len(playlists.titles),
+        playlists_with_two_tracks=int(np.sum(playlists.lengths > 1)),
+        tracks=playlists.listed,
+        tracks_matched=playlists.matched,
+        judged=len(evaluation.evaluated),
+        counted_for_popularity=training,
+        candidates=len(evaluation.candidates.vectors),
+    )
 
 
 def _mean_over_seeds(scores: list[MethodScores]) -> list[MethodScores]:
@@ -231,48 +235,48 @@ def _mean_over_seeds(scores: list[MethodScores]) -> list[MethodScores]:
     return means
 
 
-def _figures(scores: MethodScores) -> list[dict[str, Any]]:
+def _figures(scores: MethodScores) -> list[ContinuationFigure]:
     """Return the mean of each metric with its 95 % interval."""
     weights = resamples(len(scores.playlists), RESAMPLES)
-    rows = []
+    figures = []
     for metric, values in scores.values.items():
         low, high = interval(np.asarray(mean_of(values, weights)))
-        rows.append(
-            {
-                "seeds": scores.category,
-                "method": scores.method,
-                "playlists": len(values),
-                "metric": metric,
-                "value": float(values.mean()),
-                "low": low,
-                "high": high,
-            }
+        figures.append(
+            ContinuationFigure(
+                seeds=scores.category,
+                method=scores.method,
+                playlists=len(values),
+                metric=metric,
+                value=float(values.mean()),
+                low=low,
+                high=high,
+            )
         )
-    return rows
+    return figures
 
 
-def _gains(scores: MethodScores, all_scores: list[MethodScores]) -> list[dict[str, Any]]:
+def _gains(scores: MethodScores, all_scores: list[MethodScores]) -> list[ContinuationGain]:
     """Return the paired differences, playlist by playlist, to each baseline.
 
     Only the interests and the title have gains.
     """
     if scores.method not in (INTERESTS, WORDS):
         return []
-    rows = []
+    gains = []
     for baseline in all_scores:
         if baseline.category != scores.category or baseline.method not in (POPULARITY, MEAN):
             continue
         for metric, values in scores.values.items():
             change = compare_values(baseline.values[metric], values)
-            rows.append(
-                {
-                    "seeds": scores.category,
-                    "method": scores.method,
-                    "over": baseline.method,
-                    "metric": metric,
-                    "gain": change.gain,
-                    "low": change.low,
-                    "high": change.high,
-                }
+            gains.append(
+                ContinuationGain(
+                    seeds=scores.category,
+                    method=scores.method,
+                    over=baseline.method,
+                    metric=metric,
+                    gain=change.gain,
+                    low=change.low,
+                    high=change.high,
+                )
             )
-    return rows
+    return gains

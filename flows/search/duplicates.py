@@ -55,6 +55,36 @@ class DuplicatesRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateTrack:
+    """A track of a group; the fields are the columns of SCHEMA.
+
+    `kind` is "identical" or "near". Only a near track has `cosine` and `bit_error_rate`: those of its best pair.
+    """
+
+    group: int
+    kind: str
+    track_id: str
+    title: str | None
+    uri: str
+    codec: str | None
+    duration_s: float
+    bytes: int
+    cosine: float | None
+    bit_error_rate: float | None
+    content_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnconfirmedPair:
+    """Two near tracks, `track_id` and `other`, whose audio was not compared; `why` gives the reason."""
+
+    track_id: str
+    other: str
+    cosine: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicatesReport:
     """The groups, a row a track, and how the near pairs were judged.
 
@@ -70,8 +100,8 @@ class DuplicatesReport:
     candidates: int
     confirmed: int
     refuted: int
-    unconfirmed: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
+    unconfirmed: list[UnconfirmedPair]
+    rows: list[DuplicateTrack]
 
     @property
     def summary(self) -> str:
@@ -112,9 +142,9 @@ def find_duplicates(request: DuplicatesRequest, settings: Settings) -> Duplicate
         pairs = compare_near_contents(lake, tracks, request.cosine, request.seconds, settings)
         tracks = tracks.drop_columns("vector")
     confirmed = [pair for pair in pairs if pair.is_confirmed]
-    unconfirmed = [_unconfirmed_row(pair, tracks) for pair in pairs if pair.reason]
+    unconfirmed = [_describe_unconfirmed(pair, tracks) for pair in pairs if pair.reason]
     grouped = _group_tracks(lake, tracks, confirmed)
-    kinds = {row["group"]: row["kind"] for row in grouped}
+    kinds = {track.group: track.kind for track in grouped}
     return DuplicatesReport(
         encoder=spec.name,
         embedding_version=spec.embedding_version,
@@ -135,24 +165,25 @@ def require_writable(out: Path) -> None:
         raise UserError(f"cannot write {out}: name a file that ends in .csv or .parquet")
 
 
-def write_groups(rows: list[dict[str, Any]], out: Path) -> None:
+def write_groups(rows: list[DuplicateTrack], out: Path) -> None:
     """Write one row a track to a .csv or .parquet file.
 
     The file appears whole or not at all.
     """
+    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
     with write_atomically(out) as unfinished:
-        WRITERS[out.suffix](pa.Table.from_pylist(rows, schema=SCHEMA), str(unfinished))
+        WRITERS[out.suffix](pa.table(columns, schema=SCHEMA), str(unfinished))
 
 
-def _unconfirmed_row(pair: Pair, tracks: pa.Table) -> dict[str, Any]:
+def _describe_unconfirmed(pair: Pair, tracks: pa.Table) -> UnconfirmedPair:
     """Describe a pair that was not compared by the first track of each content."""
     contents = tracks["content_sha256"].combine_chunks()
     ids = tracks["track_id"].take(pc.index_in(pa.array([pair.left, pair.right]), contents)).to_pylist()
-    return {"track_id": ids[0], "other": ids[1], "cosine": pair.cosine, "why": f"not confirmed: {pair.reason}"}
+    return UnconfirmedPair(ids[0], ids[1], pair.cosine, f"not confirmed: {pair.reason}")
 
 
-def _group_tracks(lake: Lake, tracks: pa.Table, pairs: list[Pair]) -> list[dict[str, Any]]:
-    """Return a row for each track of a group.
+def _group_tracks(lake: Lake, tracks: pa.Table, pairs: list[Pair]) -> list[DuplicateTrack]:
+    """Return the tracks of all groups, in the order of the groups.
 
     A group has tracks of equal content, and contents joined by `pairs`.
     """
@@ -170,21 +201,21 @@ def _group_tracks(lake: Lake, tracks: pa.Table, pairs: list[Pair]) -> list[dict[
         content = row["content_sha256"]
         best = best_pair.get(content)
         rows.append(
-            {
-                "group": numbers.setdefault(label, len(numbers) + 1),
-                "kind": "near" if best else "identical",
-                "track_id": row["track_id"],
-                "title": row["title"],
-                "uri": row["uri"],
-                "codec": codecs.get(content),
-                "duration_s": round(row["duration_s"], 2),
-                "bytes": row["bytes"],
-                "cosine": best and best.cosine,
-                "bit_error_rate": best and best.bit_error_rate,
-                "content_sha256": content,
-            }
+            DuplicateTrack(
+                group=numbers.setdefault(label, len(numbers) + 1),
+                kind="near" if best else "identical",
+                track_id=row["track_id"],
+                title=row["title"],
+                uri=row["uri"],
+                codec=codecs.get(content),
+                duration_s=round(row["duration_s"], 2),
+                bytes=row["bytes"],
+                cosine=best.cosine if best else None,
+                bit_error_rate=best.bit_error_rate if best else None,
+                content_sha256=content,
+            )
         )
-    return sorted(rows, key=lambda row: row["group"])
+    return sorted(rows, key=lambda row: row.group)
 
 
 def _content_groups(contents: pa.Array, pairs: list[Pair]) -> np.ndarray:

@@ -13,6 +13,7 @@ from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
+from schemas.tracks import TrackToEmbed
 from workers.embedding.outcomes import Outcome
 from workers.encoders.base.interface import TextTower
 from workers.encoders.base.registration import EncoderRegistration
@@ -107,7 +108,7 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Outcome:
     for notice in registration.notices:
         print(notice, file=sys.stderr)
     uri = path if path.startswith("s3://") else str(Path(path).absolute())
-    track = {"track_id": uri, "uri": uri, "source_version": ""}
+    track = TrackToEmbed(track_id=uri, uri=uri, source_version="")
     (outcome,) = embed_track(track, [registration.load(spec, settings.models)], settings)
     if outcome.outcome != "embedded":
         raise UserError(f"cannot embed {path}: {outcome.reason or 'error'}: {outcome.message}")

@@ -4,9 +4,6 @@ Imports neither Ray nor Prefect.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,39 +12,8 @@ from lake.embeddings.search import Filter, read_tags, read_vector
 from lake.embeddings.search import search as search_table
 from schemas.encoders import EncoderSpec, TaggerSpec
 from schemas.errors import UserError
+from schemas.search import SearchHit, TagScore
 from schemas.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class TagScore:
-    """A tag and its score, rounded to four digits."""
-
-    name: str
-    score: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as a JSON object."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchHit:
-    """One result of a search.
-
-    `rank` counts from 1, `score` is the cosine (None without a query), `tags` are best first.
-    """
-
-    rank: int
-    track_id: str
-    uri: str | None
-    title: str | None
-    artist: str | None
-    score: float | None
-    tags: tuple[TagScore, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as a JSON object."""
-        return asdict(self)
 
 
 def search(
@@ -81,19 +47,7 @@ def search(
         query = np.asarray(embed_file(audio, spec, settings).vector, np.float32)
     elif like is not None:
         query = read_vector(lake, spec, like)
-    rows = search_table(lake, spec, query, k, Filter(where, tag, (like,) if like else ()))
-    return [
-        SearchHit(
-            rank=row["rank"],
-            track_id=row["track_id"],
-            uri=row["uri"],
-            title=row["title"],
-            artist=row["artist"],
-            score=row["score"],
-            tags=_tag_scores(row["tags"]),
-        )
-        for row in rows
-    ]
+    return search_table(lake, spec, query, k, Filter(where, tag, (like,) if like else ()))
 
 
 def tags(
@@ -105,13 +59,9 @@ def tags(
     """
     if is_audio_file(track_or_file):
         outcome = embed_file(track_or_file, spec_for_files(settings), settings)
-        return list(_tag_scores(outcome.tags or []))
+        return [TagScore(tag["name"], round(tag["score"], 4)) for tag in outcome.tags or []]
     reader = resolve_reader(settings, embedding_version, release)
-    return list(_tag_scores(read_tags(reader.lake, reader.spec, track_or_file)))
-
-
-def _tag_scores(tags: Iterable[Mapping[str, Any]]) -> tuple[TagScore, ...]:
-    return tuple(TagScore(tag["name"], round(tag["score"], 4)) for tag in tags)
+    return read_tags(reader.lake, reader.spec, track_or_file)
 
 
 def _text_vector(text: str, spec: EncoderSpec, settings: Settings) -> np.ndarray:

@@ -1,12 +1,12 @@
 """`tonelake corpus build`: renders the corpus of `workers.synthetic_music.corpus` behind a progress bar."""
 
 from pathlib import Path
-from typing import Any
 
 from flows.console.progress import with_progress
 from schemas.settings import Settings
 from workers.synthetic_music.corpus.build import (
     CorpusSpec,
+    SplitSummary,
     find_missing,
     render_pieces,
     summarise_splits,
@@ -14,8 +14,8 @@ from workers.synthetic_music.corpus.build import (
 )
 
 
-def build_corpus(folder: Path, clips: int, seconds: int, seed: int, settings: Settings) -> list[dict[str, Any]]:
-    """Render the missing clips and write the manifest last; return a row for each split."""
+def build_corpus(folder: Path, clips: int, seconds: int, seed: int, settings: Settings) -> list[SplitSummary]:
+    """Render the missing clips and write the manifest last; return the summary of each split."""
     spec = CorpusSpec(folder, clips, seconds, seed)
     missing = find_missing(spec)
     rendered = render_pieces(spec, missing, settings.models, settings.soundfonts)

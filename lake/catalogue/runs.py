@@ -4,11 +4,13 @@ import json
 import secrets
 import socket
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from lake.storage.filters import in_clause
 from lake.storage.lake import STORAGE_ERRORS, Lake
 from lake.storage.old_forms import current_counts
 from schemas.encoders import EncoderSpec
@@ -72,7 +74,18 @@ def last_finish_times(lake: Lake) -> dict[tuple[str, str], datetime]:
     return {(row["command"], row["status"]): row["finished_at_max"] for row in latest}
 
 
-def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """The audio that a run embedded and the time that it took."""
+
+    run_id: str
+    audio_seconds: float
+    wall_seconds: float
+    core_seconds: float
+    gpu_seconds: float
+
+
+def last_counts(lake: Lake, embedding_version: str) -> RunCounts | None:
     """Return the counts of the last index run of a version, None without one.
 
     Estimates go by them. Only runs count that took a minute or more and embedded audio with this encoder alone: the
@@ -82,8 +95,11 @@ def last_counts(lake: Lake, embedding_version: str) -> dict[str, Any] | None:
         return None
     where = f"command = 'index' AND status = 'done' AND embedding_version = '{embedding_version}'"
     rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
-    counts = [current_counts(json.loads(text)) for text in rows["counts"].to_pylist()]
-    return next(filter(_is_usable, reversed(counts)), None)
+    for text in reversed(rows["counts"].to_pylist()):
+        counts = current_counts(json.loads(text))
+        if _is_usable(counts):
+            return RunCounts(**{field.name: counts[field.name] for field in fields(RunCounts)})
+    return None
 
 
 def _is_usable(counts: dict[str, Any]) -> bool:
@@ -91,17 +107,18 @@ def _is_usable(counts: dict[str, Any]) -> bool:
     return is_long and len(counts.get("shared_with", ())) == 1
 
 
-def stale_runs(lake: Lake, living: set[str]) -> list[dict[str, Any]]:
-    """Return the rows marked as running whose run_id is not in `living`."""
+def stale_runs(lake: Lake, living: set[str]) -> list[str]:
+    """Return the ids of the runs that are marked as running and are not in `living`."""
     if "runs" not in lake.table_names():
         return []
-    rows: list[dict[str, Any]] = lake.table("runs").to_table(filter="status = 'running'").to_pylist()
-    return [row for row in rows if row["run_id"] not in living]
+    rows = lake.table("runs").to_table(columns=["run_id"], filter="status = 'running'")
+    return [run_id for run_id in rows["run_id"].to_pylist() if run_id not in living]
 
 
-def mark_failed(lake: Lake, runs: list[dict[str, Any]]) -> None:
-    """Mark runs as failed, ended now; `runs` are whole rows of the table."""
-    if runs:
-        failed = [row | {"status": "failed", "finished_at": datetime.now(UTC)} for row in runs]
+def mark_failed(lake: Lake, run_ids: list[str]) -> None:
+    """Mark runs as failed, ended now."""
+    if run_ids:
+        rows = lake.table("runs").to_table(filter=in_clause("run_id", run_ids)).to_pylist()
+        failed = [row | {"status": "failed", "finished_at": datetime.now(UTC)} for row in rows]
         merge = lake.table("runs").merge_insert("run_id").when_matched_update_all()
         merge.execute(pa.Table.from_pylist(failed, schema=RUNS))

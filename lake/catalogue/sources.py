@@ -1,24 +1,22 @@
 """The table `sources`: the registered sources, which `tonelake refresh` lists."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 
 from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from schemas.errors import UserError
-from schemas.sources import SOURCES
+from schemas.sources import SOURCES, RegisteredSource
 
 TABLE = "sources"
 
 
-def registered_sources(lake: Lake) -> list[dict[str, Any]]:
+def registered_sources(lake: Lake) -> list[RegisteredSource]:
     """Return the rows of the table, sorted by name."""
     if TABLE not in lake.table_names():
         return []
-    rows: list[dict[str, Any]] = lake.table(TABLE).to_table().sort_by("source").to_pylist()
-    return rows
+    return [RegisteredSource(**row) for row in lake.table(TABLE).to_table().sort_by("source").to_pylist()]
 
 
 def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed: bool) -> list[str]:
@@ -27,11 +25,11 @@ def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed:
     The number is None for a source that was not listed yet. Known sources are updated only if
     `listed`, which says that a refresh has listed all of them.
     """
-    known, now = {row["source"]: row for row in registered_sources(lake)}, datetime.now(UTC)
+    known, now = {row.source: row for row in registered_sources(lake)}, datetime.now(UTC)
     rows = [
         {
             "source": name,
-            "added_at": known[name]["added_at"] if name in known else now,
+            "added_at": known[name].added_at if name in known else now,
             "last_listed_at": now if tracks is not None else None,
             "tracks": tracks,
         }
@@ -45,7 +43,7 @@ def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed:
 
 def require_registered(lake: Lake, source: str) -> None:
     """Raise UserError if the source is not registered."""
-    names = [row["source"] for row in registered_sources(lake)]
+    names = [row.source for row in registered_sources(lake)]
     if source not in names:
         raise UserError(f"{lake.uri} has no source {source}; its sources are: {', '.join(names) or 'none'}")
 

@@ -11,6 +11,7 @@ from lake.storage.filters import in_clause, string_literal, validate_filter
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.search import SearchHit, TagScore
 from schemas.tables import embeddings_table
 
 _COLUMNS = ["track_id", "title", "artist", "tags"]
@@ -40,24 +41,23 @@ class Filter:
 
 def search(
     lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, condition: Filter = Filter()
-) -> list[dict[str, Any]]:
+) -> list[SearchHit]:
     """Return the k tracks nearest to a unit vector [dim] by cosine.
 
-    Without a vector, returns k tracks that pass the filter. A track is a dict of rank (from 1), track_id, uri, title,
-    artist, score (the cosine, or None) and tags. Raises UserError if the filter is not valid SQL.
+    Without a vector, returns k tracks that pass the filter. Raises UserError if the filter is not valid SQL.
     """
     rows = nearest_rows(lake, spec, query, k, _COLUMNS, condition).to_pylist()
     uris = _uris(lake, [row["track_id"] for row in rows])
     return [
-        {
-            "rank": rank,
-            "track_id": row["track_id"],
-            "uri": uris.get(row["track_id"]),
-            "title": row["title"],
-            "artist": row["artist"],
-            "score": round(1 - row["_distance"], 6) if query is not None else None,
-            "tags": _by_score(row["tags"]),
-        }
+        SearchHit(
+            rank=rank,
+            track_id=row["track_id"],
+            uri=uris.get(row["track_id"]),
+            title=row["title"],
+            artist=row["artist"],
+            score=round(1 - row["_distance"], 6) if query is not None else None,
+            tags=tuple(_by_score(row["tags"])),
+        )
         for rank, row in enumerate(rows, start=1)
     ]
 
@@ -90,8 +90,8 @@ def read_vector(lake: Lake, spec: EncoderSpec, track_id: str) -> np.ndarray:
     return np.asarray(_read_value(lake, spec, track_id, "vector"), dtype=np.float32)
 
 
-def read_tags(lake: Lake, spec: EncoderSpec, track_id: str) -> list[dict[str, Any]]:
-    """Return a track's tags, best first, as dicts of name and score.
+def read_tags(lake: Lake, spec: EncoderSpec, track_id: str) -> list[TagScore]:
+    """Return a track's tags, best first.
 
     Raises UserError if the table has no such track.
     """
@@ -109,9 +109,9 @@ def _read_value(lake: Lake, spec: EncoderSpec, track_id: str, column: str) -> An
     return rows[0][column]
 
 
-def _by_score(tags: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+def _by_score(tags: list[dict[str, Any]] | None) -> list[TagScore]:
     ordered = sorted(tags or [], key=lambda tag: -tag["score"])
-    return [{"name": tag["name"], "score": round(tag["score"], 4)} for tag in ordered]
+    return [TagScore(tag["name"], round(tag["score"], 4)) for tag in ordered]
 
 
 def _uris(lake: Lake, track_ids: list[str]) -> dict[str, str]:

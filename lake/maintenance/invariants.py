@@ -187,7 +187,7 @@ def _check_writers(lake: Lake, sound: set[str]) -> Iterator[Finding]:
         what = f"run {unfinished} is not finished"
         yield Finding("takedown", lake.uri, takedowns.TABLE, 1, what, takedowns.FINISH)
     if "runs" in sound and (stale := stale_runs(lake, living)):
-        what = f"marked as running, but its process is gone: {', '.join(row['run_id'] for row in stale[:3])}"
+        what = f"marked as running, but its process is gone: {', '.join(stale[:3])}"
         yield Finding("run", lake.uri, "runs", len(stale), what, MAINTAIN)
     if living:
         return  # files that a writer has not committed yet are not garbage

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.settings import Settings
+from schemas.tracks import TrackToEmbed
 from workers.embedding.track import embed_track
 from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import find_by_name
@@ -44,7 +45,7 @@ def embed(files: list[Path], encoders: Sequence[Encoder], settings: Settings) ->
     """Return the seconds that the encoders take for these files."""
     started = time.perf_counter()
     for path in files:
-        outcomes = embed_track({"track_id": path.name, "uri": str(path), "source_version": ""}, encoders, settings)
+        outcomes = embed_track(TrackToEmbed(path.name, str(path), ""), encoders, settings)
         assert all(outcome.outcome == "embedded" for outcome in outcomes), outcomes
     return time.perf_counter() - started
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from schemas.settings import Settings
+from schemas.tracks import TrackToEmbed
 from workers.embedding.track import embed_track
 from workers.encoders.registry import ENCODERS, load_encoder
 
@@ -21,7 +22,7 @@ def main(music: Path) -> None:
     chosen = files[:: max(1, len(files) // SAMPLE)][:SAMPLE]
     started = time.perf_counter()
     for path in chosen:
-        (outcome,) = embed_track({"track_id": path.name, "uri": str(path), "source_version": ""}, [encoder], settings)
+        (outcome,) = embed_track(TrackToEmbed(path.name, str(path), ""), [encoder], settings)
         assert outcome.outcome == "embedded", outcome
     print((time.perf_counter() - started) / len(chosen))
 

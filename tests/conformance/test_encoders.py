@@ -201,7 +201,7 @@ def test_text_lands_beside_the_vectors(tower, spec_and_folder):
 
 def test_names_are_keys():
     assert all(name == registration.spec.name for name, registration in ENCODERS.items())
-    assert [row["name"] for row in describe_encoders()] == list(ENCODERS)
+    assert [encoder.name for encoder in describe_encoders()] == list(ENCODERS)
 
 
 def test_an_unknown_name_is_one_line():
@@ -215,7 +215,7 @@ def test_an_unpinned_encoder_must_be_allowed():
         with pytest.raises(UserError, match=f"{name} is not pinned.*--allow-unpinned"):
             require_runnable(name, Settings())
         assert require_runnable(name, Settings(allow_unpinned=True)) is ENCODERS[name]
-    assert [row["name"] for row in describe_encoders() if row["unpinned"]] == unpinned
+    assert [encoder.name for encoder in describe_encoders() if encoder.unpinned] == unpinned
     assert unpinned
 
 

@@ -66,8 +66,9 @@ class ChangingCatalogue:
         del self.decoded[:]
         request = RefreshRequest(tuple(map(str, accept)))
         report = refresh(request, Settings(lake=self.uri, **options), ProgressReporter())
-        for counts in report["encoders"]:
-            assert counts["expected"] == counts["embedded"] + counts["quarantined"] + counts["pending"]
+        for encoder in report.encoders:
+            counts = encoder.coverage
+            assert counts.expected == counts.embedded + counts.quarantined + counts.pending
         return report
 
     def rows(self, spec=SPEC, columns=None):
@@ -103,6 +104,7 @@ class ChangingCatalogue:
 
 
 def nonzero_changes(report):
-    """Return the counts of changes that are not zero."""
+    """Return the counts of changes that are not zero, of a RefreshReport or of its JSON."""
+    counts = report if isinstance(report, dict) else report.to_json()
     names = ("new", "changed", "touched", "moved", "returned", "vanished", "described", "hashed")
-    return {name: report[name] for name in names if report[name]}
+    return {name: counts[name] for name in names if counts[name]}

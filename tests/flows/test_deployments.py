@@ -53,7 +53,7 @@ async def read_deployments():
 
 def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_path):
     (report,) = index([str(rendered)], lake=str(tmp_path / "lake"), encoder="fake")
-    assert (report["expected"], report["embedded"], report["pending"]) == (6, 6, 0)
+    assert (report.coverage.expected, report.coverage.embedded, report.coverage.pending) == (6, 6, 0)
     runs, tasks, artifacts = asyncio.run(read_records())
     assert [run.state_name for run in runs] == ["Completed"]
     steps = {task.name.rsplit("-", 1)[0] for task in tasks}
@@ -62,8 +62,8 @@ def test_a_run_is_recorded_with_its_steps_progress_and_coverage(rendered, tmp_pa
     by_key = {artifact.key: artifact for artifact in artifacts}
     assert by_key["index-progress"].data == 100.0
     assert "| expected | 6 |" in by_key["index-coverage"].data
-    assert report["embedding_version"] in by_key["index-coverage"].data
-    assert f"{report['core_seconds']:,.0f} core seconds" in by_key["index-coverage"].data
+    assert report.embedding_version in by_key["index-coverage"].data
+    assert f"{report.cost.core_seconds:,.0f} core seconds" in by_key["index-coverage"].data
 
 
 def test_a_maintenance_is_recorded_with_what_it_did(tmp_path, capsys):
@@ -119,7 +119,8 @@ def test_a_refresh_is_recorded_with_what_changed(tmp_path):
     index([str(music)], lake=lake, encoder="fake")
     (music / "a.wav").rename(music / "b.wav")
     report = refresh(lake=lake)
-    assert (report["moved"], report["encoders"][0]["embedded"], report["encoders"][0]["embedded_now"]) == (1, 1, 0)
+    (encoder,) = report.encoders
+    assert (report.changes.moved, encoder.coverage.embedded, encoder.embedded_now) == (1, 1, 0)
     _, tasks, artifacts = asyncio.run(read_records())
     assert {task.name.rsplit("-", 1)[0] for task in tasks} >= {"compute_diff", "apply_changes", "sync_metadata"}
     (text,) = [artifact.data for artifact in artifacts if artifact.key == "refresh-coverage"]

@@ -114,7 +114,7 @@ def change_and_refresh(catalogue):
 
 def index_with_second_encoder(catalogue):
     shadow = catalogue.index(max_windows=1)
-    assert (shadow.expected, shadow.embedded, shadow.pending) == (24, 24, 0)
+    assert (shadow.coverage.expected, shadow.coverage.embedded, shadow.coverage.pending) == (24, 24, 0)
     return shadow.embedding_version
 
 

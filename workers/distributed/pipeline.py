@@ -24,6 +24,7 @@ from schemas.audio import estimate_seconds
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
+from schemas.tracks import TrackToEmbed
 from workers.distributed.code_version import GuardedStage, compute_digest, driver_digest, require_same_code
 from workers.embedding.outcomes import (
     Outcome,
@@ -188,12 +189,13 @@ def _result_or_none(task: ray.ObjectRef, track: pa.Table, specs: Specs) -> pa.Ta
     except RayError as error:
         if isinstance(error, UserError):  # Ray raises an error that is also of the class that the task raised
             raise UserError(str(error.cause)) from error
-        return _same_outcome(pending_outcome(track.to_pylist()[0], f"{type(error).__name__}: {error}"), specs)
+        message = f"{type(error).__name__}: {error}"
+        return _same_outcome(pending_outcome(TrackToEmbed.from_table(track)[0], message), specs)
 
 
 def _crash_outcome(track: pa.Table, specs: Specs) -> pa.Table:
     message = "the worker died on this file three times, twice with nothing beside it"
-    return _same_outcome(quarantined_outcome(track.to_pylist()[0], "decoder_crashed", message), specs)
+    return _same_outcome(quarantined_outcome(TrackToEmbed.from_table(track)[0], "decoder_crashed", message), specs)
 
 
 def _same_outcome(outcome: Outcome, specs: Specs) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from schemas.embeddings import outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.redaction import redact
+from schemas.tracks import TrackToEmbed
 
 MAX_MESSAGE_CHARACTERS = 500
 
@@ -55,14 +56,14 @@ class Outcome:
 _FIELDS = tuple(field.name for field in fields(Outcome))
 
 
-def quarantined_outcome(track: dict[str, Any], reason: str, message: str) -> Outcome:
+def quarantined_outcome(track: TrackToEmbed, reason: str, message: str) -> Outcome:
     """Return the outcome of a track whose file cannot be embedded."""
-    return Outcome(track["track_id"], "quarantined", track["source_version"], reason, _to_stored_message(message))
+    return Outcome(track.track_id, "quarantined", track.source_version, reason, _to_stored_message(message))
 
 
-def pending_outcome(track: dict[str, Any], message: str) -> Outcome:
+def pending_outcome(track: TrackToEmbed, message: str) -> Outcome:
     """Return the outcome of a track that the next run tries again."""
-    return Outcome(track["track_id"], "pending", track["source_version"], None, _to_stored_message(message))
+    return Outcome(track.track_id, "pending", track.source_version, None, _to_stored_message(message))
 
 
 def _to_stored_message(message: str) -> str:

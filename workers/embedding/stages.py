@@ -13,6 +13,7 @@ import pyarrow as pa
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
+from schemas.tracks import TrackToEmbed
 from workers.embedding.outcomes import Outcome, Specs, outcome_table, pack
 from workers.embedding.track import decode_track, embed_track, embedded_outcome, mean_pool, result_or_failure
 from workers.encoders.base.interface import Encoder
@@ -34,7 +35,7 @@ class FusedStage:
     def __call__(self, block: pa.Table) -> pa.Table:
         if self._refusal:
             raise self._refusal
-        tracks = [embed_track(track, self._encoders, self._settings) for track in block.to_pylist()]
+        tracks = [embed_track(track, self._encoders, self._settings) for track in TrackToEmbed.from_table(block)]
         by_encoder = zip(self._encoders, zip(*tracks, strict=True), strict=True)
         return pack([outcome_table(list(outcomes), encoder.spec) for encoder, outcomes in by_encoder])
 
@@ -50,7 +51,7 @@ class DecodeStage:
         self._spec, self._settings = spec, settings
 
     def __call__(self, block: pa.Table) -> dict[str, np.ndarray]:
-        decoded = [self._decode(track) for track in block.to_pylist()]
+        decoded = [self._decode(track) for track in TrackToEmbed.from_table(block)]
         windows = np.empty(len(decoded), dtype=object)
         windows[:] = [track_windows for _, track_windows in decoded]
         return {
@@ -58,7 +59,7 @@ class DecodeStage:
             "windows": windows,
         }
 
-    def _decode(self, track: dict[str, Any]) -> tuple[Any, np.ndarray]:
+    def _decode(self, track: TrackToEmbed) -> tuple[Any, np.ndarray]:
         result = result_or_failure(track, lambda: decode_track(track, self._spec, self._settings))
         if isinstance(result, Outcome):
             return result, np.zeros((0, self._spec.backbone.windows.window), np.float32)

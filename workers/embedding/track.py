@@ -13,6 +13,7 @@ from schemas.audio import AudioFacts, WindowSpec
 from schemas.embeddings import TAG_SCORE_FLOOR
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
+from schemas.tracks import TrackToEmbed
 from workers.audio.fetch import FetchedFile, fetch
 from workers.audio.metadata import FileTags, read_tags
 from workers.audio.recording import Recording
@@ -46,15 +47,15 @@ class PooledTrack:
     window_vectors: np.ndarray
 
 
-def embed_track(track: dict[str, Any], encoders: Sequence[Encoder], settings: Settings) -> list[Outcome]:
+def embed_track(track: TrackToEmbed, encoders: Sequence[Encoder], settings: Settings) -> list[Outcome]:
     """Decode a track once and return its outcome for each encoder.
 
-    `track` is a row of the registry. A bad file raises nothing. Memory does not grow with the track's length: a long
-    track is decoded again for each encoder.
+    A bad file raises nothing. Memory does not grow with the track's length: a long track is decoded again for each
+    encoder.
     """
 
     def embed_with_all() -> list[Outcome]:
-        with fetch(track["uri"], settings.s3) as fetched:
+        with fetch(track.uri, settings.s3) as fetched:
             tags = read_tags(fetched.file)
             recording = Recording(fetched.file, keep=len(encoders) > 1)
             return [
@@ -67,7 +68,7 @@ def embed_track(track: dict[str, Any], encoders: Sequence[Encoder], settings: Se
 
 
 def _embed(
-    track: dict[str, Any],
+    track: TrackToEmbed,
     fetched: FetchedFile,
     tags: FileTags,
     recording: Recording,
@@ -80,12 +81,12 @@ def _embed(
     return embedded_outcome(track, decoded, pooled, encoder)
 
 
-def decode_track(track: dict[str, Any], spec: EncoderSpec, settings: Settings) -> tuple[DecodedFile, np.ndarray]:
+def decode_track(track: TrackToEmbed, spec: EncoderSpec, settings: Settings) -> tuple[DecodedFile, np.ndarray]:
     """Decode a track into memory and return its windows as float32 [windows, window].
 
     Raises Rejected if the file has a fatal verdict, and errors of the store or the network.
     """
-    with fetch(track["uri"], settings.s3) as fetched:
+    with fetch(track.uri, settings.s3) as fetched:
         tags = read_tags(fetched.file)
         recording = Recording(fetched.file, keep=False)
         facts, windows = _consume_windows(recording, spec.backbone.windows, settings, _stack)
@@ -125,20 +126,20 @@ def mean_pool(windows: Iterable[np.ndarray], encoder: Encoder) -> PooledTrack:
     return PooledTrack((total / count).astype(np.float32), np.concatenate(vectors))
 
 
-def embedded_outcome(track: dict[str, Any], decoded: DecodedFile, pooled: PooledTrack, encoder: Encoder) -> Outcome:
+def embedded_outcome(track: TrackToEmbed, decoded: DecodedFile, pooled: PooledTrack, encoder: Encoder) -> Outcome:
     """Return the outcome of an embedded track. The registry's metadata wins over the file's own tags."""
     tags, facts = decoded.tags, decoded.facts
     return Outcome(
-        track_id=track["track_id"],
+        track_id=track.track_id,
         outcome="embedded",
         source_version=decoded.source_version,
         content_sha256=decoded.content_sha256,
         duration_s=facts.duration_s,
-        title=track.get("title") or tags.title,
-        artist=track.get("artist") or tags.artist,
-        album=track.get("album") or tags.album,
-        genres=track.get("genres") or list(tags.genres),
-        year=track.get("year") or tags.year,
+        title=track.title or tags.title,
+        artist=track.artist or tags.artist,
+        album=track.album or tags.album,
+        genres=track.genres or list(tags.genres),
+        year=track.year or tags.year,
         verdicts=list(facts.verdicts),
         features=pooled.features.astype(np.float16),
         window_vectors=list(pooled.window_vectors),
@@ -164,7 +165,7 @@ def derive_rows(tracks: list[dict[str, Any]], encoder: Encoder) -> list[dict[str
     return rows
 
 
-def result_or_failure(track: dict[str, Any], compute: Callable[[], T]) -> T | Outcome:
+def result_or_failure(track: TrackToEmbed, compute: Callable[[], T]) -> T | Outcome:
     """Return the result of `compute`, or the outcome of its failure.
 
     A verdict quarantines the track; any other error leaves it pending.
@@ -174,7 +175,7 @@ def result_or_failure(track: dict[str, Any], compute: Callable[[], T]) -> T | Ou
     except Rejected as rejected:
         return quarantined_outcome(track, rejected.reason, rejected.message)
     except Exception as error:  # one file must not end its block; the message keeps the error
-        log.debug("%s stays pending", track["uri"], exc_info=True)
+        log.debug("%s stays pending", track.uri, exc_info=True)
         return pending_outcome(track, f"{type(error).__name__}: {error}")
 
 

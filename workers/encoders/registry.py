@@ -3,7 +3,7 @@
 encoder = load_encoder(ENCODERS["musicnn"].spec, settings.models)
 """
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,30 @@ _MODULES = (
 ENCODERS: dict[str, EncoderRegistration] = {
     registration.spec.name: registration for module in _MODULES for registration in module.REGISTRATIONS
 }
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """What the list of encoders says of one.
+
+    `window` and `hop` are in samples, `tags` is the size of the vocabulary, `text_tower` tells whether it has one.
+    """
+
+    name: str
+    embedding_version: str
+    sample_rate: int
+    window: int
+    hop: int
+    dim: int
+    tags: int
+    text_tower: bool
+    licence: str
+    verified: bool
+    unpinned: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
 
 
 def find_by_name(name: str, above: tuple[Path, ...] = ()) -> EncoderRegistration:
@@ -107,9 +131,9 @@ def load_encoder(spec: EncoderSpec, models: Path) -> Encoder:
     return registration.load(spec, models)
 
 
-def describe_encoders() -> list[dict[str, Any]]:
-    """Return one row per encoder, for the printed table and for JSON."""
-    return [_row(registration) for registration in ENCODERS.values()]
+def describe_encoders() -> list[EncoderDescription]:
+    """Describe every registered encoder."""
+    return [_describe(registration) for registration in ENCODERS.values()]
 
 
 def _with_windows_of(spec: EncoderSpec, registration: EncoderRegistration) -> EncoderSpec:
@@ -117,18 +141,18 @@ def _with_windows_of(spec: EncoderSpec, registration: EncoderRegistration) -> En
     return registration.spec.with_max_windows(spec.backbone.windows.limit)
 
 
-def _row(registration: EncoderRegistration) -> dict[str, Any]:
+def _describe(registration: EncoderRegistration) -> EncoderDescription:
     spec, windows = registration.spec, registration.spec.backbone.windows
-    return {
-        "name": spec.name,
-        "embedding_version": spec.embedding_version,
-        "sample_rate": windows.sample_rate,
-        "window": windows.window,
-        "hop": windows.hop,
-        "dim": spec.head.dim,
-        "tags": len(spec.tagger.vocabulary) if spec.tagger else 0,
-        "text_tower": registration.load_text is not None,
-        "licence": spec.licence,
-        "verified": registration.verified,
-        "unpinned": registration.unpinned,
-    }
+    return EncoderDescription(
+        name=spec.name,
+        embedding_version=spec.embedding_version,
+        sample_rate=windows.sample_rate,
+        window=windows.window,
+        hop=windows.hop,
+        dim=spec.head.dim,
+        tags=len(spec.tagger.vocabulary) if spec.tagger else 0,
+        text_tower=registration.load_text is not None,
+        licence=spec.licence,
+        verified=registration.verified,
+        unpinned=registration.unpinned,
+    )

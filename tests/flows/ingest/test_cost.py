@@ -40,30 +40,30 @@ def test_encoders_of_one_run_share_its_cost():
     assert (cost.wall_seconds, cost.core_seconds, cost.gpu_seconds) == (60, 240, 30)
     assert cost.cost == pytest.approx(240 / 3600 * 0.05 + 30 / 3600 * 2, abs=1e-4)
     line = "240 core seconds, 30 gpu seconds, 2.5 MB written, 0.02 EUR (its share of one run of a and b)"
-    assert cost_line(asdict(cost)) == line
+    assert cost_line(cost) == line
 
 
 def test_before_a_run_the_basis_is_the_registered_pace(rendered, tmp_path):
-    plan = estimate(IndexRequest((str(rendered),)), settings(tmp_path, **PRICES))
-    seconds = START_SECONDS + plan["estimated_audio_seconds"] / (600 * 4)
-    assert plan["estimated_seconds"] == pytest.approx(seconds, abs=0.1)
-    assert (plan["core_seconds"], plan["gpu_seconds"]) == (pytest.approx(4 * seconds, abs=0.1), 0)
-    assert plan["cost"] == pytest.approx(4 * seconds / 3600 * 0.05, abs=1e-4)
-    assert plan["basis"].startswith("600 x real time on each of 4 cores, not measured")
+    predicted = estimate(IndexRequest((str(rendered),)), settings(tmp_path, **PRICES)).cost
+    seconds = START_SECONDS + predicted.estimated_audio_seconds / (600 * 4)
+    assert predicted.estimated_seconds == pytest.approx(seconds, abs=0.1)
+    assert (predicted.core_seconds, predicted.gpu_seconds) == (pytest.approx(4 * seconds, abs=0.1), 0)
+    assert predicted.cost == pytest.approx(4 * seconds / 3600 * 0.05, abs=1e-4)
+    assert predicted.basis.startswith("600 x real time on each of 4 cores, not measured")
     assert not (tmp_path / "runs.lance").exists()
 
 
 def test_after_a_run_the_basis_is_that_run_but_never_a_run_of_several_encoders(rendered, tmp_path):
     request = IndexRequest((str(rendered),))
     record_run(tmp_path, "1-joint", names=("fake", "musicnn"))
-    assert "not measured" in estimate(request, settings(tmp_path))["basis"]
+    assert "not measured" in estimate(request, settings(tmp_path)).cost.basis
     record_run(tmp_path, "2-alone")
     record_run(tmp_path, "3-joint", names=("fake", "musicnn"), wall=900.0)
     record_run(tmp_path, "4-short", wall=5.0)
-    plan = estimate(request, settings(tmp_path, **PRICES))
-    assert plan["basis"].startswith("measured by run 2-alone of this lake")
-    seconds = START_SECONDS + plan["estimated_audio_seconds"] / 80
-    assert plan["estimated_seconds"] == pytest.approx(seconds, abs=0.1)
-    assert plan["core_seconds"] == pytest.approx(8 * seconds, abs=0.2)
-    assert plan["gpu_seconds"] == pytest.approx(seconds, abs=0.1)
-    assert plan["cost"] == pytest.approx(8 * seconds / 3600 * 0.05 + seconds / 3600 * 2, abs=1e-3)
+    predicted = estimate(request, settings(tmp_path, **PRICES)).cost
+    assert predicted.basis.startswith("measured by run 2-alone of this lake")
+    seconds = START_SECONDS + predicted.estimated_audio_seconds / 80
+    assert predicted.estimated_seconds == pytest.approx(seconds, abs=0.1)
+    assert predicted.core_seconds == pytest.approx(8 * seconds, abs=0.2)
+    assert predicted.gpu_seconds == pytest.approx(seconds, abs=0.1)
+    assert predicted.cost == pytest.approx(8 * seconds / 3600 * 0.05 + seconds / 3600 * 2, abs=1e-3)

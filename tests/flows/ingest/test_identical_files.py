@@ -51,7 +51,8 @@ def index(uri, *sources, encoder="fake", **options):
     settings = Settings(lake=uri, encoder=encoder)
     reports = index_catalogue(IndexRequest(sources, **options), settings, ProgressReporter())
     for report in reports:
-        assert report.expected == report.embedded + report.quarantined + report.pending
+        counts = report.coverage
+        assert counts.expected == counts.embedded + counts.quarantined + counts.pending
     return reports
 
 
@@ -101,8 +102,8 @@ def test_only_one_of_identical_objects_is_decoded(bucket, decoded, uri):
     (report,) = index(uri, source)
     assert len(decoded) == 2
     assert "c.wav" in decoded
-    assert (report.embedded, report.embedded_now, report.copied, report.audio_seconds) == (3, 3, 1, 4.0)
-    assert (plan["would_embed"], plan["estimated_audio_seconds"]) == (3, 0.7)  # of two files, by their sizes
+    assert (report.coverage.embedded, report.embedded_now, report.copied, report.audio_seconds) == (3, 3, 1, 4.0)
+    assert (plan.would_embed, plan.cost.estimated_audio_seconds) == (3, 0.7)  # of two files, by their sizes
     require_equal_rows(uri, "a.wav", "b.wav")
     assert (
         table(uri, embeddings_table(SPEC))["a.wav"]["vector"] != table(uri, embeddings_table(SPEC))["c.wav"]["vector"]
@@ -116,7 +117,7 @@ def test_later_copies_are_not_even_fetched(bucket, decoded, uri):
     bucket(c=sound(1), d=sound(1))
     del decoded[:]
     request = IndexRequest((source,))
-    assert estimate(request, Settings(lake=uri, encoder="fake"))["estimated_audio_seconds"] == 0
+    assert estimate(request, Settings(lake=uri, encoder="fake")).cost.estimated_audio_seconds == 0
     (report,) = index(uri, source)
     assert decoded == []
     assert (report.embedded_now, report.copied, report.audio_seconds) == (2, 2, 0)
@@ -124,8 +125,8 @@ def test_later_copies_are_not_even_fetched(bucket, decoded, uri):
         require_equal_rows(uri, "a.wav", name, "run_id")
     assert index(uri, source)[0].embedded_now == 0
     bucket(e=sound(2))
-    (counts,) = refresh(RefreshRequest(), Settings(lake=uri), ProgressReporter())["encoders"]
-    assert (decoded, counts["embedded"], counts["copied"]) == ([], 5, 1)
+    (report,) = refresh(RefreshRequest(), Settings(lake=uri), ProgressReporter()).encoders
+    assert (decoded, report.coverage.embedded, report.copied) == ([], 5, 1)
     assert examine_lakes(Settings(lake=uri)) == []
 
 
@@ -135,7 +136,7 @@ def test_a_replaced_object_is_not_copied_from(bucket, decoded, uri):
     bucket(a=sound(3), b=sound(1))
     del decoded[:]
     (report,) = index(uri, source)
-    assert (sorted(decoded), report.copied, report.embedded) == (["a.wav", "b.wav"], 0, 2)
+    assert (sorted(decoded), report.copied, report.coverage.embedded) == (["a.wav", "b.wav"], 0, 2)
     rows = table(uri, embeddings_table(SPEC))
     assert rows["a.wav"]["vector"] != rows["b.wav"]["vector"]
 
@@ -143,7 +144,7 @@ def test_a_replaced_object_is_not_copied_from(bucket, decoded, uri):
 def test_the_copies_are_decoded_too_if_the_first_was_not_embedded(bucket, decoded, uri):
     (report,) = index(uri, bucket(a=b"no sound at all", b=b"no sound at all", c=sound(1)))
     assert sorted(decoded) == ["a.wav", "b.wav", "c.wav"]
-    assert (report.quarantined, report.copied, report.embedded) == (2, 0, 1)
+    assert (report.coverage.quarantined, report.copied, report.coverage.embedded) == (2, 0, 1)
 
 
 def test_several_encoders_and_a_limit(bucket, decoded, uri):
@@ -151,7 +152,7 @@ def test_several_encoders_and_a_limit(bucket, decoded, uri):
     assert [report.copied for report in index(uri, source, limit=1)] == [0]
     del decoded[:]
     reports = index(uri, source, encoder="fake,musicnn", max_windows=1)
-    assert [(report.embedded, report.copied) for report in reports] == [(3, 2), (3, 2)]
+    assert [(report.coverage.embedded, report.copied) for report in reports] == [(3, 2), (3, 2)]
     assert len(decoded) == 1  # by both encoders: one window at most is another version than all
     reports = index(uri, source, encoder="fake")
     assert [(report.embedded_now, report.copied) for report in reports] == [(2, 2)]
@@ -184,7 +185,7 @@ def test_a_run_killed_between_decoding_and_copying(bucket, decoded, uri):
     assert len(table(uri, embeddings_table(SPEC))) == 2
     (report,) = index(uri, source)
     assert decoded == []
-    assert (report.embedded, report.embedded_now, report.copied) == (4, 2, 2)
+    assert (report.coverage.embedded, report.embedded_now, report.copied) == (4, 2, 2)
     require_equal_rows(uri, "a.wav", "b.wav", "run_id")
     require_equal_rows(uri, "c.wav", "d.wav", "run_id")
     assert {finding.check for finding in examine_lakes(Settings(lake=uri))} <= {"lease", "run"}

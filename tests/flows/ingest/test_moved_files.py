@@ -63,7 +63,7 @@ def test_indexing_one_folder_keeps_tracks_that_moved_to_another(catalogue, tmp_p
     moved = catalogue.rows()["z.wav"]
     write_sound(catalogue.music / "a.wav", 50)
     report = catalogue.index()
-    assert (report.new, report.expected, len(catalogue.rows())) == (1, 10, 12)
+    assert (report.new, report.coverage.expected, len(catalogue.rows())) == (1, 10, 12)
     assert catalogue.rows()["z.wav"] == moved != catalogue.rows()["a.wav"]
     assert nonzero_changes(catalogue.refresh()) == {}
 
@@ -76,12 +76,12 @@ def test_a_retry_keeps_permanent_ids(catalogue):
     catalogue.refresh()
     before = {name: row["track_id"] for name, row in catalogue.rows().items()}
     (catalogue.music / "z.wav").write_bytes(b"no sound at all")
-    assert catalogue.refresh()["encoders"][0]["quarantined"] == 1
+    assert catalogue.refresh().encoders[0].coverage.quarantined == 1
     write_sound(catalogue.music / "z.wav", 51)
     (report,) = index_catalogue(
         IndexRequest(retry=True), Settings(lake=catalogue.uri, encoder="fake"), ProgressReporter()
     )
-    assert (report.expected, report.embedded) == (1, 1)
+    assert (report.coverage.expected, report.coverage.embedded) == (1, 1)
     assert {name: row["track_id"] for name, row in catalogue.rows().items()} == before
     assert nonzero_changes(catalogue.refresh()) == {}
 

@@ -60,11 +60,11 @@ def test_the_lake_follows_its_folder(catalogue):
     report = catalogue.refresh()
     expected = {"new": 2, "changed": 1, "touched": 1, "moved": 1, "vanished": 1, "hashed": 5}
     assert nonzero_changes(report) == nonzero_changes(preview) == expected
-    assert (preview["encoders"][0]["would_embed"], report["encoders"][0]["embedded_now"]) == (3, 3)
-    assert preview["encoders"][0]["estimated_audio_seconds"] > 0
-    assert preview["encoders"][0]["basis"].startswith("600 x real time")
+    assert (preview.encoders[0].would_embed, report.encoders[0].embedded_now) == (3, 3)
+    assert preview.encoders[0].cost.estimated_audio_seconds > 0
+    assert preview.encoders[0].cost.basis.startswith("600 x real time")
     assert catalogue.decoded == ["c.wav", "copy.wav", "new.wav"]
-    assert (report["encoders"][0]["expected"], report["encoders"][0]["embedded"]) == (11, 11)
+    assert (report.encoders[0].coverage.expected, report.encoders[0].coverage.embedded) == (11, 11)
     rows = catalogue.rows()
     for old_name, name in (("a.wav", "moved.wav"), ("b.wav", "b.wav")):
         ignored = {"source_version": None}
@@ -79,7 +79,7 @@ def test_the_lake_follows_its_folder(catalogue):
 
 def test_a_vanished_track_leaves_the_search_and_comes_back_unchanged(catalogue):
     catalogue.index()
-    before, seen = catalogue.rows()["d.wav"], registered_sources(catalogue.lake)[0]["last_listed_at"]
+    before, seen = catalogue.rows()["d.wav"], registered_sources(catalogue.lake)[0].last_listed_at
     (catalogue.music / "d.wav").rename(catalogue.music.parent / "elsewhere.wav")
     assert nonzero_changes(catalogue.refresh()) == {"vanished": 1}
     gone = catalogue.registry()[before["track_id"]]
@@ -92,11 +92,8 @@ def test_a_vanished_track_leaves_the_search_and_comes_back_unchanged(catalogue):
     assert catalogue.decoded == []
     after = catalogue.rows()["under another name.wav"]
     assert after | {"run_id": ""} == before | {"run_id": ""}
-    assert (report["encoders"][0]["expected"], report["encoders"][0]["embedded"], catalogue.count_vanished_rows()) == (
-        10,
-        10,
-        0,
-    )
+    counts = report.encoders[0].coverage
+    assert (counts.expected, counts.embedded, catalogue.count_vanished_rows()) == (10, 10, 0)
 
 
 def test_an_index_run_also_restores_vanished_tracks_and_recognises_moved_files(catalogue):
@@ -106,9 +103,9 @@ def test_an_index_run_also_restores_vanished_tracks_and_recognises_moved_files(c
     assert nonzero_changes(catalogue.refresh()) == {"moved": 1, "vanished": 1, "hashed": 1}
     (catalogue.music.parent / "d.wav").rename(catalogue.music / "d.wav")
     plan = estimate(IndexRequest((str(catalogue.music),)), Settings(lake=catalogue.uri, encoder="fake"))
-    assert (plan["would_embed"], plan["estimated_audio_seconds"], plan["core_seconds"]) == (1, 0, 0)
+    assert (plan.would_embed, plan.cost.estimated_audio_seconds, plan.cost.core_seconds) == (1, 0, 0)
     report = catalogue.index()
-    assert (report.expected, report.embedded, report.new, report.audio_seconds) == (10, 10, 0, 0)
+    assert (report.coverage.expected, report.coverage.embedded, report.new, report.audio_seconds) == (10, 10, 0, 0)
     assert catalogue.decoded == []
 
 
@@ -153,7 +150,7 @@ def test_every_version_is_kept_current(catalogue):
     (catalogue.music / "d.wav").unlink()
     (catalogue.music / "a.wav").rename(catalogue.music / "z.wav")
     write_sound(catalogue.music / "new.wav", 60)
-    assert [counts["embedded"] for counts in catalogue.refresh()["encoders"]] == [10, 10]
+    assert [encoder.coverage.embedded for encoder in catalogue.refresh().encoders] == [10, 10]
     assert catalogue.decoded == ["new.wav"]
     for spec in (SPEC, SPEC.with_max_windows(1)):
         assert sorted(catalogue.rows(spec)) == sorted({*NAMES, "z.wav", "new.wav"} - {"a.wav", "d.wav"})
@@ -181,7 +178,7 @@ def test_a_source_that_lost_many_tracks_changes_nothing_until_the_loss_is_accept
         catalogue.refresh("/elsewhere")
     report = catalogue.refresh(catalogue.music)
     assert nonzero_changes(report) == {"vanished": 10}
-    assert (report["encoders"][0]["expected"], catalogue.count_vanished_rows()) == (0, 10)
+    assert (report.encoders[0].coverage.expected, catalogue.count_vanished_rows()) == (0, 10)
     assert search(Settings(lake=catalogue.uri), text="x", k=20) == []
     shutil.move(catalogue.music.parent / "unmounted", catalogue.music)
     assert nonzero_changes(catalogue.refresh(catalogue.music)) == {"returned": 7}
@@ -197,7 +194,7 @@ def test_a_manifest_whose_files_are_missing_stops_the_refresh_too(catalogue):
     with pytest.raises(UserError, match="lost 3 of its 10 tracks"):
         catalogue.refresh()
     report = catalogue.refresh(manifest)
-    assert report["encoders"][0]["reasons"] == {"unreadable": 3}
+    assert report.encoders[0].coverage.reasons == {"unreadable": 3}
 
 
 def test_removing_and_adding_a_source_removes_and_restores_its_tracks(catalogue, tmp_path):
@@ -206,13 +203,13 @@ def test_removing_and_adding_a_source_removes_and_restores_its_tracks(catalogue,
     catalogue.index()
     sources.add([str(other)], settings := Settings(lake=catalogue.uri))
     assert nonzero_changes(catalogue.refresh()) == {"new": 1}
-    assert [row["tracks"] for row in sources.read_sources(settings)] == [10, 1]
+    assert [source.tracks for source in sources.read_sources(settings)] == [10, 1]
     assert sources.remove(str(catalogue.music), settings) == 10
     assert list(catalogue.rows()) == ["other.wav"]
     assert [hit.uri for hit in search(settings, text="x", k=20)] == [str(other / "other.wav")]
     assert set(catalogue.states().values()) == {"active", "removed"}
     report = catalogue.refresh()
-    assert (nonzero_changes(report), report["encoders"][0]["expected"]) == ({}, 1)
+    assert (nonzero_changes(report), report.encoders[0].coverage.expected) == ({}, 1)
     sources.add([str(catalogue.music)], settings)
     assert nonzero_changes(catalogue.refresh()) == {"returned": 10}
     assert catalogue.decoded == []
@@ -260,7 +257,7 @@ def test_the_next_refresh_finishes_one_killed_between_any_two_commits(catalogue,
                 catalogue.refresh()
         report = catalogue.refresh()
         assert set(catalogue.decoded) <= {"c.wav", "copy.wav", "new.wav"}, writes
-        assert (report["encoders"][0]["expected"], report["encoders"][0]["embedded"]) == (11, 11), writes
+        assert (report.encoders[0].coverage.expected, report.encoders[0].coverage.embedded) == (11, 11), writes
         rows = catalogue.rows()
         assert rows["moved.wav"]["track_id"] == before["a.wav"]["track_id"], writes
         assert (len(rows), catalogue.count_vanished_rows()) == (11, 1), writes

@@ -39,7 +39,7 @@ def upgrade(lake, rendered, monkeypatch, **changes):
     monkeypatch.setattr(pipeline, "embed", lambda *_: pytest.fail("audio would be decoded"))
     settings = Settings(lake=lake, encoder="musicnn")
     plan = estimate(IndexRequest((str(rendered),), limit=2), settings)
-    assert (plan["would_embed"], plan["estimated_audio_seconds"], plan["core_seconds"]) == (2, 0, 0)
+    assert (plan.would_embed, plan.cost.estimated_audio_seconds, plan.cost.core_seconds) == (2, 0, 0)
     return ENCODERS["musicnn"].spec, *index_catalogue(
         IndexRequest((str(rendered),), limit=2), settings, ProgressReporter()
     )
@@ -55,7 +55,7 @@ def test_a_new_head_is_computed_from_features(lake, rendered, monkeypatch):
     new, report = upgrade(lake, rendered, monkeypatch, head=replace(old.head, revision=2))
     assert new.embedding_version != old.embedding_version
     assert new.feature_version == old.feature_version
-    assert (report.embedded, report.embedded_now, report.audio_seconds, report.unfinished) == (2, 2, 0, 0)
+    assert (report.coverage.embedded, report.embedded_now, report.audio_seconds, report.unfinished) == (2, 2, 0, 0)
     for row, before in zip(rows(lake, new), rows(lake, old), strict=True):
         np.testing.assert_array_equal(row.pop("vector"), before.pop("vector"))
         assert row == before
@@ -68,7 +68,7 @@ def test_a_new_tagger_rewrites_tags_alone(lake, rendered, monkeypatch):
     new, report = upgrade(lake, rendered, monkeypatch, tagger=replace(old.tagger, threshold=0.99))
     assert new.embedding_version == old.embedding_version
     assert new.tags_version != old.tags_version
-    assert (report.embedded, report.embedded_now, report.audio_seconds) == (2, 2, 0)
+    assert (report.coverage.embedded, report.embedded_now, report.audio_seconds) == (2, 2, 0)
     after = rows(lake, new)
     assert [row["tag_names"] for row in after] != [row["tag_names"] for row in before]
     for row, old_row in zip(after, before, strict=True):
@@ -94,7 +94,7 @@ def test_a_lake_of_an_earlier_tonelake_is_read_and_moves_to_the_new_head(rendere
     ]
     monkeypatch.setattr(pipeline, "embed", lambda *_: pytest.fail("audio would be decoded"))
     (new,) = index_catalogue(request, Settings(lake=lake, encoder="musicnn"), ProgressReporter())
-    assert (new.embedded, new.audio_seconds, new.embedding_version != old.embedding_version) == (2, 0, True)
+    assert (new.coverage.embedded, new.audio_seconds, new.embedding_version != old.embedding_version) == (2, 0, True)
     assert [hit.score for hit in search(reader, text="flute")] == before
     assert promote(PromoteRequest(new.embedding_version), reader).published
     after = [hit.score for hit in search(reader, text="flute")]

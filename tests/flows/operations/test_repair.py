@@ -46,7 +46,7 @@ def repair_lake(home):
 
 def released_ids(home, number):
     pinned, spec = open_release(home, find_release(home, number))
-    return {row["track_id"] for row in search(pinned, spec, unit_vector("a1", 8).astype("f4"), 100)}
+    return {hit.track_id for hit in search(pinned, spec, unit_vector("a1", 8).astype("f4"), 100)}
 
 
 @pytest.mark.parametrize("how", DAMAGES)

@@ -113,7 +113,7 @@ def test_index_and_refresh_refuse_the_track(catalogue, capsys):
     assert take_down_tracks(catalogue, track).tracks == (track,)
     report = catalogue.index()
     assert "1 tracks were taken down" in capsys.readouterr().err
-    assert (report.expected, report.embedded) == (10, 10)
+    assert (report.coverage.expected, report.coverage.embedded) == (10, 10)
     assert "a.wav" not in catalogue.rows()
     assert "copy.wav" in catalogue.rows()
     assert catalogue.refresh()["new"] == 0

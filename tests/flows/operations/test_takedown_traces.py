@@ -146,6 +146,6 @@ def test_lakes_of_benchmarks_refuse_it_too(tmp_path, monkeypatch):
     clip = catalogue.music / "another name.wav"
     clip.write_bytes((catalogue.music / "a.wav").read_bytes())
     (report,) = index_catalogue(request, settings, ProgressReporter(), main=catalogue.lake)
-    assert report.reasons == {"taken_down": 1}
-    assert report.expected == 10
+    assert report.coverage.reasons == {"taken_down": 1}
+    assert report.coverage.expected == 10
     assert not files_with(corpus, removed["vector"])

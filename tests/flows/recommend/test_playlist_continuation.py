@@ -122,13 +122,13 @@ def test_another_format_is_refused_in_a_line(tmp_path, text):
 
 
 def rows_of(report, seeds, method):
-    return {row["metric"]: row for row in report["figures"] if (row["seeds"], row["method"]) == (seeds, method)}
+    return {row.metric: row for row in report.figures if (row.seeds, row.method) == (seeds, method)}
 
 
 def test_playlists_of_the_official_files(home, data):
     report = evaluate_continuation(PlaylistsRequest(data=str(data)), Settings(lake=home.uri))
     listed = sum(len(uris) + 2 for _, uris in taste_lists(40))
-    assert report["coverage"] == {
+    assert report.to_json()["coverage"] == {
         "playlists": 40,
         "playlists_with_two_tracks": 40,
         "tracks": listed,
@@ -139,28 +139,26 @@ def test_playlists_of_the_official_files(home, data):
     }
     assert set(rows_of(report, "title", "title in words")) == {"R-precision", "nDCG", "clicks"}
     assert not rows_of(report, "title", "interests")
-    for row in report["figures"]:
-        assert row["low"] <= row["value"] <= row["high"]
+    for row in report.figures:
+        assert row.low <= row.value <= row.high
     first = rows_of(report, "first 5", "interests")
-    gains = [row for row in report["gains"] if row["seeds"] == "first 5" and row["metric"] == "nDCG"]
-    assert {row["over"] for row in gains} == {"popularity", "mean vector"}
+    gains = [row for row in report.gains if row.seeds == "first 5" and row.metric == "nDCG"]
+    assert {row.over for row in gains} == {"popularity", "mean vector"}
     for row in gains:
-        assert row["gain"] == pytest.approx(
-            first["nDCG"]["value"] - rows_of(report, "first 5", row["over"])["nDCG"]["value"]
-        )
+        assert row.gain == pytest.approx(first["nDCG"].value - rows_of(report, "first 5", row.over)["nDCG"].value)
 
 
 def test_plays_are_evaluated_too_and_the_run_is_recorded(home, tmp_path):
     plays = write_plays(tmp_path / "plays.csv", listeners(150))
     report = evaluate_continuation(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
     repeated = evaluate_continuation(PlaylistsRequest(interactions=plays), Settings(lake=home.uri))
-    assert report["figures"] == repeated["figures"]
-    assert {row["seeds"] for row in report["figures"]} == {"first 1", "first 5", "first 10", "all but title"}
-    gains = {(row["over"], row["metric"]): row for row in report["gains"] if row["seeds"] == "all but title"}
-    assert gains["popularity", "nDCG"]["low"] > 0.1  # these vectors separate the kinds
-    rows = home.table("runs").to_table(filter=f"run_id = '{report['run_id']}'").to_pylist()
+    assert report.figures == repeated.figures
+    assert {row.seeds for row in report.figures} == {"first 1", "first 5", "first 10", "all but title"}
+    gains = {(row.over, row.metric): row for row in report.gains if row.seeds == "all but title"}
+    assert gains["popularity", "nDCG"].low > 0.1  # these vectors separate the kinds
+    rows = home.table("runs").to_table(filter=f"run_id = '{report.run_id}'").to_pylist()
     assert [(row["command"], row["status"]) for row in rows] == [("playlists", "done")]
-    assert json.loads(rows[0]["counts"])["figures"] == report["figures"]
+    assert rows[0]["counts"] == json.dumps(report.to_json())
     assert json.loads(rows[0]["parameters"])["interactions"] == plays
 
 
@@ -174,8 +172,8 @@ def test_shuffled_vectors_are_no_better_than_chance(home, tmp_path):
         rows_of(evaluate_continuation(request, Settings(lake=lake.uri)), "first 10", "interests")
         for lake in (home, other)
     )
-    assert wrong["nDCG"]["high"] < right["nDCG"]["low"]
-    assert wrong["clicks"]["low"] > right["clicks"]["high"]
+    assert wrong["nDCG"].high < right["nDCG"].low
+    assert wrong["clicks"].low > right["clicks"].high
 
 
 def test_the_command(home, data):

@@ -77,7 +77,7 @@ def fingerprinted(monkeypatch):
 def groups(report):
     grouped = {}
     for row in report.rows:
-        grouped.setdefault((row["group"], row["kind"]), set()).add(os.path.basename(row["uri"]))
+        grouped.setdefault((row.group, row.kind), set()).add(os.path.basename(row.uri))
     return sorted((kind, sorted(names)) for (_, kind), names in grouped.items())
 
 
@@ -93,8 +93,8 @@ def test_equal_bytes_are_found_without_decoding(settings, fingerprinted):
     assert groups(report) == [("identical", ["rock again.flac", "rock flac.flac"])]
     assert (report.tracks, report.groups, report.candidates) == (13, {"identical": 1, "near": 0}, 0)
     row = report.rows[0]
-    assert (row["codec"], row["cosine"], row["duration_s"]) == ("flac", None, SECONDS)
-    assert row["bytes"] == os.path.getsize(row["uri"])
+    assert (row.codec, row.cosine, row.duration_s) == ("flac", None, SECONDS)
+    assert row.bytes == os.path.getsize(row.uri)
     assert fingerprinted == []
 
 
@@ -103,8 +103,8 @@ def test_encodes_of_one_recording_are_one_group(settings, fingerprinted):
     assert groups(report) == [("near", all_encodes("jazz")), ("near", all_encodes("rock", "rock again.flac"))]
     assert report.candidates == report.confirmed + report.refuted
     for row in report.rows:
-        assert row["cosine"] >= 0.5
-        assert row["bit_error_rate"] < 0.25
+        assert row.cosine >= 0.5
+        assert row.bit_error_rate < 0.25
     assert len(set(fingerprinted)) == len(fingerprinted) <= 12  # one of two equal files
     first, fingerprinted[:] = report, []
     assert find_duplicates(NEAR, settings) == first
@@ -121,9 +121,9 @@ def test_candidates_that_sound_different_are_refuted(settings, fingerprinted):
 @pytest.mark.usefixtures("fingerprinted")
 def test_lengths_that_differ_are_no_candidates(settings):
     report = find_duplicates(DuplicatesRequest(near=True, seconds=0.5), settings)
-    late = [row for row in report.rows if "silence" in row["uri"]]
-    assert {row["group"] for row in late}.isdisjoint(row["group"] for row in report.rows if row not in late)
-    assert {row["group"] for row in report.rows if row not in late} == {1, 2}
+    late = [row for row in report.rows if "silence" in row.uri]
+    assert {row.group for row in late}.isdisjoint(row.group for row in report.rows if row not in late)
+    assert {row.group for row in report.rows if row not in late} == {1, 2}
 
 
 def test_files_that_cannot_be_read_are_not_confirmed(music, settings, fingerprinted):
@@ -137,7 +137,7 @@ def test_files_that_cannot_be_read_are_not_confirmed(music, settings, fingerprin
         gone.write_bytes(gone_data)
         changed.write_bytes(changed_data)
     assert groups(report)[0] == ("near", sorted({*all_encodes("jazz")} - {gone.name, changed.name}))
-    reasons = " ".join(row["why"] for row in report.unconfirmed)
+    reasons = " ".join(row.why for row in report.unconfirmed)
     assert "not confirmed: unreadable" in reasons
     assert "is another file since it was embedded" in reasons
     assert len(report.unconfirmed) + report.confirmed + report.refuted == report.candidates

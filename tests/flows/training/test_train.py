@@ -115,7 +115,7 @@ def test_figures_and_a_plot(trained):
 
 def test_it_is_an_encoder_by_its_path(trained, manifest, lake):
     (report,) = index_with(trained, manifest, lake)
-    assert (report.encoder, report.embedded, report.embedded_now) == ("joint-tones", 36, 36)
+    assert (report.encoder, report.coverage.embedded, report.embedded_now) == ("joint-tones", 36, 36)
     spec, tones_lake = find_by_name(str(trained)).spec, Lake.at(f"{lake}-of-tones", S3Settings())
     assert {"features__fake__" + spec.feature_version, embeddings_table(spec)} <= tones_lake.table_names()
     vectors = load_track_vectors(tones_lake, spec, {"test-dark-0.wav"})
@@ -135,7 +135,7 @@ def test_another_head_decodes_no_audio(trained, manifest, lake):
         replace(read_model(trained), name="joint-other", weights_sha256=digest).to_json()
     )
     (report,) = index_with(other, manifest, lake)
-    assert (report.encoder, report.embedded, report.audio_seconds) == ("joint-other", 36, 0)
+    assert (report.encoder, report.coverage.embedded, report.audio_seconds) == ("joint-other", 36, 0)
 
 
 def index_with(folder, manifest, lake):

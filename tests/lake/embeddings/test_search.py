@@ -11,6 +11,7 @@ from lake.embeddings.indexes import VECTOR_INDEX_ROWS, compact_and_index, vector
 from lake.embeddings.search import Filter, read_tags, read_vector, search
 from lake.storage.lake import Lake
 from schemas.errors import UserError
+from schemas.search import TagScore
 from schemas.settings import S3Settings
 from schemas.tables import embeddings_table
 from tests.lake.embeddings.test_committer import committing
@@ -37,29 +38,29 @@ def query(name):
 
 def test_nearest_is_itself_and_scores_are_cosines(home):
     rows = search(home, SPEC, query("t007"), 10)
-    assert rows[0]["track_id"] == "t007"
-    assert [row["rank"] for row in rows] == list(range(1, 11))
-    assert set(rows[0]) == {"rank", "track_id", "uri", "title", "artist", "score", "tags"}
-    assert rows[0]["uri"] == "/m/t007.wav"
-    assert [tag["name"] for tag in rows[0]["tags"]] == ["loud", "soft"]
+    assert rows[0].track_id == "t007"
+    assert [row.rank for row in rows] == list(range(1, 11))
+    assert set(rows[0].to_json()) == {"rank", "track_id", "uri", "title", "artist", "score", "tags"}
+    assert rows[0].uri == "/m/t007.wav"
+    assert [tag.name for tag in rows[0].tags] == ["loud", "soft"]
     for row in rows:
-        exact = query("t007") @ query(row["track_id"])
-        exact /= np.linalg.norm(query("t007")) * np.linalg.norm(query(row["track_id"]))
-        assert row["score"] == pytest.approx(exact, abs=1e-5)
+        exact = query("t007") @ query(row.track_id)
+        exact /= np.linalg.norm(query("t007")) * np.linalg.norm(query(row.track_id))
+        assert row.score == pytest.approx(exact, abs=1e-5)
 
 
 def test_filters(home):
     assert len(search(home, SPEC, query("t040"), 50, Filter(tag="soft"))) == 5
     assert len(search(home, SPEC, query("t040"), 50, Filter(where="artist = 'O''Hara' AND year > 1990"))) == 5
     assert len(search(home, SPEC, None, 50, Filter(where="array_has(genres, 'Jazz')"))) == 5
-    assert "t007" not in [row["track_id"] for row in search(home, SPEC, query("t007"), 50, Filter(without=("t007",)))]
+    assert "t007" not in [row.track_id for row in search(home, SPEC, query("t007"), 50, Filter(without=("t007",)))]
     with pytest.raises(UserError, match="cannot search with --where 'nonsense ='"):
         search(home, SPEC, query("t007"), 5, Filter(where="nonsense ="))
 
 
 def test_one_track(home):
     np.testing.assert_array_equal(read_vector(home, SPEC, "t003"), query("t003"))
-    assert read_tags(home, SPEC, "t003")[0] == {"name": "loud", "score": 0.9}
+    assert read_tags(home, SPEC, "t003")[0] == TagScore("loud", 0.9)
     with pytest.raises(UserError, match="no track nope"):
         read_vector(home, SPEC, "nope")
 
@@ -109,7 +110,7 @@ def test_the_index_finds_the_true_neighbours(tmp_path, rows):
     for row in range(0, rows, rows // 50):
         truth = set(np.argsort(-unit_vectors @ unit_vectors[row])[:10].tolist())
         nearest = search(home, SPEC, vectors[row], 10)
-        true_positives += len(truth & {int(hit["track_id"][1:]) for hit in nearest})
+        true_positives += len(truth & {int(hit.track_id[1:]) for hit in nearest})
     assert true_positives / 500 >= 0.9
 
 

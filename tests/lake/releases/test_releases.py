@@ -50,7 +50,7 @@ def write(home, names, spec=SPEC, version="1"):
 
 def tracks_of(home, number):
     pinned, spec = open_release(home, find_release(home, number))
-    return sorted(row["track_id"] for row in search(pinned, spec, unit_vector("a1", 8).astype("f4"), 100))
+    return sorted(hit.track_id for hit in search(pinned, spec, unit_vector("a1", 8).astype("f4"), 100))
 
 
 def test_a_run_publishes_and_an_old_release_does_not_change(home):

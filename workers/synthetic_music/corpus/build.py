@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,26 @@ class CorpusSpec:
     seconds: int
     seed: int
     fonts: dict[str, DebianFont] = field(default_factory=lambda: FONTS)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSummary:
+    """The numbers of a split: its clips by size of the group of players, its words, its hours."""
+
+    split: str
+    clips: int
+    solo: int
+    duet: int
+    ensemble: int
+    held_out: int
+    tags: int
+    sentences: int
+    hours: float
+    soundfont: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row that `tonelake corpus build` prints."""
+        return {name.replace("_", " "): value for name, value in asdict(self).items()}
 
 
 def find_missing(spec: CorpusSpec) -> list[Piece]:
@@ -90,27 +110,29 @@ def write_manifest(spec: CorpusSpec) -> Path:
     return manifest
 
 
-def summarise_splits(spec: CorpusSpec) -> list[dict[str, Any]]:
-    """Return a row for each split: clips, hours, tags, sentences and held-out clips."""
-    rows, composed = [], compose_pieces(spec.clips, spec.seed)
+def summarise_splits(spec: CorpusSpec) -> list[SplitSummary]:
+    """Count the clips, words and hours of each split."""
+    summaries, composed = [], compose_pieces(spec.clips, spec.seed)
     for split, font in spec.fonts.items():
         split_pieces = [piece for piece in composed if piece.split == split]
         kinds = Counter(
             "ensemble" if piece.music.group not in ("solo", "duet") else piece.music.group for piece in split_pieces
         )
-        rows.append(
-            {
-                "split": split,
-                "clips": len(split_pieces),
-                **{kind: kinds[kind] for kind in ("solo", "duet", "ensemble")},
-                "held out": sum(map(is_held_out, split_pieces)),
-                "tags": len({tag for piece in split_pieces for tag in tags(piece)}),
-                "sentences": len({text for piece in split_pieces for text in sentences(piece)}),
-                "hours": round(len(split_pieces) * spec.seconds / 3600, 2),
-                "soundfont": font.name,
-            }
+        summaries.append(
+            SplitSummary(
+                split=split,
+                clips=len(split_pieces),
+                solo=kinds["solo"],
+                duet=kinds["duet"],
+                ensemble=kinds["ensemble"],
+                held_out=sum(map(is_held_out, split_pieces)),
+                tags=len({tag for piece in split_pieces for tag in tags(piece)}),
+                sentences=len({text for piece in split_pieces for text in sentences(piece)}),
+                hours=round(len(split_pieces) * spec.seconds / 3600, 2),
+                soundfont=font.name,
+            )
         )
-    return rows
+    return summaries
 
 
 def _path(piece: Piece, spec: CorpusSpec) -> Path:

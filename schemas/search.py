@@ -1,0 +1,36 @@
+"""Records of a search: its hits and the scores of their tags."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TagScore:
+    """A tag and its score, rounded to four digits."""
+
+    name: str
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One result of a search.
+
+    `rank` counts from 1, `score` is the cosine (None without a query), `tags` are best first.
+    """
+
+    rank: int
+    track_id: str
+    uri: str | None
+    title: str | None
+    artist: str | None
+    score: float | None
+    tags: tuple[TagScore, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
