@@ -124,9 +124,9 @@ def playlists(
 
 
 def _pivot(names: list[str], cells: list[tuple[tuple[Any, ...], str, str]]) -> tuple[list[str], list[list[Any]]]:
-    """Return the columns and rows of a table with a row for each key and a column for each metric.
+    """Return the columns and rows of a table with a row for each key.
 
-    `names` are the columns of a key; a cell is its key, its metric and its text.
+    `names` are the columns of a key. A cell is its key, its metric, which has a column, and its text.
     """
     rows: dict[tuple[Any, ...], list[Any]] = {}
     for key, _, text in cells:

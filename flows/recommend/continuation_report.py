@@ -39,7 +39,10 @@ class ContinuationFigure:
 
 @dataclass(frozen=True, slots=True)
 class ContinuationGain:
-    """The mean paired difference of a metric to a baseline, `over`, with its 95 % interval."""
+    """The mean paired difference of a metric to the baseline `over`.
+
+    `low` and `high` are its 95 % interval.
+    """
 
     seeds: str
     method: str

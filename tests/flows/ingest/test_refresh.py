@@ -113,7 +113,7 @@ def test_an_empty_source(catalogue, tmp_path):
     (tmp_path / "empty").mkdir()
     sources.add([str(tmp_path / "empty")], Settings(lake=catalogue.uri))
     assert nonzero_changes(catalogue.refresh(encoder="fake")) == {}
-    assert catalogue.index().embedded == 10
+    assert catalogue.index().coverage.embedded == 10
 
 
 def test_the_live_version_follows_the_sources_even_if_it_is_not_kept_current(catalogue, monkeypatch):

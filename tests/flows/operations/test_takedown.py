@@ -116,7 +116,7 @@ def test_index_and_refresh_refuse_the_track(catalogue, capsys):
     assert (report.coverage.expected, report.coverage.embedded) == (10, 10)
     assert "a.wav" not in catalogue.rows()
     assert "copy.wav" in catalogue.rows()
-    assert catalogue.refresh()["new"] == 0
+    assert catalogue.refresh().changes.new == 0
     (encoder,) = read_status(Settings(lake=catalogue.uri)).encoders
     assert encoder.coverage.expected == encoder.coverage.embedded == 10
 
@@ -134,9 +134,9 @@ def test_content_is_refused_under_any_id(catalogue):
     assert set(receipt.tracks) == ids
     assert len(receipt.contents) == 1
     shutil.copy(catalogue.music / "a.wav", catalogue.music / "later.wav")
-    report = catalogue.refresh()["encoders"][0]
-    assert report["reasons"] == {"taken_down": 1}
-    assert report["expected"] == 10
+    report = catalogue.refresh().encoders[0]
+    assert report.coverage.reasons == {"taken_down": 1}
+    assert report.coverage.expected == 10
     assert not files_with(catalogue.lake, vector)
 
 

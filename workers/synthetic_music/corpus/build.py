@@ -45,7 +45,10 @@ class CorpusSpec:
 
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
-    """The numbers of a split: its clips by size of the group of players, its words, its hours."""
+    """The contents of a split in numbers.
+
+    `solo`, `duet` and `ensemble` count its clips by group of players. `tags` and `sentences` count distinct ones.
+    """
 
     split: str
     clips: int
