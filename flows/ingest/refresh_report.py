@@ -1,4 +1,4 @@
-"""The report of `tonelake refresh`: what changed in the sources, and a report for each encoder version."""
+"""The report of `tonelake refresh`: changes of the sources, a report for each encoder."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
@@ -12,7 +12,7 @@ EncoderReport = TypeVar("EncoderReport", IndexReport, RunEstimate)
 
 @dataclass(frozen=True, slots=True)
 class SourceChanges:
-    """Counts of tracks: those that are listed, skipped or hashed, and those of each kind of change.
+    """Counts of listed, skipped and hashed tracks, and of each kind of change.
 
     A track counts as one kind of change, but "described" (new metadata) counts on top.
     """
@@ -31,7 +31,7 @@ class SourceChanges:
 
 @dataclass(frozen=True, slots=True)
 class RefreshReport(Generic[EncoderReport]):
-    """What a refresh changed and embedded; a dry run has an estimate for each version instead of a report."""
+    """What a refresh changed and embedded; a dry run has estimates instead of reports."""
 
     sources: tuple[str, ...]
     changes: SourceChanges

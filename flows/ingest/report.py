@@ -1,4 +1,4 @@
-"""Request, counts and report of `tonelake index`, the estimate of its dry run; coverage and cost as text."""
+"""Request, report and estimate of `tonelake index`; coverage and cost as text."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,9 +25,10 @@ class IndexRequest:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What a run did for one encoder; `coverage` counts the tracks of its sources after the run.
+    """What a run did for one encoder.
 
-    `unfinished` tracks were requested from this run and are still pending.
+    `coverage` counts the tracks of its sources after the run. `unfinished` tracks were requested from this
+    run and are still pending.
     """
 
     run_id: str
@@ -75,7 +76,7 @@ class IndexReport:
         return f"{self.encoder} {self.embedding_version}, run {self.run_id}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON object, which is stored in `runs` too; coverage and cost are spread into it."""
+        """Return a JSON object; coverage and cost are spread into it. The table `runs` stores it."""
         return {
             "run_id": self.run_id,
             "encoder": self.encoder,

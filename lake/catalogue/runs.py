@@ -108,7 +108,7 @@ def _is_usable(counts: dict[str, Any]) -> bool:
 
 
 def stale_runs(lake: Lake, living: set[str]) -> list[str]:
-    """Return the ids of the runs that are marked as running and are not in `living`."""
+    """Return the ids of runs marked as running that are not in `living`."""
     if "runs" not in lake.table_names():
         return []
     rows = lake.table("runs").to_table(columns=["run_id"], filter="status = 'running'")
