@@ -87,3 +87,8 @@ class GuardedStage:
         if self._stage is None:  # Ray would report an error of the constructor as an actor's death
             raise RuntimeError("this Ray node runs another version of tonelake")
         return self._stage(batch)
+
+
+def guard(stage: type) -> type[GuardedStage]:
+    """Return GuardedStage under the name of the stage, which Ray shows for its actors and tasks."""
+    return type(stage.__name__, (GuardedStage,), {})

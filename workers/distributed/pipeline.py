@@ -25,7 +25,7 @@ from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tracks import TrackToEmbed
-from workers.distributed.code_version import GuardedStage, compute_digest, driver_digest, require_same_code
+from workers.distributed.code_version import compute_digest, driver_digest, guard, require_same_code
 from workers.embedding.outcomes import (
     Outcome,
     Outcomes,
@@ -83,7 +83,7 @@ def run_fused(
     """
     cpus = reserved_cpus(settings)
     data = ray.data.from_arrow(_to_blocks(tracks, cpus)).map_batches(
-        GuardedStage,
+        guard(stage),
         fn_constructor_args=_guarded(stage, specs, settings),
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=gpus or cpus),
@@ -101,7 +101,7 @@ def run_split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int
     """
     cpus = reserved_cpus(settings)
     decoded = ray.data.from_arrow(_to_blocks(tracks, cpus)).map_batches(
-        GuardedStage,
+        guard(DecodeStage),
         fn_constructor_args=_guarded(DecodeStage, spec, settings),
         batch_size=None,
         batch_format="pyarrow",
@@ -110,7 +110,7 @@ def run_split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int
         **RESTART_OPTIONS,
     )
     encoded = decoded.map_batches(
-        GuardedStage,
+        guard(EncodeStage),
         fn_constructor_args=_guarded(EncodeStage, spec, settings),
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=gpus or 1),
