@@ -32,7 +32,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
     site_packages = sysconfig.get_path("purelib", vars={"base": str(folder)})
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(folder), str(wheel)]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    install = [*pip, "install", "--quiet", "--no-deps", str(wheel)]
     subprocess.run(install, check=True, capture_output=True, text=True)
     Path(site_packages, "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"
