@@ -90,5 +90,5 @@ class GuardedStage:
 
 
 def guard(stage: type) -> type[GuardedStage]:
-    """Return GuardedStage under the name of the stage, which Ray shows for its actors and tasks."""
+    """Return GuardedStage under the name of the stage, which Ray shows."""
     return type(stage.__name__, (GuardedStage,), {})
