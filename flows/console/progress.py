@@ -22,8 +22,6 @@ SILENT_BATCHES = 16
 T = TypeVar("T")
 Arguments = ParamSpec("Arguments")
 
-Log = Callable[[str], None]  # prints one line for the user
-
 
 class TaskWrapper(Protocol):
     """A decorator that records each call as a task, such as Prefect's `task`."""

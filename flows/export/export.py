@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.console.progress import Log, with_progress
+from flows.console.progress import with_progress
 from flows.export.source import ExportSource, resolve_source
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.export.folder import ExportFolder, matches_plan
@@ -19,6 +19,7 @@ from lake.releases.releases import find_release, open_release
 from lake.storage.lease import Lease, export_lease
 from schemas.errors import UserError
 from schemas.exports import FORMATS
+from schemas.log import Log
 from schemas.releases import Snapshot
 from schemas.settings import Settings
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from flows.console.progress import Log, with_progress
+from flows.console.progress import with_progress
 from flows.export.source import ExportSource, resolve_source
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.export.log import record_export, require_outside
@@ -11,6 +11,7 @@ from lake.export.neighbours import NeighboursWriter, sorted_track_ids, vector_bl
 from lake.storage.lease import Lease, export_lease
 from schemas.errors import UserError
 from schemas.exports import SIMILAR
+from schemas.log import Log
 from schemas.settings import Settings
 
 BLOCK_ROWS = 4096  # the product of two blocks is 64 MB; larger blocks are no faster

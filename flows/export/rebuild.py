@@ -1,6 +1,5 @@
 """Rebuild recorded exports after a takedown has changed their releases."""
 
-from flows.console.progress import Log
 from flows.export.export import ExportRequest, write_export
 from flows.export.neighbours import NeighboursRequest, write_neighbours
 from lake.catalogue.encoders import choose_encoder_version
@@ -11,6 +10,7 @@ from lake.releases.releases import find_release, is_readable
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.exports import SIMILAR, Export, RebuiltExport
+from schemas.log import Log
 from schemas.redaction import redact
 from schemas.settings import Settings
 from schemas.tables import embeddings_table

@@ -10,9 +10,8 @@ class Cost:
     """One encoder's share of a run's cost.
 
     Several encoders that share a run take an equal share each, and `shared_with` names all of them; `wall_seconds` are
-    those of the whole run.
-    Cores and GPUs count for as long as they are reserved, busy or idle: that is what a machine costs. `cost` is None
-    if the settings lack a price that is needed.
+    those of the whole run. Cores and GPUs count for as long as they are reserved, busy or idle: that is what a machine
+    costs. `cost` is None if the settings lack a price that is needed.
     """
 
     wall_seconds: float

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.console.progress import Log, ProgressReporter, TaskWrapper, run_directly
+from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
 from flows.ingest.dry_run import estimate_cost
 from flows.ingest.embed import estimate_audio_seconds, shards
 from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_if_live, start_job
@@ -28,6 +28,7 @@ from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.log import Log
 from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flows.console.progress import Log, TaskWrapper, run_directly
+from flows.console.progress import TaskWrapper, run_directly
 from flows.operations.doctor import examine_lake
 from flows.operations.upgrade import plan_upgrades, upgrade_lakes
 from lake.catalogue.runs import RunRecord, mark_failed, new_run_id, stale_runs
@@ -16,6 +16,7 @@ from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName, expired_holders, unreleased_holders
 from lake.takedowns.takedowns import require_finished
 from schemas.errors import UserError
+from schemas.log import Log
 from schemas.maintenance import Finding, MaintenanceResult
 from schemas.settings import Settings
 
@@ -101,7 +102,7 @@ class _LakeMaintenance:
         if not any(may_repair(name, report) for name, report in find_damaged(lake)):
             return []
         with ExitStack() as leases:
-            if refusal := self._take_leases(leases, [LeaseName.SWEEP, *cleanup.writer_leases(lake)]):
+            if refusal := self._take_leases(leases, cleanup.all_leases(lake)):
                 return [MaintenanceResult(lake.uri, "", (), 0, 0, refusal)]
             results = []
             for name, report in find_damaged(lake):  # a second time: somebody may have restored a file meanwhile
@@ -116,7 +117,7 @@ class _LakeMaintenance:
         """
         lake = self.lake
         with ExitStack() as leases:
-            if refusal := self._take_leases(leases, [LeaseName.SWEEP, *cleanup.writer_leases(lake)]):
+            if refusal := self._take_leases(leases, cleanup.all_leases(lake)):
                 return MaintenanceResult(lake.uri, "", (), 0, 0, refusal)
             removed = cleanup.remove_garbage(lake)
             stale = stale_runs(lake, {self.run_id})

@@ -1,13 +1,11 @@
 """A takedown: erase tracks everywhere, and refuse them from then on."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import lance
 
-from flows.console.progress import Log
 from flows.export.rebuild import rebuild_export
 from lake.catalogue import audio_facts, identity
 from lake.catalogue.runs import RunRecord, new_run_id
@@ -16,10 +14,10 @@ from lake.maintenance import cleanup
 from lake.releases import releases, retention
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease, LeaseName
 from lake.takedowns import takedowns
 from lake.takedowns.erase import RowEraser
 from schemas.errors import UserError
+from schemas.log import Log
 from schemas.settings import Settings
 from schemas.takedowns import RebuiltRelease, Receipt
 
@@ -54,7 +52,7 @@ def take_down(request: TakedownRequest, settings: Settings, log: Log) -> Receipt
     only_exports_left = bool(before.tracks) and not before.unfinished_run and bool(list_exports(lake))
     with ExitStack() as run:
         if request.tracks or not only_exports_left:
-            with exclusive_access(lake, run_id, log):
+            with cleanup.exclusive_access(cleanup.list_lakes(lake), run_id, log):
                 retention.repair_tags(lake)
                 receipt = _start(lake, request, run_id, log)
                 record = run.enter_context(RunRecord(lake, run_id, "takedown", None, {"reason": request.reason}))
@@ -67,19 +65,6 @@ def take_down(request: TakedownRequest, settings: Settings, log: Log) -> Receipt
         receipt.finished_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         record.finish(receipt.to_json())
     return receipt
-
-
-@contextmanager
-def exclusive_access(lake: Lake, run_id: str, log: Log) -> Iterator[None]:
-    """Hold every lease of the lake and of the lakes below it.
-
-    Raises UserError, which names the holder, if somebody else is writing.
-    """
-    with ExitStack() as leases:
-        for part in cleanup.list_lakes(lake):
-            for name in (LeaseName.SWEEP, *cleanup.writer_leases(part)):
-                leases.enter_context(Lease(part, name, run_id, log))
-        yield
 
 
 def _start(lake: Lake, request: TakedownRequest, run_id: str, log: Log) -> Receipt:

@@ -1,12 +1,9 @@
 """The first step of `tonelake maintain` in a lake that an earlier tonelake wrote."""
 
-from contextlib import ExitStack
-
-from flows.console.progress import Log
-from lake.maintenance.cleanup import list_lakes, writer_leases
+from lake.maintenance.cleanup import exclusive_access, list_lakes
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease, LeaseName
 from lake.storage.old_forms import is_old, upgrade
+from schemas.log import Log
 from schemas.maintenance import MaintenanceResult
 
 
@@ -16,10 +13,7 @@ def upgrade_lakes(lake: Lake, run_id: str, log: Log) -> list[MaintenanceResult]:
     Raises UserError, which names the holder, if somebody holds a lease in one of them.
     """
     results = []
-    with ExitStack() as leases:
-        for old in find_old(lake):
-            for name in (LeaseName.SWEEP, *writer_leases(old)):
-                leases.enter_context(Lease(old, name, run_id, log, for_upgrade=True))
+    with exclusive_access(find_old(lake), run_id, log, for_upgrade=True):
         for old in find_old(lake):
             log(f"{old.uri}: upgrading ...")
             results += [MaintenanceResult(old.uri, table, (done,), 0, 0) for table, done in upgrade(old)]

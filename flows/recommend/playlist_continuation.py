@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.console.progress import Log, with_progress
+from flows.console.progress import with_progress
 from flows.recommend.candidates import CandidateSet
 from flows.recommend.continuation_report import (
     ContinuationCoverage,
@@ -28,6 +28,7 @@ from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.log import Log
 from schemas.recommend import PlaylistsRequest
 from schemas.settings import Settings
 from workers.evaluation.scoring import RESAMPLES, compare_values

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flows.console.progress import Log
 from flows.releases.gate.limits import Limits
 from flows.releases.gate.snapshot import SnapshotView
 from lake.catalogue.encoders import choose_encoder_version, list_encoder_versions
@@ -29,6 +28,7 @@ from lake.storage.lease import Lease, LeaseName
 from lake.takedowns.takedowns import require_finished
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.log import Log
 from schemas.releases import Check, Release, Snapshot
 from schemas.settings import Settings
 from workers.encoders.registry import find_by_name

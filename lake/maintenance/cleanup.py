@@ -6,6 +6,7 @@ writer is at work.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,8 @@ import lance
 from lake.benchmarks import results as evaluations
 from lake.catalogue.encoders import list_encoder_versions
 from lake.storage.lake import CorruptTableError, Lake, detect_corruption
-from lake.storage.lease import LeaseName, lease_names
+from lake.storage.lease import Lease, LeaseName, lease_names
+from schemas.log import Log
 from schemas.tables import embeddings_table, features_table
 
 SUBLAKE_FOLDERS = ("benchmarks", "training")  # folders beside the tables that contain lakes of their own
@@ -86,6 +88,24 @@ def required_leases(lake: Lake, name: str) -> list[str]:
 def writer_leases(lake: Lake) -> list[str]:
     """Return the names of all leases that writers have ever held in this lake."""
     return sorted({*lease_names(lake)} - {LeaseName.SWEEP, LeaseName.MAINTAIN})
+
+
+def all_leases(lake: Lake) -> list[str]:
+    """Return the names of the leases that together keep every writer out, SWEEP first."""
+    return [LeaseName.SWEEP, *writer_leases(lake)]
+
+
+@contextmanager
+def exclusive_access(lakes: Iterable[Lake], run_id: str, log: Log, *, for_upgrade: bool = False) -> Iterator[None]:
+    """Hold every lease of these lakes.
+
+    Raises UserError, which names the holder, if somebody else is writing.
+    """
+    with ExitStack() as leases:
+        for lake in lakes:
+            for name in all_leases(lake):
+                leases.enter_context(Lease(lake, name, run_id, log, for_upgrade=for_upgrade))
+        yield
 
 
 def table_size(lake: Lake, name: str) -> int:

@@ -1,6 +1,6 @@
 """Publication of releases: drafts, the coverage check, and publishing under a lease."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -13,12 +13,11 @@ from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.log import Log
 from schemas.releases import RELEASES, Check, Release, Snapshot
 from schemas.tables import embeddings_table
 
 MIN_COVERAGE = 0.995  # of the live release's tracks, to publish the same version again
-
-Log = Callable[[str], None]  # prints one line
 
 
 def draft(

@@ -27,16 +27,11 @@ def format_of(entries: Iterable[str]) -> int | None:
     """
     names = {posixpath.basename(entry.rstrip("/")) for entry in entries}
     numbers = [int(match[1]) for name in names if (match := _MARKER.fullmatch(name))]
-    if numbers:
-        require_known(max(numbers))
-        return max(numbers)
-    return FIRST_FORMAT if any(name.endswith(".lance") for name in names) else None
-
-
-def require_known(number: int) -> None:
-    """Raise UserError if the format is newer than this code."""
-    if number > FORMAT:
+    if max(numbers, default=0) > FORMAT:
         raise UserError(
-            f"this lake has format {number}, and this tonelake reads formats up to {FORMAT}: "
+            f"this lake has format {max(numbers)}, and this tonelake reads formats up to {FORMAT}: "
             "install the newer tonelake that wrote it (docs/upgrading.md)"
         )
+    if numbers:
+        return max(numbers)
+    return FIRST_FORMAT if any(name.endswith(".lance") for name in names) else None

@@ -16,13 +16,13 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from lake.storage.lake import STORAGE_ERRORS, Lake
 from schemas.errors import UserError
+from schemas.log import Log
 
 HEARTBEAT_SECONDS = 5.0
 LEASE_TIMEOUT_SECONDS = 60.0
@@ -94,9 +94,7 @@ class Lease:
     `name` is a table or a `LeaseName`. `log` receives one line when the lease has to be waited for.
     """
 
-    def __init__(
-        self, lake: Lake, name: str, run_id: str, log: Callable[[str], None], *, for_upgrade: bool = False
-    ) -> None:
+    def __init__(self, lake: Lake, name: str, run_id: str, log: Log, *, for_upgrade: bool = False) -> None:
         self._lake = lake
         self._for_upgrade = for_upgrade  # only the upgrade itself writes into a lake of an older format
         self._files = lake.file_system()

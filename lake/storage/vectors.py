@@ -13,7 +13,6 @@ from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table
 
-INPUTS = ("vectors", "features")
 BATCH_ROWS = 8192
 
 
