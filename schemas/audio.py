@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+UNREADABLE = "unreadable"
+
 # Every verdict a file can get. True: fatal, the track is quarantined. False: a warning kept with the row.
 VERDICTS: dict[str, bool] = {
     "empty": True,  # no bytes, or no samples in the stream
     "unrecognised": True,  # neither FFmpeg nor libsndfile knows the format
     "no_audio_stream": True,  # a container without sound
-    "unreadable": True,  # not found, or permission denied
+    UNREADABLE: True,  # not found, or permission denied
     "truncated": True,  # under 98 % of the declared length, or an Ogg file without its last page
     "flac_strict": True,  # libFLAC's checksums fail where FFmpeg would return noise
     "nonfinite": True,  # NaN or infinity in the samples

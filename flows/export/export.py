@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from lake.export.log import record_export, require_outside
 from lake.export.rows import BATCH_ROWS, SnapshotRows, changed_indices, removed_tracks
 from lake.releases.releases import find_release, open_release
 from lake.storage.lease import Lease, export_lease
+from schemas import clock
 from schemas.errors import UserError
 from schemas.exports import FORMATS
 from schemas.log import Log
@@ -142,7 +142,7 @@ def _write_files(
         "files": _describe_files(folder, files),
         "encoder": json.loads(source.spec.to_json()),
         "run_id": run_id,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": clock.now().isoformat(timespec="seconds"),
     }
     folder.complete(manifest)
     return manifest

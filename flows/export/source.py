@@ -1,11 +1,11 @@
 """The snapshot of an encoder version that an export reads."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from flows.search.reader import resolve_reader
 from lake.releases.releases import find_release, is_readable, list_releases, take_snapshot
 from lake.storage.lake import Lake
+from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.exports import Export
@@ -44,7 +44,7 @@ class ExportSource:
             encoder=self.spec.name,
             embedding_version=self.spec.embedding_version,
             run_id=run_id,
-            at=datetime.now(UTC),
+            at=clock.now(),
             k=k,
         )
 

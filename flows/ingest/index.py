@@ -162,6 +162,8 @@ def index_shard(
     for job in jobs:
         as_task(sync_metadata)(lake, job.spec, job.lease, tracks)
     plans = [as_task(make_plan)(lake, job.spec, tracks, retry_quarantined=retry_quarantined) for job in jobs]
+    for job, plan in zip(jobs, plans, strict=True):  # another encoder of this backbone refused the file
+        job.committer.delete_embedded(plan.replaced)
     as_task(embed_pending)(jobs, plans, settings, progress)
     for job, before in zip(jobs, plans, strict=True):
         job.coverage += coverage(as_task(make_plan)(lake, job.spec, tracks) if len(before.pending) else before)

@@ -30,7 +30,7 @@ def examine_lake(lake: Lake, settings: Settings) -> list[Finding]:
 
 def _estimate_steps(lake: Lake) -> int:
     """Return about how many steps `check_lake` reports for one lake; most are batches of vectors."""
-    names = [name for name in lake.table_names() if lake.has_version(name)]
+    names = lake.table_names()
     row_counts = [_count_rows(lake, name) for name in names if name.startswith(("embeddings__", "features__"))]
     return _STEPS_PER_TABLE * len(names) + sum(count // BATCH_ROWS + 1 for count in row_counts)
 

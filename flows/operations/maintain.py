@@ -57,9 +57,9 @@ def maintain(
         record = leases.enter_context(RunRecord(lake, run_id, "maintain", None, asdict(request)))
         results += run_task(_drop_old_releases)(lake, settings, run_id, log)
         for part in parts:
+            results += [run_task(part.maintain_table)(name) for name in sorted(part.lake.table_names())]
+            # Last: Lance keeps a killed commit's file while a version exists that is as old as the commit.
             results.append(run_task(part.remove_leftovers)())
-            names = sorted(name for name in part.lake.table_names() if part.lake.has_version(name))
-            results += [run_task(part.maintain_table)(name) for name in names]
         record.finish(_count_bytes(results))
     return results
 
@@ -217,7 +217,7 @@ def _plan(lake: Lake, request: MaintainRequest) -> list[MaintenanceResult]:
         actions.append(f"would mark {len(stale):,} runs as failed")
     refusal = f"at work: {', '.join(sorted(running))}" if running else ""
     size = sum(garbage.size for _, garbage in garbage_by_table)
-    names = sorted(name for name in lake.table_names() if lake.has_version(name))
+    names = sorted(lake.table_names())
     whole_lake = MaintenanceResult(lake.uri, "", tuple(actions), size, 0, refusal)
     return [whole_lake, *(_plan_table(lake, name, request.retention_days) for name in names)]
 

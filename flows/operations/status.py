@@ -84,8 +84,7 @@ def read_status(settings: Settings) -> StatusReport:
     Raises UserError if there is no lake.
     """
     lake = Lake.at(settings.lake, settings.s3)
-    # A killed run, or a store that keeps the folder of a removed table, leaves a folder without a table.
-    names = {name for name in lake.require_table_names() if lake.has_version(name)}
+    names = lake.require_table_names()
     tracks = active_tracks(lake)
     encoders = []
     for version in list_encoder_versions(lake):

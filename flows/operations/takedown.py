@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import lance
 
@@ -16,6 +15,7 @@ from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.takedowns import takedowns
 from lake.takedowns.erase import RowEraser
+from schemas import clock
 from schemas.errors import UserError
 from schemas.log import Log
 from schemas.settings import Settings
@@ -62,7 +62,7 @@ def take_down(request: TakedownRequest, settings: Settings, log: Log) -> Receipt
             record = run.enter_context(RunRecord(lake, run_id, "takedown", None, {}))
         receipt.exports = [rebuild_export(lake, settings, export, log) for export in list_exports(lake)]
         takedowns.finish_takedown(lake, run_id)
-        receipt.finished_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        receipt.finished_at = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
         record.finish(receipt.to_json())
     return receipt
 
@@ -124,7 +124,7 @@ def _make_erasers(lake: Lake, receipt: Receipt) -> list[RowEraser]:
     same_content = takedowns.track_contents(lake, "content_sha256", receipt.contents)
     tracks = {*receipt.tracks, *(track for track, _ in same_content)}
     erasers = []
-    for name in sorted(name for name in lake.table_names() - KEPT_TABLES if lake.has_version(name)):
+    for name in sorted(lake.table_names() - KEPT_TABLES):
         table = lake.table(name)
         if name == audio_facts.TABLE:
             contents = table.to_table(columns=["content_sha256"])["content_sha256"]

@@ -1,7 +1,7 @@
 """Results of evaluations: the table `evaluations`, and the predictions in Parquet files beside it."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from lake.storage.filters import string_literal
 from lake.storage.lake import Lake, validate_name
 from lake.storage.lease import Lease
 from lake.storage.old_forms import read_table
+from schemas import clock
 from schemas.evaluations import EVALUATIONS, Evaluation
 
 TABLE = "evaluations"
@@ -91,7 +92,7 @@ def write_evaluation(lake: Lake, evaluation: Evaluation, predictions: pa.Table, 
     files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
     with files.open(path, "wb") as file:
         pq.write_table(predictions, file, compression="zstd")
-    times = {"at": datetime.now(UTC), "confirmed_at": _next_time(lake)}
+    times = {"at": clock.now(), "confirmed_at": _next_time(lake)}
     _merge(lake, pa.Table.from_pylist([row | times for row in evaluation.rows()], schema=EVALUATIONS), lease)
 
 
@@ -100,7 +101,7 @@ def _next_time(lake: Lake) -> datetime:
 
     The clock of the machine that wrote a row may have been ahead.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     if TABLE not in lake.table_names():
         return now
     newest: datetime | None = pc.max(lake.table(TABLE).to_table(columns=["confirmed_at"])["confirmed_at"]).as_py()

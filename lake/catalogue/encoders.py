@@ -1,11 +1,12 @@
 """The table `encoders`: the encoder versions of a lake, and how to choose one."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 
 from lake.storage.lake import Lake
+from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.runs import ENCODERS
@@ -35,7 +36,7 @@ def register_encoder(lake: Lake, spec: EncoderSpec) -> None:
         "tags_version": spec.tags_version,
         "dim": spec.head.dim,
         "spec": spec.to_json(),
-        "created_at": stored.created_at if stored else datetime.now(UTC),
+        "created_at": stored.created_at if stored else clock.now(),
     }
     lake.upsert("encoders", ENCODERS, pa.Table.from_pylist([row], schema=ENCODERS))
 

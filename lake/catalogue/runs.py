@@ -5,7 +5,7 @@ import secrets
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from lake.storage.filters import in_clause
 from lake.storage.lake import STORAGE_ERRORS, Lake
 from lake.storage.old_forms import current_counts
+from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.redaction import redact
 from schemas.runs import RUNS
@@ -22,7 +23,7 @@ _MIN_WALL_SECONDS = 60.0  # of a run that estimates go by
 
 def new_run_id() -> str:
     """Return an id that sorts by time and is unique within a second too."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    return f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
 class RunRecord:
@@ -41,7 +42,7 @@ class RunRecord:
             "parameters": redact(json.dumps(parameters)),
             "status": "running",
             "host": socket.gethostname(),
-            "started_at": datetime.now(UTC),
+            "started_at": clock.now(),
         }
 
     def __enter__(self) -> "RunRecord":
@@ -50,7 +51,7 @@ class RunRecord:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
-            self._row |= {"status": "failed", "finished_at": datetime.now(UTC)}
+            self._row |= {"status": "failed", "finished_at": clock.now()}
             # A storage error here must not hide the error that ended the run; `maintain` marks the row later.
             with suppress(*STORAGE_ERRORS):
                 self._lake.require_store()
@@ -58,7 +59,7 @@ class RunRecord:
 
     def finish(self, counts: dict[str, Any]) -> None:
         """Mark the run as done and store its counts."""
-        self._row |= {"status": "done", "counts": redact(json.dumps(counts)), "finished_at": datetime.now(UTC)}
+        self._row |= {"status": "done", "counts": redact(json.dumps(counts)), "finished_at": clock.now()}
         self._write()
 
     def _write(self) -> None:
@@ -119,6 +120,6 @@ def mark_failed(lake: Lake, run_ids: list[str]) -> None:
     """Mark runs as failed, ended now."""
     if run_ids:
         rows = lake.table("runs").to_table(filter=in_clause("run_id", run_ids)).to_pylist()
-        failed = [row | {"status": "failed", "finished_at": datetime.now(UTC)} for row in rows]
+        failed = [row | {"status": "failed", "finished_at": clock.now()} for row in rows]
         merge = lake.table("runs").merge_insert("run_id").when_matched_update_all()
         merge.execute(pa.Table.from_pylist(failed, schema=RUNS))

@@ -1,11 +1,10 @@
 """The table `sources`: the registered sources, which `tonelake refresh` lists."""
 
-from datetime import UTC, datetime
-
 import pyarrow as pa
 
 from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
+from schemas import clock
 from schemas.errors import UserError
 from schemas.sources import SOURCES, RegisteredSource
 
@@ -25,7 +24,7 @@ def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed:
     The number is None for a source that was not listed yet. Known sources are updated only if
     `listed`, which says that a refresh has listed all of them.
     """
-    known, now = {row.source: row for row in registered_sources(lake)}, datetime.now(UTC)
+    known, now = {row.source: row for row in registered_sources(lake)}, clock.now()
     rows = [
         {
             "source": name,

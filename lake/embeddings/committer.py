@@ -1,8 +1,6 @@
 """The one writer of a run: outcomes from the workers become rows, in few commits."""
 
-import time
 from collections import Counter
-from datetime import UTC, datetime
 
 import lance
 import pyarrow as pa
@@ -11,6 +9,8 @@ import pyarrow.compute as pc
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
+from schemas import clock
+from schemas.audio import UNREADABLE
 from schemas.embeddings import AUDIO_FACTS, QUARANTINE, embeddings_schema, features_schema, windows_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import CoverageError
@@ -33,7 +33,7 @@ class Committer:
         self._rows_before = self._embeddings.count_rows()
         self._deleted = 0
         self._buffer: list[pa.Table] = []
-        self._flushed_at = time.monotonic()
+        self._flushed_at = clock.monotonic()
         self.attempts: dict[str, int] = {}  # of earlier runs, by track_id
         self.inserted = 0
         self.replaced = 0
@@ -55,7 +55,7 @@ class Committer:
         Commits once the buffer has `commit_rows` rows, `commit_seconds` of age or 256 MB.
         """
         self._buffer.append(outcomes.filter(pc.not_equal(outcomes["outcome"], "pending")))
-        late = time.monotonic() - self._flushed_at >= self._settings.commit_seconds
+        late = clock.monotonic() - self._flushed_at >= self._settings.commit_seconds
         many = sum(len(table) for table in self._buffer) >= self._settings.commit_rows
         if late or many or sum(table.nbytes for table in self._buffer) >= MAX_BUFFER_BYTES:
             self.flush()
@@ -63,7 +63,7 @@ class Committer:
     def flush(self) -> None:
         """Commit the buffered outcomes."""
         rows = pa.concat_tables(self._buffer) if self._buffer else None
-        self._buffer, self._flushed_at = [], time.monotonic()
+        self._buffer, self._flushed_at = [], clock.monotonic()
         if not rows:
             return
         embedded = rows.filter(pc.equal(rows["outcome"], "embedded"))
@@ -72,6 +72,10 @@ class Committer:
             self._write_embedded(embedded)
         if len(quarantined):
             self._write_quarantined(quarantined)
+
+    def delete_embedded(self, track_ids: list[str]) -> None:
+        """Delete the embeddings rows of tracks whose file is refused now: they are of an earlier file."""
+        self._deleted += self._delete(embeddings_table(self._spec), "track_id", track_ids)
 
     def verify(self) -> None:
         """Check, from counts of the table itself, that every written row is there once.
@@ -115,15 +119,14 @@ class Committer:
             "feature_version": pa.repeat(version, len(rows)),
             "attempts": pa.array([self.attempts.get(track, 0) + 1 for track in ids], pa.int32()),
             "run_id": pa.repeat(self._run_id, len(rows)),
-            "at": pa.repeat(pa.scalar(datetime.now(UTC), QUARANTINE.field("at").type), len(rows)),
+            "at": pa.repeat(pa.scalar(clock.now(), QUARANTINE.field("at").type), len(rows)),
         }
         for name, values in columns.items():
             rows = rows.append_column(name, values)
         self._merge("quarantine", rows, QUARANTINE)
         self.reasons.update(rows["reason"].to_pylist())
-        # The old vector of a broken file is not a vector of this file. An unreadable file may not have changed.
-        broken = rows.filter(pc.not_equal(rows["reason"], "unreadable"))["track_id"].to_pylist()
-        self._deleted += self._delete(embeddings_table(self._spec), "track_id", broken)
+        # An unreadable file may not have changed: its row stays.
+        self.delete_embedded(rows.filter(pc.not_equal(rows["reason"], UNREADABLE))["track_id"].to_pylist())
 
     def _merge_valid(self, name: str, rows: pa.Table, column: str, schema: pa.Schema) -> None:
         """Merge the rows whose `column` is not null.

@@ -11,6 +11,7 @@ from lance.optimize import Compaction, CompactionOptions
 
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
 from schemas.tables import embeddings_table, features_table, windows_table
 
 logging.getLogger("pylance").setLevel(logging.WARNING)  # it reports how long each build took
@@ -92,10 +93,7 @@ def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False)
     """
     done = []
     for column, kind in indexes_to_build(table, name, merge=merge).items():
-        if isinstance(kind, dict):
-            table.create_index(column, metric="cosine", replace=True, **kind)
-        else:
-            table.create_scalar_index(column, kind)
+        _build(table, column, kind)
         done.append(f"built {kind['index_type'] if isinstance(kind, dict) else kind} of {column}")
     for index in table.describe_indices():
         if rows := count_unindexed(table, index):
@@ -105,6 +103,23 @@ def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False)
             table.optimize.optimize_indices(index_names=[index.name], **grow)
             done.append(f"added {rows:,} rows to {index.name}")
     return done
+
+
+def _build(table: lance.LanceDataset, column: str, kind: ScalarIndex | dict[str, Any]) -> None:
+    """Build one index.
+
+    Raises UserError if the table was compacted meanwhile: Lance cannot adapt every index to that, and panics.
+    """
+    try:
+        if isinstance(kind, dict):
+            table.create_index(column, metric="cosine", replace=True, **kind)
+        else:
+            table.create_scalar_index(column, kind)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        message = f"another run compacted {table.uri} while its index was built: run the same command again"
+        raise UserError(message) from error
 
 
 def indexes_to_build(

@@ -53,7 +53,7 @@ def list_lakes(lake: Lake) -> list[Lake]:
             continue
         names = [entry.rstrip("/").rsplit("/", 1)[1] for entry in sorted(entries)]
         sublakes = [Lake(f"{lake.uri}/{folder}/{name}", lake.s3) for name in names]
-        lakes += [sublake for sublake in sublakes if sublake.table_names()]
+        lakes += [sublake for sublake in sublakes if sublake.folder_names()]
     return lakes
 
 
@@ -167,7 +167,7 @@ def unfinished_uploads(lake: Lake) -> Iterator[dict[str, str]]:
 def _find_garbage(lake: Lake) -> Iterator[tuple[str, Garbage, Callable[[], object]]]:
     """Yield the table's name or "", the garbage, and the function that removes it."""
     files = lake.file_system()
-    for name in sorted(lake.table_names()):
+    for name in sorted(lake.folder_names()):
         if not lake.has_version(name):
             if sizes := table_files(lake, name):
                 garbage = Garbage("files of an unfinished table", len(sizes), sum(sizes.values()))
@@ -203,7 +203,7 @@ def _unfinished_files(lake: Lake) -> dict[str, int]:
     """Return the local files whose writer was killed, with their sizes in bytes."""
     if lake.uri.startswith("s3://"):
         return {}
-    sizes = {path: size for name in lake.table_names() for path, size in table_files(lake, name).items()}
+    sizes = {path: size for name in lake.folder_names() for path, size in table_files(lake, name).items()}
     return {path: size for path, size in sizes.items() if _UNFINISHED_FILE.search(path)}
 
 

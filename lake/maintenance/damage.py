@@ -7,12 +7,12 @@ reads the version before it instead; tracks that this version lacks are pending,
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from lake.maintenance.cleanup import old_versions
 from lake.releases import releases, retention
 from lake.storage.lake import CorruptTableError, Lake
 from lake.takedowns import takedowns
+from schemas import clock
 
 DAMAGED_FOLDER = "_damaged"  # beside the tables
 _FIRST_COUNTED_DOWN = 1 << 63  # Lance names manifests by 2^64 - 1 - version, so that the newest is listed first
@@ -58,7 +58,7 @@ def find_damaged(lake: Lake) -> Iterator[tuple[str, DamageReport]]:
     The table of releases comes first, because the repair of the others writes to it.
     """
     for name in sorted(lake.table_names(), key=lambda name: (name != releases.TABLE, name)):
-        if lake.has_version(name) and (report := inspect_table(lake, name)):
+        if report := inspect_table(lake, name):
             yield name, report
 
 
@@ -102,7 +102,7 @@ def repair(lake: Lake, name: str, report: DamageReport) -> str:
     files, folder = lake.file_system(), f"{lake.uri}/{DAMAGED_FOLDER}/{name}"
     files.makedirs(folder, exist_ok=True)
     for _, path in sorted(report.unreadable_manifests.items()):
-        files.mv(path, f"{folder}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{posixpath.basename(path)}")
+        files.mv(path, f"{folder}/{clock.now():%Y%m%dT%H%M%S.%f}-{posixpath.basename(path)}")
     while lake.table(name).version <= max(report.unreadable_manifests):
         lake.table(name).restore()  # type: ignore[no-untyped-call]
     return f"{report}: that is read now, and the others lie in {DAMAGED_FOLDER}/{name}"

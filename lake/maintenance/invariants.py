@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.benchmarks import results as evaluations
+from lake.catalogue import identity
 from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
 from lake.catalogue.runs import stale_runs
 from lake.embeddings.indexes import VECTOR_INDEX_ROWS, count_unindexed, indexes_to_build
 from lake.maintenance import cleanup, damage
 from lake.maintenance.version_invariants import REPAIR, Advance, check_version
 from lake.releases import releases
-from lake.storage.filters import in_clauses
+from lake.storage.filters import in_clauses, select_in
 from lake.storage.lake import Lake
 from lake.storage.lease import expired_holders, unreleased_holders
 from lake.storage.old_forms import is_old
@@ -48,6 +49,7 @@ def check_lake(lake: Lake, keep_windows: bool, advance: Advance) -> Iterator[Fin
     yield from _check_live_release(lake, sound)
     yield from _check_writers(lake, sound)
     yield from _check_predictions(lake, sound)
+    yield from _check_takedowns(lake, sound)
 
 
 def _check_tables(lake: Lake, advance: Advance) -> Generator[Finding, None, set[str]]:
@@ -56,7 +58,7 @@ def _check_tables(lake: Lake, advance: Advance) -> Generator[Finding, None, set[
     Returns the names of those that do not.
     """
     unsound = set()
-    for name in sorted(lake.table_names()):
+    for name in sorted(lake.folder_names()):
         finding = partial(Finding, lake=lake.uri, table=name)
         if not lake.has_version(name):
             unsound.add(name)
@@ -136,7 +138,7 @@ def _check_encoder_version(
         drop = (f"embedding_version = '{version.embedding_version}'",)
         yield finding("encoders", count=1, what=what, run=REPAIR, drop=drop)
         return
-    if name in unsound or "tracks" not in sound:
+    if {name, "quarantine"} & unsound or "tracks" not in sound:
         return
     if name not in sound:
         yield finding(name, count=1, what="the version is known but has no table", run=_index_command(spec))
@@ -194,6 +196,24 @@ def _check_writers(lake: Lake, sound: set[str]) -> Iterator[Finding]:
     for name, garbage in cleanup.find_garbage(lake):
         if name in sound or not name:
             yield Finding("orphan", lake.uri, name, garbage.files, str(garbage), MAINTAIN)
+
+
+def _check_takedowns(lake: Lake, sound: set[str]) -> Iterator[Finding]:
+    """Check that no table has a track that was taken down.
+
+    A writer that stood still, lost its lease to the takedown and then woke up may have written one last commit.
+    """
+    blocked = takedowns.read_blocklist(lake) if takedowns.TABLE in sound else None
+    if blocked is None or blocked.unfinished_run or not blocked.tracks:
+        return
+    for name in sorted(sound - {takedowns.TABLE, identity.TABLE}):
+        table = lake.table(name)
+        if "track_id" in table.schema.names:
+            rows = select_in(table, "track_id", sorted(blocked.tracks), ["track_id"])["track_id"]
+            if len(rows):
+                what = f"rows of tracks that were taken down, such as {rows[0]}"
+                run = f"{takedowns.FINISH} {rows[0]}"
+                yield Finding("takedown", lake.uri, name, len(rows), what, run)
 
 
 def _check_predictions(lake: Lake, sound: set[str]) -> Iterator[Finding]:

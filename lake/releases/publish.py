@@ -1,7 +1,6 @@
 """Publication of releases: drafts, the coverage check, and publishing under a lease."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +10,7 @@ from lake.releases.releases import TABLE, is_readable, is_tagged, live_release, 
 from lake.storage.arrow import index_in, is_in, same_version
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
+from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.log import Log
@@ -31,7 +31,7 @@ def draft(
 ) -> Release:
     """Return the release that follows `after`, not yet published. With a `reason` it is a forced one."""
     number = after.number + 1 if after else 1
-    now = datetime.now(UTC)
+    now = clock.now()
     return Release(number, snapshot, run_id, command, now, tuple(gate), reason is not None, reason, republishes)
 
 

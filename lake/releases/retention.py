@@ -34,7 +34,7 @@ def repair_tags(lake: Lake) -> None:
     """
     releases = {(release.snapshot.table, release.tag): release for release in list_releases(lake)}
     for name in sorted(lake.table_names()):
-        if not name.startswith("embeddings__") or not lake.has_version(name):
+        if not name.startswith("embeddings__"):
             continue
         tags = lake.table(name).tags
         for tag, target in tags.list().items():
@@ -55,9 +55,9 @@ def drop_old_releases(lake: Lake, keep: int) -> list[int]:
     releases = list_releases(lake)
     newest_of_table = {release.snapshot.table: release.number for release in releases}
     kept = {release.number for release in releases[-keep:]} | {*newest_of_table.values()}
-    dropped = []
+    dropped, names = [], lake.table_names()
     for name in sorted(newest_of_table):
-        if not lake.has_version(name):
+        if name not in names:
             continue
         tags = lake.table(name).tags
         known = tags.list()

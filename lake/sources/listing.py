@@ -6,7 +6,6 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from lake.sources.manifest import MANIFEST_SUFFIXES, FileInfoCache, read_manifest
 from lake.sources.path_policy import require_allowed_source
 from lake.storage.lake import open_file_system, permission_hint, require_reachable
+from schemas import clock
 from schemas.audio import AUDIO_SUFFIXES
 from schemas.errors import UserError, require_no_credentials
 from schemas.settings import S3Settings
@@ -60,7 +60,7 @@ def list_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> L
     Raises UserError if it cannot be read, NotAllowed if it names a location that is not allowed.
     """
     require_allowed_source(source, allowed)
-    root, now = source_name(source), datetime.now(UTC)
+    root, now = source_name(source), clock.now()
     files = _file_system(root, s3)
     skipped: Counter[str] = Counter()
     if root.endswith(MANIFEST_SUFFIXES):

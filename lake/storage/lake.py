@@ -4,7 +4,7 @@ import posixpath
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -101,6 +101,7 @@ class Lake:
     uri: str
     s3: S3Settings
     pins: tuple[tuple[str, int], ...] = ()
+    _finished: set[str] = field(default_factory=set, repr=False, compare=False)  # names of tables that have a version
 
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "Lake":
@@ -133,7 +134,16 @@ class Lake:
         return open_file_system(self.uri, self.s3)
 
     def table_names(self) -> set[str]:
-        """Return the names of the tables. Raises UserError if a newer tonelake wrote the lake."""
+        """Return the names of the tables. Raises UserError if a newer tonelake wrote the lake.
+
+        A folder without a version is no table: a run was killed while it made it.
+        """
+        names = self.folder_names()
+        self._finished.update(name for name in names - self._finished if self.has_version(name))
+        return names & self._finished
+
+    def folder_names(self) -> set[str]:
+        """Return the names of the tables' folders, unfinished ones too."""
         entries = self._entries()
         format_of(entries)
         stems = (posixpath.splitext(posixpath.basename(entry.rstrip("/"))) for entry in entries)
@@ -186,7 +196,7 @@ class Lake:
         return f"{self.uri}/{validate_name(name)}.lance"
 
     def has_version(self, name: str) -> bool:
-        """Tell whether the table has a version. A run killed while creating it leaves a folder without one."""
+        """Tell whether the table has a version."""
         try:
             files = self.file_system().ls(f"{self.table_uri(name)}/_versions", detail=False)
         except FileNotFoundError:

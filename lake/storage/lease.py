@@ -15,12 +15,12 @@ import json
 import os
 import socket
 import threading
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from lake.storage.lake import STORAGE_ERRORS, Lake
+from schemas import clock
 from schemas.errors import UserError
 from schemas.log import Log
 
@@ -160,7 +160,7 @@ class Lease:
             return False
         self.number = highest + 1
         for old in range(max(1, highest - _OLD_FILES), highest):  # the last holder's file stays, for other readers
-            if self._files.exists(self._path(old)):
+            with suppress(FileNotFoundError):  # gone already, or another run is quicker
                 self._files.rm_file(self._path(old))
         return True
 
@@ -179,9 +179,9 @@ class Lease:
         holder = self._read(number)
         title = f"run {holder.run_id} (process {holder.pid} on {holder.host})"
         self._log(f"{self._name} is held by {title}; waiting up to {LEASE_TIMEOUT_SECONDS:.0f} s for a heartbeat")
-        deadline = time.monotonic() + LEASE_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            time.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
+        deadline = clock.monotonic() + LEASE_TIMEOUT_SECONDS
+        while clock.monotonic() < deadline:
+            clock.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
             now = self._read(number)
             if now.is_gone() or self._highest_number() != number:
                 return
@@ -285,9 +285,9 @@ def expired_holders(lake: Lake, holders: dict[str, Holder]) -> dict[str, Holder]
     A process of this host is checked at once. Holders on other hosts are watched for LEASE_TIMEOUT_SECONDS.
     """
     silent = {name: holder for name, holder in holders.items() if holder.is_gone() or holder.host != _this_host()}
-    deadline = time.monotonic() + LEASE_TIMEOUT_SECONDS
-    while any(not holder.is_gone() for holder in silent.values()) and time.monotonic() < deadline:
-        time.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
+    deadline = clock.monotonic() + LEASE_TIMEOUT_SECONDS
+    while any(not holder.is_gone() for holder in silent.values()) and clock.monotonic() < deadline:
+        clock.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
         now = unreleased_holders(lake)
         silent = {name: holder for name, holder in silent.items() if now.get(name) == holder}
     return silent

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import lance
@@ -14,6 +13,7 @@ from lake.releases.releases import is_tagged, list_releases, open_snapshot
 from lake.storage.arrow import is_in, string_column, with_column
 from lake.storage.filters import in_clause, select_in, string_literal
 from lake.storage.lake import Lake
+from schemas import clock
 from schemas.errors import UserError
 from schemas.tables import embeddings_table, vanished_table
 from schemas.takedowns import TAKEDOWNS, TAKEN_DOWN
@@ -95,7 +95,7 @@ def add_takedown(lake: Lake, tracks: Iterable[str], contents: Iterable[str], run
     reasons = dict.fromkeys(keys, reason)
     if not reason:
         reasons |= {row["key"]: row["reason"] for row in select_in(table, "key", keys).to_pylist()}
-    columns = {"run_id": run_id, "begun_at": datetime.now(UTC), "done_at": None}
+    columns = {"run_id": run_id, "begun_at": clock.now(), "done_at": None}
     rows = [{"key": key, "reason": reasons[key]} | columns for key in keys]
     lake.upsert(TABLE, TAKEDOWNS, pa.Table.from_pylist(rows, schema=TAKEDOWNS))
 
@@ -103,7 +103,7 @@ def add_takedown(lake: Lake, tracks: Iterable[str], contents: Iterable[str], run
 def finish_takedown(lake: Lake, run_id: str) -> None:
     """Mark a takedown as finished: nothing of it is left in the lake."""
     rows = lake.table(TABLE).to_table(filter=f"run_id = {string_literal(run_id)}").to_pylist()
-    done = [row | {"done_at": datetime.now(UTC)} for row in rows]
+    done = [row | {"done_at": clock.now()} for row in rows]
     lake.upsert(TABLE, TAKEDOWNS, pa.Table.from_pylist(done, schema=TAKEDOWNS))
 
 

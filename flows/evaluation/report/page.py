@@ -3,7 +3,6 @@
 The pictures are in the page, and as PNGs beside it.
 """
 
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from flows.evaluation.leaderboard import build_leaderboard
 from flows.evaluation.report.sections import SectionBuilder
 from lake.benchmarks.registry import BENCHMARKS
 from lake.storage.lake import Lake
+from schemas import clock
 from schemas.errors import UserError
 from schemas.settings import Settings
 
@@ -42,7 +42,7 @@ def write_report(settings: Settings, out: Path, only: tuple[str, ...] = ()) -> P
         sections=sections,
         declared=BENCHMARKS,
         lake=settings.lake,
-        at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        at=clock.now().strftime("%Y-%m-%d %H:%M UTC"),
         version=version("tonelake"),
     )
     page.write_text(text, encoding="utf-8")

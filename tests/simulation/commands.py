@@ -1,0 +1,155 @@
+"""The commands of a history, run on the real code of flows; only Ray is left out."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+
+from flows.console.progress import ProgressReporter
+from flows.evaluation.evaluate import EvaluateRequest, evaluate
+from flows.export.export import ExportRequest, write_export
+from flows.ingest import sources as source_commands
+from flows.ingest.index import index_catalogue
+from flows.ingest.refresh import RefreshRequest, refresh
+from flows.ingest.report import IndexRequest
+from flows.operations.maintain import MaintainRequest, maintain
+from flows.operations.status import quarantined_max_windows
+from flows.operations.takedown import TakedownRequest, take_down
+from flows.releases.promote import PromoteRequest, promote, rollback
+from schemas.settings import S3Settings, Settings
+from tests.flows.labelled import render_sound, write_labels
+from tests.simulation.history import Step
+from tests.simulation.reader import PlainReader
+from tests.simulation.sources import FOLDERS, MANIFEST, Sources
+from workers.distributed import cluster, pipeline
+from workers.embedding.outcomes import unpack
+from workers.embedding.stages import FusedStage
+
+_ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
+_ONE_WINDOW = 4  # the place in _ENCODERS whose version takes one window of each track
+_FORMATS = ("parquet", "npy", "lance")
+_REASON = "the simulator wants it"
+Command = Callable[[], Any]
+
+
+class Commands:
+    """The commands of a user of the lake at `uri`. Each method returns what a process is to run."""
+
+    def __init__(self, uri: str, sources: Sources, reader: PlainReader, s3: S3Settings) -> None:
+        self.uri, self._sources, self._reader, self._s3 = uri, sources, reader, s3
+        self._benchmark = str(sources.root / "benchmark")
+
+    def prepare(self, step: Step) -> Command:
+        """Return the command of a step, with what its choices pick now."""
+        return getattr(self, step.name)(*step.choices)
+
+    def settings(self, **options: Any) -> Settings:
+        return Settings(lake=self.uri, s3=self._s3, shard_tracks=4, commit_rows=3, **options)
+
+    def index(self, source: int, encoder: int, limit: int) -> Command:
+        names = [name for name in (*FOLDERS, MANIFEST) if (self._sources.root / name).exists()]
+        chosen = [names[source % len(names)]] if names and source % 3 else names
+        encoder %= len(_ENCODERS)
+        request = IndexRequest(
+            tuple(map(self._sources.address, chosen)) or (self._sources.address(FOLDERS[0]),),
+            max_windows=1 if encoder == _ONE_WINDOW else None,
+            limit=limit % 4 if limit % 10 == 1 else None,
+        )
+        return lambda: index_catalogue(request, self.settings(encoder=_ENCODERS[encoder]), ProgressReporter())
+
+    def retry(self, *_: int) -> Command:
+        """Try the tracks in quarantine again."""
+
+        def run() -> list[Any]:
+            settings = self.settings(encoder="fake")
+            requests = [IndexRequest(max_windows=limit, retry=True) for limit in quarantined_max_windows(settings)]
+            return [index_catalogue(request, settings, ProgressReporter())[0] for request in requests]
+
+        return run
+
+    def refresh(self, accepts: int, *_: int) -> Command:
+        sources = self._reader.column("sources", "source")
+        request = RefreshRequest(tuple(sources) if accepts % 2 else ())
+        return lambda: refresh(request, self.settings(), ProgressReporter())
+
+    def promote(self, version: int, force: int, *_: int) -> Command:
+        versions = self._reader.column("encoders", "embedding_version")
+        chosen = versions[version % len(versions)] if versions else "fake"
+        reason = _REASON if force % 2 else None
+        return lambda: promote(PromoteRequest(chosen, reason=reason), self.settings(), _ignore)
+
+    def rollback(self, number: int, *_: int) -> Command:
+        releases = self._reader.column("releases", "number")
+        chosen = releases[number % len(releases)] if releases and number % 2 else None
+        return lambda: rollback(chosen, self.settings(), _ignore)
+
+    def take_down(self, track: int, content: int, retire: int) -> Command:
+        tracks = self._reader.column("tracks", "track_id")
+        chosen = (tracks[track % len(tracks)],) if tracks and track % 8 else ()
+        request = TakedownRequest(chosen, content=bool(content % 2), retire=retire % 5 == 0, reason=_REASON)
+        return lambda: take_down(request, self.settings(), _ignore)
+
+    def maintain(self, days: int, repair: int, releases: int) -> Command:
+        request = MaintainRequest(retention_days=14.0 if days % 3 == 0 else 0.0, repair=repair % 3 == 0)
+        kept = 1 if releases % 5 == 0 else 10
+        return lambda: maintain(request, self.settings(kept_releases=kept), _ignore)
+
+    def export(self, folder: int, kind: int, since: int) -> Command:
+        releases = self._reader.column("releases", "number")
+        earlier = releases[since % len(releases)] if releases and since % 3 == 0 else None
+        place = str(self._sources.root / "exports" / str(folder % 2))
+        request = ExportRequest(place, since=earlier, format=_FORMATS[kind % len(_FORMATS)])
+        return lambda: write_export(request, self.settings(), _ignore, replaces=bool(folder % 3))
+
+    def evaluate(self, encoder: int, *_: int) -> Command:
+        _write_benchmark(Path(self._benchmark))
+        request = EvaluateRequest(("folder",), self._benchmark, protocols=("tag-retrieval",))
+        return lambda: evaluate(request, self.settings(encoder=("fake", "head-8")[encoder % 2]))
+
+    def remove_source(self, number: int, *_: int) -> Command:
+        sources = self._reader.column("sources", "source")
+        chosen = sources[number % len(sources)] if sources else self._sources.address(FOLDERS[0])
+        return lambda: source_commands.remove(chosen, self.settings())
+
+
+def _write_benchmark(folder: Path) -> None:
+    """Write eight labelled clips."""
+    if folder.exists():
+        return
+    folder.mkdir()
+    rows = []
+    for number, split in enumerate(("train", "train", "valid", "test")):
+        for sound in ("bright", "dark"):
+            (folder / f"{sound}-{number}.wav").write_bytes(_clip(sound, number))
+            rows.append({"path": f"{sound}-{number}.wav", "split": split, "tags": sound, "caption": ""})
+    write_labels(folder, rows)
+
+
+@functools.cache
+def _clip(sound: str, number: int) -> bytes:
+    return render_sound(sound, number)
+
+
+def _embed(tracks: pa.Table, specs: tuple[Any, ...], settings: Settings) -> Iterator[Any]:
+    """Run the stage of the workers here, on two tracks at a time."""
+    for start in range(0, len(tracks), 2):
+        yield from unpack(FusedStage(specs, settings)(tracks.slice(start, 2)), specs)
+
+
+@contextmanager
+def without_ray() -> Iterator[None]:
+    """Embed in the process that commits inside the `with` block."""
+    with (
+        patch.object(pipeline, "embed", _embed),
+        patch.object(cluster, "start_ray", lambda _: None),
+        patch.object(cluster, "reserved_resources", lambda *_: (1, 0)),
+    ):
+        yield
+
+
+def _ignore(_: str) -> None:
+    """Log nothing."""

@@ -1,0 +1,244 @@
+"""The shadow model: what must hold of a lake after every step, from what the simulator itself did to the files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from schemas.encoders import EncoderSpec
+from tests.simulation.reader import Observation, PlainReader
+from tests.simulation.sounds import HEADS, content_sha256, expected_vectors
+from tests.simulation.sources import MANIFEST, Sources
+from workers.encoders.fake import SPEC
+
+KNOWN_SPECS = {spec.embedding_version: spec for spec in (SPEC, SPEC.with_max_windows(1), *HEADS)}
+_TOLERANCE = 2e-3  # of a float16
+_TRACK, _CONTENT = "track_id:", "content_sha256:"
+
+
+class Violated(AssertionError):
+    """Something that must hold does not."""
+
+
+def require(condition: bool, message: str) -> None:
+    if not condition:
+        raise Violated(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What finished takedowns refuse, and whether one is unfinished."""
+
+    tracks: frozenset[str]
+    contents: frozenset[str]
+    is_unfinished: bool
+
+    @classmethod
+    def of(cls, seen: Observation) -> "Blocked":
+        rows = seen.rows("takedowns")
+        keys = [row["key"] for row in rows if row["done_at"] is not None]
+        return cls(
+            frozenset(key.removeprefix(_TRACK) for key in keys if key.startswith(_TRACK)),
+            frozenset(key.removeprefix(_CONTENT) for key in keys if key.startswith(_CONTENT)),
+            any(row["done_at"] is None for row in rows),
+        )
+
+
+ReleaseRow = tuple[str, str, bytes]  # track_id, content_sha256, vector
+
+
+@dataclass
+class ShadowModel:
+    """Remembers what was published and embedded, and compares it with what a plain reader sees."""
+
+    sources: Sources
+    reader: PlainReader
+    released: dict[int, set[ReleaseRow]] = field(default_factory=dict)
+    embedded: set[tuple[str, str, str]] = field(default_factory=set)  # table, track_id, content_sha256
+    may_lose_work: bool = False  # a table was damaged: its newest rows may be gone
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def forget_releases(self, table: str) -> None:
+        """Expect other rows from the releases of a table: its damaged version is replaced by an older one."""
+        for row in self.reader.rows("releases"):
+            if row["table"] == table:
+                self.released.pop(row["number"], None)
+
+    def check(self, seen: Observation) -> None:
+        """Raise Violated if the tables contradict each other, the files or what was seen before."""
+        blocked = Blocked.of(seen)
+        repeated = seen.repeated_keys()
+        require(not repeated, f"several rows of one key: {repeated}")
+        self._check_rows(seen)
+        self._check_work(seen, blocked)
+        self._check_releases(seen, blocked)
+        if not blocked.is_unfinished:
+            self._check_takedowns(seen, blocked)
+
+    def _check_rows(self, seen: Observation) -> None:
+        """Every row must be what its encoder makes of the file that it names."""
+        for kind in ("embeddings", "vanished", "features", "windows"):
+            for name, rows in seen.of_kind(kind).items():
+                for row in rows:
+                    self._check_row(kind, name, row)
+
+    def _check_row(self, kind: str, name: str, row: dict[str, Any]) -> None:
+        content = self._content(name, row)
+        if kind in ("embeddings", "vanished"):
+            expected = content_sha256(content)
+            require(row["content_sha256"] == expected, f"{name}: {row['track_id']} has another file's content")
+        version = name.rsplit("__", 1)[1]
+        specs = [spec for spec in KNOWN_SPECS.values() if version in (spec.embedding_version, spec.feature_version)]
+        require(bool(specs), f"{name} is of no known version")
+        column = {"features": "features", "windows": "window_vectors"}.get(kind, "vector")
+        same = np.allclose(
+            _array(row[column]), _array(expected_vectors(content, specs[0])[column]), atol=_TOLERANCE, rtol=_TOLERANCE
+        )
+        require(same, f"{name}: {row['track_id']} has a vector of another content or version")
+
+    def _content(self, name: str, row: dict[str, Any]) -> int:
+        content = self.sources.versions.get(row["source_version"])
+        require(content is not None, f"{name}: {row['track_id']} is of no file that ever was: {row['source_version']}")
+        assert content is not None
+        require(content >= 0, f"{name}: {row['track_id']} was embedded from a damaged file")
+        return content
+
+    def _check_work(self, seen: Observation, blocked: Blocked) -> None:
+        """A track that was embedded stays embedded while its file is the same."""
+        active = seen.active
+        now = {
+            (name, row["track_id"], row["content_sha256"])
+            for name, rows in seen.of_kind("embeddings").items()
+            for row in rows
+        }
+        still_due = {
+            work
+            for work in self.embedded
+            if work[1] in active and self._sha256(active[work[1]]) == work[2] and work[1] not in blocked.tracks
+        }
+        lost = {work for work in still_due - now if work[2] not in blocked.contents}
+        require(not lost or self.may_lose_work or blocked.is_unfinished, f"embedded tracks are gone: {sorted(lost)}")
+        self.embedded = now
+
+    def _sha256(self, row: dict[str, Any]) -> str | None:
+        """Return the hash of the file of a row; None if there is no such file."""
+        content = self.sources.versions.get(row["source_version"])
+        return None if content is None else content_sha256(content)
+
+    def _check_releases(self, seen: Observation, blocked: Blocked) -> None:
+        """Every release reads as it was when it was published, but for what was taken down since."""
+        rows = sorted(seen.rows("releases"), key=lambda row: row["number"])
+        numbers = [row["number"] for row in rows]
+        require(numbers == list(range(1, len(rows) + 1)), f"releases are numbered {numbers}")
+        for row in rows:
+            known = self.released.get(row["number"])
+            content = self._read_release(row)
+            if content is None:
+                is_live = row is rows[-1]
+                require(not is_live or self.may_lose_work, f"release {row['number']} is live and cannot be read")
+                continue
+            if known is None:
+                self.released[row["number"]] = content
+                continue
+            surplus, missing = content - known, known - content
+            missing = {item for item in missing if item[0] not in blocked.tracks and item[1] not in blocked.contents}
+            if blocked.is_unfinished:
+                missing = set()
+            require(
+                not surplus and not missing,
+                f"release {row['number']} changed: {len(surplus)} rows more, {len(missing)} less",
+            )
+
+    def _read_release(self, row: dict[str, Any]) -> set[ReleaseRow] | None:
+        """Return the rows of a release; None if its files were removed."""
+        try:
+            rows = self.reader.rows(row["table"], row["lance_version"])
+        except (ValueError, OSError):
+            return None
+        if len(rows) != row["tracks"]:
+            return None
+        return {(item["track_id"], item["content_sha256"], _array(item["vector"]).tobytes()) for item in rows}
+
+    def _check_takedowns(self, seen: Observation, blocked: Blocked) -> None:
+        """Nothing of what was taken down is in any version of any table."""
+        if not blocked.tracks and not blocked.contents:
+            return
+        for name in seen.tables:
+            if name in ("takedowns", "track_aliases", "runs"):
+                continue
+            for version in self.reader.versions(name):
+                for row in self.reader.rows(name, version):
+                    track, content = row.get("track_id"), row.get("content_sha256")
+                    if name == "quarantine" and row["reason"] == "taken_down":
+                        continue
+                    require(track not in blocked.tracks, f"{name} version {version} has {track}, which was taken down")
+                    require(
+                        content not in blocked.contents, f"{name} version {version} has a content that was taken down"
+                    )
+
+    def check_complete(self, seen: Observation) -> None:
+        """Raise Violated unless the lake is what a refresh without any fault must make of the sources."""
+        blocked = Blocked.of(seen)
+        active = {row["uri"]: row for row in seen.active.values()}
+        registered = {row["source"] for row in seen.rows("sources")}
+        listed: dict[str, tuple[str, int | None]] = {}
+        for source in ("music", "more", MANIFEST):
+            if self.sources.address(source) in registered:
+                for track, (path, content) in self.sources.listed(source).items():
+                    listed[f"{source} {track}"] = (self.sources.address(path), content)
+        self._check_registry(seen, blocked, listed)
+        for version in seen.rows("encoders"):
+            spec = KNOWN_SPECS[version["embedding_version"]]
+            _, embedded, _, pending = count_coverage(seen, spec)
+            require(not pending, f"{spec.name}: {pending} tracks are pending")
+            sound = sum(self._is_sound(row, blocked) for row in seen.active.values())
+            require(embedded == sound, f"{spec.name}: {embedded} tracks are embedded, {sound} files can be")
+            searchable = len(seen.rows(f"embeddings__{spec.name}__{spec.embedding_version}"))
+            self.counts["stale"] = max(self.counts.get("stale", 0), searchable - embedded)
+            require(
+                searchable - embedded <= self._unreadable(seen),
+                f"{spec.name}: search finds {searchable} rows, {embedded} tracks are embedded",
+            )
+        require(bool(active) or not listed or blocked.tracks != frozenset(), "no track is active")
+
+    def _check_registry(self, seen: Observation, blocked: Blocked, listed: dict[str, tuple[str, int | None]]) -> None:
+        """The active tracks are the listed ones, each once."""
+        uris = sorted(row["uri"] for row in seen.active.values())
+        due = sorted(path for path, _ in listed.values())
+        taken_down = len(due) - len(uris)
+        require(taken_down >= 0 and set(uris) <= set(due), f"active are {uris}, listed are {due}")
+        require(taken_down == 0 or bool(blocked.tracks), f"{taken_down} listed tracks are missing")
+        require(taken_down <= len(blocked.tracks), f"{taken_down} listed tracks are missing")
+
+    def _is_sound(self, row: dict[str, Any], blocked: Blocked) -> bool:
+        content = self.sources.files.get(row["uri"].removeprefix(f"{self.sources.root}/"))
+        return content is not None and content >= 0 and content_sha256(content) not in blocked.contents
+
+    def _unreadable(self, seen: Observation) -> int:
+        """Count the active tracks whose file is gone: their rows may stay until an owner removes them."""
+        return sum(
+            self.sources.files.get(row["uri"].removeprefix(f"{self.sources.root}/")) is None
+            for row in seen.active.values()
+        )
+
+
+def count_coverage(seen: Observation, spec: EncoderSpec) -> tuple[int, int, int, int]:
+    """Count expected, embedded, quarantined and pending tracks of a version from the tables alone."""
+    rows = seen.rows(f"embeddings__{spec.name}__{spec.embedding_version}")
+    embedded = {(row["track_id"], row["source_version"]) for row in rows if row["tags_version"] == spec.tags_version}
+    refused = {
+        (row["track_id"], row["source_version"])
+        for row in seen.rows("quarantine")
+        if row["feature_version"] == spec.feature_version
+    }
+    active = {(track, row["source_version"]) for track, row in seen.active.items()}
+    return (
+        len(active),
+        len(active & embedded),
+        len((active & refused) - embedded),
+        len(active - embedded - refused),
+    )
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value, np.float32)

@@ -1,0 +1,261 @@
+"""Run a history: its steps, the checks after each, and the clean end."""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from flows.cli.error_messages import error_message
+from flows.operations.doctor import examine_lakes
+from flows.operations.status import read_status
+from schemas.errors import UserError
+from schemas.settings import S3Settings
+from tests.simulation.changes import Changes
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.commands import Commands, without_ray
+from tests.simulation.faults import Killed
+from tests.simulation.history import Step, draw_history
+from tests.simulation.interception import Interception
+from tests.simulation.model import KNOWN_SPECS, Blocked, ShadowModel, Violated, count_coverage, require
+from tests.simulation.processes import Scheduler, SimulatedProcess
+from tests.simulation.reader import Observation, PlainReader
+from tests.simulation.sounds import register_heads
+from tests.simulation.sources import Sources
+
+WORK = Path("/dev/shm/tonelake-simulation")
+_LEFT_BY_FAULTS = {"complete", "orphan", "lease", "run", "table", "takedown", "vanished", "release", "items"}
+_DAMAGEABLE = ("embeddings__", "windows__", "features__", "tracks", "runs", "quarantine", "audio_facts")
+_VOLATILE = {"run_id", "at", "added_at", "last_seen", "last_listed_at", "created_at", "started_at", "finished_at"}
+_VOLATILE |= {"counts", "published_at", "begun_at", "done_at", "host", "confirmed_at", "lance_version", "gate"}
+
+
+@dataclass
+class HistoryResult:
+    """What a history did: a line for each step, counts, the final state's hash, and what was violated."""
+
+    seed: int
+    history: list[Step]
+    lines: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    digest: str = ""
+    failure: str = ""
+
+
+def run_seed(seed: int, work: Path = WORK) -> HistoryResult:
+    """Run the history of a seed."""
+    return run_history(seed, draw_history(seed), work)
+
+
+def run_history(seed: int, history: list[Step], work: Path = WORK) -> HistoryResult:
+    """Run steps in a new lake. A violation ends the run and stands in the result."""
+    result = HistoryResult(seed, history)
+    with _folder(work, seed) as root, contextlib.redirect_stderr(io.StringIO()):
+        run = _Run(root, result)
+        with run.interception.installed(seed), without_ray():
+            try:
+                for step in history:
+                    run.take(step)
+                run.end_storm()
+                result.digest = run.digest()
+            except Violated as violation:
+                result.failure = str(violation)
+    return result
+
+
+@contextlib.contextmanager
+def _folder(work: Path, seed: int) -> Iterator[Path]:
+    """Give the seed its folder, always of the same name: ids of tracks depend on it."""
+    work.mkdir(parents=True, exist_ok=True)
+    root = work / str(seed)
+    with (work / f"{seed}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        try:
+            yield root
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
+            Path(lock.name).unlink(missing_ok=True)
+
+
+class _Run:
+    """One lake with its sources, its processes and its shadow model."""
+
+    def __init__(self, root: Path, result: HistoryResult) -> None:
+        register_heads()
+        self.result = result
+        self.scheduler = Scheduler(SimulatedClock())
+        self.interception = Interception(self.scheduler, str(root))
+        self.sources = Sources(root)
+        self.changes = Changes(self.sources)
+        self.reader = PlainReader(str(root / "lake"))
+        self.commands = Commands(str(root / "lake"), self.sources, self.reader, S3Settings())
+        self.model = ShadowModel(self.sources, self.reader)
+        self.had_fault = False
+
+    def take(self, step: Step) -> None:
+        """Take one step and check the lake."""
+        if step.is_change or step.name == "describe":
+            self.changes.apply(step.name, step.choices)
+            self.result.lines.append(str(step))
+            self.result.counts["changes"] += 1
+            return
+        if step.name == "damage_table":
+            self._damage_table(*step.choices)
+            return
+        self.scheduler.clock.seconds += 3600
+        steps = [step] if step.beside is None else [step, step.beside]
+        processes = [self._process(each) for each in steps]
+        commands = [self.commands.prepare(each) for each in steps]
+        processes[0].turns = list(step.turns)
+        self.scheduler.run(*zip(processes, commands, strict=True))
+        for each, process in zip(steps, processes, strict=True):
+            self._record(each, process)
+        for process in processes:
+            self._check_error(process)
+        self._check_lake(steps, processes)
+
+    def _damage_table(self, number: int, kind: int, _: int) -> None:
+        """Cut or clear the newest manifest of a table, as a disk does that fails; doctor must name this table."""
+        names = [name for name in self.reader.names() if name.startswith(_DAMAGEABLE)]
+        if not names:
+            return
+        name = names[number % len(names)]
+        paths = sorted(Path(self.reader.uri, f"{name}.lance", "_versions").glob("*.manifest"))
+        if len(paths) == 1 or Blocked.of(Observation.of(self.reader)).is_unfinished:
+            return  # nothing to go back to; and after a kill the tables may be of different states
+        path = paths[0]  # the newest: Lance counts the names down
+        size = path.stat().st_size
+        path.write_bytes(path.read_bytes()[: size // 2] if kind % 2 else bytes(size))
+        self.result.lines.append(f"damage of {name}")
+        self.result.counts["faults"] += 1
+        self.result.counts["fault damage"] += 1
+        findings = [finding for finding in examine_lakes(self.commands.settings()) if finding.check == "version"]
+        named = {finding.table for finding in findings}
+        require(named == {name}, f"{name} is damaged, doctor names {sorted(named) or 'nothing'}")
+        self.had_fault = self.model.may_lose_work = True
+        self.model.forget_releases(name)
+        self._finish(Step("maintain", (1, 0, 1)))
+
+    def _process(self, step: Step) -> SimulatedProcess:
+        return SimulatedProcess(step.host, timedelta(hours=step.clock_hours), step.fault)
+
+    def _record(self, step: Step, process: SimulatedProcess) -> None:
+        counts = self.result.counts
+        counts["commands"] += 1
+        counts[f"command {step.name}"] += 1
+        counts["writes"] += process.writes
+        outcome = "done" if process.error is None else type(process.error).__name__
+        if step.fault and process.fault_met:
+            counts["faults"] += 1
+            counts[f"fault {step.fault.kind}"] += 1
+            self.had_fault = True
+        if isinstance(process.error, UserError):
+            outcome = f"refused: {process.error}"
+            counts["refused"] += 1
+        self.result.lines.append(f"{step}: {outcome}")
+
+    def _check_error(self, process: SimulatedProcess) -> None:
+        error = process.error
+        if error is None or isinstance(error, (UserError, Killed)):
+            return
+        self.had_fault = True
+        expected = process.fault_met and error_message(error, None) is not None
+        expected = expected or (process.fault_met and isinstance(error, (OSError, ValueError, RuntimeError)))
+        if not expected:
+            raise Violated(f"a command ended with {type(error).__name__}: {error}") from error
+
+    def _check_lake(self, steps: list[Step], processes: list[SimulatedProcess]) -> None:
+        if not self.reader.names():
+            return
+        seen = Observation.of(self.reader)
+        if any(step.name == "maintain" and step.choices[1] % 3 == 0 for step in steps):
+            self.model.embedded.clear()  # a repair drops rows that a killed run left halfway
+        self.model.check(seen)
+        if not Blocked.of(seen).is_unfinished:
+            self._check_status(seen)
+        if any(process.error for process in processes):
+            self.had_fault = True
+        if len(steps) > 1 or any(
+            process.fault_met for process in processes
+        ):  # else the next fault or the end shows it
+            self._check_doctor(_LEFT_BY_FAULTS if self.had_fault else set())
+        (step, process) = (steps[0], processes[0])
+        if len(steps) == 1 and step.name == "refresh" and process.error is None:
+            self.model.check_complete(seen)
+
+    def _check_status(self, seen: Observation) -> None:
+        """The counts of `status` are those of a plain reader."""
+        if "tracks" not in seen.tables:
+            return
+        for status in read_status(self.commands.settings()).encoders:
+            counted = count_coverage(seen, KNOWN_SPECS[status.embedding_version])
+            coverage = status.coverage
+            told = (coverage.expected, coverage.embedded, coverage.quarantined, coverage.pending)
+            require(told == counted, f"status of {status.encoder} says {told}, the tables say {counted}")
+
+    def _check_doctor(self, allowed: set[str]) -> None:
+        if "tracks" not in self.reader.names():
+            return
+        if Blocked.of(Observation.of(self.reader)).is_unfinished:
+            allowed = allowed | {"unknown", "complete"}
+        findings = [
+            finding
+            for finding in examine_lakes(self.commands.settings())
+            if finding.check not in allowed and not (allowed and "has no table" in finding.what)
+        ]
+        require(not findings, f"doctor: {'; '.join(f'{each.check} {each.table}: {each.what}' for each in findings)}")
+
+    def end_storm(self) -> None:
+        """Run the commands that finish everything, twice: the second time they must do nothing."""
+        if "tracks" not in self.reader.names():
+            return
+        if Blocked.of(Observation.of(self.reader)).is_unfinished:
+            self._finish(Step("take_down", (0, 0, 1)))
+        self._finish(Step("maintain", (1, 1, 1)))
+        if not self.reader.column("sources", "source"):
+            return
+        self._finish(Step("refresh", (1, 0, 0)))
+        seen = Observation.of(self.reader)
+        self.model.check_complete(seen)
+        self._check_doctor(set())
+        self._finish(Step("refresh", (1, 0, 0)))
+        again = Observation.of(self.reader)
+        changed = {name for name in again.versions if again.versions[name] != seen.versions.get(name)}
+        changed -= {"runs", "sources"}
+        require(not changed, f"a second refresh wrote {sorted(changed)}")
+        self._finish(Step("maintain", (0, 1, 1)))
+        self._check_doctor(set())
+
+    def _finish(self, step: Step) -> None:
+        """Take a step that must succeed."""
+        process = self._process(step)
+        self.scheduler.clock.seconds += 3600
+        self.scheduler.run((process, self.commands.prepare(step)))
+        self._record(step, process)
+        error = process.error
+        require(error is None, f"after the storm {step.name} ended with {type(error).__name__}: {error}")
+        seen = Observation.of(self.reader)
+        self.model.check(seen)
+
+    def digest(self) -> str:
+        """Return a hash of all rows but for their times."""
+        seen = Observation.of(self.reader)
+        state: dict[str, Any] = {}
+        for name, rows in seen.tables.items():
+            kept = [{key: value for key, value in row.items() if key not in _VOLATILE} for row in rows]
+            state[name] = sorted(json.dumps(row, sort_keys=True, default=_to_text) for row in kept)
+        text = json.dumps([state, self.result.lines], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _to_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)

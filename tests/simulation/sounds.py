@@ -1,0 +1,82 @@
+"""The sounds of simulated catalogues, and what each encoder must make of them."""
+
+import functools
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.encoders import EncoderSpec, HeadSpec
+from schemas.settings import Settings
+from schemas.tracks import TRACKS
+from tests.audio_files import sndfile
+from workers.embedding.outcomes import unpack
+from workers.embedding.stages import FusedStage
+from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.base.torch_encoder import normalise_rows
+from workers.encoders.fake import SPEC, FakeEncoder, FakeTextTower
+from workers.encoders.registry import ENCODERS
+
+RATE = 16_000
+SECONDS = 2.5
+_DAMAGED = (b"", b"RIFF", b"no audio at all" * 40)
+
+
+class HeadOfFake(FakeEncoder):
+    """The fake backbone with a head of its own: its features are stored, and other heads start from them."""
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        dim = self.spec.head.dim
+        weights = np.random.default_rng(dim).standard_normal((features.shape[1], dim)).astype(np.float32)
+        return normalise_rows(features @ weights)
+
+
+def _head_spec(name: str, dim: int) -> EncoderSpec:
+    return replace(SPEC, name=name, base="shared", head=HeadSpec(kind="projection", dim=dim, text_tower="words"))
+
+
+HEADS = tuple(_head_spec(f"head-{dim}", dim) for dim in (8, 12))
+ENCODER_NAMES = ("fake", *(spec.name for spec in HEADS))
+
+
+def register_heads() -> None:
+    """Make the two heads known as encoders."""
+    for spec in HEADS:
+        ENCODERS[spec.name] = EncoderRegistration(
+            spec, HeadOfFake, FakeTextTower, weights=(), realtime_factor=600, verified=True
+        )
+
+
+@functools.cache
+def sound(content: int) -> bytes:
+    """Return the bytes of a content: noise, another for each number; below 0 a damaged file."""
+    if content < 0:
+        return _DAMAGED[content % len(_DAMAGED)] + (str(content).encode() if content % len(_DAMAGED) else b"")
+    noise = 0.3 * np.random.default_rng(content).standard_normal((1, int(SECONDS * RATE)))
+    return sndfile(noise.astype(np.float32), rate=RATE)
+
+
+@functools.cache
+def content_sha256(content: int) -> str:
+    return hashlib.sha256(sound(content)).hexdigest()
+
+
+@functools.cache
+def expected_vectors(content: int, spec: EncoderSpec) -> dict[str, np.ndarray]:
+    """Return what an encoder makes of a sound alone, by column: float32 arrays."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "sound.wav")
+        path.write_bytes(sound(content))
+        row = {"track_id": "alone", "uri": str(path), "source_version": "", "size": len(sound(content))}
+        block = pa.Table.from_pylist([row | {"source": folder, "state": "active"}], schema=_nullable(TRACKS))
+        ((_, outcome),) = unpack(FusedStage((spec,), Settings(lake=folder))(block), (spec,))
+    assert outcome["outcome"].to_pylist() == ["embedded"], outcome.to_pylist()
+    (row,) = outcome.select(["vector", "features", "window_vectors"]).to_pylist()
+    return {name: np.asarray(value, np.float32) for name, value in row.items() if value is not None}
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in schema])
