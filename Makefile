@@ -7,7 +7,10 @@ HEAD ?= default-head
 
 CLUSTER ?= cluster-data
 
-.PHONY: help demo cluster test lint bench train-default clean
+SEEDS ?= 100
+FROM ?= 0
+
+.PHONY: help demo cluster test simulate lint bench train-default clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +30,9 @@ cluster: .venv/ready ## start a store, Prefect and two Ray nodes as processes; i
 
 test: .venv/ready ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+simulate: .venv/ready ## run random histories with faults: SEEDS=1000 FROM=0
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
 
 lint: .venv/ready ## check style, types, and which room imports which
 	$(BIN)/ruff check .

@@ -95,7 +95,7 @@ def summary(seeds: int, counts: Counter[str], failures: list[int], seconds: floa
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     lines = [f"{seeds:,} histories at {commit or 'no commit'}: {len(failures)} failed {failures or ''}".rstrip()]
     lines.append(
-        f"{counts['commands']:,} commands ({counts['refused']:,} refused with a reason), {counts['changes']:,} changes "
+        f"{counts['commands']:,} commands ({counts['refused']:,} refused), {counts['changes']:,} changes "
         f"of files, {counts['writes']:,} writes of the lake, {counts['faults']:,} faults"
     )
     lines += [

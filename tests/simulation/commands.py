@@ -20,6 +20,7 @@ from flows.operations.maintain import MaintainRequest, maintain
 from flows.operations.status import quarantined_max_windows
 from flows.operations.takedown import TakedownRequest, take_down
 from flows.releases.promote import PromoteRequest, promote, rollback
+from lake.embeddings import indexes
 from schemas.settings import S3Settings, Settings
 from tests.flows.labelled import render_sound, write_labels
 from tests.simulation.history import Step
@@ -32,6 +33,7 @@ from workers.embedding.stages import FusedStage
 _ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
 _ONE_WINDOW = 4  # the place in _ENCODERS whose version takes one window of each track
 _FORMATS = ("parquet", "npy", "lance")
+_FEWER_INDEXES = {"track_id": "BTREE", "tag_names": "LABEL_LIST"}  # one of each kind: an index takes 20 ms
 _REASON = "the simulator wants it"
 Command = Callable[[], Any]
 
@@ -147,6 +149,7 @@ def without_ray() -> Iterator[None]:
         patch.object(pipeline, "embed", _embed),
         patch.object(cluster, "start_ray", lambda _: None),
         patch.object(cluster, "reserved_resources", lambda *_: (1, 0)),
+        patch.object(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES),
     ):
         yield
 

@@ -80,7 +80,7 @@ def draw_history(seed: int) -> list[Step]:
     steps = [replace(_draw_change(rng), name="add") for _ in range(rng.randint(2, 5))]
     steps += [replace(_draw_change(rng), name="describe") for _ in range(rng.randint(0, 3))]
     steps.append(_draw_command(rng, "index", may_fail=rng.random() < 0.2))
-    for _ in range(rng.randint(3, 6)):
+    for _ in range(rng.randint(2, 5)):
         steps += [_draw_change(rng) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
         steps.append(_draw_command(rng))
         if rng.random() < 0.05:

@@ -56,7 +56,7 @@ class ShadowModel:
     released: dict[int, set[ReleaseRow]] = field(default_factory=dict)
     embedded: set[tuple[str, str, str]] = field(default_factory=set)  # table, track_id, content_sha256
     may_lose_work: bool = False  # a table was damaged: its newest rows may be gone
-    counts: dict[str, int] = field(default_factory=dict)
+    stale: int = 0  # the most rows that search found of files that are gone
 
     def forget_releases(self, table: str) -> None:
         """Expect other rows from the releases of a table: its damaged version is replaced by an older one."""
@@ -194,7 +194,7 @@ class ShadowModel:
             sound = sum(self._is_sound(row, blocked) for row in seen.active.values())
             require(embedded == sound, f"{spec.name}: {embedded} tracks are embedded, {sound} files can be")
             searchable = len(seen.rows(f"embeddings__{spec.name}__{spec.embedding_version}"))
-            self.counts["stale"] = max(self.counts.get("stale", 0), searchable - embedded)
+            self.stale = max(self.stale, searchable - embedded)
             require(
                 searchable - embedded <= self._unreadable(seen),
                 f"{spec.name}: search finds {searchable} rows, {embedded} tracks are embedded",

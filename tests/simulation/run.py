@@ -65,6 +65,7 @@ def run_history(seed: int, history: list[Step], work: Path = WORK) -> HistoryRes
                     run.take(step)
                 run.end_storm()
                 result.digest = run.digest()
+                result.counts["stale rows"] = run.model.stale
             except Violated as violation:
                 result.failure = str(violation)
     return result
@@ -226,13 +227,13 @@ class _Run:
         self._finish(Step("refresh", (1, 0, 0)))
         seen = Observation.of(self.reader)
         self.model.check_complete(seen)
-        self._check_doctor(set())
         self._finish(Step("refresh", (1, 0, 0)))
         again = Observation.of(self.reader)
         changed = {name for name in again.versions if again.versions[name] != seen.versions.get(name)}
         changed -= {"runs", "sources"}
         require(not changed, f"a second refresh wrote {sorted(changed)}")
-        self._finish(Step("maintain", (0, 1, 1)))
+        if self.result.seed % 4 == 0:
+            self._finish(Step("maintain", (0, 1, 1)))
         self._check_doctor(set())
 
     def _finish(self, step: Step) -> None:

@@ -1,0 +1,122 @@
+"""A hundred seeds of the simulator, the seeds of the faults it found, and histories that public reports name."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.simulation.__main__ import run_seeds, shrink
+from tests.simulation.faults import Fault, FaultKind
+from tests.simulation.history import Step, draw_history
+from tests.simulation.mutations import MUTATIONS, find
+from tests.simulation.run import WORK, run_history, run_seed
+
+
+def test_a_hundred_histories():
+    failures = {result.seed: result.failure for result in run_seeds(range(100), WORK) if result.failure}
+    assert not failures
+
+
+@pytest.mark.parametrize("seed", [0, 7, 21])
+def test_a_seed_is_the_same_each_time(seed):
+    first, second = run_seed(seed), run_seed(seed)
+    assert (first.lines, first.digest, first.counts) == (second.lines, second.digest, second.counts)
+
+
+INDEXED = [Step("add", (0, 0, 0)), Step("add", (1, 0, 0)), Step("describe", (1, 0, 0)), Step("index", (0, 0, 0))]
+TAKE_DOWN = Step("take_down", (1, 1, 1), host="host-2")
+REPORTED = {
+    "a takedown during a compaction": [Step("maintain", (1, 1, 1), turns=(40, 400), beside=TAKE_DOWN)],
+    "a promotion during a takedown": [
+        Step("index", (0, 6, 0)),
+        Step("promote", (1, 1, 0), turns=(6, 400), beside=TAKE_DOWN),
+    ],
+    "an export across a takedown": [Step("export", (0, 0, 1), turns=(12, 400), beside=TAKE_DOWN)],
+    "a rename onto another's place": [Step("move_onto", (0, 1, 0)), Step("refresh", (1, 0, 0))],
+}
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_reported_history(name):
+    assert not run_history(0, INDEXED + REPORTED[name], WORK / "reported").failure
+
+
+def _run_at_each_place(history_of: Callable[[int], list[Step]], places: range, work: str) -> None:
+    """Run a history with its fault at each write in turn, until the command ends before the fault comes."""
+    for place in places:
+        result = run_history(0, history_of(place), WORK / work)
+        assert not result.failure, (place, result.failure, result.lines)
+        if not result.counts["faults"]:
+            assert place > places.start + 3, "the fault came hardly ever"
+            return
+
+
+@pytest.mark.parametrize("kind", [FaultKind.KILL, FaultKind.KILL_INSIDE])
+@pytest.mark.parametrize("name", ["index", "maintain", "take_down", "refresh"])
+def test_killed_at_every_write(name, kind):
+    """Found so: status and refresh ended in a traceback after a kill while a table was made (seeds 2002, 2015);
+    maintain left the file of a killed commit (seeds 39, 152)."""
+    before = INDEXED[:-1] if name == "index" else [*INDEXED, Step("change", (0, 0, 0)), Step("vanish", (1, 0, 0))]
+    _run_at_each_place(
+        lambda place: [*before, Step(name, (1, 1, 1) if name != "index" else (0, 0, 0), Fault(kind, place))],
+        range(100),
+        f"{name}-{kind}",
+    )
+
+
+@pytest.mark.parametrize("name", ["maintain", "take_down"])
+def test_refresh_stands_still_while_another_command_runs(name):
+    """Found so: a panic of Lance (seed 226), and a row of a track that was taken down (seed 141)."""
+    before = [*INDEXED, Step("change", (0, 0, 0)), Step("add", (1, 0, 0))]
+    other = Step(name, (1, 1, 1), host="host-2")
+    _run_at_each_place(
+        lambda place: [*before, Step("refresh", (1, 0, 0), Fault(FaultKind.STALL, place), beside=other)],
+        range(40),
+        f"stall-{name}",
+    )
+
+
+def test_two_commands_take_turns():
+    """Found so: two runs removed one old lease file at the same moment (seed 179)."""
+    for turn in range(1, 60, 4):
+        both = Step("maintain", (1, 1, 1), turns=(turn, 7, turn, 400), beside=TAKE_DOWN)
+        result = run_history(0, [*INDEXED, Step("refresh"), Step("refresh"), both], WORK / "turns")
+        assert not result.failure, (turn, result.lines)
+
+
+def test_one_head_refuses_a_file_that_two_heads_had_embedded():
+    """Found so: the other head's table kept the old vector in search (seeds 43, 1014)."""
+    history = [
+        Step("add"),
+        Step("add"),
+        Step("index", (0, 7, 0)),
+        Step("damage"),
+        Step("index"),
+        Step("refresh", (1, 0, 0)),
+    ]
+    assert not run_history(0, history, WORK / "heads").failure
+
+
+@pytest.mark.parametrize("table", range(8))
+def test_damaged_table(table):
+    """Found so: doctor ended in a traceback if the quarantine was damaged (seed 2084)."""
+    before = [*INDEXED, Step("damage"), Step("refresh"), Step("change", (1, 0, 0)), Step("damage"), Step("refresh")]
+    assert not run_history(0, [*before, Step("damage_table", (table, table, 0))], WORK / "damage").failure
+
+
+def test_known_fault_rows_of_files_that_are_gone():
+    """A file that a manifest lists is deleted, and its loss accepted: search still answers with it (a known fault)."""
+    lines = [Step("describe", (number, 0, 0)) for number in range(3)] + [Step("list_twice", (0, 0, 0))]
+    history = [*lines, Step("index", (0, 0, 0)), Step("vanish", (0, 0, 0)), Step("refresh", (1, 0, 0))]
+    result = run_history(0, history, WORK / "known")
+    assert not result.failure
+    assert result.counts["stale rows"] == 2
+
+
+def test_a_fault_in_the_code_is_found_and_shrunk():
+    mutation = next(mutation for mutation in MUTATIONS if mutation.name == "move_inactive")
+    seed, failure = find(mutation, range(50))
+    assert "doctor" in failure or "search finds" in failure
+    with mutation.applied():
+        short = shrink(run_seed(seed, WORK / "shrunk"), WORK / "shrunk")
+    assert short.failure
+    assert len(short.history) < len(draw_history(seed))
