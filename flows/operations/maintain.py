@@ -47,12 +47,13 @@ def maintain(
     run_id = new_run_id()
     with ExitStack() as leases:
         leases.enter_context(Lease(lake, LeaseName.MAINTAIN, run_id, log, for_upgrade=True))
-        parts = [_LakeMaintenance(part, run_id, request, settings, log) for part in cleanup.list_lakes(lake)]
         results: list[MaintenanceResult] = []
         if request.repair:
-            for part in parts:  # before the table of runs is written: it may be damaged itself
-                results += run_task(part.repair_tables)()
+            for part in cleanup.list_lakes(lake):  # before the table of runs is written: it may be damaged itself
+                maintenance = _LakeMaintenance(part, run_id, request, settings, log)
+                results += run_task(maintenance.repair_tables)()
         results += run_task(upgrade_lakes)(lake, run_id, log)
+        parts = [_LakeMaintenance(part, run_id, request, settings, log) for part in cleanup.list_lakes(lake)]
         require_finished(lake)
         record = leases.enter_context(RunRecord(lake, run_id, "maintain", None, asdict(request)))
         results += run_task(_drop_old_releases)(lake, settings, run_id, log)

@@ -74,7 +74,10 @@ class Committer:
             self._write_quarantined(quarantined)
 
     def delete_embedded(self, track_ids: list[str]) -> None:
-        """Delete the embeddings rows of tracks whose file is refused now: they are of an earlier file."""
+        """Delete the embeddings rows of refused files.
+
+        They are of an earlier content.
+        """
         self._deleted += self._delete(embeddings_table(self._spec), "track_id", track_ids)
 
     def verify(self) -> None:

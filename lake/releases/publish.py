@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue.encoders import list_encoder_versions
 from lake.releases.releases import TABLE, is_readable, is_tagged, live_release, open_snapshot, snapshot_of
 from lake.storage.arrow import index_in, is_in, same_version
+from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease, LeaseName
+from lake.storage.lease import Lease, LeaseLost, LeaseName
 from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -130,4 +132,17 @@ def _publish(lake: Lake, release: Release, lease: Lease) -> Release:
     statistics = merge.execute(pa.Table.from_pylist([release.row()], schema=RELEASES))
     if not statistics["num_inserted_rows"]:
         raise UserError(f"release {release.number} was published meanwhile: run the same command again")
+    _withdraw_if_lost(table, release, lease)
     return release
+
+
+def _withdraw_if_lost(table: lance.LanceDataset, release: Release, lease: Lease) -> None:
+    """Delete the row again if another run took the lease before it was written.
+
+    That run may have removed the files of the release. Raises LeaseLost then.
+    """
+    try:
+        lease.check()
+    except LeaseLost:
+        table.delete(f"number = {release.number} AND run_id = {string_literal(release.run_id)}")
+        raise

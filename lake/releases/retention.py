@@ -55,9 +55,9 @@ def drop_old_releases(lake: Lake, keep: int) -> list[int]:
     releases = list_releases(lake)
     newest_of_table = {release.snapshot.table: release.number for release in releases}
     kept = {release.number for release in releases[-keep:]} | {*newest_of_table.values()}
-    dropped, names = [], lake.table_names()
+    dropped = []
     for name in sorted(newest_of_table):
-        if name not in names:
+        if not lake.has_version(name):  # removed by hand
             continue
         tags = lake.table(name).tags
         known = tags.list()

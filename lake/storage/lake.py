@@ -203,6 +203,11 @@ class Lake:
             return False
         return any(file.endswith(".manifest") for file in files)
 
+    def remove_table(self, name: str) -> None:
+        """Remove a table with all its files."""
+        self.file_system().rm(self.table_uri(name), recursive=True)
+        self._finished.discard(name)  # some stores keep the empty folder
+
     def pin(self, name: str, version: int) -> "Lake":
         """Return the same lake for readers, with one table fixed at a Lance version."""
         return replace(self, pins=(*self.pins, (name, version)))

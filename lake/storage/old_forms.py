@@ -114,7 +114,7 @@ def _rename_table(lake: Lake, old: str, new: str) -> str:
         key = key_column(rows.schema)
         if lake.table(new).to_table().sort_by(key) != rows.sort_by(key):
             raise OSError(f"the copy of {lake.table_uri(old)} differs from it; nothing was removed: run this again")
-    lake.file_system().rm(lake.table_uri(old), recursive=True)
+    lake.remove_table(old)
     return f"renamed the table {old} to {new}"
 
 

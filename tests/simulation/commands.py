@@ -31,7 +31,7 @@ from workers.embedding.outcomes import unpack
 from workers.embedding.stages import FusedStage
 
 _ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
-_ONE_WINDOW = 4  # the place in _ENCODERS whose version takes one window of each track
+_ONE_WINDOW = 4  # the path in _ENCODERS whose version takes one window of each track
 _FORMATS = ("parquet", "npy", "lance")
 _FEWER_INDEXES = {"track_id": "BTREE", "tag_names": "LABEL_LIST"}  # one of each kind: an index takes 20 ms
 _REASON = "the simulator wants it"
@@ -103,8 +103,8 @@ class Commands:
     def export(self, folder: int, kind: int, since: int) -> Command:
         releases = self._reader.column("releases", "number")
         earlier = releases[since % len(releases)] if releases and since % 3 == 0 else None
-        place = str(self._sources.root / "exports" / str(folder % 2))
-        request = ExportRequest(place, since=earlier, format=_FORMATS[kind % len(_FORMATS)])
+        path = str(self._sources.root / "exports" / str(folder % 2))
+        request = ExportRequest(path, since=earlier, format=_FORMATS[kind % len(_FORMATS)])
         return lambda: write_export(request, self.settings(), _ignore, replaces=bool(folder % 3))
 
     def evaluate(self, encoder: int, *_: int) -> Command:

@@ -17,13 +17,13 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault at the `place`-th write of a command, counted from 0."""
+    """A fault at the write number `at_write` of a command, counted from 0."""
 
     kind: FaultKind
-    place: int
+    at_write: int
 
     def __str__(self) -> str:
-        return f"{self.kind} at write {self.place}"
+        return f"{self.kind} at write {self.at_write}"
 
 
 class Killed(BaseException):

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pyarrow.compute as pc
 
 from flows.ingest import refresh as refresh_module
+from flows.ingest import source_diff as diff_module
 from flows.operations import status as status_module
 from lake.catalogue import plan as plan_module
 from lake.embeddings import committer as committer_module
@@ -58,6 +59,10 @@ def _return(value: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return lambda *_arguments, **_options: value
 
     return make
+
+
+def _keep_all(_: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda tracks, *_arguments: tracks
 
 
 def _lose_last_row(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,7 +126,7 @@ MUTATIONS = (
     Mutation("vanished tracks stay in search", refresh_module, "move_inactive", _return(0)),
     Mutation("refused files keep their vectors", _COMMITTER, "delete_embedded", _do_nothing),
     Mutation("a takedown leaves old versions as they are", erase_module.RowEraser, "_matching_fragments", _return([])),
-    Mutation("returned tracks keep their vanished rows", refresh_module, "drop_returned", _do_nothing),
+    Mutation("a refresh takes tracks in that were taken down", diff_module, "drop_blocked", _keep_all),
 )
 
 
@@ -140,8 +145,8 @@ def find(mutation: Mutation, seeds: range) -> tuple[int, str] | None:
 
 def find_number(number: int) -> str:
     mutation = MUTATIONS[number]
-    found = find(mutation, range(MAX_SEEDS))
-    return f"{mutation.title}: " + (f"seed {found[0]}: {found[1][:150]}" if found else "NOT FOUND")
+    first = find(mutation, range(MAX_SEEDS))
+    return f"{mutation.title}: " + (f"seed {first[0]}: {first[1][:150]}" if first else "NOT FOUND")
 
 
 def main() -> int:

@@ -168,7 +168,7 @@ class Scheduler:
         self.writes += 1
         number, fault = process.writes, process.fault
         process.writes += 1
-        if fault is None or number < fault.place:
+        if fault is None or number < fault.at_write:
             return None
         is_first, process.fault_met = not process.fault_met, True
         if fault.kind in (FaultKind.AWAY, FaultKind.DISK_FULL):

@@ -114,12 +114,12 @@ class _Run:
             return
         self.scheduler.clock.seconds += 3600
         steps = [step] if step.beside is None else [step, step.beside]
-        processes = [self._process(each) for each in steps]
-        commands = [self.commands.prepare(each) for each in steps]
+        processes = [self._process(part) for part in steps]
+        commands = [self.commands.prepare(part) for part in steps]
         processes[0].turns = list(step.turns)
         self.scheduler.run(*zip(processes, commands, strict=True))
-        for each, process in zip(steps, processes, strict=True):
-            self._record(each, process)
+        for part, process in zip(steps, processes, strict=True):
+            self._record(part, process)
         for process in processes:
             self._check_error(process)
         self._check_lake(steps, processes)
@@ -200,8 +200,8 @@ class _Run:
         for status in read_status(self.commands.settings()).encoders:
             counted = count_coverage(seen, KNOWN_SPECS[status.embedding_version])
             coverage = status.coverage
-            told = (coverage.expected, coverage.embedded, coverage.quarantined, coverage.pending)
-            require(told == counted, f"status of {status.encoder} says {told}, the tables say {counted}")
+            reported = (coverage.expected, coverage.embedded, coverage.quarantined, coverage.pending)
+            require(reported == counted, f"status of {status.encoder} says {reported}, the tables say {counted}")
 
     def _check_doctor(self, allowed: set[str]) -> None:
         if "tracks" not in self.reader.names():
@@ -213,7 +213,10 @@ class _Run:
             for finding in examine_lakes(self.commands.settings())
             if finding.check not in allowed and not (allowed and "has no table" in finding.what)
         ]
-        require(not findings, f"doctor: {'; '.join(f'{each.check} {each.table}: {each.what}' for each in findings)}")
+        require(
+            not findings,
+            f"doctor: {'; '.join(f'{finding.check} {finding.table}: {finding.what}' for finding in findings)}",
+        )
 
     def end_storm(self) -> None:
         """Run the commands that finish everything, twice: the second time they must do nothing."""
@@ -228,8 +231,8 @@ class _Run:
         seen = Observation.of(self.reader)
         self.model.check_complete(seen)
         self._finish(Step("refresh", (1, 0, 0)))
-        again = Observation.of(self.reader)
-        changed = {name for name in again.versions if again.versions[name] != seen.versions.get(name)}
+        repeated = Observation.of(self.reader)
+        changed = {name for name in repeated.versions if repeated.versions[name] != seen.versions.get(name)}
         changed -= {"runs", "sources"}
         require(not changed, f"a second refresh wrote {sorted(changed)}")
         if self.result.seed % 4 == 0:
