@@ -27,7 +27,7 @@ from tests.simulation.interception import Interception
 from tests.simulation.model import KNOWN_SPECS, Blocked, ShadowModel, Violated, count_coverage, require
 from tests.simulation.processes import Scheduler, SimulatedProcess
 from tests.simulation.reader import Observation, PlainReader
-from tests.simulation.sounds import register_heads
+from tests.simulation.sounds import known_heads
 from tests.simulation.sources import Sources
 
 WORK = Path("/dev/shm/tonelake-simulation")
@@ -59,7 +59,7 @@ def run_history(seed: int, history: list[Step], work: Path = WORK) -> HistoryRes
     result = HistoryResult(seed, history)
     with _folder(work, seed) as root, contextlib.redirect_stderr(io.StringIO()):
         run = _Run(root, result)
-        with run.interception.installed(seed), without_ray():
+        with run.interception.installed(seed), without_ray(), known_heads():
             try:
                 for step in history:
                     run.take(step)
@@ -91,7 +91,6 @@ class _Run:
     """One lake with its sources, its processes and its shadow model."""
 
     def __init__(self, root: Path, result: HistoryResult) -> None:
-        register_heads()
         self.result = result
         self.scheduler = Scheduler(SimulatedClock())
         self.interception = Interception(self.scheduler, str(root))

@@ -3,8 +3,10 @@
 import functools
 import hashlib
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -39,15 +41,15 @@ def _head_spec(name: str, dim: int) -> EncoderSpec:
 
 
 HEADS = tuple(_head_spec(f"head-{dim}", dim) for dim in (8, 12))
-ENCODER_NAMES = ("fake", *(spec.name for spec in HEADS))
 
 
-def register_heads() -> None:
-    """Make the two heads known as encoders."""
-    for spec in HEADS:
-        ENCODERS[spec.name] = EncoderRegistration(
-            spec, HeadOfFake, FakeTextTower, weights=(), realtime_factor=600, verified=True
-        )
+def known_heads() -> AbstractContextManager[object]:
+    """Make the two heads known as encoders inside a `with` block."""
+    heads = {
+        spec.name: EncoderRegistration(spec, HeadOfFake, FakeTextTower, weights=(), realtime_factor=600, verified=True)
+        for spec in HEADS
+    }
+    return patch.dict(ENCODERS, heads)
 
 
 @functools.cache
