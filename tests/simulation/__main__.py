@@ -60,17 +60,17 @@ def describe_failure(result: HistoryResult, work: Path) -> str:
     )
 
 
-def shrink(result: HistoryResult, work: Path) -> HistoryResult:
+def shrink(result: HistoryResult, work: Path, limit: int = SHRINK_RUNS) -> HistoryResult:
     """Return the result of a shorter history that fails with the same words."""
     best, runs = result, 0
-    while runs < SHRINK_RUNS:
+    while runs < limit:
         for history in shorter(best.history):
             runs += 1
             tried = _try(result.seed, history, work)
             if _kind(tried.failure) == _kind(result.failure):
                 best = tried
                 break
-            if runs >= SHRINK_RUNS:
+            if runs >= limit:
                 return best
         else:
             return best

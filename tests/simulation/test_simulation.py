@@ -119,7 +119,10 @@ def test_a_fault_in_the_code_is_found_and_shrunk():
     mutation = next(mutation for mutation in MUTATIONS if mutation.name == "move_inactive")
     seed, failure = find(mutation, range(50))
     assert "doctor" in failure or "search finds" in failure
+    work = WORK / f"mutation-{MUTATIONS.index(mutation)}"  # as `find` used it: a track's id depends on its folder
     with mutation.applied():
-        short = shrink(run_seed(seed, WORK / "shrunk"), WORK / "shrunk")
+        result = run_seed(seed, work)
+        short = shrink(result, work, limit=25)
+    assert result.failure == failure
     assert short.failure
     assert len(short.history) < len(draw_history(seed))
