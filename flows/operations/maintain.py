@@ -42,18 +42,18 @@ def maintain(
     lake = Lake.at(settings.lake, settings.s3)
     lake.require_table_names()
     if request.dry_run:
-        planned = [result for part in cleanup.list_lakes(lake) for result in _plan(part, request)]
-        return plan_upgrades(lake) + planned
+        lakes = cleanup.list_lakes(lake)
+        return plan_upgrades(lakes) + [result for part in lakes for result in _plan(part, request)]
     run_id = new_run_id()
     with ExitStack() as leases:
         leases.enter_context(Lease(lake, LeaseName.MAINTAIN, run_id, log, for_upgrade=True))
+        lakes = cleanup.list_lakes(lake)
+        parts = [_LakeMaintenance(part, run_id, request, settings, log) for part in lakes]
         results: list[MaintenanceResult] = []
         if request.repair:
-            for part in cleanup.list_lakes(lake):  # before the table of runs is written: it may be damaged itself
-                maintenance = _LakeMaintenance(part, run_id, request, settings, log)
-                results += run_task(maintenance.repair_tables)()
-        results += run_task(upgrade_lakes)(lake, run_id, log)
-        parts = [_LakeMaintenance(part, run_id, request, settings, log) for part in cleanup.list_lakes(lake)]
+            for part in parts:  # before the table of runs is written: it may be damaged itself
+                results += run_task(part.repair_tables)()
+        results += run_task(upgrade_lakes)(lakes, run_id, log)
         require_finished(lake)
         record = leases.enter_context(RunRecord(lake, run_id, "maintain", None, asdict(request)))
         results += run_task(_drop_old_releases)(lake, settings, run_id, log)

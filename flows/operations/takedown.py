@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import lance
 
 from flows.export.rebuild import rebuild_export
-from lake.catalogue import audio_facts, identity
+from lake.catalogue import audio_facts
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.export.log import list_exports
 from lake.maintenance import cleanup
@@ -20,9 +20,6 @@ from schemas.errors import UserError
 from schemas.log import Log
 from schemas.settings import Settings
 from schemas.takedowns import RebuiltRelease, Receipt
-
-# Tables that keep the ids of removed tracks: by them a refused track is recognized. They hold nothing else of it.
-KEPT_TABLES = frozenset({takedowns.TABLE, identity.TABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ def _make_erasers(lake: Lake, receipt: Receipt) -> list[RowEraser]:
     same_content = takedowns.track_contents(lake, "content_sha256", receipt.contents)
     tracks = {*receipt.tracks, *(track for track, _ in same_content)}
     erasers = []
-    for name in sorted(lake.table_names() - KEPT_TABLES):
+    for name in sorted(lake.table_names() - takedowns.KEPT_TABLES):
         table = lake.table(name)
         if name == audio_facts.TABLE:
             contents = table.to_table(columns=["content_sha256"])["content_sha256"]

@@ -9,7 +9,7 @@ os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # else Lance p
 import lance
 from lance.optimize import Compaction, CompactionOptions
 
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, is_panic
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.tables import embeddings_table, features_table, windows_table
@@ -116,7 +116,7 @@ def _build(table: lance.LanceDataset, column: str, kind: ScalarIndex | dict[str,
         else:
             table.create_scalar_index(column, kind)
     except BaseException as error:
-        if type(error).__name__ != "PanicException":
+        if not is_panic(error):
             raise
         message = f"another run compacted {table.uri} while its index was built: run the same command again"
         raise UserError(message) from error

@@ -171,7 +171,7 @@ def _find_garbage(lake: Lake) -> Iterator[tuple[str, Garbage, Callable[[], objec
         if not lake.has_version(name):
             if sizes := table_files(lake, name):
                 garbage = Garbage("files of an unfinished table", len(sizes), sum(sizes.values()))
-                yield name, garbage, partial(files.rm, lake.table_uri(name), recursive=True)
+                yield name, garbage, partial(lake.remove_table, name)
         elif name in LEASED_TABLES or name.startswith(_LEASED_PREFIXES):
             try:
                 table = lake.table(name)

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.benchmarks import results as evaluations
-from lake.catalogue import identity
 from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
 from lake.catalogue.runs import stale_runs
 from lake.embeddings.indexes import VECTOR_INDEX_ROWS, count_unindexed, indexes_to_build
@@ -36,7 +35,7 @@ def check_lake(lake: Lake, keep_windows: bool, advance: Advance) -> Iterator[Fin
     if is_old(lake):
         yield Finding("format", lake.uri, "", 1, "an earlier tonelake wrote it: it can be read, not written", MAINTAIN)
     unsound = yield from _check_tables(lake, advance)
-    sound = lake.table_names() - unsound
+    sound = lake.folder_names() - unsound
     for name in sorted(sound):
         yield from _check_keys(lake, name)
         advance()
@@ -206,7 +205,7 @@ def _check_takedowns(lake: Lake, sound: set[str]) -> Iterator[Finding]:
     blocked = takedowns.read_blocklist(lake) if takedowns.TABLE in sound else None
     if blocked is None or blocked.unfinished_run or not blocked.tracks:
         return
-    for name in sorted(sound - {takedowns.TABLE, identity.TABLE}):
+    for name in sorted(sound - takedowns.KEPT_TABLES):
         table = lake.table(name)
         if "track_id" in table.schema.names:
             rows = select_in(table, "track_id", sorted(blocked.tracks), ["track_id"])["track_id"]

@@ -87,6 +87,11 @@ def permission_hint(error: PermissionError) -> str:
     return "set this machine's clock" if "request time" in str(error) else "check its permissions and keys"
 
 
+def is_panic(error: BaseException) -> bool:
+    """Tell whether Lance's Rust code panicked. Python has no name for that class."""
+    return type(error).__name__ == "PanicException"
+
+
 class CorruptTableError(UserError):
     """A version of a table exists and cannot be read."""
 
@@ -229,7 +234,7 @@ class Lake:
                 raise OSError(str(error)) from error
             raise CorruptTableError(damage) from error
         except BaseException as error:
-            if type(error).__name__ == "PanicException":  # Lance trusts the lengths in a manifest and panics
+            if is_panic(error):  # Lance trusts the lengths in a manifest
                 raise CorruptTableError(damage) from error
             raise
         if not table.schema.names:  # Lance opens a file of zeros, as power cuts leave them, as an empty table

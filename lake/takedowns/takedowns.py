@@ -8,6 +8,7 @@ import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.catalogue import identity
 from lake.catalogue.encoders import list_encoder_versions
 from lake.releases.releases import is_tagged, list_releases, open_snapshot
 from lake.storage.arrow import is_in, string_column, with_column
@@ -19,6 +20,8 @@ from schemas.tables import embeddings_table, vanished_table
 from schemas.takedowns import TAKEDOWNS, TAKEN_DOWN
 
 TABLE = "takedowns"
+# Tables that keep the ids of removed tracks: by them a refused track is recognized. They hold nothing else of it.
+KEPT_TABLES = frozenset({TABLE, identity.TABLE})
 FINISH = "tonelake takedown"  # the command that finishes a killed takedown
 _TRACK, _CONTENT = "track_id:", "content_sha256:"  # prefixes of keys
 

@@ -23,12 +23,17 @@ from workers.encoders.fake import SPEC
 NAMES = [f"{letter}.wav" for letter in "abcdefghij"]
 
 
-def run_in_process(decoded, monkeypatch):
-    """Run the real stage in this process instead of Ray; append the names of decoded files to `decoded`."""
+def run_in_process(decoded, monkeypatch, block_tracks=1024):
+    """Run the real stage in this process instead of Ray, on blocks of so many tracks.
+
+    The names of decoded files are appended to `decoded`.
+    """
 
     def embed(tracks, specs, settings):
         decoded.extend(sorted(os.path.basename(uri) for uri in tracks["uri"].to_pylist()))
-        yield from unpack(FusedStage(specs, settings)(tracks), specs)
+        stage = FusedStage(specs, settings)
+        for start in range(0, len(tracks), block_tracks):
+            yield from unpack(stage(tracks.slice(start, block_tracks)), specs)
 
     monkeypatch.setattr(pipeline, "embed", embed)
     monkeypatch.setattr(cluster, "start_ray", lambda _: None)

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.simulation.history import Step, shorter
+from tests.simulation.history import shorter
 from tests.simulation.run import WORK, HistoryResult, run_history, run_seed
 
 SHRINK_RUNS = 200  # histories that are tried to shorten one failure
@@ -66,7 +66,7 @@ def shrink(result: HistoryResult, work: Path, limit: int = SHRINK_RUNS) -> Histo
     while runs < limit:
         for history in shorter(best.history):
             runs += 1
-            tried = _try(result.seed, history, work)
+            tried = run_history(result.seed, history, work)
             if _kind(tried.failure) == _kind(result.failure):
                 best = tried
                 break
@@ -75,10 +75,6 @@ def shrink(result: HistoryResult, work: Path, limit: int = SHRINK_RUNS) -> Histo
         else:
             return best
     return best
-
-
-def _try(seed: int, history: list[Step], work: Path) -> HistoryResult:
-    return run_history(seed, history, work)
 
 
 def _kind(failure: str) -> str:

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import pyarrow as pa
+import pytest
 
 from flows.console.progress import ProgressReporter
 from flows.evaluation.evaluate import EvaluateRequest, evaluate
@@ -22,16 +21,14 @@ from flows.operations.takedown import TakedownRequest, take_down
 from flows.releases.promote import PromoteRequest, promote, rollback
 from lake.embeddings import indexes
 from schemas.settings import S3Settings, Settings
+from tests.flows.catalogue import run_in_process
 from tests.flows.labelled import render_sound, write_labels
 from tests.simulation.history import Step
 from tests.simulation.reader import PlainReader
 from tests.simulation.sources import FOLDERS, MANIFEST, Sources
-from workers.distributed import cluster, pipeline
-from workers.embedding.outcomes import unpack
-from workers.embedding.stages import FusedStage
 
 _ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
-_ONE_WINDOW = 4  # the path in _ENCODERS whose version takes one window of each track
+_ONE_WINDOW = 4  # the position in _ENCODERS whose version takes one window of each track
 _FORMATS = ("parquet", "npy", "lance")
 _FEWER_INDEXES = {"track_id": "BTREE", "tag_names": "LABEL_LIST"}  # one of each kind: an index takes 20 ms
 _REASON = "the simulator wants it"
@@ -136,21 +133,12 @@ def _clip(sound: str, number: int) -> bytes:
     return render_sound(sound, number)
 
 
-def _embed(tracks: pa.Table, specs: tuple[Any, ...], settings: Settings) -> Iterator[Any]:
-    """Run the stage of the workers here, on two tracks at a time."""
-    for start in range(0, len(tracks), 2):
-        yield from unpack(FusedStage(specs, settings)(tracks.slice(start, 2)), specs)
-
-
 @contextmanager
 def without_ray() -> Iterator[None]:
     """Embed in the process that commits inside the `with` block."""
-    with (
-        patch.object(pipeline, "embed", _embed),
-        patch.object(cluster, "start_ray", lambda _: None),
-        patch.object(cluster, "reserved_resources", lambda *_: (1, 0)),
-        patch.object(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES),
-    ):
+    with pytest.MonkeyPatch.context() as patches:
+        run_in_process([], patches, block_tracks=2)
+        patches.setattr(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES)
         yield
 
 

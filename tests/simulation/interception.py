@@ -10,7 +10,6 @@ import os
 import random
 import secrets
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -46,7 +45,6 @@ class Interception:
 
     def __init__(self, scheduler: Scheduler, root: str) -> None:
         self.scheduler, self.root = scheduler, root
-        self._is_acting = threading.local()
 
     @contextmanager
     def installed(self, seed: int) -> Iterator[None]:
@@ -60,50 +58,41 @@ class Interception:
 
     def see_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Handle an audit event of Python: a file is about to be opened, renamed or removed."""
-        if self.scheduler.current is None or getattr(self._is_acting, "value", False):
+        if self.scheduler.current is None:
             return
         path = arguments[0]
         if not isinstance(path, str) or not path.startswith(self.root):
             return
         if event == "open" and not _WRITING_MODES & set(arguments[1] or ""):
             return
-        with self._acting():
-            self._write_file(event, path)
-
-    @contextmanager
-    def _acting(self) -> Iterator[None]:
-        """Let the simulator itself write files inside the `with` block."""
-        self._is_acting.value = True
-        try:
-            yield
-        finally:
-            self._is_acting.value = False
+        self._write_file(event, path)
 
     def _write_file(self, event: str, path: str) -> None:
         what = f"{event} {os.path.relpath(path, self.root)}"
         fault = self.scheduler.before_write(what)
         if fault is FaultKind.KILL_INSIDE:
-            if event == "open":
-                with suppress(OSError):
+            with self.scheduler.acting_as(None), suppress(OSError):
+                if event == "open":
                     Path(path).touch()
-            elif event == "shutil.rmtree":
-                _remove_half(Path(path))
+                elif event == "shutil.rmtree":
+                    _remove_half(Path(path))
             self.scheduler.kill_current(what)
         if fault is FaultKind.ANSWER_LOST:
             raise store_error(fault, what)
 
     def write_table(self, call: Callable[[], Any], uri: str, what: str) -> Any:
         """Make one of Lance's calls, with the fault that the scheduler wants."""
-        with self._acting():
-            fault = self.scheduler.before_write(what)
+        fault = self.scheduler.before_write(what)
+        with self.scheduler.acting_as(None):  # what the call does within is one write
             before = _manifests(uri) if fault is FaultKind.KILL_INSIDE else set()
             result = call()
             if fault is FaultKind.KILL_INSIDE:
                 for path in _manifests(uri) - before:
                     os.unlink(path)
-                self.scheduler.kill_current(what)
-            if fault is FaultKind.ANSWER_LOST:
-                raise store_error(fault, what)
+        if fault is FaultKind.KILL_INSIDE:
+            self.scheduler.kill_current(what)
+        if fault is FaultKind.ANSWER_LOST:
+            raise store_error(fault, what)
         return result
 
 

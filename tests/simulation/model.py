@@ -34,8 +34,8 @@ class Blocked:
     is_unfinished: bool
 
     @classmethod
-    def of(cls, seen: Observation) -> "Blocked":
-        rows = seen.rows("takedowns")
+    def of(cls, rows: list[dict[str, Any]]) -> "Blocked":
+        """Read the rows of the table `takedowns`."""
         keys = [row["key"] for row in rows if row["done_at"] is not None]
         return cls(
             frozenset(key.removeprefix(_TRACK) for key in keys if key.startswith(_TRACK)),
@@ -66,7 +66,7 @@ class ShadowModel:
 
     def check(self, seen: Observation) -> None:
         """Raise Violated if the tables contradict each other, the files or what was seen before."""
-        blocked = Blocked.of(seen)
+        blocked = Blocked.of(seen.rows("takedowns"))
         repeated = seen.repeated_keys()
         require(not repeated, f"several rows of one key: {repeated}")
         self._check_rows(seen)
@@ -178,7 +178,7 @@ class ShadowModel:
 
     def check_complete(self, seen: Observation) -> None:
         """Raise Violated unless the lake is what a refresh without any fault must make of the sources."""
-        blocked = Blocked.of(seen)
+        blocked = Blocked.of(seen.rows("takedowns"))
         active = {row["uri"]: row for row in seen.active.values()}
         registered = {row["source"] for row in seen.rows("sources")}
         listed: dict[str, tuple[str, int | None]] = {}

@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import Any
@@ -41,9 +41,7 @@ class Mutation:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Have the fault inside the `with` block."""
-        with ExitStack() as stack:
-            original = getattr(self.owner, self.name)
-            stack.enter_context(patch.object(self.owner, self.name, self.make(original)))
+        with patch.object(self.owner, self.name, self.make(getattr(self.owner, self.name))):
             yield
 
 

@@ -33,7 +33,6 @@ class SimulatedProcess:
     is_dead: bool = False
     has_ended: bool = False
     fault_met: bool = False
-    result: Any = None
     error: BaseException | None = None
     heartbeats: list["SimulatedHeartbeat"] = field(default_factory=list)
 
@@ -84,7 +83,6 @@ class Scheduler:
         self._current = threading.local()
         self._processes: list[SimulatedProcess] = []
         self._batons: dict[int, threading.Event] = {}
-        self.writes = 0
 
     @property
     def current(self) -> SimulatedProcess | None:
@@ -106,7 +104,7 @@ class Scheduler:
         return any((process.host, process.pid) == (host, pid) and not process.is_dead for process in self._processes)
 
     def run(self, *commands: tuple[SimulatedProcess, Callable[[], Any]]) -> None:
-        """Run commands to their ends; the first one begins. Results and errors are in the processes."""
+        """Run commands to their ends; the first one begins. Errors are in the processes."""
         self._processes = [process for process, _ in commands]
         self._batons = {process.pid: threading.Event() for process in self._processes}
         threads = [threading.Thread(target=self._run_one, args=pair) for pair in commands]
@@ -121,7 +119,7 @@ class Scheduler:
         self._batons[process.pid].wait()
         self._current.process = process
         try:
-            process.result = command()
+            command()
         except BaseException as error:
             process.error = error
         finally:
@@ -165,7 +163,6 @@ class Scheduler:
             return None
         self._raise_if_dead(process)
         self.take_turns()
-        self.writes += 1
         number, fault = process.writes, process.fault
         process.writes += 1
         if fault is None or number < fault.at_write:

@@ -1,8 +1,8 @@
 """A plain reader of a lake: Lance and a directory listing, none of tonelake's code."""
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import lance
@@ -13,30 +13,16 @@ _open = lance.dataset  # the plain one: the simulator replaces the name in the m
 
 @dataclass
 class PlainReader:
-    """Reads the tables below a local path, or an s3:// address with Lance's storage options."""
+    """Reads the tables below a local path."""
 
     uri: str
-    storage_options: dict[str, str] | None = None
-    file_system: Any = None
 
     def names(self) -> list[str]:
         """Return the names of the tables that have a version."""
-        entries = self._list(self.uri)
-        return sorted(entry[: -len(".lance")] for entry in entries if entry.endswith(".lance") and self._exists(entry))
-
-    def _list(self, path: str) -> list[str]:
-        if self.file_system is None:
-            return os.listdir(path) if os.path.isdir(path) else []
-        try:
-            return [entry.rstrip("/").rsplit("/", 1)[1] for entry in self.file_system.ls(path, detail=False)]
-        except FileNotFoundError:
-            return []
-
-    def _exists(self, entry: str) -> bool:
-        return any(name.endswith(".manifest") for name in self._list(f"{self.uri}/{entry}/_versions"))
+        return sorted({path.parents[1].stem for path in Path(self.uri).glob("*.lance/_versions/*.manifest")})
 
     def open(self, name: str, version: int | None = None) -> lance.LanceDataset:
-        return _open(f"{self.uri}/{name}.lance", version=version, storage_options=self.storage_options)
+        return _open(f"{self.uri}/{name}.lance", version=version)
 
     def rows(self, name: str, version: int | None = None) -> list[dict[str, Any]]:
         """Return the rows of a table; none if it does not exist."""

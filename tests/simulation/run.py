@@ -111,14 +111,8 @@ class _Run:
         if step.name == "damage_table":
             self._damage_table(*step.choices)
             return
-        self.scheduler.clock.seconds += 3600
         steps = [step] if step.beside is None else [step, step.beside]
-        processes = [self._process(part) for part in steps]
-        commands = [self.commands.prepare(part) for part in steps]
-        processes[0].turns = list(step.turns)
-        self.scheduler.run(*zip(processes, commands, strict=True))
-        for part, process in zip(steps, processes, strict=True):
-            self._record(part, process)
+        processes = self._run_commands(steps)
         for process in processes:
             self._check_error(process)
         self._check_lake(steps, processes)
@@ -130,7 +124,7 @@ class _Run:
             return
         name = names[number % len(names)]
         paths = sorted(Path(self.reader.uri, f"{name}.lance", "_versions").glob("*.manifest"))
-        if len(paths) == 1 or Blocked.of(Observation.of(self.reader)).is_unfinished:
+        if len(paths) == 1 or self._has_unfinished_takedown():
             return  # nothing to go back to; and after a kill the tables may be of different states
         path = paths[0]  # the newest: Lance counts the names down
         size = path.stat().st_size
@@ -145,8 +139,17 @@ class _Run:
         self.model.forget_releases(name)
         self._finish(Step("maintain", (1, 0, 1)))
 
-    def _process(self, step: Step) -> SimulatedProcess:
-        return SimulatedProcess(step.host, timedelta(hours=step.clock_hours), step.fault)
+    def _run_commands(self, steps: list[Step]) -> list[SimulatedProcess]:
+        """Run one command, or two at once, an hour after the last one."""
+        self.scheduler.clock.seconds += 3600
+        processes = [
+            SimulatedProcess(step.host, timedelta(hours=step.clock_hours), step.fault, list(step.turns))
+            for step in steps
+        ]
+        self.scheduler.run(*zip(processes, map(self.commands.prepare, steps), strict=True))
+        for step, process in zip(steps, processes, strict=True):
+            self._record(step, process)
+        return processes
 
     def _record(self, step: Step, process: SimulatedProcess) -> None:
         counts = self.result.counts
@@ -168,9 +171,8 @@ class _Run:
         if error is None or isinstance(error, (UserError, Killed)):
             return
         self.had_fault = True
-        expected = process.fault_met and error_message(error, None) is not None
-        expected = expected or (process.fault_met and isinstance(error, (OSError, ValueError, RuntimeError)))
-        if not expected:
+        is_explained = error_message(error, None) is not None or isinstance(error, (OSError, ValueError, RuntimeError))
+        if not (process.fault_met and is_explained):
             raise Violated(f"a command ended with {type(error).__name__}: {error}") from error
 
     def _check_lake(self, steps: list[Step], processes: list[SimulatedProcess]) -> None:
@@ -180,17 +182,18 @@ class _Run:
         if any(step.name == "maintain" and step.choices[1] % 3 == 0 for step in steps):
             self.model.embedded.clear()  # a repair drops rows that a killed run left halfway
         self.model.check(seen)
-        if not Blocked.of(seen).is_unfinished:
+        if not self._has_unfinished_takedown():
             self._check_status(seen)
         if any(process.error for process in processes):
             self.had_fault = True
-        if len(steps) > 1 or any(
-            process.fault_met for process in processes
-        ):  # else the next fault or the end shows it
+        # After other commands, the next fault or the end shows what is wrong.
+        if len(steps) > 1 or any(process.fault_met for process in processes):
             self._check_doctor(_LEFT_BY_FAULTS if self.had_fault else set())
-        (step, process) = (steps[0], processes[0])
-        if len(steps) == 1 and step.name == "refresh" and process.error is None:
+        if [step.name for step in steps] == ["refresh"] and processes[0].error is None:
             self.model.check_complete(seen)
+
+    def _has_unfinished_takedown(self) -> bool:
+        return Blocked.of(self.reader.rows("takedowns")).is_unfinished
 
     def _check_status(self, seen: Observation) -> None:
         """The counts of `status` are those of a plain reader."""
@@ -205,7 +208,7 @@ class _Run:
     def _check_doctor(self, allowed: set[str]) -> None:
         if "tracks" not in self.reader.names():
             return
-        if Blocked.of(Observation.of(self.reader)).is_unfinished:
+        if self._has_unfinished_takedown():
             allowed = allowed | {"unknown", "complete"}
         findings = [
             finding
@@ -221,7 +224,7 @@ class _Run:
         """Run the commands that finish everything, twice: the second time they must do nothing."""
         if "tracks" not in self.reader.names():
             return
-        if Blocked.of(Observation.of(self.reader)).is_unfinished:
+        if self._has_unfinished_takedown():
             self._finish(Step("take_down", (0, 0, 1)))
         self._finish(Step("maintain", (1, 1, 1)))
         if not self.reader.column("sources", "source"):
@@ -240,14 +243,10 @@ class _Run:
 
     def _finish(self, step: Step) -> None:
         """Take a step that must succeed."""
-        process = self._process(step)
-        self.scheduler.clock.seconds += 3600
-        self.scheduler.run((process, self.commands.prepare(step)))
-        self._record(step, process)
+        (process,) = self._run_commands([step])
         error = process.error
         require(error is None, f"after the storm {step.name} ended with {type(error).__name__}: {error}")
-        seen = Observation.of(self.reader)
-        self.model.check(seen)
+        self.model.check(Observation.of(self.reader))
 
     def digest(self) -> str:
         """Return a hash of all rows but for their times."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from lake.sources.listing import source_version
 from lake.storage.lake import open_file_system
 from schemas.settings import S3Settings
-from tests.simulation.sounds import content_sha256, sound
+from tests.simulation.sounds import sound
 
 FOLDERS = ("music", "more")
 MANIFEST = "label/manifest.csv"
@@ -50,11 +50,7 @@ class Sources:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(sound(content))
         self.files[path] = content
-        self._touch(path)
-
-    def touch(self, path: str) -> None:
-        """Change the time of a file, not its content."""
-        self._touch(path)
+        self.touch(path)
 
     def remove(self, path: str) -> None:
         (self.root / path).unlink()
@@ -90,7 +86,8 @@ class Sources:
             return {line.track_id: (line.path, self.files.get(line.path)) for line in self.lines}
         return {path: (path, self.files[path]) for path in self.folder_files(source)}
 
-    def _touch(self, path: str) -> None:
+    def touch(self, path: str) -> None:
+        """Change the time of a file, not its content."""
         self._changes += 1
         time = _FIRST_MTIME_NS + self._changes * 1_000_000_000
         os.utime(self.root / path, ns=(time, time))
@@ -99,8 +96,3 @@ class Sources:
     def _remember(self, path: str) -> None:
         info = open_file_system("", S3Settings()).info(str(self.root / path))
         self.versions[source_version(info)] = self.files[path]
-
-
-def known_contents(sources: Sources) -> dict[str, int]:
-    """Return the number of every content that a file ever had, by its hash."""
-    return {content_sha256(content): content for content in set(sources.versions.values())}

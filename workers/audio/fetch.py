@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import fsspec
 
+from schemas.audio import UNREADABLE
 from schemas.settings import S3Settings
 from schemas.tracks import local_path, source_version
 from workers.audio.verdicts import Rejected
@@ -63,11 +64,11 @@ def _locate(uri: str, s3: S3Settings) -> tuple[fsspec.AbstractFileSystem, str]:
 
 @contextmanager
 def _rejecting(*errors: type[OSError]) -> Iterator[None]:
-    """Raise Rejected("unreadable") in place of these errors."""
+    """Raise Rejected(UNREADABLE) in place of these errors."""
     try:
         yield
     except errors as error:
-        raise Rejected("unreadable", f"{type(error).__name__}: {error}") from error
+        raise Rejected(UNREADABLE, f"{type(error).__name__}: {error}") from error
 
 
 def _download_to_temporary_file(files: fsspec.AbstractFileSystem, path: str) -> BinaryIO:
