@@ -9,6 +9,7 @@ CLUSTER ?= cluster-data
 
 SEEDS ?= 100
 FROM ?= 0
+MODE ?= once
 
 .PHONY: help demo cluster test simulate lint bench train-default clean
 
@@ -31,8 +32,8 @@ cluster: .venv/ready ## start a store, Prefect and two Ray nodes as processes; i
 test: .venv/ready ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-simulate: .venv/ready ## run random histories with faults: SEEDS=1000 FROM=0
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+simulate: .venv/ready ## run random histories with faults: SEEDS=1000 FROM=0 MODE=once|twice|s3
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --mode $(MODE)
 
 lint: .venv/ready ## check style, types, and which room imports which
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 REFUSED = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>a fault of the proxy</Message></Error>"
+DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>a fault of the proxy</Message></Error>"
 _NOT_SIGNED = {"expect", "connection"}  # for one connection only: the proxy does not forward them
 
 
@@ -21,7 +22,7 @@ class FaultProxy:
 
     With the same seed the n-th request gets the same fault. `once` maps a pattern to the fault of the first request of
     each "METHOD /path" that it matches. The fault "lost" reaches the store, which executes the request, but is
-    answered with 500.
+    answered with 500. The fault "denied" is an answer that no client repeats: 403.
     """
 
     store: str
@@ -67,6 +68,7 @@ class FaultProxy:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms: headers and body are sent one after the other
     proxy: FaultProxy
 
     def handle_any(self) -> None:
@@ -74,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body(cut=fault == "cut")
         if body is None:
             return None
+        if fault == "denied":
+            return self._answer(403, {}, DENIED)
         if fault == "refused":
             return self._answer(random.Random(len(self.path)).choice([500, 503]), {}, REFUSED)
         status, headers, answer = self._forward(body)

@@ -1,19 +1,25 @@
-"""`make simulate SEEDS=1000 FROM=0`: run histories on all cores, and print what was violated."""
+"""`make simulate SEEDS=1000 FROM=0 MODE=once`: run histories on all cores, and print what was violated."""
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from schemas.settings import S3Settings
+from tests.seaweed import Seaweed
 from tests.simulation.history import shorter
 from tests.simulation.run import WORK, HistoryResult, run_history, run_seed
+from tests.simulation.store import open_store
 
+RunSeed = Callable[[int, Path], HistoryResult]
 SHRINK_RUNS = 200  # histories that are tried to shorten one failure
 
 
@@ -24,9 +30,18 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--work", type=Path, default=WORK, help="a folder in memory for the lakes")
     parser.add_argument("--verbose", action="store_true", help="print each history")
+    parser.add_argument(
+        "--mode", choices=_MODES, default="once", help="twice: each must be the same; s3: in SeaweedFS"
+    )
     options = parser.parse_args()
-    started, counts, failures = time.monotonic(), Counter[str](), []
-    for done, result in enumerate(run_seeds(range(options.first, options.first + options.seeds), options.work), 1):
+    with _store_environment(options.mode):
+        return _simulate(options)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    started, counts, failures = time.monotonic(), Counter[str](), list[int]()
+    seeds = range(options.first, options.first + options.seeds)
+    for done, result in enumerate(run_seeds(seeds, options.work, _MODES[options.mode]), 1):
         counts += result.counts
         if result.failure:
             failures.append(result.seed)
@@ -39,11 +54,39 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def run_seeds(seeds: range, work: Path) -> Iterator[HistoryResult]:
+def run_seeds(seeds: range, work: Path, run: RunSeed = run_seed) -> Iterator[HistoryResult]:
     """Run seeds in as many processes as there are cores; yield results as they come."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), max_tasks_per_child=200) as pool:
-        for future in as_completed([pool.submit(run_seed, seed, work) for seed in seeds]):
+        for future in as_completed([pool.submit(run, seed, work) for seed in seeds]):
             yield future.result()
+
+
+def run_twice(seed: int, work: Path) -> HistoryResult:
+    """Run a seed two times; the result has failed if they are not the same."""
+    first, second = run_seed(seed, work), run_seed(seed, work)
+    if (first.lines, first.digest, first.counts) != (second.lines, second.digest, second.counts):
+        first.failure = first.failure or "it was another history the second time"
+    return first
+
+
+def run_on_s3(seed: int, work: Path) -> HistoryResult:
+    """Run a seed in the S3 store that the AWS_* variables name."""
+    with open_store(S3Settings()) as store:
+        return run_seed(seed, work, store)
+
+
+_MODES: dict[str, RunSeed] = {"once": run_seed, "twice": run_twice, "s3": run_on_s3}
+
+
+@contextmanager
+def _store_environment(mode: str) -> Iterator[None]:
+    """Start SeaweedFS in memory if a mode needs it; processes that start inside the `with` block find it."""
+    if mode != "s3":
+        yield
+        return
+    with tempfile.TemporaryDirectory(dir=WORK.parent) as folder, Seaweed(Path(folder)) as server:
+        os.environ.update(server.environment())
+        yield
 
 
 def describe_failure(result: HistoryResult, work: Path) -> str:

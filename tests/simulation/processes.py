@@ -27,9 +27,11 @@ class SimulatedProcess:
     host: str = "host-1"
     offset: timedelta = timedelta()
     fault: Fault | None = None
+    meets_fault_at_requests: bool = False  # on S3: its proxy makes the faults, but for STALL
     turns: list[int] = field(default_factory=list)  # numbers of reads and writes until the other process runs
     pid: int = field(default_factory=lambda: next(_PIDS))
     writes: int = 0
+    requests: int = 0  # to an S3 store, those that change something
     is_dead: bool = False
     has_ended: bool = False
     fault_met: bool = False
@@ -152,7 +154,8 @@ class Scheduler:
         if process is None:
             return
         self._raise_if_dead(process)
-        if process.fault_met and process.fault and process.fault.kind is FaultKind.AWAY:
+        is_away = process.fault_met and process.fault and process.fault.kind is FaultKind.AWAY
+        if is_away and not process.meets_fault_at_requests:
             raise store_error(FaultKind.AWAY, what)
         self.take_turns()
 
@@ -166,6 +169,8 @@ class Scheduler:
         number, fault = process.writes, process.fault
         process.writes += 1
         if fault is None or number < fault.at_write:
+            return None
+        if process.meets_fault_at_requests and fault.kind is not FaultKind.STALL:
             return None
         is_first, process.fault_met = not process.fault_met, True
         if fault.kind in (FaultKind.AWAY, FaultKind.DISK_FULL):

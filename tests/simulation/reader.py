@@ -1,28 +1,44 @@
-"""A plain reader of a lake: Lance and a directory listing, none of tonelake's code."""
+"""A plain reader of a lake: Lance and a listing of files, none of tonelake's code."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import fsspec
 import lance
 import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.settings import S3Settings
 
 _open = lance.dataset  # the plain one: the simulator replaces the name in the module
 
 
 @dataclass
 class PlainReader:
-    """Reads the tables below a local path."""
+    """Reads the tables below a local path or an s3:// prefix."""
 
     uri: str
+    s3: S3Settings = field(default_factory=S3Settings)
+
+    @property
+    def on_s3(self) -> bool:
+        return self.uri.startswith("s3://")
 
     def names(self) -> list[str]:
         """Return the names of the tables that have a version."""
-        return sorted({path.parents[1].stem for path in Path(self.uri).glob("*.lance/_versions/*.manifest")})
+        return sorted({PurePosixPath(path).parents[1].stem for path in self.glob("*.lance/_versions/*.manifest")})
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the paths of the lake's files that match a pattern, sorted."""
+        files = fsspec.filesystem("s3", **self.s3.fsspec_options()) if self.on_s3 else fsspec.filesystem("file")
+        return sorted(files.glob(f"{self.uri}/{pattern}"))
 
     def open(self, name: str, version: int | None = None) -> lance.LanceDataset:
-        return _open(f"{self.uri}/{name}.lance", version=version)
+        options = self.s3.lance_options() if self.on_s3 else None
+        return _open(f"{self.uri}/{name}.lance", version=version, storage_options=options)
 
     def rows(self, name: str, version: int | None = None) -> list[dict[str, Any]]:
         """Return the rows of a table; none if it does not exist."""
@@ -38,6 +54,15 @@ class PlainReader:
 
     def versions(self, name: str) -> list[int]:
         return [version["version"] for version in self.open(name).versions()]
+
+
+def read_exports(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the path and the track_ids of each file of rows in the exports below a folder."""
+    for path in sorted(folder.rglob("*.parquet")):
+        if path.name != "removed.parquet":
+            yield path, pq.read_table(path, columns=["track_id"])["track_id"].to_pylist()
+    for path in sorted(folder.rglob("tracks.lance")):
+        yield path, _open(str(path)).to_table(columns=["track_id"])["track_id"].to_pylist()
 
 
 @dataclass

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from flows.cli.error_messages import error_message
 from flows.operations.doctor import examine_lakes
 from flows.operations.status import read_status
 from schemas.errors import UserError
-from schemas.settings import S3Settings
+from tests.seaweed import BUCKET
 from tests.simulation.changes import Changes
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.commands import Commands, without_ray
@@ -29,6 +30,7 @@ from tests.simulation.processes import Scheduler, SimulatedProcess
 from tests.simulation.reader import Observation, PlainReader
 from tests.simulation.sounds import known_heads
 from tests.simulation.sources import Sources
+from tests.simulation.store import SimulatedStore
 
 WORK = Path("/dev/shm/tonelake-simulation")
 _LEFT_BY_FAULTS = {"complete", "orphan", "lease", "run", "table", "takedown", "vanished", "release", "items"}
@@ -49,16 +51,18 @@ class HistoryResult:
     failure: str = ""
 
 
-def run_seed(seed: int, work: Path = WORK) -> HistoryResult:
+def run_seed(seed: int, work: Path = WORK, store: SimulatedStore | None = None) -> HistoryResult:
     """Run the history of a seed."""
-    return run_history(seed, draw_history(seed), work)
+    return run_history(seed, draw_history(seed), work, store)
 
 
-def run_history(seed: int, history: list[Step], work: Path = WORK) -> HistoryResult:
-    """Run steps in a new lake. A violation ends the run and stands in the result."""
+def run_history(
+    seed: int, history: list[Step], work: Path = WORK, store: SimulatedStore | None = None
+) -> HistoryResult:
+    """Run steps in a new lake, in the store if there is one. A violation ends the run and stands in the result."""
     result = HistoryResult(seed, history)
     with _folder(work, seed) as root, contextlib.redirect_stderr(io.StringIO()):
-        run = _Run(root, result)
+        run = _Run(root, result, store)
         with run.interception.installed(seed), without_ray(), known_heads():
             try:
                 for step in history:
@@ -90,14 +94,16 @@ def _folder(work: Path, seed: int) -> Iterator[Path]:
 class _Run:
     """One lake with its sources, its processes and its shadow model."""
 
-    def __init__(self, root: Path, result: HistoryResult) -> None:
-        self.result = result
+    def __init__(self, root: Path, result: HistoryResult, store: SimulatedStore | None) -> None:
+        self.result, self.store = result, store
         self.scheduler = Scheduler(SimulatedClock())
         self.interception = Interception(self.scheduler, str(root))
         self.sources = Sources(root)
         self.changes = Changes(self.sources)
-        self.reader = PlainReader(str(root / "lake"))
-        self.commands = Commands(str(root / "lake"), self.sources, self.reader, S3Settings())
+        self.reader = (
+            PlainReader(f"s3://{BUCKET}/{token_hex(8)}", store.settings) if store else PlainReader(f"{root}/lake")
+        )
+        self.commands = Commands(self.reader.uri, self.sources, self.reader, self.reader.s3)
         self.model = ShadowModel(self.sources, self.reader)
         self.had_fault = False
 
@@ -123,10 +129,10 @@ class _Run:
         if not names:
             return
         name = names[number % len(names)]
-        paths = sorted(Path(self.reader.uri, f"{name}.lance", "_versions").glob("*.manifest"))
-        if len(paths) == 1 or self._has_unfinished_takedown():
+        paths = self.reader.glob(f"{name}.lance/_versions/*.manifest")
+        if self.store or len(paths) == 1 or self._has_unfinished_takedown():
             return  # nothing to go back to; and after a kill the tables may be of different states
-        path = paths[0]  # the newest: Lance counts the names down
+        path = Path(paths[0])  # the newest: Lance counts the names down
         size = path.stat().st_size
         path.write_bytes(path.read_bytes()[: size // 2] if kind % 2 else bytes(size))
         self.result.lines.append(f"damage of {name}")
@@ -143,19 +149,30 @@ class _Run:
         """Run one command, or two at once, an hour after the last one."""
         self.scheduler.clock.seconds += 3600
         processes = [
-            SimulatedProcess(step.host, timedelta(hours=step.clock_hours), step.fault, list(step.turns))
+            SimulatedProcess(
+                step.host, timedelta(hours=step.clock_hours), step.fault, self.store is not None, list(step.turns)
+            )
             for step in steps
         ]
-        self.scheduler.run(*zip(processes, map(self.commands.prepare, steps), strict=True))
+        commands = [self._commands_of(process, number) for number, process in enumerate(processes)]
+        prepared = [commands[number].prepare(step) for number, step in enumerate(steps)]
+        self.scheduler.run(*zip(processes, prepared, strict=True))
         for step, process in zip(steps, processes, strict=True):
             self._record(step, process)
         return processes
+
+    def _commands_of(self, process: SimulatedProcess, number: int) -> Commands:
+        """Return the commands as a process has them: on S3 they pass its proxy."""
+        if self.store is None:
+            return self.commands
+        self.store.proxies[number].process = process
+        return Commands(self.reader.uri, self.sources, self.reader, self.store.settings_of(number))
 
     def _record(self, step: Step, process: SimulatedProcess) -> None:
         counts = self.result.counts
         counts["commands"] += 1
         counts[f"command {step.name}"] += 1
-        counts["writes"] += process.writes
+        counts["writes"] += process.requests or process.writes
         outcome = "done" if process.error is None else type(process.error).__name__
         if step.fault and process.fault_met:
             counts["faults"] += 1
@@ -191,6 +208,12 @@ class _Run:
             self._check_doctor(_LEFT_BY_FAULTS if self.had_fault else set())
         if [step.name for step in steps] == ["refresh"] and processes[0].error is None:
             self.model.check_complete(seen)
+        if (
+            [step.name for step in steps] == ["take_down"]
+            and processes[0].error is None
+            and not processes[0].fault_met
+        ):
+            self.model.check_exports(seen)
 
     def _has_unfinished_takedown(self) -> bool:
         return Blocked.of(self.reader.rows("takedowns")).is_unfinished
@@ -224,8 +247,10 @@ class _Run:
         """Run the commands that finish everything, twice: the second time they must do nothing."""
         if "tracks" not in self.reader.names():
             return
-        if self._has_unfinished_takedown():
+        has_exports = self.reader.rows("takedowns") and self.reader.rows("exports")
+        if self._has_unfinished_takedown() or has_exports:
             self._finish(Step("take_down", (0, 0, 1)))
+            self.model.check_exports(Observation.of(self.reader))
         self._finish(Step("maintain", (1, 1, 1)))
         if not self.reader.column("sources", "source"):
             return
