@@ -134,10 +134,12 @@ def _clip(sound: str, number: int) -> bytes:
 
 
 @contextmanager
-def without_ray() -> Iterator[None]:
-    """Embed in the process that commits inside the `with` block."""
+def without_ray(*, with_vector_index: bool) -> Iterator[None]:
+    """Embed in the process that commits inside the `with` block; build vector indexes over small tables."""
     with pytest.MonkeyPatch.context() as patches:
         run_in_process([], patches, block_tracks=2)
+        if with_vector_index:
+            patches.setattr(indexes, "VECTOR_INDEX_ROWS", 3)
         patches.setattr(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES)
         yield
 

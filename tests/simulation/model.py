@@ -176,6 +176,16 @@ class ShadowModel:
                         content not in blocked.contents, f"{name} version {version} has a content that was taken down"
                     )
 
+    def check_search(self, seen: Observation) -> None:
+        """Through its vector index too, a table answers with each of its rows once, and with nothing else."""
+        for name, rows in seen.of_kind("embeddings").items():
+            table = self.reader.open(name)
+            if rows and any(index.field_names == ["vector"] for index in table.describe_indices()):
+                nearest = {"column": "vector", "q": _array(rows[0]["vector"]), "k": len(rows), "ef": 4 * len(rows)}
+                found = table.to_table(nearest=nearest, columns=["track_id", "_distance"])["track_id"].to_pylist()
+                due = sorted(row["track_id"] for row in rows)
+                require(sorted(found) == due, f"{name}: search finds {sorted(found)}, the rows are {due}")
+
     def check_exports(self, seen: Observation) -> None:
         """Nothing of what was taken down is in a file of an export."""
         blocked = Blocked.of(seen.rows("takedowns"))

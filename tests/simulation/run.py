@@ -63,7 +63,7 @@ def run_history(
     result = HistoryResult(seed, history)
     with _folder(work, seed) as root, contextlib.redirect_stderr(io.StringIO()):
         run = _Run(root, result, store)
-        with run.interception.installed(seed), without_ray(), known_heads():
+        with run.interception.installed(seed), without_ray(with_vector_index=seed % 4 == 1), known_heads():
             try:
                 for step in history:
                     run.take(step)
@@ -199,6 +199,7 @@ class _Run:
         if any(step.name == "maintain" and step.choices[1] % 3 == 0 for step in steps):
             self.model.embedded.clear()  # a repair drops rows that a killed run left halfway
         self.model.check(seen)
+        self.model.check_search(seen)
         if not self._has_unfinished_takedown():
             self._check_status(seen)
         if any(process.error for process in processes):
