@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.__main__ import run_seeds, shrink
+from tests.simulation.__main__ import run_on_s3, run_seeds, shrink
 from tests.simulation.faults import Fault, FaultKind
 from tests.simulation.history import Step, draw_history
 from tests.simulation.mutations import MUTATIONS, find
@@ -21,6 +21,15 @@ def test_a_hundred_histories():
 def test_a_seed_is_the_same_each_time(seed):
     first, second = run_seed(seed), run_seed(seed)
     assert (first.lines, first.digest, first.counts) == (second.lines, second.digest, second.counts)
+
+
+@pytest.mark.usefixtures("s3_bucket")
+@pytest.mark.parametrize("seed", [6, 18])
+def test_history_on_s3(seed):
+    """Kills before and within requests to a real store, and a process that stands still."""
+    result = run_on_s3(seed, WORK)
+    assert not result.failure
+    assert result.counts["faults"]
 
 
 STRIDE = int(os.environ.get("SIMULATE_STRIDE", "4"))  # 1: a fault at every write, which takes ten minutes
@@ -56,8 +65,8 @@ def _run_with_fault_at(history_of: Callable[[int], list[Step]], writes: range, w
 @pytest.mark.parametrize("kind", [FaultKind.KILL, FaultKind.KILL_INSIDE])
 @pytest.mark.parametrize("name", ["index", "maintain", "take_down", "refresh"])
 def test_killed_at_many_writes(name, kind):
-    """Found so: status and refresh ended in a traceback after a kill while a table was made (seeds 2002, 2015);
-    maintain left the file of a killed commit (seeds 39, 152)."""
+    """Found so: status and refresh ended in a traceback after a kill while a table was made; maintain left the file
+    of a killed commit."""
     before = INDEXED[:-1] if name == "index" else [*INDEXED, Step("change", (0, 0, 0)), Step("vanish", (1, 0, 0))]
     _run_with_fault_at(
         lambda write: [*before, Step(name, (1, 1, 1) if name != "index" else (0, 0, 0), Fault(kind, write))],
@@ -68,7 +77,7 @@ def test_killed_at_many_writes(name, kind):
 
 @pytest.mark.parametrize("name", ["maintain", "take_down"])
 def test_refresh_stands_still_while_another_command_runs(name):
-    """Found so: a panic of Lance (seed 226), and a row of a track that was taken down (seed 141)."""
+    """Found so: a panic of Lance, and a row of a track that was taken down."""
     before = [*INDEXED, Step("change", (0, 0, 0)), Step("add", (1, 0, 0))]
     other = Step(name, (1, 1, 1), host="host-2")
     _run_with_fault_at(
@@ -79,7 +88,7 @@ def test_refresh_stands_still_while_another_command_runs(name):
 
 
 def test_two_commands_take_turns():
-    """Found so: two runs removed one old lease file at the same moment (seed 179)."""
+    """Found so: two runs removed one old lease file at the same moment."""
     for turn in range(1, 60, 10):
         both = Step("maintain", (1, 1, 1), turns=(turn, 7, turn, 400), beside=TAKE_DOWN)
         result = run_history(0, [*INDEXED, Step("refresh"), Step("refresh"), both], WORK / "turns")
@@ -87,7 +96,7 @@ def test_two_commands_take_turns():
 
 
 def test_one_head_refuses_a_file_that_two_heads_had_embedded():
-    """Found so: the other head's table kept the old vector in search (seeds 43, 1014)."""
+    """Found so: the other head's table kept the old vector in search."""
     history = [
         Step("add"),
         Step("add"),
@@ -101,7 +110,7 @@ def test_one_head_refuses_a_file_that_two_heads_had_embedded():
 
 @pytest.mark.parametrize("table", range(8))
 def test_damaged_table(table):
-    """Found so: doctor ended in a traceback if the quarantine was damaged (seed 2084)."""
+    """Found so: doctor ended in a traceback if the quarantine was damaged."""
     before = [*INDEXED, Step("damage"), Step("refresh"), Step("change", (1, 0, 0)), Step("damage"), Step("refresh")]
     assert not run_history(0, [*before, Step("damage_table", (table, table, 0))], WORK / "damage").failure
 

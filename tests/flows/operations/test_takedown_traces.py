@@ -9,6 +9,7 @@ from flows.export.export import ExportRequest, write_export
 from flows.export.neighbours import NeighboursRequest, write_neighbours
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
+from flows.operations.doctor import examine_lakes
 from flows.operations.takedown import TakedownRequest, take_down
 from lake.benchmarks.results import corpus_lake
 from lake.catalogue.tracks import register_tracks
@@ -126,6 +127,22 @@ def test_a_repeated_takedown_keeps_the_reason(home):
     take_down_tracks(home, "t0003", reason="a letter of 3 May")
     repeated = take_down_tracks(home, "t0003")
     assert takedowns.read_takedown(home, repeated.run_id).reason == "a letter of 3 May"
+
+
+def test_rows_of_a_writer_that_stood_still_are_named_and_the_same_takedown_removes_them(home):
+    """A writer whose lease a takedown took may still make one last commit."""
+    row = home.table("tracks").to_table(filter="track_id = 't0003'")
+    embedded = home.table(NAME).to_table(filter="track_id = 't0003'")
+    take_down_tracks(home, "t0003")
+    home.upsert("tracks", row.schema, row)
+    home.upsert(NAME, embedded.schema, embedded)
+    settings = Settings(lake=home.uri)
+    named = {(finding.table, finding.run) for finding in examine_lakes(settings) if finding.check == "takedown"}
+    assert named == {(name, "tonelake takedown t0003") for name in ("tracks", NAME)}
+    receipt = take_down_tracks(home, "t0003")
+    assert receipt.is_clean
+    assert {record.table: record.rows for record in receipt.tables} == {"tracks": 1, NAME: 1}
+    assert examine_lakes(settings) == []
 
 
 def test_an_unwritable_receipt_is_refused_before_anything_is_removed(home, tmp_path):
