@@ -1,7 +1,7 @@
 """Settings from the environment, read once and passed on; no other module reads variables."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
 from pydantic import AliasChoices, Field, SecretStr, field_validator
@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     currency: str = "USD"
     cpus: int | None = Field(None, ge=1)  # to compute with, to which an autoscaling cluster grows; None: all
     gpus: int | None = Field(None, ge=0)
+    executor: Literal["local", "ray"] | None = None  # None: processes of this machine for little audio, else Ray
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL", repr=False)
     s3: S3Settings = Field(default_factory=S3Settings)

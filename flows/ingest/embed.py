@@ -16,13 +16,14 @@ from lake.embeddings.reuse import from_features, from_vanished
 from lake.storage.arrow import index_in, is_in
 from lake.storage.lease import Lease, LeaseLost
 from lake.takedowns.takedowns import Blocklist, quarantine_blocked
-from schemas.audio import estimate_seconds
 from schemas.embeddings import outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage, CoverageError
 from schemas.settings import Settings
+from workers.embedding.blocks import estimated_seconds
 from workers.embedding.track import derive_rows
 from workers.encoders.registry import load_encoder
+from workers.executors import choose_executor
 
 
 def shards(tracks: pa.Table, rows: int) -> Iterator[pa.Table]:
@@ -108,11 +109,6 @@ def _compute_outcomes(
                 others[index] = _without(others[index], copied)
                 yield job.spec, copied
     yield from _from_audio(jobs, others, settings, progress)
-    if any(map(len, from_audio)):
-        from workers.distributed.cluster import reserved_resources
-
-        for job in jobs:
-            job.tally.reserved = reserved_resources(tuple(other.spec for other in jobs), settings)
 
 
 def _from_lake(job: IndexJob, tracks: pa.Table, settings: Settings, progress: ProgressReporter) -> Iterator[pa.Table]:
@@ -151,29 +147,21 @@ def _from_audio(
         for track_id in tracks["track_id"].to_pylist():
             missing[track_id] = (*missing.get(track_id, ()), job.spec)
     rows = pa.concat_tables(todo)
+    if not len(rows):
+        return
+    all_specs = tuple(job.spec for job in jobs)
+    executor = choose_executor(rows, all_specs, settings)
     track_ids = sorted(missing)
     first_row = index_in(pa.array(track_ids, pa.string()), rows["track_id"])
     for specs in dict.fromkeys(missing.values()):
         lacks_these = pa.array([missing[track_id] == specs for track_id in track_ids])
-        yield from _decode_and_embed(rows.take(first_row.filter(lacks_these)), specs, settings, progress)
-
-
-def _decode_and_embed(
-    tracks: pa.Table, specs: tuple[EncoderSpec, ...], settings: Settings, progress: ProgressReporter
-) -> Iterator[tuple[EncoderSpec, pa.Table]]:
-    from workers.distributed.cluster import start_ray  # Ray takes seconds to import: not for a run without audio
-    from workers.distributed.pipeline import embed
-
-    hours = estimate_audio_seconds(tracks) / 3600
-    encoders = f" by {', '.join(spec.name for spec in specs)}" if len(specs) > 1 else ""
-    progress.expect(len(tracks) * len(specs), f"about {hours:.1f} h of audio{encoders}")
-    start_ray(settings)
-    yield from embed(tracks, specs, settings)
-
-
-def estimate_audio_seconds(tracks: pa.Table) -> float:
-    """Estimate the seconds of audio in the files of registry rows, from their sizes."""
-    return sum(map(estimate_seconds, tracks["uri"].to_pylist(), tracks["size"].to_pylist()))
+        tracks = rows.take(first_row.filter(lacks_these))
+        hours = sum(estimated_seconds(tracks)) / 3600
+        encoders = f" by {', '.join(spec.name for spec in specs)}" if len(specs) > 1 else ""
+        progress.expect(len(tracks) * len(specs), f"about {hours:.1f} h of audio{encoders}")
+        yield from executor.embed(tracks, specs, settings)
+    for job in jobs:
+        job.tally.reserved = executor.reserved_resources(all_specs, settings)
 
 
 def add_to_tally(outcomes: pa.Table, versions: dict[str, str], tally: Tally) -> None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
 from flows.ingest.dry_run import estimate_cost
-from flows.ingest.embed import estimate_audio_seconds, shards
+from flows.ingest.embed import shards
 from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_if_live, start_job
 from flows.ingest.refresh_report import EncoderReport, RefreshReport
 from flows.ingest.report import IndexReport, RunEstimate
@@ -33,6 +33,7 @@ from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
+from workers.embedding.blocks import estimated_seconds
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.registry import find_by_spec, matches_version, require_allowed, require_runnable
 
@@ -128,7 +129,7 @@ def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, 
     quarantined = sum(before.reasons.values())
     embedded = before.expected - quarantined - to_embed
     coverage = Coverage(before.expected, embedded, quarantined, to_embed, before.reasons)
-    audio_seconds = estimate_audio_seconds(tracks_needing_audio(lake, spec, pending))
+    audio_seconds = sum(estimated_seconds(tracks_needing_audio(lake, spec, pending)))
     cost = estimate_cost(lake, find_by_spec(spec), spec, audio_seconds, settings)
     return RunEstimate(spec.name, spec.embedding_version, coverage, to_embed, cost)
 

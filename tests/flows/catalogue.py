@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.console.progress import ProgressReporter
+from flows.ingest import embed
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
@@ -15,7 +16,6 @@ from lake.storage.lake import Lake
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table, vanished_table
 from tests.audio_files import sndfile
-from workers.distributed import cluster, pipeline
 from workers.embedding.outcomes import unpack
 from workers.embedding.stages import FusedStage
 from workers.encoders.fake import SPEC
@@ -24,20 +24,28 @@ NAMES = [f"{letter}.wav" for letter in "abcdefghij"]
 
 
 def run_in_process(decoded, monkeypatch, block_tracks=1024):
-    """Run the real stage in this process instead of Ray, on blocks of so many tracks.
+    """Run the real stage in this process, on blocks of so many tracks.
 
     The names of decoded files are appended to `decoded`.
     """
+    monkeypatch.setattr(embed, "choose_executor", lambda *_: _ThisProcess(decoded, block_tracks))
 
-    def embed(tracks, specs, settings):
-        decoded.extend(sorted(os.path.basename(uri) for uri in tracks["uri"].to_pylist()))
+
+@dataclass(frozen=True)
+class _ThisProcess:
+    """An executor that computes in the process that asks."""
+
+    decoded: list[str]
+    block_tracks: int
+
+    def reserved_resources(self, *_):
+        return 1, 0
+
+    def embed(self, tracks, specs, settings):
+        self.decoded.extend(sorted(os.path.basename(uri) for uri in tracks["uri"].to_pylist()))
         stage = FusedStage(specs, settings)
-        for start in range(0, len(tracks), block_tracks):
-            yield from unpack(stage(tracks.slice(start, block_tracks)), specs)
-
-    monkeypatch.setattr(pipeline, "embed", embed)
-    monkeypatch.setattr(cluster, "start_ray", lambda _: None)
-    monkeypatch.setattr(cluster, "reserved_resources", lambda *_: (1, 0))
+        for start in range(0, len(tracks), self.block_tracks):
+            yield from unpack(stage(tracks.slice(start, self.block_tracks)), specs)
 
 
 def write_sound(path: Path, seed: int) -> None:

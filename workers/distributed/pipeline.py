@@ -10,39 +10,45 @@ from functools import lru_cache
 from typing import Any
 
 # Imported first: it sets variables that Ray reads when it is imported.
-from workers.distributed.cluster import reserved_cpus, reserved_gpus
+from workers.distributed.cluster import reserved_cpus, reserved_gpus, reserved_resources, start_ray
 
 # isort: split
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 import ray.data
 from ray.exceptions import RayError, WorkerCrashedError
 
-from schemas.audio import estimate_seconds
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
-from schemas.tracks import TrackToEmbed
 from workers.distributed.code_version import compute_digest, driver_digest, guard, require_same_code
-from workers.embedding.outcomes import (
-    Outcome,
-    Outcomes,
-    Specs,
-    outcome_table,
-    pack,
-    pending_outcome,
-    quarantined_outcome,
-    unpack,
+from workers.embedding.blocks import (
+    MAX_BLOCK_TRACKS,
+    crash_outcome,
+    cut_into_blocks,
+    estimated_seconds,
+    failure_outcome,
 )
+from workers.embedding.outcomes import Outcomes, Specs, unpack
 from workers.embedding.stages import DecodeStage, EncodeStage, FusedStage
 
-MAX_BLOCK_TRACKS = 16
-BLOCKS_PER_CORE = 8
 SPLIT_MAX_SECONDS = 20 * 60  # the windows of longer tracks would fill the object store
 # A dead actor restarts, and its block is tried once more. Measured: max_restarts=0 loses a second, innocent block.
 RESTART_OPTIONS = {"max_restarts": -1, "max_task_retries": 1}
+
+
+class RayExecutor:
+    """Runs the stages on the cluster at RAY_ADDRESS, or on a Ray of this machine, which it starts."""
+
+    def reserved_resources(self, specs: Specs, settings: Settings) -> tuple[int, int]:
+        """Return the numbers of cores and GPUs that a run reserves."""
+        return reserved_resources(specs, settings)
+
+    def embed(self, tracks: pa.Table, specs: Specs, settings: Settings) -> Iterator[Outcomes]:
+        """Yield one outcome for every track and encoder, as they are computed, in no order."""
+        start_ray(settings)
+        yield from embed(tracks, specs, settings)
 
 
 def embed(tracks: pa.Table, specs: Specs, settings: Settings, stage: type = FusedStage) -> Iterator[Outcomes]:
@@ -66,7 +72,7 @@ def _first_pass(tracks: pa.Table, specs: Specs, settings: Settings, stage: type)
     if not gpus or len(specs) > 1:  # several encoders share one decoding, so they share its process
         yield from run_fused(tracks, specs, settings, stage, gpus)
         return
-    is_long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in _estimated_seconds(tracks)])
+    is_long = pa.array([seconds > SPLIT_MAX_SECONDS for seconds in estimated_seconds(tracks)])
     if len(short := tracks.filter(pc.invert(is_long))):
         yield from run_split(short, specs[0], settings, gpus)
     if len(long := tracks.filter(is_long)):
@@ -82,7 +88,7 @@ def run_fused(
     then left out.
     """
     cpus = reserved_cpus(settings)
-    data = ray.data.from_arrow(_to_blocks(tracks, cpus)).map_batches(
+    data = ray.data.from_arrow(cut_into_blocks(tracks, cpus)).map_batches(
         guard(stage),
         fn_constructor_args=_guarded(stage, specs, settings),
         batch_format="pyarrow",
@@ -100,7 +106,7 @@ def run_split(tracks: pa.Table, spec: EncoderSpec, settings: Settings, gpus: int
     Without GPUs one core encodes and the others decode.
     """
     cpus = reserved_cpus(settings)
-    decoded = ray.data.from_arrow(_to_blocks(tracks, cpus)).map_batches(
+    decoded = ray.data.from_arrow(cut_into_blocks(tracks, cpus)).map_batches(
         guard(DecodeStage),
         fn_constructor_args=_guarded(DecodeStage, spec, settings),
         batch_size=None,
@@ -150,7 +156,7 @@ def isolate_crashes(
     for track in crashed:
         block = _result_or_none(task.remote(stage, specs, settings, expected_digest, track), track, specs)
         block = block or _result_or_none(task.remote(stage, specs, settings, expected_digest, track), track, specs)
-        yield from unpack(block or _crash_outcome(track, specs), specs)
+        yield from unpack(block or crash_outcome(track, specs), specs)
 
 
 @ray.remote(max_retries=0, num_cpus=1)
@@ -189,18 +195,7 @@ def _result_or_none(task: ray.ObjectRef, track: pa.Table, specs: Specs) -> pa.Ta
     except RayError as error:
         if isinstance(error, UserError):  # Ray raises an error that is also of the class that the task raised
             raise UserError(str(error.cause)) from error
-        message = f"{type(error).__name__}: {error}"
-        return _same_outcome(pending_outcome(TrackToEmbed.from_table(track)[0], message), specs)
-
-
-def _crash_outcome(track: pa.Table, specs: Specs) -> pa.Table:
-    message = "the worker died on this file three times, twice with nothing beside it"
-    return _same_outcome(quarantined_outcome(TrackToEmbed.from_table(track)[0], "decoder_crashed", message), specs)
-
-
-def _same_outcome(outcome: Outcome, specs: Specs) -> pa.Table:
-    """Return a packed block with the same outcome for every encoder."""
-    return pack([outcome_table([outcome], spec) for spec in specs])
+        return failure_outcome(track, error, specs)
 
 
 def _encoder_options(gpus: int) -> dict[str, int | None]:
@@ -213,21 +208,5 @@ def _encoder_options(gpus: int) -> dict[str, int | None]:
     return {"num_cpus": 1, "batch_size": None}
 
 
-def _to_blocks(tracks: pa.Table, cpus: int) -> list[pa.Table]:
-    """Cut tracks into blocks, longest tracks first.
-
-    So no core computes a long track at the end while the others are idle. Few tracks make small blocks.
-    """
-    longest_first = np.argsort(_estimated_seconds(tracks))[::-1]
-    tracks = tracks.take(pa.array(longest_first))
-    rows = min(MAX_BLOCK_TRACKS, max(1, len(tracks) // (BLOCKS_PER_CORE * cpus)))
-    return [tracks.slice(start, rows) for start in range(0, len(tracks), rows)]
-
-
 def _iterate(data: ray.data.Dataset) -> Iterator[pa.Table]:
     return iter(data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
-
-
-def _estimated_seconds(tracks: pa.Table) -> list[float]:
-    pairs = zip(tracks["uri"].to_pylist(), tracks["size"].to_pylist(), strict=True)
-    return [estimate_seconds(uri, size) for uri, size in pairs]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from flows.console.progress import ProgressReporter
+from flows.ingest import embed
 from flows.ingest.dry_run import estimate
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import current_specs
@@ -18,7 +19,6 @@ from schemas.tables import embeddings_table
 from tests.cli import run_json
 from tests.conformance.models import fetch_models
 from tests.flows.catalogue import run_in_process
-from workers.distributed import pipeline
 from workers.encoders.registry import ENCODERS
 
 
@@ -36,7 +36,7 @@ def upgrade(lake, rendered, monkeypatch, **changes):
     """Index with a changed spec; fail if audio would be decoded."""
     encoder = ENCODERS["musicnn"]
     monkeypatch.setitem(ENCODERS, "musicnn", replace(encoder, spec=replace(encoder.spec, **changes)))
-    monkeypatch.setattr(pipeline, "embed", lambda *_: pytest.fail("audio would be decoded"))
+    monkeypatch.setattr(embed, "choose_executor", lambda *_: pytest.fail("audio would be decoded"))
     settings = Settings(lake=lake, encoder="musicnn")
     plan = estimate(IndexRequest((str(rendered),), limit=2), settings)
     assert (plan.would_embed, plan.cost.estimated_audio_seconds, plan.cost.core_seconds) == (2, 0, 0)
@@ -92,7 +92,7 @@ def test_a_lake_of_an_earlier_tonelake_is_read_and_moves_to_the_new_head(rendere
     assert [spec.embedding_version for spec in current_specs(Lake.at(lake, S3Settings()), reader, print)] == [
         old.embedding_version
     ]
-    monkeypatch.setattr(pipeline, "embed", lambda *_: pytest.fail("audio would be decoded"))
+    monkeypatch.setattr(embed, "choose_executor", lambda *_: pytest.fail("audio would be decoded"))
     (new,) = index_catalogue(request, Settings(lake=lake, encoder="musicnn"), ProgressReporter())
     assert (new.coverage.embedded, new.audio_seconds, new.embedding_version != old.embedding_version) == (2, 0, True)
     assert [hit.score for hit in search(reader, text="flute")] == before

@@ -17,9 +17,9 @@ from tests.cli import environment, run
 from tests.conformance.seeded import write_source
 from tests.workers.distributed import poison
 from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, poisoned_tracks
-from workers.distributed import pipeline
 from workers.distributed.cluster import start_ray
 from workers.distributed.pipeline import embed, run_fused, run_split
+from workers.embedding import blocks
 from workers.encoders.fake import SPEC
 from workers.encoders.ttmr.plus_plus import SPEC as TTMR_PP_SPEC
 from workers.encoders.ttmr.plus_plus import TTMR_PP
@@ -83,8 +83,8 @@ def test_broken_files_are_rows_with_reasons(tracks, settings):
 @pytest.fixture
 def poisoned(rendered, tmp_path, monkeypatch):
     """Forty sound tracks and one that crashes its worker, ten per block."""
-    monkeypatch.setattr(pipeline, "MAX_BLOCK_TRACKS", 10)
-    monkeypatch.setattr(pipeline, "BLOCKS_PER_CORE", 2)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_TRACKS", 10)
+    monkeypatch.setattr(blocks, "BLOCKS_PER_CORE", 2)
     return poisoned_tracks(tmp_path, rendered)
 
 
@@ -110,14 +110,6 @@ def test_an_unreachable_store_leaves_tracks_pending(tracks, monkeypatch):
     outcomes = by_track(embed(lost, (SPEC,), Settings(cpus=2)))
     assert {row["outcome"] for row in outcomes.values()} == {"pending"}
     assert all(row["message"] for row in outcomes.values())
-
-
-@pytest.mark.usefixtures("settings")
-def test_blocks_are_sorted_by_length_and_complete(tracks):
-    blocks = pipeline._to_blocks(tracks, cpus=2)
-    sizes = [pipeline._estimated_seconds(block)[0] for block in blocks]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sum(map(len, blocks)) == len(tracks)
 
 
 SCRIPT = """
