@@ -21,8 +21,10 @@ from workers.distributed.cluster import start_ray
 from workers.distributed.pipeline import embed, run_fused, run_split
 from workers.embedding import blocks
 from workers.encoders.fake import SPEC
+from workers.encoders.registry import find_by_name
 from workers.encoders.ttmr.plus_plus import SPEC as TTMR_PP_SPEC
 from workers.encoders.ttmr.plus_plus import TTMR_PP
+from workers.local.executor import LocalExecutor
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,18 @@ def test_fused_equals_split(tracks, settings):
         for name in ("vector", "features", "window_vectors"):
             np.testing.assert_array_equal(row.pop(name), split[track].pop(name))
         assert row == split[track]
+
+
+def test_the_local_executor_gives_the_same_bits(tracks, settings):
+    specs = (SPEC, find_by_name("musicnn").spec)
+    on_ray = by_encoder_and_track(embed(tracks, specs, settings))
+    local = by_encoder_and_track(LocalExecutor().embed(tracks, specs, settings))
+    assert on_ray == local
+    assert len(on_ray) == 2 * len(tracks)
+
+
+def by_encoder_and_track(batches) -> dict[tuple[str, str], dict]:
+    return {(spec.name, row["track_id"]): row for spec, batch in batches for row in batch.to_pylist()}
 
 
 def test_refused_weights_end_in_one_line(tracks, settings, tmp_path):
