@@ -20,6 +20,7 @@ from tests.simulation.run import WORK, HistoryResult, run_history, run_seed
 from tests.simulation.store import open_store
 
 RunSeed = Callable[[int, Path], HistoryResult]
+SEEDS_A_POOL = 500
 SHRINK_RUNS = 200  # histories that are tried to shorten one failure
 
 
@@ -55,10 +56,14 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def run_seeds(seeds: range, work: Path, run: RunSeed = run_seed) -> Iterator[HistoryResult]:
-    """Run seeds in as many processes as there are cores; yield results as they come."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), max_tasks_per_child=200) as pool:
-        for future in as_completed([pool.submit(run, seed, work) for seed in seeds]):
-            yield future.result()
+    """Run seeds in as many processes as there are cores; yield results as they come.
+
+    Some hundred seeds share their processes. (Python's own `max_tasks_per_child` hung after 200.)
+    """
+    for start in range(0, len(seeds), SEEDS_A_POOL):
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+            for future in as_completed([pool.submit(run, seed, work) for seed in seeds[start : start + SEEDS_A_POOL]]):
+                yield future.result()
 
 
 def run_twice(seed: int, work: Path) -> HistoryResult:
