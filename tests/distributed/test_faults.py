@@ -37,20 +37,23 @@ def lake(request, tmp_path):
     return str(tmp_path / "lake") if request.param == "local" else request.getfixturevalue("s3_bucket")
 
 
-def test_kill_9_loses_nothing_and_doubles_nothing(music, lake):
-    process = drain_output(start("--lake", lake, "--encoder", "fake", "index", music, **FREQUENT_COMMITS))
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_kill_9_loses_nothing_and_doubles_nothing(music, lake, executor):
+    options = FREQUENT_COMMITS | {"TONELAKE_EXECUTOR": executor}
+    process = drain_output(start("--lake", lake, "--encoder", "fake", "index", music, **options))
     committed = wait_for_rows(lake, process, 4)
     kill_group(process)
     assert committed < TRACK_COUNT, "the run ended before it was killed"
     survived = embedded_ids(lake)
     assert len(survived) >= committed
-    finish_run(lake, music, TRACK_COUNT)
+    finish_run(lake, music, TRACK_COUNT, TONELAKE_EXECUTOR=executor)
     assert set(survived) <= set(embedded_ids(lake))
 
 
-def test_an_interrupt_keeps_what_was_computed(music, tmp_path):
-    lake = str(tmp_path / "lake")
-    process = drain_output(start("--lake", lake, "--encoder", "fake", "index", music, TONELAKE_COMMIT_ROWS="100"))
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_an_interrupt_keeps_what_was_computed(music, tmp_path, executor):
+    lake, options = str(tmp_path / "lake"), {"TONELAKE_COMMIT_ROWS": "100", "TONELAKE_EXECUTOR": executor}
+    process = drain_output(start("--lake", lake, "--encoder", "fake", "index", music, **options))
     committed = wait_for_rows(lake, process, 100)
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130

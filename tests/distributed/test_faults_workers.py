@@ -1,4 +1,4 @@
-"""Ray loses workers, several times, and a whole node in the middle of a run: no track is lost."""
+"""A run loses workers, several times, and Ray a whole node in the middle of a run: no track is lost."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from tests.cli import start
 from tests.distributed.interrupted_runs import TextProcess, assert_all_embedded, link_tracks, wait_for_rows
 
 TRACK_COUNT = 300
+WORKERS = {"ray": "MapWorker", "local": "spawn_main"}  # words in the command of a worker's process
 FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "16"}
 
 
@@ -19,11 +20,11 @@ def music(rendered, tmp_path_factory):
     return link_tracks(rendered, tmp_path_factory.mktemp("workers"), TRACK_COUNT)
 
 
-def kill_a_worker(process: TextProcess) -> bool:
+def kill_a_worker(process: TextProcess, word: str) -> bool:
     """Kill a worker that computes; return False if there is none."""
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
-            computes = any("MapWorker" in part for part in child.cmdline()[:1])
+            computes = any(word in part for part in child.cmdline())
         except psutil.Error:
             continue
         if computes:
@@ -40,13 +41,14 @@ def wait_for_report(process: TextProcess) -> dict:
     return json.loads(output)
 
 
-def test_workers_killed_in_the_middle_lose_no_track(music, tmp_path):
-    lake = str(tmp_path / "lake")
-    process = start("--lake", lake, "--encoder", "fake", "--json", "index", music, **FREQUENT_COMMITS)
+@pytest.mark.parametrize("executor", WORKERS)
+def test_workers_killed_in_the_middle_lose_no_track(music, tmp_path, executor):
+    lake, options = str(tmp_path / "lake"), FREQUENT_COMMITS | {"TONELAKE_EXECUTOR": executor}
+    process = start("--lake", lake, "--encoder", "fake", "--json", "index", music, **options)
     killed = 0
     for committed in (16, 64, 128):
         wait_for_rows(lake, process, committed)
-        killed += kill_a_worker(process)
+        killed += kill_a_worker(process, WORKERS[executor])
     assert killed == 3
     assert_all_embedded(wait_for_report(process), lake, TRACK_COUNT)
 
