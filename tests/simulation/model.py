@@ -182,9 +182,9 @@ class ShadowModel:
             table = self.reader.open(name)
             if rows and any(index.field_names == ["vector"] for index in table.describe_indices()):
                 nearest = {"column": "vector", "q": _array(rows[0]["vector"]), "k": len(rows), "ef": 4 * len(rows)}
-                found = table.to_table(nearest=nearest, columns=["track_id", "_distance"])["track_id"].to_pylist()
+                answers = table.to_table(nearest=nearest, columns=["track_id", "_distance"])["track_id"].to_pylist()
                 due = sorted(row["track_id"] for row in rows)
-                require(sorted(found) == due, f"{name}: search finds {sorted(found)}, the rows are {due}")
+                require(sorted(answers) == due, f"{name}: search finds {sorted(answers)}, the rows are {due}")
 
     def check_exports(self, seen: Observation) -> None:
         """Nothing of what was taken down is in a file of an export."""
