@@ -237,11 +237,10 @@ def test_the_registry_is_light():
     assert result.stdout.strip() == "[]"
 
 
-def test_workers_on_audio_load_no_text_tower():
-    models = fetch_models(*ENCODERS["musicnn"].weights)
+def test_workers_on_audio_load_no_text_tower(tmp_path):
     code = (
         "import sys; from pathlib import Path; from workers.encoders.registry import ENCODERS, load_encoder\n"
-        f"load_encoder(ENCODERS['musicnn'].spec, Path({str(models)!r}))\n"
+        f"load_encoder(ENCODERS['musicnn'].spec, Path({str(tmp_path)!r}))\n"
         "print(sorted({'tokenizers', 'transformers', 'workers.text.minilm'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

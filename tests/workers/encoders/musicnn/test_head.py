@@ -28,11 +28,11 @@ def models():
 
 
 @pytest.fixture(scope="module")
-def features(models):
+def features():
     """Features of a 9 s solo of each of NAMES, by another synthesizer and soundfont than the training's."""
     import soxr
 
-    encoder = CONSE.load(CONSE.spec, models)
+    encoder = CONSE.load(CONSE.spec, Path())
     solos = {piece.tags[0]: piece for piece in compose_pieces(60, 77)}
     rows = []
     for name in NAMES:
@@ -58,7 +58,7 @@ def test_it_shares_everything_but_the_head_with_conse():
     assert JOINT.spec.embedding_version != CONSE.spec.embedding_version
 
 
-def test_a_vector_is_the_trained_one_and_a_share_of_conse(models, features):
+def test_a_vector_is_the_trained_one_and_a_share_of_conse(features):
     import torch
 
     trained = read_trained_model(FOLDER)
@@ -67,12 +67,12 @@ def test_a_vector_is_the_trained_one_and_a_share_of_conse(models, features):
     with torch.inference_mode():
         head_vectors = torch.nn.functional.normalize(joint.audio(torch.from_numpy(features))).numpy()
     mean = joint.text.mean.numpy().astype(np.float64)
-    conse_vectors = CONSE.load(CONSE.spec, models).project(features)
+    conse_vectors = CONSE.load(CONSE.spec, Path()).project(features)
     conse_vectors = conse_vectors - (conse_vectors @ mean)[:, None] * mean / (mean @ mean)
     conse_vectors /= np.linalg.norm(conse_vectors, axis=1, keepdims=True)
     expected = (1 - conse_weight) * head_vectors + conse_weight * conse_vectors
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    actual = JOINT.load(JOINT.spec, models).project(features)
+    actual = JOINT.load(JOINT.spec, Path()).project(features)
     assert actual.dtype == np.float32
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 

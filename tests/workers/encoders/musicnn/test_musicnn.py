@@ -4,16 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
 
 from tests.conformance.models import fetch_models
 from workers.encoders.musicnn.conse import TOP, combine_tag_vectors
 from workers.encoders.musicnn.encoder import CONSE, MusicnnEncoder, MusicnnTextTower
 from workers.encoders.musicnn.net import NETS, MusicnnNet
 from workers.encoders.musicnn.tags import MSD_TAGS, MTT_TAGS, VOCABULARY, merge_probabilities, normalise_tag
-from workers.encoders.musicnn.weights import MUSICNN, NETS_FILE
+from workers.encoders.musicnn.weights.files import read_nets
 from workers.text.minilm_weights import MINILM
-from workers.weights.cache import weights_folder
 
 ROOT = Path(__file__).parents[4]
 RANDOM_PATCHES = ROOT / "tests/data/musicnn_random_patches.npz"
@@ -25,18 +23,13 @@ BOUNDS = {"mean_pool": 5e-5, "max_pool": 6e-4, "penultimate": 1e-4, "probabiliti
 
 
 @pytest.fixture(scope="module")
-def models():
-    return fetch_models(MINILM, MUSICNN)
+def net():
+    return MusicnnNet(read_nets())
 
 
 @pytest.fixture(scope="module")
-def net(models):
-    return MusicnnNet(load_file(weights_folder(MUSICNN, models) / NETS_FILE))
-
-
-@pytest.fixture(scope="module")
-def encoder(models):
-    return MusicnnEncoder(CONSE, models)
+def encoder():
+    return MusicnnEncoder(CONSE, Path())
 
 
 @pytest.mark.parametrize("file", [RANDOM_PATCHES, MUSIC_PATCHES, REFERENCE], ids=["random", "music", "more music"])
@@ -94,8 +87,8 @@ def test_conse_adds_the_likeliest_tags():
     assert probabilities.all(), "the argument is not changed"
 
 
-def test_a_certain_tag_is_nearest_to_its_name(encoder, models):
-    tower = MusicnnTextTower(CONSE, models)
+def test_a_certain_tag_is_nearest_to_its_name(encoder):
+    tower = MusicnnTextTower(CONSE, fetch_models(MINILM))
     for name in ("harpsichord", "heavy metal", "jazz"):
         features = np.full((1, CONSE.backbone.dim), 0.01, np.float32)
         features[0, 1706 + MTT_TAGS.index("solo")] = 0.02

@@ -2,23 +2,13 @@
 
 import pytest
 
-from schemas.errors import UserError
-from workers.encoders.musicnn.tf_checkpoint import CorruptCheckpointError, read_checkpoint
-from workers.encoders.musicnn.weights import MUSICNN
-from workers.weights.sources import fetch_members
+from workers.encoders.musicnn.weights.tf_checkpoint import CorruptCheckpointError, read_checkpoint
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+def checkpoint(wheel_members):
     """The index and data of the MagnaTagATune network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    try:
-        members = fetch_members(MUSICNN, folder, folder)
-    except UserError as error:
-        if "cannot fetch" not in str(error):
-            raise
-        pytest.skip(str(error))
-    return members["musicnn/MTT_musicnn/.index"], members["musicnn/MTT_musicnn/.data-00000-of-00001"]
+    return wheel_members["musicnn/MTT_musicnn/.index"], wheel_members["musicnn/MTT_musicnn/.data-00000-of-00001"]
 
 
 def flip_bit(data, position):
