@@ -74,10 +74,11 @@ def _require_same_lake(lake: Lake, existing: ExportFolder | NeighboursWriter, se
     address where it was, and there is no lake any more.
     """
     other = (existing.read_plan() or {}).get("lake", lake.uri)
-    if other != lake.uri and "tracks" in Lake.at(other, settings.s3).table_names():
+    if other != lake.uri and Lake.at(other, settings.s3).find_table("tracks") is not None:
         raise UserError(f"the files there are an export of the lake {other}")
 
 
 def _has_rows(lake: Lake, embedding_version: str) -> bool:
     name = embeddings_table(choose_encoder_version(lake, "", embedding_version).spec)
-    return name in lake.table_names() and lake.table(name).count_rows() > 0
+    table = lake.find_table(name)
+    return table is not None and table.count_rows() > 0

@@ -104,7 +104,7 @@ def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> Re
     specs = [version.spec for version in list_encoder_versions(lake)]
     diff = compute_diff(lake, specs, request.accept_loss, settings)
     changing = pa.chunked_array(diff.vanished["track_id"].chunks + diff.rows["track_id"].chunks, pa.string())
-    tracks = active_tracks(lake) if "tracks" in lake.table_names() else diff.rows.slice(0, 0)
+    tracks = active_tracks(lake) if lake.find_table("tracks") is not None else diff.rows.slice(0, 0)
     tracks = tracks.filter(pc.invert(is_in(tracks["track_id"], changing)))
     tracks = pa.concat_tables([tracks, diff.rows]).sort_by("track_id")
     return _build_report(diff, [_preview(lake, spec, tracks, diff, settings) for spec in current])

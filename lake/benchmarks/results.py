@@ -102,9 +102,10 @@ def _next_time(lake: Lake) -> datetime:
     The clock of the machine that wrote a row may have been ahead.
     """
     now = clock.now()
-    if TABLE not in lake.table_names():
+    table = lake.find_table(TABLE)
+    if table is None:
         return now
-    newest: datetime | None = pc.max(lake.table(TABLE).to_table(columns=["confirmed_at"])["confirmed_at"]).as_py()
+    newest: datetime | None = pc.max(table.to_table(columns=["confirmed_at"])["confirmed_at"]).as_py()
     return max(now, newest + timedelta(microseconds=1)) if newest else now
 
 
@@ -116,9 +117,10 @@ def read_predictions(lake: Lake, evaluation_id: str) -> pa.Table:
 
 def evaluation_ids(lake: Lake) -> set[str]:
     """Return the ids of all finished evaluations."""
-    if TABLE not in lake.table_names():
+    table = lake.find_table(TABLE)
+    if table is None:
         return set()
-    return set(lake.table(TABLE).to_table(columns=["evaluation_id"])["evaluation_id"].to_pylist())
+    return set(table.to_table(columns=["evaluation_id"])["evaluation_id"].to_pylist())
 
 
 def prediction_files(lake: Lake) -> dict[str, tuple[str, int]]:

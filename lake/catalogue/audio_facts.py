@@ -34,8 +34,8 @@ def write_fingerprints(lake: Lake, lease: Lease, fingerprints: Mapping[str, byte
 
 
 def _read_column(lake: Lake, name: str, contents: Sequence[str]) -> dict[str, Any]:
-    if TABLE not in lake.table_names():
+    table = lake.find_table(TABLE)
+    if table is None:
         return {}
-    table = lake.table(TABLE)
     rows = select_in(table, "content_sha256", contents, ["content_sha256", name], f"{name} IS NOT NULL")
     return dict(zip(rows["content_sha256"].to_pylist(), rows[name].to_pylist(), strict=True))

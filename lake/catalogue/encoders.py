@@ -43,9 +43,10 @@ def register_encoder(lake: Lake, spec: EncoderSpec) -> None:
 
 def list_encoder_versions(lake: Lake) -> list[EncoderVersion]:
     """Return every encoder version of the lake, oldest first."""
-    if "encoders" not in lake.table_names():
+    table = lake.find_table("encoders")
+    if table is None:
         return []
-    rows = lake.table("encoders").to_table().sort_by("created_at").to_pylist()
+    rows = table.to_table().sort_by("created_at").to_pylist()
     return [
         EncoderVersion(row["name"], row["embedding_version"], EncoderSpec.from_json(row["spec"]), row["created_at"])
         for row in rows

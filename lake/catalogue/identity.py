@@ -61,10 +61,11 @@ def with_permanent_ids(lake: Lake, listing: Listing) -> tuple[pa.Table, dict[str
 
 def _ids_in_unlisted_sources(lake: Lake, ids: pa.ChunkedArray, listing: Listing) -> pa.ChunkedArray:
     """Return those ids whose source is not in this listing. Their files may still exist."""
-    if not len(ids) or "tracks" not in lake.table_names():
+    tracks = lake.find_table("tracks") if len(ids) else None
+    if tracks is None:
         return ids.slice(0, 0)
     where = in_clause("track_id", ids.to_pylist())
-    registered = lake.table("tracks").to_table(columns=["track_id", "source"], filter=where)
+    registered = tracks.to_table(columns=["track_id", "source"], filter=where)
     listed = is_in(registered["source"], string_column(listing.track_counts))
     return registered["track_id"].filter(pc.invert(listed))
 
@@ -135,11 +136,11 @@ def _embedded_contents(lake: Lake, specs: list[EncoderSpec], ids: list[str]) -> 
 
     Active and vanished rows of every version count.
     """
-    names = lake.table_names()
     columns = ["track_id", "content_sha256"]
     schema = pa.schema({name: pa.string() for name in columns})
-    tables = [name for spec in specs for name in (embeddings_table(spec), vanished_table(spec)) if name in names]
-    parts = [select_in(lake.table(name), "track_id", ids, columns).cast(schema) for name in tables]
+    names = [name for spec in specs for name in (embeddings_table(spec), vanished_table(spec))]
+    tables = [table for table in map(lake.find_table, names) if table is not None]
+    parts = [select_in(table, "track_id", ids, columns).cast(schema) for table in tables]
     return pa.concat_tables([schema.empty_table(), *parts]).group_by(columns).aggregate([])
 
 

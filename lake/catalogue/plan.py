@@ -82,6 +82,7 @@ def _of_backbone(spec: EncoderSpec) -> str:
 
 
 def _read_or_empty(lake: Lake, name: str, schema: pa.Schema, columns: list[str], where: str | None) -> pa.Table:
-    if name not in lake.table_names():
+    table = lake.find_table(name)
+    if table is None:
         return schema.empty_table().select(columns)
-    return lake.table(name).to_table(columns=columns, filter=where)
+    return table.to_table(columns=columns, filter=where)

@@ -68,9 +68,10 @@ class RunRecord:
 
 def last_finish_times(lake: Lake) -> dict[tuple[str, str], datetime]:
     """Return when the last run of each command ended, by (command, "done" or "failed")."""
-    if "runs" not in lake.table_names():
+    table = lake.find_table("runs")
+    if table is None:
         return {}
-    rows = lake.table("runs").to_table(columns=["command", "status", "finished_at"], filter="finished_at IS NOT NULL")
+    rows = table.to_table(columns=["command", "status", "finished_at"], filter="finished_at IS NOT NULL")
     latest = rows.group_by(["command", "status"]).aggregate([("finished_at", "max")]).to_pylist()
     return {(row["command"], row["status"]): row["finished_at_max"] for row in latest}
 
@@ -92,10 +93,11 @@ def last_counts(lake: Lake, embedding_version: str) -> RunCounts | None:
     Estimates go by them. Only runs count that took a minute or more and embedded audio with this encoder alone: the
     cost of several encoders in one run cannot be split between them.
     """
-    if "runs" not in lake.table_names():
+    table = lake.find_table("runs")
+    if table is None:
         return None
     where = f"command = 'index' AND status = 'done' AND embedding_version = '{embedding_version}'"
-    rows = lake.table("runs").to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
+    rows = table.to_table(columns=["counts", "finished_at"], filter=where).sort_by("finished_at")
     for text in reversed(rows["counts"].to_pylist()):
         counts = current_counts(json.loads(text))
         if _is_usable(counts):
@@ -110,9 +112,10 @@ def _is_usable(counts: dict[str, Any]) -> bool:
 
 def stale_runs(lake: Lake, living: set[str]) -> list[str]:
     """Return the ids of runs marked as running that are not in `living`."""
-    if "runs" not in lake.table_names():
+    table = lake.find_table("runs")
+    if table is None:
         return []
-    rows = lake.table("runs").to_table(columns=["run_id"], filter="status = 'running'")
+    rows = table.to_table(columns=["run_id"], filter="status = 'running'")
     return [run_id for run_id in rows["run_id"].to_pylist() if run_id not in living]
 
 

@@ -13,9 +13,10 @@ TABLE = "sources"
 
 def registered_sources(lake: Lake) -> list[RegisteredSource]:
     """Return the rows of the table, sorted by name."""
-    if TABLE not in lake.table_names():
+    table = lake.find_table(TABLE)
+    if table is None:
         return []
-    return [RegisteredSource(**row) for row in lake.table(TABLE).to_table().sort_by("source").to_pylist()]
+    return [RegisteredSource(**row) for row in table.to_table().sort_by("source").to_pylist()]
 
 
 def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed: bool) -> list[str]:

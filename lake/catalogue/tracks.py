@@ -68,10 +68,10 @@ def deactivate_source(lake: Lake, source: str) -> int:
 
     Runs no longer expect them, and searches no longer find them.
     """
-    if "tracks" not in lake.table_names():
+    tracks = lake.find_table("tracks")
+    if tracks is None:
         return 0
     where = f"source = {string_literal(source)} AND state = 'active'"
-    tracks = lake.table("tracks")
     count = tracks.count_rows(where)
     if count:
         tracks.update({"state": "'removed'"}, where=where)
@@ -87,7 +87,7 @@ def count_active_tracks(lake: Lake) -> dict[str, int]:
 
 def diff_registry(lake: Lake, tracks: pa.Table, rows: int) -> RegistryDiff:
     """Compare a whole listing, sorted by track_id, with the whole registry, `rows` at a time."""
-    registry = lake.table("tracks") if "tracks" in lake.table_names() else None
+    registry = lake.find_table("tracks")
     diffs = []
     for shard, where in _split(tracks, rows):
         registered = registry.to_table(columns=TRACKS.names, filter=where) if registry else TRACKS.empty_table()
@@ -114,9 +114,10 @@ def diff_registry(lake: Lake, tracks: pa.Table, rows: int) -> RegistryDiff:
 
 def is_registered(lake: Lake, tracks: pa.Table) -> pa.ChunkedArray:
     """Tell for each track of a listing whether the registry has it."""
-    if "tracks" not in lake.table_names():
+    registry = lake.find_table("tracks")
+    if registry is None:
         return pa.chunked_array([pa.repeat(False, len(tracks))])
-    registered = lake.table("tracks").to_table(columns=["track_id"], filter=shard_filter(tracks))
+    registered = registry.to_table(columns=["track_id"], filter=shard_filter(tracks))
     return is_in(tracks["track_id"], registered["track_id"])
 
 

@@ -158,9 +158,9 @@ class Committer:
 
     def _delete(self, name: str, column: str, values: list[str]) -> int:
         """Delete the rows whose `column` is one of `values`; return how many."""
-        if not values or name not in self.lake.table_names():
+        table = self.lake.find_table(name) if values else None
+        if table is None:
             return 0
-        table = self.lake.table(name)
         count: int = table.count_rows(in_clause(column, values))
         if count:
             self._lease.check()

@@ -65,12 +65,13 @@ def _find_twins(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> tuple[pa.Tab
     that file.
     """
     none = tracks.slice(0, 0)
-    keys, names = _file_keys(tracks), lake.table_names()
-    if embeddings_table(spec) not in names or keys.null_count == len(keys):
+    keys = _file_keys(tracks)
+    table = lake.find_table(embeddings_table(spec)) if keys.null_count < len(keys) else None
+    if table is None:
         return none, none
     versions = pc.unique(tracks["source_version"].filter(pc.is_valid(keys)))
     columns = ["track_id", "source_version"]
-    batches = lake.table(embeddings_table(spec)).to_batches(
+    batches = table.to_batches(
         columns=columns, filter=f"tags_version = {string_literal(spec.tags_version)}", batch_size=SCAN_ROWS
     )
     matching = [batch.filter(pc.is_in(batch["source_version"], versions)) for batch in batches]  # not all rows at once
@@ -88,7 +89,7 @@ def _copy_rows(lake: Lake, spec: EncoderSpec, tracks: pa.Table, twins: pa.Table)
     rows = _aligned_rows(lake, embeddings_table(spec), twins)
     copies = rows.append_column("outcome", pa.repeat("embedded", len(rows)))
     for name, table in (("window_vectors", windows_table(spec)), ("features", features_table(spec))):
-        if table in lake.table_names():
+        if lake.find_table(table) is not None:
             copies = copies.append_column(schema.field(name), _aligned_rows(lake, table, twins)[name])
     for name in SYNCED_COLUMNS:  # where the twin's registry row has a null, the value came from the file's own tags
         from_registry = pc.is_valid(twins[name])

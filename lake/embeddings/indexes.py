@@ -45,15 +45,14 @@ _SCALAR_INDEXES: dict[str, ScalarIndex] = {
 
 def compact_and_index(lake: Lake, spec: EncoderSpec) -> None:
     """Compact the tables of a run where needed, then build or extend their indexes."""
-    names = lake.table_names()
     for name in ("tracks", "quarantine", features_table(spec), windows_table(spec), embeddings_table(spec)):
-        if name in names:
-            table = lake.table(name)
-            if len(table.get_fragments()) >= SMALL_FRAGMENTS:
-                compact(table)
-    for name in ("tracks", embeddings_table(spec)):
-        if name in names:
-            update_indexes(lake.table(name), name)
+        table = lake.find_table(name)
+        if table is None:
+            continue
+        if len(table.get_fragments()) >= SMALL_FRAGMENTS:
+            compact(table)
+        if name in ("tracks", embeddings_table(spec)):
+            update_indexes(table, name)
 
 
 def compact(table: lance.LanceDataset) -> int:

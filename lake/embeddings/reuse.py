@@ -25,7 +25,7 @@ def from_features(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[p
     `tracks` are registry rows. A chunk is at most 4096 tracks, with the columns track_id, source_version, features,
     and every column of an embeddings row that depends on neither head nor tagger.
     """
-    tables = _tables_of_backbone(lake, spec)
+    tables = _tables_of_backbone(lake, spec) if len(tracks) else []
     for start in range(0, len(tracks) if tables else 0, CHUNK_TRACKS):
         chunk = tracks.select(["track_id", "source_version"]).slice(start, CHUNK_TRACKS)
         for table in tables:
@@ -41,7 +41,7 @@ def from_vanished(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[p
 
     `tracks` are registry rows. A chunk is at most 4096 tracks.
     """
-    if vanished_table(spec) not in lake.table_names():
+    if not len(tracks) or lake.find_table(vanished_table(spec)) is None:
         return
     schema = outcome_schema(spec)
     excluded = ("track_id", "source_version", "run_id")
@@ -60,8 +60,10 @@ def tracks_needing_audio(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.
 
     These are the rows that neither `from_features`, `from_vanished` nor `from_identical_files` yields.
     """
+    if not len(tracks):
+        return tracks
     backbone_tables = _tables_of_backbone(lake, spec)
-    has_vanished = vanished_table(spec) in lake.table_names()
+    has_vanished = lake.find_table(vanished_table(spec)) is not None
     if not backbone_tables and not has_vanished:
         return representatives(lake, spec, tracks)
     remaining = [tracks.slice(0, 0)]
@@ -84,9 +86,9 @@ def _tables_of_backbone(lake: Lake, spec: EncoderSpec) -> list[str]:
 
     Without stored features there are none.
     """
-    names = lake.table_names()
-    if not spec.stores_features or features_table(spec) not in names:
+    if not spec.stores_features or lake.find_table(features_table(spec)) is None:
         return []
+    names = lake.table_names()
     same_backbone = [
         version.spec for version in list_encoder_versions(lake) if version.spec.feature_version == spec.feature_version
     ]

@@ -24,9 +24,9 @@ def sync_metadata(lake: Lake, spec: EncoderSpec, lease: Lease, tracks: pa.Table)
     `tracks` are registry rows sorted by track_id. Null registry values keep what the file's own tags say. Returns the
     number of updated rows.
     """
-    if embeddings_table(spec) not in lake.table_names() or not len(tracks):
+    table = lake.find_table(embeddings_table(spec)) if len(tracks) else None
+    if table is None:
         return 0
-    table = lake.table(embeddings_table(spec))
     rows = table.to_table(columns=["track_id", *SYNCED_COLUMNS], filter=shard_filter(tracks))
     metadata = tracks.select(SYNCED_COLUMNS).take(index_in(rows["track_id"], tracks["track_id"]))
     updated = coalesce_columns(rows, metadata, SYNCED_COLUMNS)
@@ -42,6 +42,8 @@ def update_source_version(lake: Lake, spec: EncoderSpec, lease: Lease, unchanged
 
     `unchanged` has the columns track_id, source_version and content_sha256. The searchable row is updated last.
     """
+    if not len(unchanged):
+        return
     names = lake.table_names()
     for rows_table in (vanished_table(spec), embeddings_table(spec)):
         if rows_table not in names:
@@ -82,10 +84,13 @@ def move_inactive(lake: Lake, spec: EncoderSpec, lease: Lease) -> int:
     No search finds them there. Returns how many rows moved.
     """
     name = embeddings_table(spec)
-    if name not in lake.table_names():
+    table = lake.find_table(name)
+    if table is None:
         return 0
     inactive = lake.table("tracks").to_table(columns=["track_id"], filter="state != 'active'")["track_id"]
-    embedded = lake.table(name).to_table(columns=["track_id"])["track_id"]
+    if not len(inactive):
+        return 0
+    embedded = table.to_table(columns=["track_id"])["track_id"]
     leaving = embedded.filter(is_in(embedded, inactive)).to_pylist()
     for condition in in_clauses("track_id", leaving):
         lease.check()
@@ -98,9 +103,12 @@ def move_inactive(lake: Lake, spec: EncoderSpec, lease: Lease) -> int:
 def drop_returned(lake: Lake, spec: EncoderSpec, lease: Lease) -> None:
     """Drop the vanished rows of tracks that are in the embeddings table again."""
     name = vanished_table(spec)
-    if name not in lake.table_names():
+    table = lake.find_table(name)
+    if table is None:
         return
-    vanished = lake.table(name).to_table(columns=["track_id"])["track_id"]
+    vanished = table.to_table(columns=["track_id"])["track_id"]
+    if not len(vanished):
+        return
     embedded = lake.table(embeddings_table(spec)).to_table(columns=["track_id"])["track_id"]
     returned = vanished.filter(is_in(vanished, embedded)).to_pylist()
     for condition in in_clauses("track_id", returned):

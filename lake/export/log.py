@@ -16,9 +16,10 @@ TABLE = "exports"
 
 def list_exports(lake: Lake) -> list[Export]:
     """Return every export that the lake knows of, the oldest first."""
-    if TABLE not in lake.table_names():
+    table = lake.find_table(TABLE)
+    if table is None:
         return []
-    return [Export(**row) for row in lake.table(TABLE).to_table().sort_by("at").to_pylist()]
+    return [Export(**row) for row in table.to_table().sort_by("at").to_pylist()]
 
 
 def record_export(lake: Lake, export: Export) -> Export:

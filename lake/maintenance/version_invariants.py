@@ -130,7 +130,7 @@ def _count_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.
     embedded = rows.filter(pc.equal(rows["tags_version"], spec.tags_version))
     embedded = embedded.filter(same_version(embedded, active))
     quarantined_count = 0
-    if "quarantine" in lake.table_names():
+    if lake.find_table("quarantine") is not None:
         quarantined = _read_files(lake, "quarantine", where=f"feature_version = '{spec.feature_version}'")
         quarantined = quarantined.filter(same_version(quarantined, active))
         quarantined_count = len(quarantined.filter(pc.invert(same_version(quarantined, embedded))))

@@ -99,7 +99,7 @@ def take_snapshot(lake: Lake, spec: EncoderSpec) -> Snapshot:
     Raises UserError if the table is missing or empty.
     """
     name = embeddings_table(spec)
-    table = lake.table(name) if name in lake.table_names() else None
+    table = lake.find_table(name)
     if table is None or not table.count_rows():
         raise UserError(f"{lake.uri} holds no vectors of {spec.name} {spec.embedding_version}: nothing to publish")
     return snapshot_of(table, spec)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,6 +22,7 @@ from schemas.tables import key_column
 
 STORAGE_ERRORS = (OSError, BotoCoreError, UserError)  # a disk or a store fails; s3fs lets botocore's errors through
 STORAGE_VERSION: Final = "2.1"  # of Lance's files, pinned: readers are upgraded before writers
+INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 1 << 30, 128 << 20  # at most, for one command
 # Lance raises one class of error for a damaged version and for a store or disk that fails; these mark the second.
 _TRANSIENT_ERRORS = ("Generic S3 error", "necessary privileges", "valid authentication", "(os error")
 _CORRUPT = ("corrupt file", "Invalid format", "decode Protobuf", "range was invalid")
@@ -96,6 +97,12 @@ class CorruptTableError(UserError):
     """A version of a table exists and cannot be read."""
 
 
+def _open_session() -> Any:  # Lance's stubs do not show the class
+    return lance.Session(  # type: ignore[attr-defined]
+        index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """The address of a lake, which opens and creates its tables.
@@ -106,6 +113,9 @@ class Lake:
     uri: str
     s3: S3Settings
     pins: tuple[tuple[str, int], ...] = ()
+    # Lance's cache of manifests, footers and indexes, for all tables. Their files never change; the newest version of a
+    # table is looked up each time.
+    _session: Any = field(default_factory=_open_session, repr=False, compare=False)
     _finished: set[str] = field(default_factory=set, repr=False, compare=False)  # names of tables that have a version
 
     @classmethod
@@ -225,7 +235,7 @@ class Lake:
         uri, version = self.table_uri(name), dict(self.pins).get(name)
         damage = _damage_message(uri, f"version {version}" if version else "the newest version")
         try:
-            table = lance.dataset(uri, version=version, storage_options=self.storage_options)
+            table = lance.dataset(uri, version=version, storage_options=self.storage_options, session=self._session)
         except ValueError as error:
             # Lance says "Version not found" of a manifest of zeros: such a table is damaged, not missing.
             if "not found" in str(error) and "Version not found" not in str(error):
@@ -239,25 +249,32 @@ class Lake:
             raise
         if not table.schema.names:  # Lance opens a file of zeros, as power cuts leave them, as an empty table
             raise CorruptTableError(damage)
+        self._finished.add(name)
         return table
 
-    def open_or_create(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
-        """Open a table; create it empty first if there is none."""
+    def find_table(self, name: str) -> lance.LanceDataset | None:
+        """Open a table like `table`; None if there is none. No listing of the lake is needed."""
         try:
             return self.table(name)
         except ValueError as error:  # also for a folder without a version, which a killed run leaves
             if "not found" not in str(error):
                 raise
-            try:
-                lance.write_dataset(
-                    schema.empty_table(),
-                    self.table_uri(name),
-                    storage_options=self.storage_options,
-                    data_storage_version=STORAGE_VERSION,
-                )
-            except OSError as create_error:  # another run may have created it meanwhile
-                if "already exists" not in str(create_error):
-                    raise
+            return None
+
+    def open_or_create(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
+        """Open a table; create it empty first if there is none."""
+        if (table := self.find_table(name)) is not None:
+            return table
+        try:
+            lance.write_dataset(
+                schema.empty_table(),
+                self.table_uri(name),
+                storage_options=self.storage_options,
+                data_storage_version=STORAGE_VERSION,
+            )
+        except OSError as error:  # another run may have created it meanwhile
+            if "already exists" not in str(error):
+                raise
         return self.table(name)
 
     def upsert(self, name: str, schema: pa.Schema, rows: pa.Table) -> lance.LanceDataset:

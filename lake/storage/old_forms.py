@@ -30,10 +30,11 @@ def read_table(lake: Lake, name: str, schema: pa.Schema, where: str | None = Non
 
     A missing table has no rows. `where` is an SQL filter on columns that kept their names.
     """
-    stored = _stored_name(lake, name)
-    if stored is None:
+    table = lake.find_table(name)
+    if table is None and name in _TABLES:
+        table = lake.find_table(_TABLES[name])
+    if table is None:
         return schema.empty_table()
-    table = lake.table(stored)
     old = {new: old for new, old in _COLUMNS.get(name, {}).items() if old in table.schema.names}
     rows = table.to_table(columns=[old.get(column, column) for column in schema.names], filter=where)
     return rows.rename_columns(schema.names)
@@ -72,11 +73,6 @@ def upgrade(lake: Lake) -> list[tuple[str, str]]:
             done.append((name, _rename_table(lake, old, name)))
     lake.write_format()
     return done
-
-
-def _stored_name(lake: Lake, name: str) -> str | None:
-    names = lake.table_names()
-    return next((stored for stored in (name, _TABLES.get(name)) if stored in names), None)
 
 
 def _rename_columns(table: lance.LanceDataset, columns: dict[str, str]) -> str:

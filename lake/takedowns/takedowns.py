@@ -45,9 +45,10 @@ class Takedown(NamedTuple):
 
 def read_blocklist(lake: Lake) -> Blocklist:
     """Return what this lake must not take in."""
-    if TABLE not in lake.table_names():
+    table = lake.find_table(TABLE)
+    if table is None:
         return Blocklist(frozenset(), frozenset(), None)
-    rows = lake.table(TABLE).to_table(columns=["key", "run_id", "done_at"]).to_pylist()
+    rows = table.to_table(columns=["key", "run_id", "done_at"]).to_pylist()
     keys = [row["key"] for row in rows]
     unfinished_run = next((row["run_id"] for row in rows if row["done_at"] is None), None)
     return Blocklist(_with_prefix(keys, _TRACK), _with_prefix(keys, _CONTENT), unfinished_run)

@@ -39,7 +39,7 @@ RESTART_OPTIONS = {"max_restarts": -1, "max_task_retries": 1}
 
 
 class RayExecutor:
-    """Runs the stages on the cluster at RAY_ADDRESS, or on a Ray of this machine, which it starts."""
+    """Runs the stages on Ray: on the cluster at RAY_ADDRESS, or on this machine."""
 
     def reserved_resources(self, specs: Specs, settings: Settings) -> tuple[int, int]:
         """Return the numbers of cores and GPUs that a run reserves."""

@@ -1,4 +1,4 @@
-"""Blocks of tracks for the stages, and the outcome of a track that crashes its worker."""
+"""Blocks of tracks, and the outcomes of tracks whose worker failed."""
 
 import numpy as np
 import pyarrow as pa

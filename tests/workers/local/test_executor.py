@@ -129,15 +129,15 @@ def _wait_until(condition, seconds=60.0):
 
 
 def _children(pid: int) -> list[int]:
-    found = []
+    children = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = stat.read_text().rpartition(") ")[2].split()[:2]
         except OSError:
             continue
         if int(parent) == pid and state != "Z" and "resource_tracker" not in _command(int(stat.parent.name)):
-            found.append(int(stat.parent.name))
-    return found
+            children.append(int(stat.parent.name))
+    return children
 
 
 def _command(pid: int) -> str:
