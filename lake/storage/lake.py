@@ -113,7 +113,7 @@ class Lake:
     uri: str
     s3: S3Settings
     pins: tuple[tuple[str, int], ...] = ()
-    # Lance's cache of manifests, footers and indexes, for all tables. Their files never change; the newest version of a
+    # Lance's cache of manifests, footers and indexes of all tables. Such files never change; the newest version of a
     # table is looked up each time.
     _session: Any = field(default_factory=_open_session, repr=False, compare=False)
     _finished: set[str] = field(default_factory=set, repr=False, compare=False)  # names of tables that have a version
