@@ -11,7 +11,7 @@ from flows.ingest.report import Tally
 from lake.catalogue.plan import Plan
 from lake.catalogue.runs import RunRecord
 from lake.embeddings.committer import Committer
-from lake.embeddings.identical_files import from_identical_files, is_repeat
+from lake.embeddings.identical_files import Repeats, from_identical_files, split_repeats
 from lake.embeddings.reuse import from_features, from_vanished
 from lake.storage.arrow import index_in, is_in
 from lake.storage.lease import Lease, LeaseLost
@@ -90,25 +90,24 @@ def _compute_outcomes(
     """Yield outcomes from stored rows and features, and from audio for the other tracks.
 
     A file is decoded once for all encoders. If several pending tracks have one file, only the first is decoded. Its
-    row is copied for the others; they are decoded too if the first was not embedded.
+    outcome is copied for the others; they are decoded too if the first was not embedded.
     """
-    from_audio: list[pa.Table] = []
+    firsts: list[pa.Table] = []
+    repeats: dict[EncoderSpec, Repeats] = {}
     for job, tracks in zip(jobs, todo, strict=True):
         for stored in _from_lake(job, tracks, settings, progress):
             tracks = _without(tracks, stored)
             yield job.spec, stored
-        from_audio.append(tracks)
-    repeat_masks = [is_repeat(tracks) for tracks in from_audio]
-    firsts = [tracks.filter(pc.invert(mask)) for tracks, mask in zip(from_audio, repeat_masks, strict=True)]
-    yield from _from_audio(jobs, firsts, settings, progress)
-    others = [tracks.filter(mask) for tracks, mask in zip(from_audio, repeat_masks, strict=True)]
-    for index, job in enumerate(jobs):
-        if len(others[index]):
-            job.committer.flush()  # the rows of the first tracks must be in the lake to be copied
-            for copied in _from_identical_files(job, others[index], progress):
-                others[index] = _without(others[index], copied)
-                yield job.spec, copied
-    yield from _from_audio(jobs, others, settings, progress)
+        first, repeats[job.spec] = split_repeats(tracks)
+        firsts.append(first)
+    job_of = {job.spec: job for job in jobs}
+    for spec, outcomes in _from_audio(jobs, firsts, settings, progress):
+        yield spec, outcomes
+        copied = repeats[spec].copy(outcomes, spec)
+        if len(copied):
+            _count_copied(job_of[spec], copied, progress)
+            yield spec, copied
+    yield from _from_audio(jobs, [repeats[job.spec].left for job in jobs], settings, progress)
 
 
 def _from_lake(job: IndexJob, tracks: pa.Table, settings: Settings, progress: ProgressReporter) -> Iterator[pa.Table]:
@@ -129,9 +128,13 @@ def _from_lake(job: IndexJob, tracks: pa.Table, settings: Settings, progress: Pr
 
 def _from_identical_files(job: IndexJob, tracks: pa.Table, progress: ProgressReporter) -> Iterator[pa.Table]:
     for copied in from_identical_files(job.committer.lake, job.spec, tracks):
-        progress.expect(len(copied), "copied from identical files")
-        job.tally.copied += len(copied)
+        _count_copied(job, copied, progress)
         yield copied
+
+
+def _count_copied(job: IndexJob, copied: pa.Table, progress: ProgressReporter) -> None:
+    progress.expect(len(copied), "copied from identical files")
+    job.tally.copied += len(copied)
 
 
 def _without(tracks: pa.Table, done: pa.Table) -> pa.Table:

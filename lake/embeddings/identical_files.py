@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lake.storage.arrow import coalesce_columns, conform_to, index_in, is_in, same_version, with_column
 from lake.storage.filters import in_clause, select_in, string_literal
 from lake.storage.lake import Lake
-from schemas.embeddings import SYNCED_COLUMNS, outcome_schema
+from schemas.embeddings import AUDIO_FACTS, SYNCED_COLUMNS, embeddings_schema, outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table, windows_table
 from schemas.tracks import ETAG
@@ -40,14 +40,69 @@ def representatives(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> pa.Table
     """
     with_twin, _ = _find_twins(lake, spec, tracks)
     remaining = tracks.filter(pc.invert(is_in(tracks["track_id"], with_twin["track_id"])))
-    return remaining.filter(pc.invert(is_repeat(remaining)))
+    return split_repeats(remaining)[0]
 
 
-def is_repeat(tracks: pa.Table) -> pa.Array:
-    """Return, row by row, whether an earlier row has the same file."""
+class Repeats:
+    """Registry rows whose file an earlier row has too.
+
+    `twins` are these earlier rows, in the same order as `tracks`.
+    """
+
+    def __init__(self, tracks: pa.Table, twins: pa.Table) -> None:
+        self._tracks, self._twins = tracks, twins
+        self._rows_of: dict[str, list[int]] = {}  # by the twin's track_id
+        for row, twin in enumerate(twins["track_id"].to_pylist()):
+            self._rows_of.setdefault(twin, []).append(row)
+
+    @property
+    def left(self) -> pa.Table:
+        """The rows that were not copied."""
+        return self._tracks.take(_indices(sorted(row for rows in self._rows_of.values() for row in rows)))
+
+    def copy(self, outcomes: pa.Table, spec: EncoderSpec) -> pa.Table:
+        """Return outcomes of twins as outcomes of their repeats.
+
+        Twins that are not embedded, or whose file changed since it was listed, give none. The facts of the audio,
+        whose key is the content, are left out.
+        """
+        schema = outcome_schema(spec)
+        embedded = outcomes.filter(pc.equal(outcomes["outcome"], "embedded"))
+        numbers, rows = [], []
+        for number, (twin, version) in enumerate(_versions(embedded)):
+            if twin in self._rows_of and version == self._twins["source_version"][self._rows_of[twin][0]].as_py():
+                repeats = self._rows_of.pop(twin)
+                rows += repeats
+                numbers += [number] * len(repeats)
+        facts = [name for name in AUDIO_FACTS.names if name not in embeddings_schema(spec).names]
+        embedded = embedded.drop_columns([name for name in facts if name in embedded.column_names])
+        return _as_copies(
+            embedded.take(_indices(numbers)),
+            self._tracks.take(_indices(rows)),
+            self._twins.take(_indices(rows)),
+            schema,
+        )
+
+
+def _indices(numbers: list[int]) -> pa.Array:
+    return pa.array(numbers, pa.int64())
+
+
+def _versions(rows: pa.Table) -> Iterator[tuple[str, str]]:
+    return zip(rows["track_id"].to_pylist(), rows["source_version"].to_pylist(), strict=True)
+
+
+def split_repeats(tracks: pa.Table) -> tuple[pa.Table, Repeats]:
+    """Split registry rows into the first row of each file and its repeats."""
+    first, is_repeat = _first_rows(tracks)
+    return tracks.filter(pc.invert(is_repeat)), Repeats(tracks.filter(is_repeat), tracks.take(first.filter(is_repeat)))
+
+
+def _first_rows(tracks: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """Return, row by row, the number of the first row with the same file, and whether it is an earlier one."""
     keys = _file_keys(tracks)
     first = pc.index_in(keys, keys, skip_nulls=True)
-    return pc.fill_null(pc.less(first, pa.array(range(len(tracks)), first.type)), False)
+    return first, pc.fill_null(pc.less(first, pa.array(range(len(tracks)), first.type)), False)
 
 
 def _file_keys(tracks: pa.Table) -> pa.Array:
@@ -91,16 +146,21 @@ def _copy_rows(lake: Lake, spec: EncoderSpec, tracks: pa.Table, twins: pa.Table)
     for name, table in (("window_vectors", windows_table(spec)), ("features", features_table(spec))):
         if lake.find_table(table) is not None:
             copies = copies.append_column(schema.field(name), _aligned_rows(lake, table, twins)[name])
-    for name in SYNCED_COLUMNS:  # where the twin's registry row has a null, the value came from the file's own tags
-        from_registry = pc.is_valid(twins[name])
-        null = pa.scalar(None, schema.field(name).type)
-        copies = with_column(copies, name, pc.if_else(from_registry, null, copies[name]))
-    copies = with_column(coalesce_columns(copies, tracks, SYNCED_COLUMNS), "track_id", tracks["track_id"])
-    copies = conform_to(copies, schema)
+    copies = _as_copies(copies, tracks, twins, schema)
     complete = pc.is_valid(rows["track_id"])
     if spec.stores_features:  # without features the twin is incomplete, and this track is decoded
         complete = pc.and_(complete, pc.is_valid(copies["features"]))
     return copies.filter(complete)
+
+
+def _as_copies(rows: pa.Table, tracks: pa.Table, twins: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows of `twins` as outcomes of `tracks`; the three are in the same order."""
+    for name in SYNCED_COLUMNS:  # where the twin's registry row has a null, the value came from the file's own tags
+        from_registry = pc.is_valid(twins[name])
+        null = pa.scalar(None, schema.field(name).type)
+        rows = with_column(rows, name, pc.if_else(from_registry, null, rows[name]))
+    rows = with_column(coalesce_columns(rows, tracks, SYNCED_COLUMNS), "track_id", tracks["track_id"])
+    return conform_to(rows, schema)
 
 
 def _aligned_rows(lake: Lake, name: str, tracks: pa.Table) -> pa.Table:

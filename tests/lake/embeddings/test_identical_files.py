@@ -3,18 +3,17 @@
 from dataclasses import replace
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from lake.catalogue.tracks import register_tracks
 from lake.embeddings.committer import Committer
-from lake.embeddings.identical_files import from_identical_files, is_repeat, representatives
+from lake.embeddings.identical_files import from_identical_files, representatives, split_repeats
 from lake.storage.arrow import with_column
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table, features_table, windows_table
-from tests.lake.rows import SPEC, embedded_row, make_listing, outcome_batch
+from tests.lake.rows import SPEC, embedded_row, make_listing, outcome_batch, quarantined_row
 
 ETAG, PARTS, OTHER = "0" * 32, "1" * 32 + "-12", "2" * 32
 
@@ -125,9 +124,28 @@ def test_the_first_of_several_tracks_with_one_file_is_no_repeat():
     tracks = pa.concat_tables(
         [make_listing(["a", "b"], ETAG), make_listing(["c", "d"], "1000-1.5"), make_listing(["e"], ETAG)]
     )
-    assert is_repeat(tracks).to_pylist() == [False, True, False, False, True]
-    assert is_repeat(tracks.slice(0, 0)).to_pylist() == []
-    assert tracks.filter(pc.invert(is_repeat(tracks)))["track_id"].to_pylist() == ["a", "c", "d"]
+    first, repeats = split_repeats(tracks)
+    assert first["track_id"].to_pylist() == ["a", "c", "d"]
+    assert repeats.left["track_id"].to_pylist() == ["b", "e"]
+    first, repeats = split_repeats(tracks.slice(0, 0))
+    assert (len(first), len(repeats.left)) == (0, 0)
+
+
+def test_an_outcome_is_copied_for_its_repeats():
+    """Not from a quarantined track, nor from a file that changed since it was listed."""
+    changed = make_listing(["changed", "later"], "0123456789abcdef0123456789abcdef")
+    refused = make_listing(["refused", "too"], "fedcba9876543210fedcba9876543210")
+    tracks = pa.concat_tables([make_listing(["a", "b"], ETAG), changed, refused])
+    _, repeats = split_repeats(tracks)
+    outcomes = outcome_batch(
+        embedded_row("a", ETAG, codec="mp3"),
+        embedded_row("changed", "another version"),
+        quarantined_row("refused", version=refused["source_version"][0].as_py()),
+    )
+    (copy,) = repeats.copy(outcomes, SPEC).to_pylist()
+    (original, *_) = outcomes.to_pylist()
+    assert copy == original | {"track_id": "b", "codec": None}
+    assert repeats.left["track_id"].to_pylist() == ["later", "too"]
 
 
 def test_a_fingerprint_outlives_another_embedding_of_its_content(home):
