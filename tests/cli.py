@@ -1,5 +1,7 @@
 """The command line as a user runs it: a process, its output, its exit code."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -8,6 +10,9 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from flows.cli.main import main
 
 COMMAND = [sys.executable, "-m", "flows.cli.main"]
 ROOT = Path(__file__).parents[1]
@@ -33,14 +38,40 @@ def run(*arguments: object, code: int = 0, **settings: str) -> subprocess.Comple
     return result
 
 
+def run_here(*arguments: object, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `tonelake ARGUMENTS` like `run`, in this process: that saves the seconds of its imports.
+
+    Tests about signals, imports, libraries' own output or Ray need a process of their own.
+    """
+    output, errors, status = io.StringIO(), io.StringIO(), 0
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        patch.dict(os.environ, settings),
+        patch.object(sys, "argv", ["tonelake", *map(str, arguments)]),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    assert status == code, f"exit {status}\n{output.getvalue()}\n{errors.getvalue()}"
+    assert "Traceback" not in errors.getvalue()
+    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
+
+
 def run_json(lake: object, *arguments: object, encoder: str = "fake", code: int = 0, **settings: str) -> Any:
-    """Run a command and return its JSON document; nothing else may be on standard output."""
-    return json.loads(run("--lake", lake, "--encoder", encoder, "--json", *arguments, code=code, **settings).stdout)
+    """Run a command in this process and return its JSON document; nothing else may be on standard output."""
+    return json.loads(
+        run_here("--lake", lake, "--encoder", encoder, "--json", *arguments, code=code, **settings).stdout
+    )
 
 
 def error_line(*arguments: object, **settings: str) -> str:
     """Run a command that refuses its input, and return its one line of error."""
-    result = run(*arguments, code=2, **settings)
+    result = run_here(*arguments, code=2, **settings)
     assert result.stdout == ""
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
