@@ -58,15 +58,6 @@ def contains_credentials(address: str) -> bool:
     return _IN_ADDRESS.search(address) is not None
 
 
-def environment_without_secrets() -> dict[str, str]:
-    """Return this process's environment without secrets, for programs that need none."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not _SECRET_NAMES.fullmatch(name) and not contains_credentials(value)
-    }
-
-
 def _secret_spellings() -> list[str]:
     """Return the environment's secrets, plain and as JSON and addresses spell them.
 

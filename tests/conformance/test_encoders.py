@@ -219,6 +219,11 @@ def test_an_unpinned_encoder_must_be_allowed():
     assert unpinned
 
 
+def test_only_restrictive_licences_have_a_notice():
+    assert "licence of mule: weights: CC-BY-NC-4.0" in ENCODERS["mule"].notices
+    assert ENCODERS["fake"].notices == ENCODERS["musicnn"].notices == []
+
+
 def test_another_version_is_refused(registration, tmp_path):
     spec = EncoderSpec.from_json(registration.spec.to_json().replace('"revision": 1', '"revision": 99'))
     with pytest.raises(UserError, match=registration.spec.embedding_version):

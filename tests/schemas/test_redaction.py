@@ -14,7 +14,7 @@ from lake.export.neighbours import NeighboursWriter
 from lake.sources.listing import list_sources
 from lake.storage.lake import Lake
 from schemas.errors import UserError
-from schemas.redaction import environment_without_secrets, redact, replace_controls
+from schemas.redaction import redact, replace_controls
 from schemas.settings import S3Settings, Settings
 from schemas.tracks import TrackToEmbed
 from tests.cli import error_line, run
@@ -58,14 +58,12 @@ def test_secrets_are_removed_and_nothing_else(text, redacted):
 
 
 @pytest.mark.usefixtures("secrets")
-def test_errors_and_rows_hide_secrets(monkeypatch):
+def test_errors_and_rows_hide_secrets():
     error = UserError(f"cannot read with {SECRET}")
     assert str(pickle.loads(pickle.dumps(error))) == "cannot read with ***"
     assert TOKEN not in pending_outcome(TrackToEmbed("1", "", ""), f"OSError: {TOKEN}").message
     text = repr(Settings(prefect_api_url="http://me:pass@h/api", s3=S3Settings(access_key_id="testkey")))
     assert not any(secret in text for secret in (SECRET, TOKEN, "pass@", "testkey"))
-    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", address := "postgresql://me:pass@h/prefect")
-    assert not {SECRET, TOKEN, "pnu_0123456789", address} & set(environment_without_secrets().values())
 
 
 @pytest.mark.usefixtures("secrets")

@@ -15,11 +15,12 @@ from workers.encoders.base.interface import Encoder
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.clamp3 import encoder as clamp3
 from workers.encoders.clap import encoder as clap
-from workers.encoders.isolated import mule, omar_rq
 from workers.encoders.joint.encoder import read_trained_model, trained_registration
+from workers.encoders.mule import encoder as mule
 from workers.encoders.muq import encoder as muq
 from workers.encoders.muq import mulan as muq_mulan
 from workers.encoders.musicnn import encoder as musicnn
+from workers.encoders.omar_rq import encoder as omar_rq
 from workers.encoders.pretrained_audio import encodec, mert, wav2vec2, whisper
 from workers.encoders.spectrogram_transformers import encoder as spectrogram_transformer
 from workers.encoders.spectrogram_transformers import maest

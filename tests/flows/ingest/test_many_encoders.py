@@ -3,18 +3,25 @@
 import io
 import os
 import shutil
+from pathlib import Path
 
 import lance
 import numpy as np
 import pytest
 
+from lake.sources.listing import list_sources
+from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
+from schemas.tracks import TrackToEmbed
 from tests.audio_files import BROKEN, sndfile, tone
 from tests.cli import run_json
 from tests.conformance.models import fetch_models
 from workers.audio import recording
 from workers.audio.recording import Recording
 from workers.audio.verdicts import AudioInspector
+from workers.embedding.track import embed_track
+from workers.encoders import fake
+from workers.encoders.fake import FakeEncoder
 from workers.encoders.registry import ENCODERS
 
 NAMES = ("fake", "musicnn")
@@ -78,6 +85,25 @@ def test_a_limit_holds_for_each_encoder(music, tmp_path):
     assert [report["embedded_now"] + report["quarantined"] for report in reports] == [2, 2]
     dry = run_json(tmp_path, "index", music, "--dry-run", encoder="fake,musicnn")
     assert [report["would_embed"] for report in dry] == [5, 5]
+
+
+def test_an_encoder_that_fails_leaves_its_track_pending_and_harms_no_other(tmp_path, monkeypatch):
+    (tmp_path / "loud.wav").write_bytes(sndfile(tone(3.0)))
+    (tmp_path / "quiet.wav").write_bytes(sndfile(tone(3.0) / 100))
+    tracks = list_sources([str(tmp_path)], Settings().s3).tracks
+    encoders = [FakeEncoder(fake.SPEC, tmp_path) for _ in range(2)]
+
+    def fail_if_loud(windows):
+        if np.abs(windows).max() > 0.1:
+            raise RuntimeError("it is too loud")
+        return FakeEncoder.embed_windows(encoders[1], windows)
+
+    monkeypatch.setattr(encoders[1], "embed_windows", fail_if_loud)
+    rows = [embed_track(track, encoders, Settings()) for track in TrackToEmbed.from_table(tracks)]
+    outcomes = {Path(track.uri).name: row for track, row in zip(TrackToEmbed.from_table(tracks), rows, strict=True)}
+    assert [row.outcome for row in outcomes["quiet.wav"]] == ["embedded", "embedded"]
+    assert [row.outcome for row in outcomes["loud.wav"]] == ["embedded", "pending"]
+    assert "it is too loud" in outcomes["loud.wav"][1].message
 
 
 def test_a_short_file_is_decoded_once_and_a_long_one_twice(monkeypatch):

@@ -2,8 +2,7 @@
 
 Its audio tower reads MERT vectors of five seconds each. The authors embed a whole track: up to 126 such vectors at a
 time, between two of zeros. Here each window of 30 s is embedded like a whole track, so that windows do not depend on
-each other; for a clip of 30 s the vector is the authors'. The checkpoint holds everything but MERT. Its packages do
-not clash with ours, so that it runs in our process.
+each other; for a clip of 30 s the vector is the authors'. The checkpoint holds everything but MERT.
 """
 
 from pathlib import Path
