@@ -23,7 +23,7 @@ from schemas.settings import Settings
 from tests.conformance.golden import load_or_build_small, signal
 from tests.conformance.small import SMALL
 from workers.devices import best_device
-from workers.encoders.base.inference import batch_size
+from workers.encoders.base.inference import CPU_BATCH, MAX_BATCH
 from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import ENCODERS
 
@@ -61,11 +61,13 @@ def measure(encoder: Encoder, seconds: float) -> tuple[float, float | None]:
     The fraction is None for an encoder that is not a torch net.
     """
     spec = encoder.spec.backbone.windows
-    windows = np.tile(signal(spec.window, spec.sample_rate), (batch_size(best_device()) * 2, 1))
+    size = CPU_BATCH if best_device().type == "cpu" else MAX_BATCH
+    windows = np.tile(signal(spec.window, spec.sample_rate), (size * 2, 1))
     net = getattr(encoder, "_net", None)
     if not isinstance(net, torch.nn.Module):
         return rate(lambda: encoder.embed_windows(windows), len(windows), seconds), None
-    resident = torch.from_numpy(windows).to(best_device()).split(batch_size(best_device()))
+    encoder.embed_windows(windows)  # on a GPU it finds the size of a batch
+    resident = torch.from_numpy(windows).to(best_device()).split(encoder.batches.size or size)
 
     @torch.inference_mode()
     def bare() -> None:

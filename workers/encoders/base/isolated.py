@@ -29,7 +29,7 @@ import numpy as np
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.redaction import environment_without_secrets
-from workers.encoders.base.interface import Encoder
+from workers.encoders.base.interface import Encoder, Windows
 from workers.weights.cache import weights_folder
 from workers.weights.sources import fetch_error, run_pip
 
@@ -91,8 +91,8 @@ class SubprocessEncoder:
         self._lock = threading.Lock()  # one request at a time: several threads may call
         self._start()
 
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        return self._call("embed_windows", windows)
+    def embed_windows(self, windows: Windows) -> np.ndarray:
+        return self._call("embed_windows", np.asarray(windows))
 
     def project(self, features: np.ndarray) -> np.ndarray:
         return self._call("project", features)
