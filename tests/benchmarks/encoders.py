@@ -10,8 +10,6 @@ the speed of the real network. The bare loop keeps its windows and its results o
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from schemas.settings import Settings
+from tests.benchmarks.rates import rate, rates_in_turns
 from tests.conformance.golden import load_or_build_small, signal
 from tests.conformance.small import SMALL
 from workers.devices import best_device
@@ -74,32 +73,9 @@ def measure(encoder: Encoder, seconds: float) -> tuple[float, float | None]:
         for batch in resident:
             net(batch)
 
-    # In turns, so that other load on the machine slows both.
     loops = (lambda: encoder.embed_windows(windows), bare)
-    turns = [[rate(work, len(windows), seconds / 3) for work in loops] for _ in range(3)]
-    wrapped_rate, bare_rate = (sorted(side)[1] for side in zip(*turns, strict=True))
+    wrapped_rate, bare_rate = rates_in_turns(loops, [len(windows)] * 2, seconds)
     return wrapped_rate, wrapped_rate / bare_rate
-
-
-def rate(work: Callable[[], object], windows: int, seconds: float) -> float:
-    """Return windows per second of work that is repeated for `seconds`.
-
-    The first run warms up and does not count.
-    """
-    work()
-    synchronise()
-    started, done = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds or not done:
-        work()
-        synchronise()
-        done += windows
-    return done / (time.perf_counter() - started)
-
-
-def synchronise() -> None:
-    """Wait for the GPU, if there is one."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from workers.encoders.base.interface import Encoder
+from workers.encoders.base.interface import Encoder, Windows
 
 BATCH_SAMPLES = 16_000_000  # of a track's windows that are encoded at once: 64 MB
 
@@ -28,7 +28,7 @@ def mean_pool(windows: Iterable[np.ndarray], encoder: Encoder) -> PooledTrack:
     return _average((encoder.embed_windows(batch) for batch in _batches(iter(windows), size)), encoder)
 
 
-def pool_tracks(tracks: Sequence[np.ndarray], encoder: Encoder) -> list[PooledTrack]:
+def pool_tracks(tracks: Sequence[Windows], encoder: Encoder) -> list[PooledTrack]:
     """Encode the windows of several tracks, [windows, window] each, in common batches; average each track's features.
 
     The encoder must accept windows in a sequence: nothing is copied before a batch is complete.

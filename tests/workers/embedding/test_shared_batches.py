@@ -34,7 +34,7 @@ def block(rendered):
 
 
 @pytest.fixture
-def sizes(encoder, monkeypatch):
+def sizes(encoder):
     """The sizes of the batches that the encoder's net computes."""
     sizes = []
     hook = encoder._net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
