@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--small", action="store_true", help="small networks and a small catalogue")
     parser.add_argument("--out", type=Path, default=Path("bench-gpu"), help="folder of the picture")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each network's measurement")
+    parser.add_argument("--seconds", type=float, default=1.2, help="of each network's measurement")
     arguments = parser.parse_args()
     if (arguments.device == "cuda") != torch.cuda.is_available():
         sys.exit("--device cuda needs a GPU, and --device cpu --small rehearses on a machine without one")

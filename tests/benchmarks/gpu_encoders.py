@@ -204,14 +204,18 @@ def little_memory(net: nn.Module, batch_bytes: int, device: torch.device) -> Ite
     room = FIRST_BATCH * 3 // 2
     if device.type == "cpu":
         hook = net.register_forward_pre_hook(partial(refuse_large_batches, room))
-        yield
-        hook.remove()
+        try:
+            yield
+        finally:
+            hook.remove()
         return
     torch.cuda.empty_cache()
     allowed = torch.cuda.memory_reserved(device) + batch_bytes * room / FIRST_BATCH
     torch.cuda.set_per_process_memory_fraction(allowed / torch.cuda.mem_get_info(device)[1], device)
-    yield
-    torch.cuda.set_per_process_memory_fraction(1.0, device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
 
 
 def refuse_large_batches(room: int, _: nn.Module, inputs: tuple[torch.Tensor]) -> None:

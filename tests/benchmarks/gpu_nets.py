@@ -106,7 +106,9 @@ def _clap() -> nn.Module:
 
 
 def _ast() -> nn.Module:
-    return AstNet(ASTModel(ASTConfig()), FilterBank(ASTFeatureExtractor(), FRAME, HOP))
+    with torch.device("cpu"):
+        extractor = ASTFeatureExtractor()
+    return AstNet(ASTModel(ASTConfig()), FilterBank(extractor, FRAME, HOP))
 
 
 def _muq_backbone() -> Backbone:

@@ -7,7 +7,7 @@ from torch import nn
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec
-from workers.encoders.base.inference import MAX_BATCH, WindowBatches, fitting_batch
+from workers.encoders.base.inference import MAX_BATCH, WindowBatches, _RunningBatch, fitting_batch
 
 SAMPLES, DIM = 40, 3
 BACKBONE = BackboneSpec("", WindowSpec(16_000, window=SAMPLES, hop=SAMPLES), "linear", "mean", dim=DIM)
@@ -70,6 +70,23 @@ def test_a_batch_without_room_is_halved_and_the_next_ones_stay_small(windows):
 def test_a_single_window_without_room_is_an_error(windows):
     with pytest.raises(torch.OutOfMemoryError):
         WindowBatches(RecordingNet(room=0), BACKBONE, 4)(windows)
+
+
+def test_the_first_full_batch_on_a_gpu_sets_the_size(windows, monkeypatch):
+    net = RecordingNet()
+    batches = WindowBatches(net, BACKBONE)
+    monkeypatch.setattr(batches, "_on_gpu", True)
+    monkeypatch.setattr(batches, "_start", lambda batch: _RunningBatch(net(torch.from_numpy(batch)), None))
+    memory = {"memory_allocated": 1e9, "max_memory_allocated": 5e9, "memory_reserved": 6e9}
+    for name, number in memory.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, number=number: number)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (5e9, 24e9))
+    batches(windows[:3])
+    assert batches.size is None  # three windows say little of eight
+    np.testing.assert_allclose(batches(windows), expected_features(net, windows), atol=1e-6)
+    assert batches.size == 10  # half of the 10 GB that are free or unused, at 0.5 GB a window
+    assert net.sizes == [3, 8, 10, 10, 10, 10]
 
 
 def test_the_size_fits_into_the_memory():
