@@ -90,8 +90,8 @@ def measure(name: str, scale: Scale) -> Measurement:
     encoder, half = TorchEncoder(spec, net), TorchEncoder(spec.with_bfloat16(), net)
     encoder.batches.size = half.batches.size = scale.batch
     windows = list(make_windows(spec.backbone.windows))
-    for each_encoder in (encoder, half):  # a GPU's first batches determine the size
-        each_encoder.embed_windows(list(islice(cycle(windows), 2 * FIRST_BATCH)))
+    for variant in (encoder, half):  # a GPU's first batches determine the size
+        variant.embed_windows(list(islice(cycle(windows), 2 * FIRST_BATCH)))
     size = encoder.batches.size
     bare_rate, own_rate, half_rate = measure_rates(encoder, half, net, windows, scale)
     batch = list(islice(cycle(windows), size))

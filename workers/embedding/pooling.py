@@ -1,6 +1,7 @@
-"""From windows to a track's mean features: for one track as its windows come, or for many tracks in common batches.
+"""From windows to a track's mean features.
 
-It imports only NumPy, so that it can be measured on machines that cannot decode audio.
+`mean_pool` takes the windows of one track as they come, `pool_tracks` those of many tracks in common batches. The
+module imports only NumPy, so that it can be measured on machines that cannot decode audio.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,9 +30,10 @@ def mean_pool(windows: Iterable[np.ndarray], encoder: Encoder) -> PooledTrack:
 
 
 def pool_tracks(tracks: Sequence[Windows], encoder: Encoder) -> list[PooledTrack]:
-    """Encode the windows of several tracks, [windows, window] each, in common batches; average each track's features.
+    """Encode the windows of several tracks in common batches and average each track's features.
 
-    The encoder must accept windows in a sequence: nothing is copied before a batch is complete.
+    A track is [windows, window]. The encoder must accept windows in a sequence: nothing is copied before a batch is
+    complete.
     """
     features = encoder.embed_windows([window for windows in tracks for window in windows])
     ends = np.cumsum([len(windows) for windows in tracks])

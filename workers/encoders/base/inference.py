@@ -1,4 +1,4 @@
-"""Runs a torch net over windows, in batches that fit into the memory of its device.
+"""Runs a torch net over windows, in batches that fit into its device's memory.
 
 batches = WindowBatches(net, spec.backbone); batches(windows)
 """
@@ -39,7 +39,7 @@ def in_float32(forward: T) -> T:
 
 
 def fitting_batch(window_bytes: float, free_bytes: float) -> int:
-    """Return how many windows to compute at once, given the memory that one takes and what is free."""
+    """Return how many windows to compute at once, by the memory that one takes."""
     return max(1, min(MAX_BATCH, int(min(MEMORY_FRACTION * free_bytes, MAX_BATCH_BYTES) / window_bytes)))
 
 
@@ -114,7 +114,7 @@ class WindowBatches:
         return None
 
     def _start_measured(self, batch: Windows) -> _RunningBatch:
-        """Start a batch, and determine the size of the next ones from the memory that it takes."""
+        """Start a batch, and set the size of the next ones by its memory."""
         torch.cuda.reset_peak_memory_stats(self._device)
         before = torch.cuda.memory_allocated(self._device)
         running = self._start(batch)
