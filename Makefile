@@ -7,11 +7,14 @@ HEAD ?= default-head
 
 CLUSTER ?= cluster-data
 
+DEVICE ?= cuda
+BENCH_GPU ?= bench-gpu
+
 SEEDS ?= 100
 FROM ?= 0
 MODE ?= once
 
-.PHONY: help demo cluster test simulate lint bench train-default clean
+.PHONY: help demo cluster test simulate lint bench bench-gpu train-default clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +56,9 @@ bench: .venv/ready ## measure tonelake against plain loops, peers and limits
 	$(BIN)/python -m tests.benchmarks.recommend
 	$(BIN)/python -m tests.benchmarks.duplicates 6
 
+bench-gpu: .venv/ready ## measure the encoders and the pipeline on one GPU, in eight minutes; DEVICE="cpu --small" rehearses
+	$(BIN)/python -m tests.benchmarks.gpu --device $(DEVICE) --out $(BENCH_GPU)
+
 train-default: .venv/ready ## compose the corpus, train the default encoder's head, evaluate it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000
 	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --encoder musicnn-conse \
@@ -61,4 +67,4 @@ train-default: .venv/ready ## compose the corpus, train the default encoder's he
 		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 
 clean: ## remove what make created
-	rm -rf .venv $(DEMO) $(CLUSTER)
+	rm -rf .venv $(DEMO) $(CLUSTER) $(BENCH_GPU)

@@ -10,8 +10,6 @@ the speed of the real network. The bare loop keeps its windows and its results o
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +18,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from schemas.settings import Settings
+from tests.benchmarks.rates import rate, rates_in_turns
 from tests.conformance.golden import load_or_build_small, signal
 from tests.conformance.small import SMALL
 from workers.devices import best_device
-from workers.encoders.base.inference import batch_size
+from workers.encoders.base.inference import CPU_BATCH, MAX_BATCH
 from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import ENCODERS
 
@@ -61,43 +60,22 @@ def measure(encoder: Encoder, seconds: float) -> tuple[float, float | None]:
     The fraction is None for an encoder that is not a torch net.
     """
     spec = encoder.spec.backbone.windows
-    windows = np.tile(signal(spec.window, spec.sample_rate), (batch_size(best_device()) * 2, 1))
+    size = CPU_BATCH if best_device().type == "cpu" else MAX_BATCH
+    windows = np.tile(signal(spec.window, spec.sample_rate), (size * 2, 1))
     net = getattr(encoder, "_net", None)
     if not isinstance(net, torch.nn.Module):
         return rate(lambda: encoder.embed_windows(windows), len(windows), seconds), None
-    resident = torch.from_numpy(windows).to(best_device()).split(batch_size(best_device()))
+    encoder.embed_windows(windows)  # on a GPU it finds the size of a batch
+    resident = torch.from_numpy(windows).to(best_device()).split(encoder.batches.size or size)
 
     @torch.inference_mode()
     def bare() -> None:
         for batch in resident:
             net(batch)
 
-    # In turns, so that other load on the machine slows both.
     loops = (lambda: encoder.embed_windows(windows), bare)
-    turns = [[rate(work, len(windows), seconds / 3) for work in loops] for _ in range(3)]
-    wrapped_rate, bare_rate = (sorted(side)[1] for side in zip(*turns, strict=True))
+    wrapped_rate, bare_rate = rates_in_turns(loops, [len(windows)] * 2, seconds)
     return wrapped_rate, wrapped_rate / bare_rate
-
-
-def rate(work: Callable[[], object], windows: int, seconds: float) -> float:
-    """Return windows per second of work that is repeated for `seconds`.
-
-    The first run warms up and does not count.
-    """
-    work()
-    synchronise()
-    started, done = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds or not done:
-        work()
-        synchronise()
-        done += windows
-    return done / (time.perf_counter() - started)
-
-
-def synchronise() -> None:
-    """Wait for the GPU, if there is one."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

@@ -96,12 +96,18 @@ def test_an_empty_batch(encoder, windows):
 
 def test_batch_size_does_not_matter(encoder, windows, monkeypatch):
     one_by_one = np.concatenate([encoder.embed_windows(window[None]) for window in windows])
-    monkeypatch.setattr("workers.encoders.base.inference.batch_size", lambda _: len(windows))  # as on a GPU
+    monkeypatch.setattr("workers.encoders.base.inference.CPU_BATCH", len(windows))  # as on a GPU
     in_one_batch = encoder.embed_windows(windows)
     monkeypatch.undo()
     assert max_cosine_distance(in_one_batch, one_by_one) <= TOLERANCE
     vectors = np.concatenate([encoder.project(row[None]) for row in one_by_one])
     assert max_cosine_distance(encoder.project(in_one_batch), vectors) <= TOLERANCE
+
+
+def test_windows_of_many_tracks_come_in_a_sequence(registration, encoder, windows):
+    if not registration.on_gpu:
+        pytest.skip("encoders without a GPU get arrays")
+    np.testing.assert_array_equal(encoder.embed_windows(list(windows)), encoder.embed_windows(windows))
 
 
 def test_mixed_precision_is_another_version_nearby(registration, spec_and_folder, encoder, windows, monkeypatch):
@@ -116,7 +122,7 @@ def test_mixed_precision_is_another_version_nearby(registration, spec_and_folder
     features = bfloat16_encoder.embed_windows(windows)
     assert features.dtype == np.float32
     assert 0 < max_cosine_distance(features, encoder.embed_windows(windows)) < 0.05
-    monkeypatch.setattr("workers.encoders.base.inference.batch_size", lambda _: len(windows))
+    monkeypatch.setattr("workers.encoders.base.inference.CPU_BATCH", len(windows))
     assert max_cosine_distance(bfloat16_encoder.embed_windows(windows), features) < 0.001
 
 

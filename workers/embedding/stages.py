@@ -3,8 +3,9 @@
 FusedStage((spec,), settings)(block)
 """
 
+import logging
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tracks import TrackToEmbed
 from workers.embedding.outcomes import Outcome, Specs, outcome_table, pack
-from workers.embedding.track import decode_track, embed_track, embedded_outcome, mean_pool, result_or_failure
+from workers.embedding.pooling import PooledTrack, mean_pool, pool_tracks
+from workers.embedding.track import decode_track, embed_track, embedded_outcome, result_or_failure
 from workers.encoders.base.interface import Encoder
 from workers.encoders.registry import find_by_spec, load_encoder
 
-GPU_TRACKS = 2  # tracks that use a GPU at once: it computes one while the CPU prepares the other
+log = logging.getLogger(__name__)
 
 
 class FusedStage:
@@ -68,30 +70,52 @@ class DecodeStage:
 
 
 class EncodeStage:
-    """The GPU half: maps the result of DecodeStage to outcomes."""
+    """The GPU half: maps the result of DecodeStage to outcomes.
+
+    For an encoder that may use a GPU, the windows of all tracks of a block share batches. The others encode a track
+    at a time, as FusedStage does: in larger batches they are no faster.
+    """
 
     def __init__(self, spec: EncoderSpec, settings: Settings) -> None:
         self._encoders, self._refusal = _load_encoders((spec,), settings)
-        self._threads = GPU_TRACKS if find_by_spec(spec).on_gpu else 1
+        self._shares_batches = find_by_spec(spec).on_gpu
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> pa.Table:
+    def __call__(self, block: dict[str, np.ndarray]) -> pa.Table:
         if self._refusal:
             raise self._refusal
         (encoder,) = self._encoders
-        with ThreadPoolExecutor(self._threads) as threads:
-            outcomes = threads.map(
-                lambda payload, windows: _encode(pickle.loads(payload), windows, encoder),
-                batch["payload"],
-                batch["windows"],
-            )
-            return outcome_table(list(outcomes), encoder.spec)
+        payloads = [pickle.loads(payload) for payload in block["payload"]]
+        pooled: list[PooledTrack | None] = [None] * len(payloads)
+        if self._shares_batches:
+            pooled = _pool_block(payloads, block["windows"], encoder)
+        rows = zip(payloads, block["windows"], pooled, strict=True)
+        return outcome_table([_encode(*row, encoder) for row in rows], encoder.spec)
 
 
-def _encode(payload: Any, windows: np.ndarray, encoder: Encoder) -> Outcome:
+def _pool_block(payloads: list[Any], windows: Sequence[np.ndarray], encoder: Encoder) -> list[PooledTrack | None]:
+    """Encode all decoded tracks of a block in common batches.
+
+    The result is None for a track without windows, and for all tracks if a batch fails: no batch names the track that
+    is to blame.
+    """
+    decoded = [row for row, payload in enumerate(payloads) if not isinstance(payload, Outcome)]
+    pooled: list[PooledTrack | None] = [None] * len(payloads)
+    try:
+        for row, track in zip(decoded, pool_tracks([windows[row] for row in decoded], encoder), strict=True):
+            pooled[row] = track
+    except Exception:
+        log.debug("the tracks of a block are encoded one by one", exc_info=True)
+    return pooled
+
+
+def _encode(payload: Any, windows: np.ndarray, pooled: PooledTrack | None, encoder: Encoder) -> Outcome:
+    """Return a track's outcome; its windows are encoded here if they are not pooled yet."""
     if isinstance(payload, Outcome):
         return payload
     track, decoded = payload
-    return result_or_failure(track, lambda: embedded_outcome(track, decoded, mean_pool(windows, encoder), encoder))
+    return result_or_failure(
+        track, lambda: embedded_outcome(track, decoded, pooled or mean_pool(windows, encoder), encoder)
+    )
 
 
 def _load_encoders(specs: Specs, settings: Settings) -> tuple[list[Encoder], UserError | None]:

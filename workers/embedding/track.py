@@ -1,10 +1,9 @@
 """One track, from its file to its outcomes. Without Ray: stages, searches by audio and tests call it."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,11 +19,10 @@ from workers.audio.recording import Recording
 from workers.audio.verdicts import Rejected
 from workers.audio.windows import read_windows
 from workers.embedding.outcomes import Outcome, pending_outcome, quarantined_outcome
+from workers.embedding.pooling import PooledTrack, mean_pool
 from workers.encoders.base.interface import Encoder
 
 log = logging.getLogger(__name__)
-
-BATCH_SAMPLES = 16_000_000  # of the windows that are encoded at once: 64 MB
 
 T = TypeVar("T")
 
@@ -37,14 +35,6 @@ class DecodedFile:
     content_sha256: str
     tags: FileTags
     facts: AudioFacts
-
-
-@dataclass(frozen=True, slots=True)
-class PooledTrack:
-    """A track's mean features [feature_dim] and its windows' unit vectors [windows, dim]."""
-
-    features: np.ndarray
-    window_vectors: np.ndarray
 
 
 def embed_track(track: TrackToEmbed, encoders: Sequence[Encoder], settings: Settings) -> list[Outcome]:
@@ -110,20 +100,6 @@ def _consume_windows(
 
 def _stack(windows: Iterable[np.ndarray]) -> np.ndarray:
     return np.stack(list(windows))
-
-
-def mean_pool(windows: Iterable[np.ndarray], encoder: Encoder) -> PooledTrack:
-    """Encode windows, float32 [window] each, as they come and average their features.
-
-    The sums are float64, so that neither order nor batch size changes the result.
-    """
-    total, count, vectors = np.zeros(encoder.spec.backbone.dim), 0, []
-    for batch in _batches(iter(windows), max(1, BATCH_SAMPLES // encoder.spec.backbone.windows.window)):
-        features = encoder.embed_windows(batch)
-        total += features.sum(axis=0, dtype=np.float64)
-        count += len(batch)
-        vectors.append(encoder.project(features).astype(np.float16))
-    return PooledTrack((total / count).astype(np.float32), np.concatenate(vectors))
 
 
 def embedded_outcome(track: TrackToEmbed, decoded: DecodedFile, pooled: PooledTrack, encoder: Encoder) -> Outcome:
@@ -196,8 +172,3 @@ def _tag(features: np.ndarray, encoder: Encoder) -> dict[str, Any]:
         "tag_names": [name for name, score in tags if score >= tagger.threshold],
         "tags_version": encoder.spec.tags_version,
     }
-
-
-def _batches(windows: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    while batch := list(islice(windows, size)):
-        yield np.stack(batch)

@@ -5,11 +5,10 @@ encoder = load_encoder(ENCODERS["musicnn"].spec, settings.models)
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas.encoders import BFLOAT16_SUFFIX, EncoderSpec
 from schemas.errors import UserError
-from schemas.settings import Settings
 from workers.encoders import fake
 from workers.encoders.base.interface import Encoder
 from workers.encoders.base.registration import EncoderRegistration
@@ -27,6 +26,9 @@ from workers.encoders.spectrogram_transformers import maest
 from workers.encoders.tagging_cnns import crnn, fcn, harmonic_cnn, sample_cnn, short_chunk
 from workers.encoders.ttmr import encoder as ttmr
 from workers.encoders.ttmr import plus_plus as ttmr_pp
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
 
 _MODULES = (
     *(fake, musicnn, ttmr, ttmr_pp, fcn, crnn, sample_cnn, short_chunk, harmonic_cnn),
@@ -102,7 +104,7 @@ def matches_version(registration: EncoderRegistration, spec: EncoderSpec) -> boo
     return _with_windows_of(spec, registration).embedding_version == spec.embedding_version
 
 
-def require_runnable(name: str, settings: Settings) -> EncoderRegistration:
+def require_runnable(name: str, settings: "Settings") -> EncoderRegistration:
     """Return the registration of a name to compute with.
 
     Raises UserError as `find_by_name` and `require_allowed` do.
@@ -110,7 +112,7 @@ def require_runnable(name: str, settings: Settings) -> EncoderRegistration:
     return require_allowed(find_by_name(name), settings)
 
 
-def require_allowed(registration: EncoderRegistration, settings: Settings) -> EncoderRegistration:
+def require_allowed(registration: EncoderRegistration, settings: "Settings") -> EncoderRegistration:
     """Return the registration if it may run.
 
     Raises UserError if its weights are not pinned and the settings do not allow that.

@@ -5,12 +5,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lake.sources.listing import list_sources
 from schemas.settings import Settings
 from tests.distributed.interrupted_runs import link_tracks
-from workers.embedding.stages import FusedStage
+from workers.embedding.stages import DecodeStage, FusedStage
 
 SOUND_TRACKS = 40
 
@@ -19,9 +20,15 @@ class PoisonStage(FusedStage):
     """Crashes on one file, as a decoder with a segmentation fault does."""
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        for uri in block["uri"].to_pylist():
-            if uri.endswith("poison.wav"):
-                os.kill(os.getpid(), signal.SIGSEGV)
+        crash_on_poison(block)
+        return super().__call__(block)
+
+
+class PoisonDecodeStage(DecodeStage):
+    """Crashes as PoisonStage does, where decoding has processes of its own."""
+
+    def __call__(self, block: pa.Table) -> dict[str, np.ndarray]:
+        crash_on_poison(block)
         return super().__call__(block)
 
 
@@ -32,6 +39,12 @@ class OncePoisonStage(FusedStage):
         if len(block) > 1 and any(uri.endswith("poison.wav") for uri in block["uri"].to_pylist()):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(block)
+
+
+def crash_on_poison(block: pa.Table) -> None:
+    """End this process if the block has the poisonous file."""
+    if any(uri.endswith("poison.wav") for uri in block["uri"].to_pylist()):
+        os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def poisoned_tracks(folder: Path, rendered: Path) -> pa.Table:

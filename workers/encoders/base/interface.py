@@ -1,25 +1,28 @@
 """The interface of every encoder. Constructors load the weights; every method maps a batch to a batch."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from schemas.encoders import EncoderSpec
 
+Windows = np.ndarray | Sequence[np.ndarray]  # [B, window], or B of [window]
+
 
 class Encoder(Protocol):
     """A model that embeds audio windows and, if it has a tagger, tags them.
 
-    Arrays are float32. A row's numbers do not depend on the other rows of the batch (1 - cosine <= 1e-5). Several
-    threads may call an encoder at once only if its registration says `on_gpu`.
+    Arrays are float32. A row's numbers do not depend on the other rows of the batch (1 - cosine <= 1e-5).
     """
 
     spec: EncoderSpec
 
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+    def embed_windows(self, windows: Windows) -> np.ndarray:
         """Apply the backbone: audio windows [B, window] -> features [B, feature_dim].
 
-        The features of a track are the mean over its windows.
+        The features of a track are the mean over its windows. Windows in a sequence, perhaps of many tracks, come only
+        to encoders whose registration says `on_gpu`; the others always get an array.
         """
         ...
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.encoders import EncoderSpec
+from workers.encoders.base.interface import Windows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,14 +19,14 @@ class TorchEncoder:
 
     def __init__(self, spec: EncoderSpec, net: "nn.Module") -> None:
         from workers.devices import best_device
+        from workers.encoders.base.inference import WindowBatches
 
         self.spec = spec
         self._net = net.eval().to(best_device())
+        self.batches = WindowBatches(self._net, spec.backbone)
 
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        from workers.encoders.base.inference import embed
-
-        return embed(self._net, windows, self.spec.backbone)
+    def embed_windows(self, windows: Windows) -> np.ndarray:
+        return self.batches(windows)
 
     def project(self, features: np.ndarray) -> np.ndarray:
         return normalise_rows(features)

@@ -11,7 +11,7 @@ from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
 from schemas.training import MODEL_FILE, TrainedModel, TrainingConfig
-from workers.encoders.base.interface import TextTower
+from workers.encoders.base.interface import TextTower, Windows
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.base.torch_encoder import TorchEncoder, normalise_rows
 from workers.encoders.ttmr.encoder import SAMPLE_RATE, WINDOW
@@ -96,7 +96,7 @@ class FeatureHeadEncoder:
         if self._conse_weight:
             self._text_mean = joint.text.mean.numpy()  # the joint space has texts without their mean
 
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+    def embed_windows(self, windows: Windows) -> np.ndarray:
         return self._base.embed_windows(windows)
 
     def project(self, features: np.ndarray) -> np.ndarray:

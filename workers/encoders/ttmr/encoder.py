@@ -11,6 +11,7 @@ import numpy as np
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec, TaggerSpec
+from workers.encoders.base.interface import Windows
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.base.torch_encoder import TorchEncoder, normalise_rows
 from workers.encoders.ttmr.tags import ECALS_TAGS
@@ -116,7 +117,7 @@ class Ttmr(TorchEncoder):
         super().__init__(spec, build_music_tower(weights))
         self._classes = weights["head.fc_cls.weight"].numpy() if spec.tagger else None
 
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
+    def embed_windows(self, windows: Windows) -> np.ndarray:
         features = super().embed_windows(windows)
         # The classifier, and only it, was trained on vectors of length 1.
         return features if self._classes is None else normalise_rows(features)
