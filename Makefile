@@ -11,14 +11,18 @@ SEEDS ?= 100
 FROM ?= 0
 MODE ?= once
 
+# Packages are installed without bytecode, because most of their modules are never imported. So Python must keep the
+# bytecode of those that it imports, whatever the user's environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo cluster test simulate lint bench train-default clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# $(call install,WHAT,COMMAND): one line says what is installed and, if that fails, one line says why.
+# $(call install,WHAT,COMMAND): one line says what is installed and, if that fails, one line says what to do.
 install = @echo "installing $(1) ..."; { $(2); } >.venv/install.log 2>&1 \
-	|| { echo "cannot install $(1) ($$(tail -n 1 .venv/install.log)): be online and run make again; more is in .venv/install.log"; exit 2; }
+	|| { echo "cannot install $(1): is this machine online? .venv/install.log says what went wrong"; exit 2; }
 PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 UV := $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt
 # hatchling's editable installs import the package editables. pip reads that from the built wheel; uv does not.
@@ -27,7 +31,6 @@ EDITABLES := editables
 # What the demo needs. PyTorch comes by pip, because its build is often chosen in pip's settings; TORCH_INDEX is the
 # address of another build's wheels. uv installs all else in a fraction of pip's time. If it cannot, for example because
 # only pip's settings name a mirror, pip does.
-# Nothing is compiled to bytecode, because most modules are never imported. Python compiles the others and keeps that.
 .venv/demo-ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tonelake needs Python 3.11 or later: make PYTHON=python3.11"; exit 2; }
 	@$(PYTHON) -m venv .venv
@@ -36,13 +39,12 @@ EDITABLES := editables
 	$(call install,tonelake and its libraries,$(UV) $(EDITABLES) -e ".[demo]" || $(PIP) -e ".[demo]")
 	@touch $@
 
-# What tests and developers need besides. Tests start many processes, so all of it is compiled to bytecode.
+# What tests and developers need besides.
 .venv/ready: .venv/demo-ready
-	$(call install,what the tests need,$(UV) --compile-bytecode $(EDITABLES) -e ".[test]" || $(PIP) -e ".[test]")
+	$(call install,what the tests need,$(UV) $(EDITABLES) -e ".[test]" || $(PIP) -e ".[test]")
 	@$(UV) hnswlib >>.venv/install.log 2>&1 || echo "hnswlib needs a C++ compiler: its test is skipped"
 	@touch $@
 
-demo: export PYTHONDONTWRITEBYTECODE :=
 demo: .venv/demo-ready ## render a small catalogue, index it, search it
 	@$(BIN)/python -m flows.demo $(DEMO)
 
