@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
 
 
 def run_tonelake(*arguments: str) -> None:
-    """Print a command and run it in this process, so that libraries are imported only once.
+    """Print a command and run it in this process: libraries are imported once.
 
     Raises SystemExit if the command fails.
     """
