@@ -14,20 +14,42 @@ SEEDS ?= 100
 FROM ?= 0
 MODE ?= once
 
+# Packages are installed without bytecode, because most of their modules are never imported. So Python must keep the
+# bytecode of those that it imports, whatever the user's environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo cluster test simulate lint bench bench-gpu train-default clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-.venv/ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tonelake needs Python 3.11 or later: make PYTHON=python3.11"; exit 2; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt hnswlib || echo "hnswlib needs a C++ compiler: its test is skipped"
-	touch $@
+# $(call install,WHAT,COMMAND): one line says what is installed and, if that fails, one line says what to do.
+install = @echo "installing $(1) ..."; { $(2); } >.venv/install.log 2>&1 \
+	|| { echo "cannot install $(1): is this machine online? .venv/install.log says what went wrong"; exit 2; }
+PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
+UV := $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt
+# hatchling's editable installs import the package editables. pip reads that from the built wheel; uv does not.
+EDITABLES := editables
 
-demo: .venv/ready ## render a small catalogue, index it, search it
-	$(BIN)/python -m flows.demo $(DEMO)
+# What the demo needs. PyTorch comes by pip, because its build is often chosen in pip's settings; TORCH_INDEX is the
+# address of another build's wheels. uv installs all else in a fraction of pip's time. If it cannot, for example because
+# only pip's settings name a mirror, pip does.
+.venv/demo-ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tonelake needs Python 3.11 or later: make PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -m venv .venv
+	$(call install,uv,$(PIP) uv)
+	$(call install,PyTorch,$(PIP) --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch)
+	$(call install,tonelake and its libraries,$(UV) $(EDITABLES) -e ".[demo]" || $(PIP) -e ".[demo]")
+	@touch $@
+
+# What tests and developers need besides.
+.venv/ready: .venv/demo-ready
+	$(call install,what the tests need,$(UV) $(EDITABLES) -e ".[test]" || $(PIP) -e ".[test]")
+	@$(UV) hnswlib >>.venv/install.log 2>&1 || echo "hnswlib needs a C++ compiler: its test is skipped"
+	@touch $@
+
+demo: .venv/demo-ready ## render a small catalogue, index it, search it
+	@$(BIN)/python -m flows.demo $(DEMO)
 
 cluster: .venv/ready ## start a store, Prefect and two Ray nodes as processes; index, refresh, evaluate; KEEP=1 keeps them running
 	$(BIN)/python -m tests.infra.cluster $(CLUSTER) $(if $(KEEP),--keep)

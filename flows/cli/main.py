@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, NoReturn
 
@@ -53,14 +54,15 @@ for group in (
     app.add_typer(group.app)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; print any error as one line, without a traceback.
 
-    Exit codes: 0 done, 1 something is still pending or tonelake is at fault, 2 the user can put it right.
+    `arguments` are those of the process if None. Exit codes: 0 done, 1 something is still pending or tonelake is at
+    fault, 2 the user can put it right.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is an interrupt: commit, then end
     try:
-        app(current_options(sys.argv[1:]))
+        app(current_options(sys.argv[1:] if arguments is None else list(arguments)))
     except UserError as error:
         _fail(str(error), 2)
     except Exception as error:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from flows.demo import _tonelake
+from flows.demo import run_tonelake
 from lake.storage.lake import Lake
 from schemas.settings import S3Settings
 from workers.synthetic_music.demo.catalogue import render_catalogue
@@ -27,10 +27,10 @@ def main(folder: Path) -> None:
     """Render, index, draw the listeners and evaluate; existing files are kept."""
     manifest = render_catalogue(folder / "music", count=1200, seconds=10)
     lake_option = f"--lake={folder / 'lake'}"
-    _tonelake(lake_option, "index", str(manifest))
+    run_tonelake(lake_option, "index", str(manifest))
     plays = folder / "synthetic-listeners.csv"
     pyarrow.csv.write_csv(draw_plays(tracks_by_kind(Lake.at(str(folder / "lake"), S3Settings()))), plays)
-    _tonelake(lake_option, "playlists", "--interactions", str(plays))
+    run_tonelake(lake_option, "playlists", "--interactions", str(plays))
 
 
 def tracks_by_kind(lake: Lake) -> dict[str, list[str]]:

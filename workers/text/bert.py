@@ -33,8 +33,11 @@ class Bert(nn.Module):
         self, words: int, positions: int, dim: int, layers: int, heads: int, inner: int, epsilon: float, dropout: float
     ) -> None:
         super().__init__()
-        self.words = nn.Embedding(words, dim)
-        self.places = nn.Embedding(positions, dim)  # trained models on disk use this name
+        # nn.Embedding(words, dim) would draw weights. On the meta device (see build_bert) torch imports its compiler
+        # for that, which takes 4 s (measured). from_pretrained draws none.
+        self.words = nn.Embedding.from_pretrained(torch.empty(words, dim), freeze=False)
+        # trained models on disk use the name `places`
+        self.places = nn.Embedding.from_pretrained(torch.empty(positions, dim), freeze=False)
         self.norm = nn.LayerNorm(dim, epsilon)
         self.dropout = nn.Dropout(dropout)
         options = {"activation": "gelu", "layer_norm_eps": epsilon, "batch_first": True, "dropout": dropout}

@@ -1,10 +1,13 @@
 """MiniLM, in torch alone, against transformers' BERT."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from tests.cli import ROOT, environment
 from tests.conformance.models import fetch_models
 from workers.text.minilm import DIM, MAX_TOKENS, MiniLM
 from workers.text.minilm_weights import MINILM
@@ -70,3 +73,14 @@ def test_only_the_first_tokens_count(tower):
 def test_similar_texts_are_near(tower):
     banjo, bluegrass, taxes = tower.embed_text(["banjo", "bluegrass guitar picking", "tax return"])
     assert banjo @ bluegrass > 0.3 > banjo @ taxes
+
+
+def test_loads_without_torchs_compiler(models):
+    """The import of torch._dynamo takes longer than the rest of a search."""
+    code = (
+        "import sys; from pathlib import Path; from workers.text.minilm import MiniLM;"
+        f"MiniLM(Path({str(models)!r})).embed_text(['banjo']); print('torch._dynamo' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
