@@ -99,7 +99,7 @@ def split_repeats(tracks: pa.Table) -> tuple[pa.Table, Repeats]:
 
 
 def _first_rows(tracks: pa.Table) -> tuple[pa.Array, pa.Array]:
-    """Return, row by row, the number of the first row with the same file, and whether it is an earlier one."""
+    """Return for each row the first row with its file, and whether that is another one."""
     keys = _file_keys(tracks)
     first = pc.index_in(keys, keys, skip_nulls=True)
     return first, pc.fill_null(pc.less(first, pa.array(range(len(tracks)), first.type)), False)
@@ -154,7 +154,10 @@ def _copy_rows(lake: Lake, spec: EncoderSpec, tracks: pa.Table, twins: pa.Table)
 
 
 def _as_copies(rows: pa.Table, tracks: pa.Table, twins: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the rows of `twins` as outcomes of `tracks`; the three are in the same order."""
+    """Return the rows of `twins` as outcomes of `tracks`.
+
+    The three are in the same order.
+    """
     for name in SYNCED_COLUMNS:  # where the twin's registry row has a null, the value came from the file's own tags
         from_registry = pc.is_valid(twins[name])
         null = pa.scalar(None, schema.field(name).type)

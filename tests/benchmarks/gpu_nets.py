@@ -2,7 +2,7 @@
 
 net = build_net("muq", torch.device("cuda"))
 
-mule and omar-rq are missing: their networks come with packages of their own.
+mule and omar-rq are missing: their networks take their shapes from the weights' files.
 """
 
 import warnings

@@ -6,6 +6,7 @@ import numpy as np
 
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from workers.encoders.base.interface import Windows
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.base.torch_encoder import TorchEncoder
 from workers.weights.cache import weights_folder
@@ -53,8 +54,8 @@ class Mule(TorchEncoder):
         require_known_settings(folder / CONFIG)
         super().__init__(spec, build_net(load_file(folder / _WEIGHTS)))
 
-    def embed_windows(self, windows: np.ndarray) -> np.ndarray:
-        return super().embed_windows(windows * _FULL_SCALE)
+    def embed_windows(self, windows: Windows) -> np.ndarray:
+        return super().embed_windows([window * _FULL_SCALE for window in windows])
 
 
 REGISTRATIONS = (
