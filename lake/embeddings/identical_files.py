@@ -99,7 +99,7 @@ def split_repeats(tracks: pa.Table) -> tuple[pa.Table, Repeats]:
 
 
 def _first_rows(tracks: pa.Table) -> tuple[pa.Array, pa.Array]:
-    """Return for each row the first row with its file, and whether that is another one."""
+    """Return for each row the first row of its file, and whether it repeats that."""
     keys = _file_keys(tracks)
     first = pc.index_in(keys, keys, skip_nulls=True)
     return first, pc.fill_null(pc.less(first, pa.array(range(len(tracks)), first.type)), False)
