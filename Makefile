@@ -71,6 +71,7 @@ bench: .venv/ready ## measure tonelake against plain loops, peers and limits
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
 	$(BIN)/python -m tests.benchmarks.refresh
+	$(BIN)/python -m tests.benchmarks.requests
 	$(BIN)/python -m tests.benchmarks.similar
 	$(BIN)/python -m tests.benchmarks.export
 	$(BIN)/python -m tests.benchmarks.committer
