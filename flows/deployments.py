@@ -3,14 +3,11 @@
 infra/prefect.yaml deploys them by name; the command line runs them if PREFECT_API_URL is set.
 """
 
-import os
+import schemas.environment  # noqa: F401 - before Prefect
+
+# isort: split
 from functools import partial
 from typing import Any
-
-# Prefect reads these when it is imported. Its page shows a failed task; the console shows one line of advice.
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import pyarrow as pa
 from prefect import flow, task

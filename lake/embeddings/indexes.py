@@ -1,10 +1,10 @@
 """Compaction and indexes of tables, after a run and in maintenance."""
 
-import logging
-import os
-from typing import Any, Literal
+import schemas.environment  # noqa: F401 - before Lance
 
-os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # else Lance prints a deprecation warning
+# isort: split
+import logging
+from typing import Any, Literal
 
 import lance
 from lance.optimize import Compaction, CompactionOptions

@@ -1,8 +1,11 @@
 """The Ray cluster of a run: joining or starting it, and the resources to reserve.
 
-Import this module before `ray`: Ray reads the environment variables below when it is imported.
+Import this module before `ray`, which reads environment variables when it is imported.
 """
 
+import schemas.environment  # noqa: F401 - before Ray
+
+# isort: split
 import logging
 import os
 import signal
@@ -11,10 +14,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray prints messages about dead workers to standard output
 
 import ray
 import ray.data

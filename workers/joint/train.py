@@ -97,8 +97,6 @@ class RayTraining:
             self.state = running.result()
 
     def _run(self, epochs: Any) -> TrainingState:
-        # A report waits for the controller's next look at its workers: every 2 s by default, longer than our epochs.
-        os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
         import ray
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchTrainer
