@@ -6,6 +6,8 @@ infra/prefect.yaml deploys them by name; the command line runs them if PREFECT_A
 import schemas.environment  # noqa: F401 - before Prefect
 
 # isort: split
+import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -152,15 +154,36 @@ def export(
     format: str = "parquet",
     replace: bool = True,
     lake: str | None = None,
+    embedding_version: str | None = None,
 ) -> dict[str, Any]:
     """Run `tonelake export` as a flow; by default, export the live release.
 
     It replaces an earlier export in the folder. A retry keeps the files that are complete.
     """
-    request = ExportRequest(folder, release, since, format)
+    request = ExportRequest(folder, release, since, format, embedding_version)
     result = prefect_task(write_export)(
         request, Settings.from_options(lake=lake), ProgressReporter().log, replaces=replace
     )
-    text = f"{result['tracks']:,} tracks of release {result['release']} as {format} in {result['folder']}"
+    name = f"release {result['release']}" if result["release"] else "no release"
+    text = f"{result['tracks']:,} tracks of {name} as {format} in {result['folder']}"
     create_markdown_artifact(text, key="export-manifest", description="what was exported, and where it is")
     return result
+
+
+_DEPLOYED = {deployed.name: deployed for deployed in (index, refresh, evaluate, promote, maintain, export)}
+
+
+def record_job(name: str, job: Callable[[], Any], parameters: dict[str, Any]) -> Any:
+    """Run a job of the command line as a flow, and return its result.
+
+    A deployed flow of that name runs with the parameters. Of the other jobs Prefect sees parameters, state and times.
+    Nothing is retried: the user sees the error.
+    """
+    if deployed := _DEPLOYED.get(name):
+        return deployed.with_options(retries=0)(**parameters)
+
+    @flow(name=name, persist_result=False)
+    def recorded(parameters: dict[str, Any]) -> Any:  # noqa: ARG001 - Prefect shows them
+        return job()
+
+    return recorded(json.loads(json.dumps(parameters, default=str)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.options import Context, parse_count
 from flows.cli.output import print_json
 from schemas.errors import UserError
@@ -127,15 +128,9 @@ def report(
 
 
 def _run_evaluate(request: "EvaluateRequest", context: Context) -> "list[EvaluatedFigure]":
-    """Run the evaluation, as a Prefect flow if PREFECT_API_URL names a server."""
-    settings = context.settings
-    if settings.prefect_api_url:
-        from flows.deployments import evaluate as evaluate_flow
-
-        options = {"lake": settings.lake, "allow_unpinned": settings.allow_unpinned}
-        encoders = list(request.encoders or settings.encoders)
-        evaluate_flow = evaluate_flow.with_options(retries=0)  # the user sees the error, and may retry
-        return evaluate_flow(**asdict(request) | options | {"encoders": encoders})
     from flows.evaluation.evaluate import evaluate as evaluate_directly
 
-    return evaluate_directly(request, settings)
+    settings = context.settings
+    encoders = list(request.encoders or settings.encoders)
+    options = asdict(request) | {"allow_unpinned": settings.allow_unpinned, "encoders": encoders}
+    return run_job("evaluate", lambda: evaluate_directly(request, settings), options, settings)

@@ -1,9 +1,12 @@
 """`tonelake export`, `exports` and `similar`: the lake as files for other systems."""
 
+from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.options import EmbeddingVersion, ReleaseNumber
 from flows.cli.output import log, print_json, print_rows
 
@@ -24,7 +27,8 @@ def export(
     from flows.export.export import ExportRequest, write_export
 
     request = ExportRequest(folder, release, since, form, embedding_version)
-    result = write_export(request, context.obj.settings, log, replaces=replace)
+    settings, options = context.obj.settings, asdict(request) | {"replace": replace}
+    result = run_job("export", lambda: write_export(request, settings, log, replaces=replace), options, settings)
     if context.obj.json:
         print_json(result)
         return
@@ -66,9 +70,9 @@ def similar(
     """Write the k nearest other tracks of every track: exact search, on Ray."""
     from flows.export.neighbours import NeighboursRequest, write_neighbours
 
-    result = write_neighbours(
-        NeighboursRequest(out, k, release, embedding_version), context.obj.settings, log, replaces=replace
-    )
+    settings, request = context.obj.settings, NeighboursRequest(out, k, release, embedding_version)
+    job = partial(write_neighbours, request, settings, log, replaces=replace)
+    result = run_job("similar", job, asdict(request), settings)
     if context.obj.json:
         print_json(result)
         return

@@ -1,9 +1,10 @@
 """`tonelake status`, `tonelake maintain` and `tonelake doctor`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.options import DryRun
 from flows.cli.output import log, print_json, print_rows
 from schemas.errors import UserError
@@ -59,16 +60,13 @@ def maintain(
     """Compact tables, update indexes, drop old versions, remove leftovers of killed runs."""
     settings = context.obj.settings
     days = settings.retention_days if retention is None else retention
-    if settings.prefect_api_url and not dry_run:
-        from flows.deployments import maintain as maintain_flow
+    from flows.operations.maintain import MaintainRequest
+    from flows.operations.maintain import maintain as maintain_lake
 
-        rows = maintain_flow(lake=settings.lake, retention_days=days, repair=repair)
-    else:
-        from flows.operations.maintain import MaintainRequest
-        from flows.operations.maintain import maintain as maintain_lake
+    def run() -> list[dict[str, Any]]:
+        return [result.row() for result in maintain_lake(MaintainRequest(days, dry_run, repair), settings, log)]
 
-        results = maintain_lake(MaintainRequest(days, dry_run, repair), settings, log)
-        rows = [result.row() for result in results]
+    rows = run() if dry_run else run_job("maintain", run, {"retention_days": days, "repair": repair}, settings)
     print_rows(context.obj, "maintained" if not dry_run else "would do", rows)
 
 

@@ -1,10 +1,13 @@
 """`tonelake recommend` and `tonelake playlists`."""
 
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.options import EmbeddingVersion, ReleaseNumber
 from flows.cli.output import log, print_json, print_rows
 from schemas.recommend import DIVERSITY, PlaylistsRequest, RecommendRequest
@@ -40,7 +43,9 @@ def recommend(
 
     request = RecommendRequest(history, k, where, interests, diversity, embedding_version, release)
     if out is not None:
-        written = recommend_to_all(request, context.obj.settings, out)
+        settings = context.obj.settings
+        job = partial(recommend_to_all, request, settings, out)
+        written = run_job("recommend", job, asdict(request) | {"out": str(out)}, settings)
         print_rows(context.obj, str(out), [written.to_json()])
         return
     recommendations = recommend_to_one(request, context.obj.settings)
@@ -97,7 +102,8 @@ def playlists(
     from flows.recommend.playlist_continuation import evaluate_continuation
 
     request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
-    report = evaluate_continuation(request, context.obj.settings, log)
+    settings = context.obj.settings
+    report = run_job("playlists", lambda: evaluate_continuation(request, settings, log), asdict(request), settings)
     if context.obj.json:
         print_json(report.to_json())
         return

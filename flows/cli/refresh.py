@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.options import Context, DryRun
 from flows.cli.output import log, print_json, print_rows
 from schemas.settings import Settings
@@ -73,18 +74,13 @@ def remove_source(context: typer.Context, source: Annotated[str, typer.Argument(
 
 
 def _run_refresh(request: "RefreshRequest", settings: Settings) -> "RefreshReport[IndexReport]":
-    """Run the refresh, as a Prefect flow if PREFECT_API_URL names a server."""
-    if settings.prefect_api_url:
-        from flows.deployments import refresh as refresh_flow
-
-        options = {name: getattr(settings, name) for name in ("lake", "allow_unpinned")}
-        if settings.has_explicit_encoder:
-            options["encoder"] = settings.encoder
-        return refresh_flow(accept_loss=list(request.accept_loss), **options)
     from flows.console.progress import ProgressReporter
     from flows.ingest.refresh import refresh as refresh_lake
 
-    return refresh_lake(request, settings, ProgressReporter())
+    options = {"accept_loss": list(request.accept_loss), "allow_unpinned": settings.allow_unpinned}
+    if settings.has_explicit_encoder:
+        options["encoder"] = settings.encoder
+    return run_job("refresh", lambda: refresh_lake(request, settings, ProgressReporter()), options, settings)
 
 
 def _print_sources(context: Context) -> None:

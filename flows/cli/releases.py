@@ -1,17 +1,14 @@
 """`tonelake releases`, `promote` and `rollback`: what readers see."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.output import log, print_json, print_rows
 from schemas.errors import UserError
 from schemas.releases import Check, Release
-from schemas.settings import Settings
-
-if TYPE_CHECKING:
-    from flows.releases.promote import PromoteRequest, Promotion
 
 app = typer.Typer()
 
@@ -47,10 +44,12 @@ def promote(
     """Test a version against the live release; make it live if no check fails."""
     from flows.releases.gate.table import check_row
     from flows.releases.promote import PromoteRequest
+    from flows.releases.promote import promote as promote_version
 
     if force != bool(reason and reason.strip()):
         raise UserError("--force and --reason TEXT go together: the reason is stored with the release")
-    promotion = _run_promote(PromoteRequest(version, gate, interactions, reason), context.obj.settings)
+    settings, request = context.obj.settings, PromoteRequest(version, gate, interactions, reason)
+    promotion = run_job("promote", lambda: promote_version(request, settings, log), asdict(request), settings)
     if context.obj.json:
         document = {
             "candidate": promotion.candidate.embedding_version,
@@ -81,22 +80,12 @@ def rollback(
     """Make an earlier release live again."""
     from flows.releases.promote import rollback as publish_earlier
 
-    published = publish_earlier(release, context.obj.settings, log)
+    settings = context.obj.settings
+    published = run_job("rollback", lambda: publish_earlier(release, settings, log), {"release": release}, settings)
     if context.obj.json:
         print_json(_to_json(published))
         return
     print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.republishes}")
-
-
-def _run_promote(request: "PromoteRequest", settings: Settings) -> "Promotion":
-    """Test and publish a version, as a Prefect flow if PREFECT_API_URL names a server."""
-    if settings.prefect_api_url:
-        from flows.deployments import promote as promote_flow
-
-        return promote_flow(**asdict(request), lake=settings.lake)
-    from flows.releases.promote import promote as promote_directly
-
-    return promote_directly(request, settings, log)
 
 
 def _check_to_json(check: Check) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.old_names import old_names
 from flows.cli.output import log, print_json
 from flows.console.atomic_file import write_atomically
@@ -38,7 +40,8 @@ def takedown(
     _require_writable(receipt)
     if tracks and not yes:
         _confirm(len(tracks))
-    written = take_down(TakedownRequest(tuple(tracks or ()), content, retire, reason), context.obj.settings, log)
+    settings, request = context.obj.settings, TakedownRequest(tuple(tracks or ()), content, retire, reason)
+    written = run_job("takedown", lambda: take_down(request, settings, log), asdict(request), settings)
     path = receipt or Path(f"takedown-{written.run_id}.json")
     with write_atomically(path) as temporary:
         temporary.write_text(json.dumps(written.to_json(), indent=1, default=str) + "\n")

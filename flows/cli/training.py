@@ -1,10 +1,12 @@
 """`tonelake train` and `tonelake corpus build`: train an encoder of your own."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.cli.jobs import run_job
 from flows.cli.options import Context
 from flows.cli.output import print_json, print_rows
 from schemas.training import TrainingConfig, TrainRequest
@@ -58,7 +60,8 @@ def train(
 def _run_train(request: TrainRequest, context: Context) -> None:
     from flows.training.train import train as train_encoder
 
-    trained = train_encoder(request, context.settings)
+    settings = context.settings
+    trained = run_job("train", lambda: train_encoder(request, settings), asdict(request), settings)
     rows = [
         {"protocol": protocol, "metric": metric}
         | {name: round(number, 4) for name, number in zip(("value", "low", "high"), numbers, strict=True)}

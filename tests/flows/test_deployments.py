@@ -19,6 +19,7 @@ from flows.deployments import evaluate, export, index, maintain, promote, refres
 from lake.storage.lake import Lake
 from schemas.settings import S3Settings
 from schemas.tables import embeddings_table
+from tests.cli import run, run_here
 from tests.flows.catalogue import write_sound
 from tests.flows.labelled import write_labelled_folder
 from tests.flows.released import publish_release
@@ -126,6 +127,36 @@ def test_a_refresh_is_recorded_with_what_changed(tmp_path):
     (text,) = [artifact.data for artifact in artifacts if artifact.key == "refresh-coverage"]
     assert "| moved | 1 |" in text
     assert "| expected | 1 |" in text
+
+
+def test_every_command_that_writes_is_recorded(tmp_path):
+    """A flow that is deployed keeps its steps; of other jobs the parameters and the state are recorded."""
+    lake = make_small_lake(str(tmp_path / "lake"))
+    publish_release(lake)
+    lake.table(embeddings_table(SPEC)).delete("track_id = 't0001'")
+    publish_release(lake)
+    api = {"PREFECT_API_URL": get_settings_context().settings.api.url or ""}
+    for command in (
+        ["rollback", "1"],
+        ["takedown", "--yes", "t0002", "--receipt", tmp_path / "receipt.json"],
+        ["export", tmp_path / "out"],
+        ["similar", "--out", tmp_path / "similar.parquet", "--k", "2"],
+        ["maintain", "--retention", "3"],
+    ):
+        run_here("--lake", lake.uri, "--json", *command, **api)
+    refused = run(
+        "--lake", lake.uri, "rollback", "9", code=2, **api
+    )  # in a process of its own: Prefect logs nothing there
+    assert refused.stderr.splitlines()[-1].startswith("tonelake: there is no release 9")
+    runs, _, _ = asyncio.run(read_records())
+    recorded = [(run.state_name, run.parameters.get("parameters", run.parameters)) for run in runs]
+    recorded = [(state, parameters) for state, parameters in recorded if parameters.get("lake") == lake.uri]
+    assert len(recorded) == 6
+    assert [parameters["release"] for state, parameters in recorded if state == "Failed"] == [9]
+    completed = [parameters for state, parameters in recorded if state == "Completed"]
+    assert {"lake": lake.uri, "release": 1} in completed
+    assert [parameters["tracks"] for parameters in completed if "tracks" in parameters] == [["t0002"]]
+    assert [parameters["retention_days"] for parameters in completed if "retention_days" in parameters] == [3.0]
 
 
 def test_flows_are_deployed_as_declared():
