@@ -169,9 +169,10 @@ class Lease:
         if self._name == LeaseName.SWEEP:
             return
         sweep = Lease(self._lake, LeaseName.SWEEP, self._holder.run_id, self._log)
-        number = sweep._highest_number()
+        if not (number := sweep._highest_number()):
+            return
         holder = sweep._read(number)
-        if number and holder.run_id != self._holder.run_id and not holder.is_gone():
+        if holder.run_id != self._holder.run_id and not holder.is_gone():
             sweep._wait_for_timeout(number)
 
     def _wait_for_timeout(self, number: int) -> None:
