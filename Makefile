@@ -84,8 +84,8 @@ bench-gpu: .venv/ready ## measure the encoders and the pipeline on one GPU, in e
 
 train-default: .venv/ready ## compose the corpus, train the default encoder's head, evaluate it
 	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000
-	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --encoder musicnn-conse \
-		--text-projection none --synonyms --conse-weight 0.3 --epochs 40 --out $(HEAD)/model
+	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --out $(HEAD)/model \
+		--config workers/encoders/musicnn/head/training.toml
 	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEAD)/model \
 		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 

@@ -47,8 +47,8 @@ class TrainingConfig:
     * `own_sentences`: a clip's own sentences, if it has some, replace the list of its tags, and half of its stochastic
       texts.
     * `synonyms` lets each tag of a stochastic text appear under another of its names.
-    * `share` is what `--conse-weight` sets: the weight of the encoder's own vectors, which are sums of the texts of
-      its tags; 0 leaves them out.
+    * `share`, in files `conse_weight`, is the weight of the encoder's own vectors, which are sums of the texts of its
+      tags; 0 leaves them out.
     * `text_pool`: with a frozen BERT, so many texts are drawn once for each clip, and each epoch uses one of them. A
       BERT that is trained reads new texts in each epoch.
     """
@@ -79,26 +79,25 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                flag = name.replace("_", "-")
-                raise UserError(f"--{flag} takes {', '.join(choices)}, not {getattr(self, name)!r}")
+                raise UserError(f"{name} takes {', '.join(choices)}, not {getattr(self, name)!r}")
         if self.finetune_text and (self.text != "bert" or self.framework == "classification"):
-            raise UserError("--finetune-text works with --text bert and the triplet or contrastive framework only")
+            raise UserError("finetune_text works with text bert and the triplet or contrastive framework only")
         if self.framework == "classification" and self.text_projection == "none":
-            raise UserError("--text-projection none needs a text tower: use the triplet or contrastive framework")
+            raise UserError("text_projection none needs a text tower: use the triplet or contrastive framework")
         if self.synonyms and (self.representation != "stochastic" or self.framework == "classification"):
-            raise UserError("--synonyms needs --representation stochastic, in the triplet or contrastive framework")
+            raise UserError("synonyms needs representation stochastic, in the triplet or contrastive framework")
         if not 0 <= self.share < 1:
-            raise UserError(f"--conse-weight has to be from 0 to below 1, not {self.share}")
+            raise UserError(f"conse_weight has to be from 0 to below 1, not {self.share}")
         if self.share and (self.text_projection, self.text, self.tower) != ("none", "bert", "features"):
             raise UserError(
-                "--conse-weight needs --text bert, --text-projection none and --tower features: one space of texts"
+                "conse_weight needs text bert, text_projection none and tower features: one space of texts"
             )
         if not 0 <= self.learning_rate < math.inf:
-            raise UserError(f"--learning-rate has to be a finite number from 0, not {self.learning_rate}")
+            raise UserError(f"learning_rate has to be a finite number from 0, not {self.learning_rate}")
         if not 0 <= self.seed <= MAX_SEED:
-            raise UserError(f"--seed has to be from 0 to {MAX_SEED}, not {self.seed}")
+            raise UserError(f"seed has to be from 0 to {MAX_SEED}, not {self.seed}")
         if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
-            raise UserError("--epochs, --batch, --dim, --hidden and --text-pool have to be at least 1")
+            raise UserError("epochs, batch, dim, hidden and text_pool have to be at least 1")
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """`tonelake train` and `tonelake corpus build`: train an encoder of your own."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ corpus = typer.Typer(help="Make a labelled corpus of composed and rendered music
 app.add_typer(corpus, name="corpus")
 
 _DEFAULTS = TrainingConfig()
+_hidden = partial(typer.Option, hidden=True)
 
 
 @app.command()
@@ -23,38 +25,37 @@ def train(
     context: typer.Context,
     data: Annotated[str, typer.Option(help="Manifest with uri and tags; optionally sentences, split, other_names.")],
     out: Annotated[Path, typer.Option(help="Folder for the model; `tonelake --encoder FOLDER` uses it.")],
-    framework: Annotated[str, typer.Option(help="classification, triplet or contrastive.")] = _DEFAULTS.framework,
-    text: Annotated[str, typer.Option(help="glove or bert.")] = _DEFAULTS.text,
-    representation: Annotated[str, typer.Option(help="tag, sentence or stochastic.")] = _DEFAULTS.representation,
-    tower: Annotated[str, typer.Option(help="features of --encoder, or audio.")] = _DEFAULTS.tower,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings (docs/training.md).")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder whose features to use (env: TONELAKE_ENCODER)")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = _DEFAULTS.seed,
     epochs: Annotated[int, typer.Option(min=1, help="Greatest number of epochs.")] = _DEFAULTS.epochs,
-    batch: Annotated[int, typer.Option(min=2, help="Clips per step, over all workers.")] = _DEFAULTS.batch,
-    learning_rate: Annotated[float, typer.Option(min=0, help="0: the default of the tower and the framework.")] = 0.0,
-    text_projection: Annotated[
-        str, typer.Option(help="linear, or none to train in the text tower's space.")
-    ] = _DEFAULTS.text_projection,
-    own_sentences: Annotated[
-        bool,
-        typer.Option(
-            "--own-sentences", help="Use a clip's sentences for all sentence texts and half of the stochastic ones."
-        ),
-    ] = False,
-    synonyms: Annotated[
-        bool, typer.Option("--synonyms", help="Replace tags of a stochastic text by their other_names at random.")
-    ] = False,
-    share: Annotated[
-        float,
-        typer.Option("--conse-weight", help="Weight of musicnn-conse's vectors, for words outside the training set."),
-    ] = _DEFAULTS.share,
-    finetune_text: Annotated[bool, typer.Option("--finetune-text", help="Train BERT too.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = _DEFAULTS.seed,
     workers: Annotated[int, typer.Option(min=1, help="Cores or GPUs to train on at once.")] = 1,
+    # Hidden: these are settings of the file now. They go with tonelake 0.3.
+    framework: Annotated[str, _hidden()] = _DEFAULTS.framework,
+    text: Annotated[str, _hidden()] = _DEFAULTS.text,
+    representation: Annotated[str, _hidden()] = _DEFAULTS.representation,
+    tower: Annotated[str, _hidden()] = _DEFAULTS.tower,
+    batch: Annotated[int, _hidden(min=2)] = _DEFAULTS.batch,
+    learning_rate: Annotated[float, _hidden(min=0)] = _DEFAULTS.learning_rate,
+    text_projection: Annotated[str, _hidden()] = _DEFAULTS.text_projection,
+    own_sentences: Annotated[bool, _hidden("--own-sentences")] = _DEFAULTS.own_sentences,
+    synonyms: Annotated[bool, _hidden("--synonyms")] = _DEFAULTS.synonyms,
+    share: Annotated[float, _hidden("--conse-weight")] = _DEFAULTS.share,
+    finetune_text: Annotated[bool, _hidden("--finetune-text")] = _DEFAULTS.finetune_text,
 ) -> None:
     """Train a joint space of music and text; run it again to resume."""
+    from flows.training.config_file import read_config
+
     options = {name: value for name, value in locals().items() if name in TrainingConfig.__slots__}
-    config = TrainingConfig(**options | {"encoder": encoder or context.obj.settings.encoder})
-    _run_train(TrainRequest(data, config, out.expanduser(), workers), context.obj)
+    given = {name: value for name, value in options.items() if _is_given(context, name)}
+    settings = {"encoder": context.obj.settings.encoder} | (read_config(config) if config else {}) | given
+    _run_train(TrainRequest(data, TrainingConfig(**settings), out.expanduser(), workers), context.obj)
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    """Tell whether the user typed the option."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _run_train(request: TrainRequest, context: Context) -> None:

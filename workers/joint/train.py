@@ -128,7 +128,7 @@ class RayTraining:
         with result.checkpoint.as_directory() as folder:
             state = read_state(Path(folder))
         if not state.best:
-            raise UserError("training diverged: its loss is not a number; use a smaller --learning-rate")
+            raise UserError("training diverged: its loss is not a number; use a smaller learning_rate")
         return state
 
 

@@ -19,7 +19,6 @@ def test_options_get_their_current_names():
         (("index",), "--windows"),
         (("evaluate",), "--chunks"),
         (("maintain",), "--mend"),
-        (("train",), "--share"),
         ((), "--allow-unproven"),
     ],
 )

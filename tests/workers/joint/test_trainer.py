@@ -130,9 +130,9 @@ def test_two_workers_train_as_one_does(tmp_path, framework):
 
 
 def test_a_wrong_configuration_is_rejected():
-    with pytest.raises(UserError, match="--framework takes classification, triplet, contrastive"):
+    with pytest.raises(UserError, match="framework takes classification, triplet, contrastive"):
         TrainingConfig(framework="cosine")
-    with pytest.raises(UserError, match="finetune-text works with --text bert"):
+    with pytest.raises(UserError, match="finetune_text works with text bert"):
         TrainingConfig(text="glove", finetune_text=True)
     with pytest.raises(UserError, match="needs a text tower"):
         TrainingConfig(framework="classification", text_projection="none")
@@ -141,11 +141,11 @@ def test_a_wrong_configuration_is_rejected():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"learning_rate": math.nan}, "--learning-rate has to be a finite number from 0, not nan"),
-        ({"learning_rate": math.inf}, "--learning-rate has to be a finite number from 0, not inf"),
-        ({"share": math.nan}, "--conse-weight has to be from 0 to below 1"),
-        ({"seed": 2**64}, "--seed has to be from 0 to"),
-        ({"seed": -1}, "--seed has to be from 0 to"),
+        ({"learning_rate": math.nan}, "learning_rate has to be a finite number from 0, not nan"),
+        ({"learning_rate": math.inf}, "learning_rate has to be a finite number from 0, not inf"),
+        ({"share": math.nan}, "conse_weight has to be from 0 to below 1"),
+        ({"seed": 2**64}, "seed has to be from 0 to"),
+        ({"seed": -1}, "seed has to be from 0 to"),
     ],
 )
 def test_an_invalid_number_is_rejected(options, message):

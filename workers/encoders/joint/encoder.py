@@ -135,7 +135,7 @@ def require_conse_base(config: TrainingConfig, base: EncoderRegistration | None)
     Raises UserError if `base` is such an encoder: only ConSE vectors are sums of text vectors.
     """
     if config.share and (base is None or base.spec.head.kind != "conse"):
-        raise UserError("--conse-weight needs --encoder musicnn-conse: its vectors are sums of texts")
+        raise UserError("conse_weight needs the encoder musicnn-conse: its vectors are sums of texts")
 
 
 def _load_text_tower(folder: Path, trained: TrainedModel, _: EncoderSpec, models: Path) -> TextTower:

@@ -91,9 +91,9 @@ def test_it_names_what_conse_cannot(models, features):
 
 
 def test_a_share_needs_vectors_that_are_sums_of_texts():
-    with pytest.raises(UserError, match="--conse-weight has to be from 0 to below 1"):
+    with pytest.raises(UserError, match="conse_weight has to be from 0 to below 1"):
         TrainingConfig(share=1.0, text_projection="none")
-    with pytest.raises(UserError, match="--conse-weight needs --text bert"):
+    with pytest.raises(UserError, match="conse_weight needs text bert"):
         TrainingConfig(share=0.2)
-    with pytest.raises(UserError, match="--conse-weight needs --encoder musicnn-conse"):
+    with pytest.raises(UserError, match="conse_weight needs the encoder musicnn-conse"):
         trained_registration(FOLDER, read_trained_model(FOLDER), ENCODERS["musicnn"])
