@@ -4,6 +4,7 @@ One process for each core decodes and encodes. A process that dies takes the oth
 that were being computed are suspects: their tracks run again, each alone.
 """
 
+import math
 import multiprocessing
 import os
 from collections import deque
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.embedding.blocks import crash_outcome, cut_into_blocks, failure_outcome
+from workers.embedding.blocks import crash_outcome, cut_into_blocks, estimated_seconds, failure_outcome
 from workers.embedding.outcomes import Outcomes, Specs, unpack
 from workers.embedding.stages import FusedStage
 from workers.local.worker import run_stage, start_worker
@@ -27,10 +28,11 @@ class LocalExecutor:
 
     def __init__(self, stage: type = FusedStage) -> None:
         self._stage = stage
+        self._cpus = 1  # processes at once, in the widest call of `embed` so far
 
-    def reserved_resources(self, _: Specs, settings: Settings) -> tuple[int, int]:
-        """Return the numbers of cores and GPUs that a run reserves."""
-        return settings.cpus or len(os.sched_getaffinity(0)), 0
+    def reserved_resources(self, _: Specs, __: Settings) -> tuple[int, int]:
+        """Return the numbers of cores and GPUs that the calls of `embed` reserved."""
+        return self._cpus, 0
 
     def embed(self, tracks: pa.Table, specs: Specs, settings: Settings) -> Iterator[Outcomes]:
         """Yield one outcome for every track and encoder, as they are computed, in no order.
@@ -38,7 +40,8 @@ class LocalExecutor:
         A track whose process dies is tried twice alone, then quarantined. Raises UserError if an encoder cannot be
         loaded.
         """
-        cpus, _ = self.reserved_resources(specs, settings)
+        cpus = _count_processes(tracks, settings)
+        self._cpus = max(self._cpus, cpus)
         blocks, suspects = deque(cut_into_blocks(tracks, cpus)), list[pa.Table]()
         while blocks:
             for packed in self._run_until_crash(blocks, suspects, specs, settings, cpus):
@@ -86,6 +89,15 @@ class LocalExecutor:
                         packed = _result(pool.submit(run_stage, self._stage, specs, settings, track), track, specs)
                     left.popleft()
                     yield packed
+
+
+def _count_processes(tracks: pa.Table, settings: Settings) -> int:
+    """Return how many processes to start: one a core, as far as each has a minute of audio.
+
+    A process takes seconds and half a gigabyte before it computes anything.
+    """
+    minutes = math.ceil(sum(estimated_seconds(tracks)) / 60)
+    return max(1, min(settings.cpus or len(os.sched_getaffinity(0)), minutes, len(tracks)))
 
 
 def _result(future: "Future[pa.Table]", block: pa.Table, specs: Specs) -> pa.Table:

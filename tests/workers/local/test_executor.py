@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lake.sources.listing import list_sources
@@ -24,7 +25,7 @@ from workers.encoders.fake import SPEC
 from workers.encoders.ttmr.plus_plus import SPEC as TTMR_PP_SPEC
 from workers.encoders.ttmr.plus_plus import TTMR_PP
 from workers.executors import choose_executor
-from workers.local.executor import LocalExecutor
+from workers.local.executor import LocalExecutor, _count_processes
 
 SETTINGS = Settings(cpus=2)
 
@@ -117,6 +118,16 @@ def test_processes_end_with_a_killed_run(rendered, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     _wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+
+
+def test_a_process_has_a_minute_of_audio_at_least(rendered):
+    tracks = list_sources([str(rendered)], SETTINGS.s3).tracks
+    executor = LocalExecutor()
+    list(executor.embed(tracks.slice(0, 1), (SPEC,), SETTINGS))
+    assert executor.reserved_resources((SPEC,), SETTINGS) == (1, 0)
+    many = pa.concat_tables([tracks] * 30)
+    assert _count_processes(many, Settings(cpus=2)) == 2
+    assert 40 < _count_processes(many, Settings(cpus=1000)) < 80  # 180 tracks of 20 s, by their sizes
 
 
 def _wait_until(condition, seconds=60.0):
