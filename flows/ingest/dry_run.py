@@ -34,6 +34,7 @@ def estimate(request: IndexRequest, settings: Settings) -> RunEstimate:
     encoder = require_runnable(settings.encoder, settings)
     spec = encoder.spec.with_max_windows(request.max_windows)
     lake = Lake.at(settings.lake, settings.s3)
+    lake.require_known_format()
     listing = list_sources(list(request.sources), settings.s3, settings.allow_outside)
     tracks, _ = with_permanent_ids(lake, listing)
     total = Coverage()

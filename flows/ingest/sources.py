@@ -29,7 +29,9 @@ def add(sources: list[str], settings: Settings) -> list[str]:
 
 def read_sources(settings: Settings) -> list[RegisteredSource]:
     """Return the sources: when they were added and last listed, their number of tracks."""
-    return registered_sources(Lake.at(settings.lake, settings.s3))
+    lake = Lake.at(settings.lake, settings.s3)
+    lake.require_known_format()
+    return registered_sources(lake)
 
 
 def remove(source: str, settings: Settings) -> int:

@@ -168,6 +168,10 @@ class Lake:
         """Return the format number, None if there is no table yet. Raises UserError if it is too new."""
         return format_of(self._entries())
 
+    def require_known_format(self) -> None:
+        """Let readers in that list no tables. Raises UserError if a newer tonelake wrote the lake."""
+        self.format()
+
     def require_current_format(self) -> None:
         """Let writers in; a new lake gets its format number.
 

@@ -230,7 +230,14 @@ def test_on_s3_too(old, s3_bucket):
 
 def test_a_newer_lake_is_refused(old):
     (old / marker_name(FORMAT + 1)).touch()
-    for command in (("status",), ("search", "bright"), ("refresh",), ("maintain",), ("doctor",)):
+    readers = [
+        ("status",),
+        ("search", "bright"),
+        ("sources", "list"),
+        ("index", old.parent, "--dry-run"),
+        ("exports",),
+    ]
+    for command in (*readers, ("refresh",), ("maintain",), ("doctor",)):
         line = error_line("--lake", old, "--encoder", "fake", *command)
         assert f"format {FORMAT + 1}" in line
         assert "install the newer tonelake" in line
