@@ -16,6 +16,7 @@ from flows.cli.main import main
 
 COMMAND = [sys.executable, "-m", "flows.cli.main"]
 ROOT = Path(__file__).parents[1]
+_FOR_NEW_PROCESSES = {"LD_PRELOAD", "RAY_ADDRESS", "TONELAKE_EXECUTOR"}
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -41,8 +42,11 @@ def run(*arguments: object, code: int = 0, **settings: str) -> subprocess.Comple
 def run_here(*arguments: object, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `tonelake ARGUMENTS` like `run`, in this process: that saves the seconds of its imports.
 
-    Tests about signals, imports, libraries' own output or Ray need a process of their own.
+    Tests about signals, imports, libraries' own output or Ray need a process of their own. They get it if they set a
+    variable that has no effect later.
     """
+    if settings.keys() & _FOR_NEW_PROCESSES:
+        return run(*arguments, code=code, **settings)
     output, errors, status = io.StringIO(), io.StringIO(), 0
     before = signal.getsignal(signal.SIGTERM)
     with (

@@ -92,7 +92,7 @@ class LocalExecutor:
 
 
 def _count_processes(tracks: pa.Table, settings: Settings) -> int:
-    """Return how many processes to start: one a core, as far as each has a minute of audio.
+    """Return how many processes to start: one a core, with a minute of audio each.
 
     A process takes seconds and half a gigabyte before it computes anything.
     """
