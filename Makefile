@@ -18,7 +18,7 @@ MODE ?= once
 # bytecode of those that it imports, whatever the user's environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo cluster test simulate lint bench bench-gpu train-default clean
+.PHONY: help demo cluster test test-slow simulate lint bench bench-gpu train-default clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,8 +54,11 @@ demo: .venv/demo-ready ## render a small catalogue, index it, search it
 cluster: .venv/ready ## start a store, Prefect and two Ray nodes as processes; index, refresh, evaluate; KEEP=1 keeps them running
 	$(BIN)/python -m tests.infra.cluster $(CLUSTER) $(if $(KEEP),--keep)
 
-test: .venv/ready ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: .venv/ready ## run the tests, but for the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: .venv/ready ## run the slow tests: outages, kills at every write, a topology of processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 simulate: .venv/ready ## run random histories with faults: SEEDS=1000 FROM=0 MODE=once|twice|s3
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) --mode $(MODE)

@@ -12,6 +12,8 @@ from schemas.settings import S3Settings
 from tests.cli import error_line, run, run_json
 from tests.distributed.interrupted_runs import embedded_ids, link_tracks
 
+pytestmark = pytest.mark.slow
+
 TRACK_COUNT = 24
 CLOCK = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
 

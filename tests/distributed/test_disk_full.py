@@ -7,6 +7,8 @@ import pytest
 from tests.cli import run, run_json
 from tests.distributed.interrupted_runs import embedded_ids, finish_run, last_line, link_tracks
 
+pytestmark = pytest.mark.slow
+
 TRACK_COUNT = 160
 FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "16"}
 # Mounts a small disk in a new name space and waits. Each size that it reads becomes the size of the disk.

@@ -22,6 +22,8 @@ from tests.distributed.interrupted_runs import (
     wait_for_rows,
 )
 
+pytestmark = pytest.mark.slow
+
 TRACK_COUNT = 300
 FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "16"}
 

@@ -23,6 +23,8 @@ from tests.distributed.interrupted_runs import (
 from tests.fault_proxy import FaultProxy
 from tests.seaweed import BUCKET, Seaweed
 
+pytestmark = pytest.mark.slow
+
 FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "8"}
 TRACK_COUNT = 160
 OUTAGE_SECONDS = 30.0
@@ -42,7 +44,6 @@ def store(tmp_path, monkeypatch):
         yield server
 
 
-@pytest.mark.slow
 def test_the_store_is_away_for_30_seconds(music, store):
     lake = f"s3://{BUCKET}/lake"
     process = drain_output(start("--lake", lake, "--encoder", "fake", "index", music, **FREQUENT_COMMITS))
@@ -55,7 +56,6 @@ def test_the_store_is_away_for_30_seconds(music, store):
     assert finish_run(lake, music, TRACK_COUNT)["embedded_now"] == 0
 
 
-@pytest.mark.slow
 def test_a_store_that_stays_away_ends_a_run_in_one_line(music, store):
     lake = f"s3://{BUCKET}/lake"
     process = start(
@@ -78,7 +78,6 @@ def test_a_store_that_stays_away_ends_a_run_in_one_line(music, store):
     finish_run(lake, music, TRACK_COUNT)
 
 
-@pytest.mark.slow
 def test_errors_cut_and_slow_answers(music, s3_server, s3_bucket):
     """Each attempt succeeds or ends with one line: Lance does not retry a listing that was cut in the middle."""
     with FaultProxy(s3_server.endpoint, seed=9, refused=0.08, cut=0.02, slow=0.08, pause=0.1) as proxy:

@@ -10,6 +10,8 @@ import pytest
 from tests.cli import start
 from tests.distributed.interrupted_runs import TextProcess, assert_all_embedded, link_tracks, wait_for_rows
 
+pytestmark = pytest.mark.slow
+
 TRACK_COUNT = 300
 WORKERS = {"ray": "MapWorker", "local": "spawn_main"}  # words in the command of a worker's process
 FREQUENT_COMMITS = {"TONELAKE_COMMIT_ROWS": "16"}

@@ -23,6 +23,7 @@ def test_a_seed_is_the_same_each_time(seed):
     assert (first.lines, first.digest, first.counts) == (second.lines, second.digest, second.counts)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("s3_bucket")
 @pytest.mark.parametrize("seed", [6, 18])
 def test_history_on_s3(seed):
@@ -62,6 +63,7 @@ def _run_with_fault_at(history_of: Callable[[int], list[Step]], writes: range, w
             return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [FaultKind.KILL, FaultKind.KILL_INSIDE])
 @pytest.mark.parametrize("name", ["index", "maintain", "take_down", "refresh"])
 def test_killed_at_many_writes(name, kind):
@@ -75,6 +77,7 @@ def test_killed_at_many_writes(name, kind):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["maintain", "take_down"])
 def test_refresh_stands_still_while_another_command_runs(name):
     """Found so: a panic of Lance, and a row of a track that was taken down."""
@@ -87,6 +90,7 @@ def test_refresh_stands_still_while_another_command_runs(name):
     )
 
 
+@pytest.mark.slow
 def test_two_commands_take_turns():
     """Found so: two runs removed one old lease file at the same moment."""
     for turn in range(1, 60, 10):
@@ -124,6 +128,7 @@ def test_known_fault_rows_of_files_that_are_gone():
     assert result.counts["stale rows"] == 2
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_code_is_found_and_shrunk():
     mutation = next(mutation for mutation in MUTATIONS if mutation.name == "move_inactive")
     seed, failure = find(mutation, range(50))

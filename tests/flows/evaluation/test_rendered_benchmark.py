@@ -4,6 +4,8 @@ import pytest
 
 from tests.cli import run_json
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
