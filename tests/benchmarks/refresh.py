@@ -85,6 +85,7 @@ def make_files(folder: Path, tracks: int, *, manifest: bool) -> Path:
 def make_lake(lake: Lake, source: str) -> None:
     """Write registry and embedded rows of all tracks of the source."""
     listing = list_source(source, lake.s3)
+    lake.require_current_format()
     register_encoder(lake, SPEC)
     register_sources(lake, listing.track_counts, listed=True)
     write = {"data_storage_version": STORAGE_VERSION}
