@@ -83,8 +83,9 @@ class Committer:
     def verify(self) -> None:
         """Check, from counts of the table itself, that every written row is there once.
 
-        Raises CoverageError if not.
+        Raises CoverageError if not, LeaseLost if another run has written meanwhile.
         """
+        self._lease.check()
         keys = self.lake.table(embeddings_table(self._spec)).to_table(columns=["track_id"])["track_id"]
         rows, distinct = len(keys), pc.count_distinct(keys).as_py()
         due = self._rows_before + self.inserted - self._deleted

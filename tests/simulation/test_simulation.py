@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -110,6 +111,15 @@ def test_one_head_refuses_a_file_that_two_heads_had_embedded():
         Step("refresh", (1, 0, 0)),
     ]
     assert not run_history(0, history, WORK / "heads").failure
+
+
+def test_an_index_with_nothing_to_write_stands_still_while_a_refresh_writes():
+    """Found so: it counted the other run's rows, and ended with a CoverageError (seed 1026)."""
+    stalled = Step("index", (0, 0, 0), Fault(FaultKind.STALL, 4), beside=Step("refresh", (1, 0, 0), host="host-2"))
+    for write in range(12):
+        stalled = replace(stalled, fault=Fault(FaultKind.STALL, write))
+        result = run_history(0, [*INDEXED, Step("add", (0, 0, 0)), stalled], WORK / "counted")
+        assert not result.failure, (write, result.lines)
 
 
 @pytest.mark.parametrize("table", range(8))
