@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from lake.storage.arrow import any_differs, coalesce_columns, index_in, is_in, with_column
 from lake.storage.filters import in_clause, string_literal
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, without_index
 from schemas.tracks import METADATA_COLUMNS, TRACKS
 
 _COMPARED_COLUMNS = ("source", "uri", "source_version", "size", "state", *METADATA_COLUMNS)
@@ -50,6 +50,7 @@ def write_tracks(lake: Lake, tracks: pa.Table) -> None:
     """
     if len(tracks):
         merge = lake.open_or_create("tracks", TRACKS).merge_insert("track_id").when_matched_update_all()
+        merge = without_index(merge)  # several runs register tracks at once
         if tracks.schema.names == TRACKS.names:
             merge = merge.when_not_matched_insert_all()
         merge.execute(tracks)

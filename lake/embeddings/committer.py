@@ -105,6 +105,7 @@ class Committer:
     def _write_embeddings(self, rows: pa.Table) -> None:
         """Commit the rows that complete tracks; the transaction names the run and its fencing number."""
         table = self.lake.table(embeddings_table(self._spec))
+        # By the index of track_id: only the holder of the lease inserts here.
         merge = table.merge_insert("track_id").when_matched_update_all().when_not_matched_insert_all()
         transaction, stats = merge.execute_uncommitted(_conform(rows, embeddings_schema(self._spec)))
         transaction.transaction_properties = {"run_id": self._run_id, "fence": str(self._lease.number)}
