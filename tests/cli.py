@@ -53,10 +53,9 @@ def run_here(*arguments: object, code: int = 0, **settings: str) -> subprocess.C
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
         patch.dict(os.environ, settings),
-        patch.object(sys, "argv", ["tonelake", *map(str, arguments)]),
     ):
         try:
-            main()
+            main([*map(str, arguments)])
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:

@@ -7,7 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from schemas.settings import Settings
-from workers.embedding.blocks import estimated_seconds
+from workers.embedding.blocks import total_seconds
 from workers.embedding.outcomes import Outcomes, Specs
 from workers.encoders.registry import find_by_spec
 
@@ -44,7 +44,7 @@ def choose_executor(tracks: pa.Table, specs: Specs, settings: Settings) -> Execu
 
 
 def _default_name(tracks: pa.Table, specs: Specs, settings: Settings) -> str:
-    if settings.ray_address or sum(estimated_seconds(tracks)) > LOCAL_MAX_SECONDS:
+    if settings.ray_address or total_seconds(tracks) > LOCAL_MAX_SECONDS:
         return "ray"
     wants_gpu = settings.gpus != 0 and any(find_by_spec(spec).on_gpu for spec in specs)
     return "ray" if wants_gpu and (settings.gpus or _has_gpu()) else "local"

@@ -19,7 +19,7 @@ from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
 from schemas.settings import Settings
-from workers.embedding.blocks import estimated_seconds
+from workers.embedding.blocks import total_seconds
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.registry import require_runnable
 
@@ -46,7 +46,7 @@ def estimate(request: IndexRequest, settings: Settings) -> RunEstimate:
         remaining = None if request.limit is None else max(0, request.limit - to_embed)
         pending = plan.pending.slice(0, remaining)
         to_embed += len(pending)
-        audio_seconds += sum(estimated_seconds(tracks_needing_audio(lake, spec, pending)))
+        audio_seconds += total_seconds(tracks_needing_audio(lake, spec, pending))
     return RunEstimate(
         encoder=spec.name,
         embedding_version=spec.embedding_version,

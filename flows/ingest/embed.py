@@ -20,7 +20,7 @@ from schemas.embeddings import outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage, CoverageError
 from schemas.settings import Settings
-from workers.embedding.blocks import estimated_seconds
+from workers.embedding.blocks import total_seconds
 from workers.embedding.track import derive_rows
 from workers.encoders.registry import load_encoder
 from workers.executors import choose_executor
@@ -159,7 +159,7 @@ def _from_audio(
     for specs in dict.fromkeys(missing.values()):
         lacks_these = pa.array([missing[track_id] == specs for track_id in track_ids])
         tracks = rows.take(first_row.filter(lacks_these))
-        hours = sum(estimated_seconds(tracks)) / 3600
+        hours = total_seconds(tracks) / 3600
         encoders = f" by {', '.join(spec.name for spec in specs)}" if len(specs) > 1 else ""
         progress.expect(len(tracks) * len(specs), f"about {hours:.1f} h of audio{encoders}")
         yield from executor.embed(tracks, specs, settings)

@@ -33,7 +33,7 @@ from schemas.runs import Coverage
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
-from workers.embedding.blocks import estimated_seconds
+from workers.embedding.blocks import total_seconds
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.registry import find_by_spec, matches_version, require_allowed, require_runnable
 
@@ -129,7 +129,7 @@ def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, 
     quarantined = sum(before.reasons.values())
     embedded = before.expected - quarantined - to_embed
     coverage = Coverage(before.expected, embedded, quarantined, to_embed, before.reasons)
-    audio_seconds = sum(estimated_seconds(tracks_needing_audio(lake, spec, pending)))
+    audio_seconds = total_seconds(tracks_needing_audio(lake, spec, pending))
     cost = estimate_cost(lake, find_by_spec(spec), spec, audio_seconds, settings)
     return RunEstimate(spec.name, spec.embedding_version, coverage, to_embed, cost)
 

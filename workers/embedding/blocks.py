@@ -28,6 +28,11 @@ def estimated_seconds(tracks: pa.Table) -> list[float]:
     return [estimate_seconds(uri, size) for uri, size in pairs]
 
 
+def total_seconds(tracks: pa.Table) -> float:
+    """Estimate the seconds of audio of all files of registry rows."""
+    return sum(estimated_seconds(tracks))
+
+
 def crash_outcome(track: pa.Table, specs: Specs) -> pa.Table:
     """Return a packed block for one track that killed its worker each time."""
     message = "the worker died on this file three times, twice with nothing beside it"

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from schemas.errors import UserError
 from schemas.settings import Settings
-from workers.embedding.blocks import crash_outcome, cut_into_blocks, estimated_seconds, failure_outcome
+from workers.embedding.blocks import crash_outcome, cut_into_blocks, failure_outcome, total_seconds
 from workers.embedding.outcomes import Outcomes, Specs, unpack
 from workers.embedding.stages import FusedStage
 from workers.local.worker import run_stage, start_worker
@@ -96,7 +96,7 @@ def _count_processes(tracks: pa.Table, settings: Settings) -> int:
 
     A process takes seconds and half a gigabyte before it computes anything.
     """
-    minutes = math.ceil(sum(estimated_seconds(tracks)) / 60)
+    minutes = math.ceil(total_seconds(tracks) / 60)
     return max(1, min(settings.cpus or len(os.sched_getaffinity(0)), minutes, len(tracks)))
 
 

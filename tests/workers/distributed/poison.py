@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from lake.sources.listing import list_sources
 from schemas.settings import Settings
 from tests.distributed.interrupted_runs import link_tracks
+from workers.embedding.outcomes import Outcomes
 from workers.embedding.stages import DecodeStage, FusedStage
 
 SOUND_TRACKS = 40
@@ -51,6 +53,14 @@ def poisoned_tracks(folder: Path, rendered: Path) -> pa.Table:
     """Return registry rows of forty sound tracks and one that crashes its worker."""
     os.link(next(rendered.glob("*.wav")), link_tracks(rendered, folder, SOUND_TRACKS) / "poison.wav")
     return list_sources([str(folder)], Settings().s3).tracks
+
+
+def by_track(batches: Iterable[Outcomes]) -> dict[str, dict[str, Any]]:
+    """Return the outcomes of an executor by track_id; each track has one."""
+    rows = [row for _, batch in batches for row in batch.to_pylist()]
+    outcomes = {row["track_id"]: row for row in rows}
+    assert len(outcomes) == len(rows), "a track has two outcomes"
+    return outcomes
 
 
 def assert_only_poison_quarantined(outcomes: dict[str, dict[str, Any]], tracks: pa.Table) -> None:

@@ -16,7 +16,7 @@ from tests.audio_files import BROKEN
 from tests.cli import environment, run
 from tests.conformance.seeded import write_source
 from tests.workers.distributed import poison
-from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, poisoned_tracks
+from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, by_track, poisoned_tracks
 from workers.distributed.cluster import start_ray
 from workers.distributed.pipeline import embed, run_fused, run_split
 from workers.embedding import blocks
@@ -42,13 +42,6 @@ def tracks(rendered, tmp_path_factory):
     for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac"):
         (folder / name).write_bytes(BROKEN[name][0]())
     return list_sources([str(rendered), str(folder)], Settings().s3).tracks
-
-
-def by_track(batches) -> dict[str, dict]:
-    rows = [row for _, batch in batches for row in batch.to_pylist()]
-    outcomes = {row["track_id"]: row for row in rows}
-    assert len(outcomes) == len(rows), "a track has two outcomes"
-    return outcomes
 
 
 def test_fused_equals_split(tracks, settings):

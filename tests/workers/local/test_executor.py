@@ -18,8 +18,9 @@ from tests.audio_files import BROKEN
 from tests.cli import environment
 from tests.conformance.seeded import write_source
 from tests.workers.distributed import poison
-from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, poisoned_tracks
+from tests.workers.distributed.poison import OncePoisonStage, PoisonStage, by_track, poisoned_tracks
 from workers.embedding import blocks
+from workers.embedding.outcomes import unpack
 from workers.embedding.stages import FusedStage
 from workers.encoders.fake import SPEC
 from workers.encoders.ttmr.plus_plus import SPEC as TTMR_PP_SPEC
@@ -37,13 +38,6 @@ class FailingStage(FusedStage):
         raise RuntimeError("the stage is broken")
 
 
-def by_track(batches) -> dict[str, dict]:
-    rows = [row for _, batch in batches for row in batch.to_pylist()]
-    outcomes = {row["track_id"]: row for row in rows}
-    assert len(outcomes) == len(rows), "a track has two outcomes"
-    return outcomes
-
-
 @pytest.fixture
 def poisoned(rendered, tmp_path, monkeypatch):
     """Forty sound tracks and one that crashes its worker, ten per block."""
@@ -58,18 +52,12 @@ def test_vectors_and_reasons_are_those_of_the_stage_itself(rendered, tmp_path):
     tracks = list_sources([str(rendered), str(tmp_path)], SETTINGS.s3).tracks
     computed = by_track(LocalExecutor().embed(tracks, (SPEC,), SETTINGS))
     stage = FusedStage((SPEC,), SETTINGS)
-    expected = by_track(blocks_outcomes(stage(tracks)))
+    expected = by_track(unpack(stage(tracks), (SPEC,)))
     assert computed.keys() == expected.keys()
     for track, row in expected.items():
         for name in ("vector", "features", "window_vectors"):
             np.testing.assert_array_equal(row.pop(name), computed[track].pop(name))
         assert row == computed[track]
-
-
-def blocks_outcomes(packed):
-    from workers.embedding.outcomes import unpack
-
-    return unpack(packed, (SPEC,))
 
 
 def test_a_poison_file_is_quarantined_alone(poisoned):
