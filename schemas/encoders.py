@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 from schemas.audio import WindowSpec
@@ -91,11 +92,11 @@ class EncoderSpec:
 
     @property
     def feature_version(self) -> str:
-        return _version(asdict(self.backbone))
+        return _feature_version(self.backbone)
 
     @property
     def embedding_version(self) -> str:
-        return _version({"backbone": asdict(self.backbone), "head": asdict(self.head)})
+        return _embedding_version(self.backbone, self.head)
 
     @property
     def tags_version(self) -> str:
@@ -133,6 +134,16 @@ class EncoderSpec:
             head=HeadSpec(**head),
             tagger=tagger and TaggerSpec(**{**tagger, "vocabulary": tuple(tagger["vocabulary"])}),
         )
+
+
+@cache
+def _feature_version(backbone: BackboneSpec) -> str:
+    return _version(asdict(backbone))
+
+
+@cache
+def _embedding_version(backbone: BackboneSpec, head: HeadSpec) -> str:
+    return _version({"backbone": asdict(backbone), "head": asdict(head)})
 
 
 def _version(numeric: dict[str, Any]) -> str:

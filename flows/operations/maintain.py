@@ -12,8 +12,9 @@ from lake.embeddings.indexes import compact, fragments_to_compact, indexes_to_bu
 from lake.maintenance import cleanup
 from lake.maintenance.damage import find_damaged, may_repair, repair
 from lake.releases import releases, retention
+from lake.storage.holders import expired_holders, unreleased_holders
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease, LeaseName, expired_holders, unreleased_holders
+from lake.storage.lease import Lease, LeaseName
 from lake.takedowns.takedowns import require_finished
 from schemas.errors import UserError
 from schemas.log import Log

@@ -162,8 +162,7 @@ def _question_key(row: EvaluationRow) -> tuple[str, ...]:
 
 
 def _merge(lake: Lake, rows: pa.Table, lease: Lease) -> None:
-    lease.check()
-    lake.upsert(TABLE, EVALUATIONS, rows)
+    lake.upsert(TABLE, EVALUATIONS, rows, lease.check)
 
 
 def _rows(lake: Lake, condition: str | None) -> list[dict[str, Any]]:

@@ -26,10 +26,10 @@ def read_fingerprints(lake: Lake, contents: Sequence[str]) -> dict[str, bytes]:
 def write_fingerprints(lake: Lake, lease: Lease, fingerprints: Mapping[str, bytes]) -> None:
     """Write fingerprints to the existing rows of their contents; no other column changes."""
     if fingerprints:
-        lease.check()
         schema = pa.schema([AUDIO_FACTS.field(name) for name in ("content_sha256", "fingerprint")])
         columns = {"content_sha256": list(fingerprints), "fingerprint": list(fingerprints.values())}
         merge = lake.table(TABLE).merge_insert("content_sha256").when_matched_update_all()
+        lease.check()
         merge.execute(pa.table(columns, schema=schema))
 
 

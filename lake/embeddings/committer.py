@@ -148,9 +148,8 @@ class Committer:
 
         Lance retries on conflict. A column that `rows` lacks, such as a fingerprint, keeps its values.
         """
-        self._lease.check()
         present = pa.schema([field for field in schema if field.name in rows.column_names])
-        table = self.lake.upsert(name, schema, _conform(rows, present))
+        table = self.lake.upsert(name, schema, _conform(rows, present), self._lease.check)
         self.bytes_written += table.io_stats_snapshot().written_bytes
 
     def _delete_from_quarantine(self, track_ids: pa.ChunkedArray) -> None:

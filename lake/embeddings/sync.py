@@ -93,10 +93,11 @@ def move_inactive(lake: Lake, spec: EncoderSpec, lease: Lease) -> int:
     embedded = table.to_table(columns=["track_id"])["track_id"]
     leaving = embedded.filter(is_in(embedded, inactive)).to_pylist()
     for condition in in_clauses("track_id", leaving):
+        rows = lake.table(name).to_table(filter=condition)
+        lake.upsert(vanished_table(spec), embeddings_schema(spec), rows, lease.check)
+        table = lake.table(name)
         lease.check()
-        lake.upsert(vanished_table(spec), embeddings_schema(spec), lake.table(name).to_table(filter=condition))
-        lease.check()
-        lake.table(name).delete(condition)
+        table.delete(condition)
     return len(leaving)
 
 
@@ -112,5 +113,6 @@ def drop_returned(lake: Lake, spec: EncoderSpec, lease: Lease) -> None:
     embedded = lake.table(embeddings_table(spec)).to_table(columns=["track_id"])["track_id"]
     returned = vanished.filter(is_in(vanished, embedded)).to_pylist()
     for condition in in_clauses("track_id", returned):
+        table = lake.table(name)
         lease.check()
-        lake.table(name).delete(condition)
+        table.delete(condition)

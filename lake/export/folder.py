@@ -19,7 +19,7 @@ from typing import Any
 
 import fsspec
 
-from lake.storage.lake import open_file_system, require_reachable
+from lake.storage.store import open_file_system, require_reachable
 from schemas.errors import UserError, require_no_credentials
 from schemas.settings import S3Settings
 

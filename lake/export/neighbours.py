@@ -20,7 +20,8 @@ from platformdirs import user_cache_path
 from lake.export.formats import METADATA_KEY
 from lake.export.rows import SnapshotRows
 from lake.releases.releases import open_snapshot
-from lake.storage.lake import Lake, open_file_system, require_reachable
+from lake.storage.lake import Lake
+from lake.storage.store import open_file_system, require_reachable
 from lake.storage.vectors import to_matrix
 from schemas.errors import UserError, require_no_credentials
 from schemas.releases import Snapshot

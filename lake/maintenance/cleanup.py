@@ -17,8 +17,9 @@ import lance
 
 from lake.benchmarks import results as evaluations
 from lake.catalogue.encoders import list_encoder_versions
+from lake.storage.holders import lease_names
 from lake.storage.lake import CorruptTableError, Lake, detect_corruption
-from lake.storage.lease import Lease, LeaseName, lease_names
+from lake.storage.lease import Lease, LeaseName, fence_tables
 from schemas.log import Log
 from schemas.tables import embeddings_table, features_table
 
@@ -101,10 +102,13 @@ def exclusive_access(lakes: Iterable[Lake], run_id: str, log: Log, *, for_upgrad
 
     Raises UserError, which names the holder, if somebody else is writing.
     """
-    with ExitStack() as leases:
+    with ExitStack() as stack:
         for lake in lakes:
-            for name in all_leases(lake):
-                leases.enter_context(Lease(lake, name, run_id, log, for_upgrade=for_upgrade))
+            leases = [Lease(lake, name, run_id, log, for_upgrade=for_upgrade) for name in all_leases(lake)]
+            for lease in leases:
+                stack.enter_context(lease)
+            if any(lease.has_silent_rival for lease in leases):
+                fence_tables(lake, LEASED_TABLES)  # which holders of several leases write
         yield
 
 

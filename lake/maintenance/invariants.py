@@ -15,8 +15,8 @@ from lake.maintenance import cleanup, damage
 from lake.maintenance.version_invariants import REPAIR, Advance, check_version
 from lake.releases import releases
 from lake.storage.filters import in_clauses, select_in
+from lake.storage.holders import expired_holders, unreleased_holders
 from lake.storage.lake import Lake
-from lake.storage.lease import expired_holders, unreleased_holders
 from lake.storage.old_forms import is_old
 from lake.takedowns import takedowns
 from schemas.encoders import EncoderSpec

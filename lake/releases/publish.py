@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 
-import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue.encoders import list_encoder_versions
-from lake.releases.releases import TABLE, is_readable, is_tagged, live_release, open_snapshot, snapshot_of
+from lake.releases.releases import (
+    TABLE,
+    is_readable,
+    is_tagged,
+    list_releases,
+    live_release,
+    open_snapshot,
+    snapshot_of,
+)
 from lake.storage.arrow import index_in, is_in, same_version
-from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
-from lake.storage.lease import Lease, LeaseLost, LeaseName
+from lake.storage.lease import Lease, LeaseName
 from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -126,23 +132,21 @@ def _publish(lake: Lake, release: Release, lease: Lease) -> Release:
         tags.create(release.tag, release.snapshot.lance_version)
     except ValueError:  # a publisher was killed between its tag and its row
         tags.update(release.tag, release.snapshot.lance_version)
-    table = lake.open_or_create(TABLE, RELEASES)
-    lease.check()
-    merge = table.merge_insert("number").when_not_matched_insert_all()
-    statistics = merge.execute(pa.Table.from_pylist([release.row()], schema=RELEASES))
-    if not statistics["num_inserted_rows"]:
-        raise UserError(f"release {release.number} was published meanwhile: run the same command again")
-    _withdraw_if_lost(table, release, lease)
+    try:
+        table = lake.open_or_create(TABLE, RELEASES)
+        lease.check()
+        merge = table.merge_insert("number").when_not_matched_insert_all()
+        statistics = merge.execute(pa.Table.from_pylist([release.row()], schema=RELEASES))
+        if not statistics["num_inserted_rows"]:
+            raise UserError(f"release {release.number} was published meanwhile: run the same command again")
+    except Exception:
+        _return_tag(lake, release)
+        raise
     return release
 
 
-def _withdraw_if_lost(table: lance.LanceDataset, release: Release, lease: Lease) -> None:
-    """Delete the row again if another run took the lease before it was written.
-
-    That run may have removed the files of the release. Raises LeaseLost then.
-    """
-    try:
-        lease.check()
-    except LeaseLost:
-        table.delete(f"number = {release.number} AND run_id = {string_literal(release.run_id)}")
-        raise
+def _return_tag(lake: Lake, release: Release) -> None:
+    """Point the tag back to the release of that number, if another run has published it meanwhile."""
+    for other in list_releases(lake):
+        if other.number == release.number and other.run_id != release.run_id:
+            lake.table(other.snapshot.table).tags.update(other.tag, other.snapshot.lance_version)

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError
 
 from lake.sources.manifest import MANIFEST_SUFFIXES, FileInfoCache, read_manifest
 from lake.sources.path_policy import require_allowed_source
-from lake.storage.lake import open_file_system, permission_hint, require_reachable
+from lake.storage.store import open_file_system, permission_hint, require_reachable
 from schemas import clock
 from schemas.audio import AUDIO_SUFFIXES
 from schemas.errors import UserError, require_no_credentials

@@ -1,14 +1,11 @@
 """A lake: Lance tables under one URI, a local folder or an s3:// prefix."""
 
 import posixpath
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import fsspec
 import lance
@@ -16,6 +13,7 @@ import pyarrow as pa
 from botocore.exceptions import BotoCoreError
 
 from lake.storage.format import FORMAT, format_of, marker_name
+from lake.storage.store import open_file_system, permission_hint, require_reachable
 from schemas.errors import UserError
 from schemas.settings import S3Settings
 from schemas.tables import key_column
@@ -26,31 +24,6 @@ INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 1 << 30, 128 << 20  # at most, for one
 # Lance raises one class of error for a damaged version and for a store or disk that fails; these mark the second.
 _TRANSIENT_ERRORS = ("Generic S3 error", "necessary privileges", "valid authentication", "(os error")
 _CORRUPT = ("corrupt file", "Invalid format", "decode Protobuf", "range was invalid")
-
-
-def require_reachable(s3: S3Settings) -> None:
-    """Check that the S3 endpoint accepts connections. Raises UserError at once if it does not.
-
-    Without this check a command would go through all the retries, which are meant for short failures.
-    """
-    if not s3.endpoint_url:
-        return
-    endpoint = urlsplit(s3.endpoint_url)
-    if endpoint.scheme in getproxies() and not proxy_bypass(endpoint.netloc):
-        return  # only the proxy knows
-    try:
-        port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
-        socket.create_connection((endpoint.hostname or "", port), timeout=5).close()
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"no S3 store answers at {s3.endpoint_url} ({error}): "
-            "check AWS_ENDPOINT_URL, and run the same command when it is back"
-        ) from error
-
-
-def open_file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
-    """Return the file system of a local path or an s3:// address."""
-    return fsspec.filesystem("s3", **s3.fsspec_options()) if uri.startswith("s3://") else fsspec.filesystem("file")
 
 
 def _damage_message(uri: str, version: str) -> str:
@@ -81,11 +54,6 @@ def validate_name(name: str) -> str:
             f"the lake contains the name {name!r}, which leads out of it: tonelake did not write that; leave it alone"
         )
     return name
-
-
-def permission_hint(error: PermissionError) -> str:
-    """Return advice for a refused request. A store says "request time" if this machine's clock is wrong."""
-    return "set this machine's clock" if "request time" in str(error) else "check its permissions and keys"
 
 
 def without_index(merge: Any) -> Any:
@@ -290,9 +258,15 @@ class Lake:
                 raise
         return self.table(name)
 
-    def upsert(self, name: str, schema: pa.Schema, rows: pa.Table) -> lance.LanceDataset:
-        """Insert rows, or replace those of the same key. Return the table; it is created if there is none."""
+    def upsert(
+        self, name: str, schema: pa.Schema, rows: pa.Table, check: Callable[[], None] = lambda: None
+    ) -> lance.LanceDataset:
+        """Insert rows, or replace those of the same key. Return the table; it is created if there is none.
+
+        `check` is called once the table is open: the check of a lease.
+        """
         table = self.open_or_create(name, schema)
+        check()
         merge = table.merge_insert(key_column(schema)).when_matched_update_all().when_not_matched_insert_all()
         without_index(merge).execute(rows)
         return table

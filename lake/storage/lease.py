@@ -8,6 +8,10 @@ clock.
 
 Every writer holds a lease of its lake. A run that removes unreferenced files takes SWEEP first and then every other
 lease. A writer takes its own lease first and then checks SWEEP. So one of the two always sees the other.
+
+A holder may stand still between its last check and its commit. So a run that replaces a silent holder fences its
+tables: it restores their newest versions. Lance refuses a commit if a restore came after its table was opened. So a
+writer opens a table first, then checks the lease, then commits.
 """
 
 import hashlib
@@ -15,11 +19,12 @@ import json
 import os
 import socket
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
-from lake.storage.lake import STORAGE_ERRORS, Lake
+from lake.storage.lake import STORAGE_ERRORS, CorruptTableError, Lake
 from schemas import clock
 from schemas.errors import UserError
 from schemas.log import Log
@@ -69,7 +74,7 @@ class Holder:
         """Tell whether it released the lease or, on this host, its process has ended."""
         if self.released:
             return True
-        if self.host != _this_host():
+        if not self.is_here():
             return False
         try:
             os.kill(self.pid, 0)
@@ -78,6 +83,10 @@ class Holder:
         except PermissionError:
             return False
         return False
+
+    def is_here(self) -> bool:
+        """Tell whether its process runs, or ran, on this host."""
+        return self.host == _this_host()
 
 
 def _this_host() -> str:
@@ -105,6 +114,7 @@ class Lease:
         self._log = log
         self._stop = threading.Event()
         self.number = 0
+        self.has_silent_rival = False  # the holder before sends no heartbeats, but its process may still run
 
     def __enter__(self) -> "Lease":
         self._require_format()
@@ -115,6 +125,8 @@ class Lease:
         try:
             self._require_format()  # again: an upgrade may have ended while this one waited
             self._yield_to_sweep()
+            if self.has_silent_rival:
+                fence_tables(self._lake, _tables_of_lease(self._name))
         except BaseException:
             self.__exit__()
             raise
@@ -124,19 +136,29 @@ class Lease:
         if not self._for_upgrade:
             self._lake.require_current_format()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object = None, error: BaseException | None = None, *__: object) -> None:
         self._stop.set()
         self._thread.join()
+        is_lost = False
         # A storage error here must not hide the error that ended the run; the lease ends with this process anyway.
         with suppress(*STORAGE_ERRORS):
             self._lake.require_store()
-            if self._highest_number() == self.number:
+            is_lost = self._highest_number() != self.number
+            if not is_lost:
                 self._write(replace(self._holder, released=True))
+        if is_lost and isinstance(error, Exception) and not isinstance(error, UserError):
+            raise self._loss() from error  # a fence stopped a commit, or the table changed beneath this run
 
     def check(self) -> None:
-        """Make sure that this run still holds the lease. Raises LeaseLost if another one has taken it."""
+        """Make sure that this run still holds the lease. Raises LeaseLost if another one has taken it.
+
+        Call it between the opening of a table and the commit.
+        """
         if self._highest_number() != self.number:
-            raise LeaseLost(f"another run took over the table {self._name}; run the same command again to finish")
+            raise self._loss()
+
+    def _loss(self) -> LeaseLost:
+        return LeaseLost(f"another run took over the table {self._name}; run the same command again to finish")
 
     def current_holder(self) -> Holder | None:
         """Return the last holder that did not release the lease, alive or not.
@@ -155,6 +177,7 @@ class Lease:
         highest = self._highest_number()
         if highest and not self._read(highest).is_gone():
             self._wait_for_timeout(highest)
+        self.has_silent_rival = bool(highest) and not self._read(highest).is_gone()
         self._files.makedirs(self._folder, exist_ok=True)
         if not self._create(highest + 1):
             return False
@@ -243,6 +266,20 @@ class Lease:
         return True
 
 
+def fence_tables(lake: Lake, names: Iterable[str]) -> None:
+    """Make every commit fail whose table was opened before. The caller holds the leases of the tables."""
+    for name in names:
+        with suppress(CorruptTableError):  # it is repaired first
+            if table := lake.find_table(name):
+                table.restore()  # type: ignore[no-untyped-call]
+
+
+def _tables_of_lease(name: str) -> list[str]:
+    """Return the names of the tables that only this lease's holder writes."""
+    _, _, version = name.partition("__")
+    return [f"{kind}__{version}" for kind in ("embeddings", "windows", "vanished")] if version else [name]
+
+
 def _create_local_file(path: str, text: bytes) -> bool:
     """Create a file in one step; return False if it exists.
 
@@ -260,39 +297,3 @@ def _create_local_file(path: str, text: bytes) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def lease_names(lake: Lake) -> list[str]:
-    """Return the names of all leases that were ever taken in this lake, sorted."""
-    try:
-        paths = lake.file_system().ls(f"{lake.uri}/_leases", detail=False)
-    except FileNotFoundError:
-        return []
-    return sorted(path.rstrip("/").rsplit("/", 1)[1] for path in paths)
-
-
-def unreleased_holders(lake: Lake) -> dict[str, Holder]:
-    """Return the last holder of each lease that was not released, by lease name.
-
-    Its process may be dead.
-    """
-    holders = {name: Lease(lake, name, "", _ignore).current_holder() for name in lease_names(lake)}
-    return {name: holder for name, holder in holders.items() if holder}
-
-
-def expired_holders(lake: Lake, holders: dict[str, Holder]) -> dict[str, Holder]:
-    """Return those of the unreleased `holders`, by lease name, that are gone.
-
-    A process of this host is checked at once. Holders on other hosts are watched for LEASE_TIMEOUT_SECONDS.
-    """
-    silent = {name: holder for name, holder in holders.items() if holder.is_gone() or holder.host != _this_host()}
-    deadline = clock.monotonic() + LEASE_TIMEOUT_SECONDS
-    while any(not holder.is_gone() for holder in silent.values()) and clock.monotonic() < deadline:
-        clock.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
-        now = unreleased_holders(lake)
-        silent = {name: holder for name, holder in silent.items() if now.get(name) == holder}
-    return silent
-
-
-def _ignore(_: str) -> None:
-    """Log nothing: a lease that is only read is never waited for."""

@@ -35,7 +35,9 @@ def test_every_install_is_pinned():
 def test_without_a_network_one_line_says_what_to_do(tmp_path: Path):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    offline = os.environ | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
+    outer_make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}  # set if `make test` runs this test
+    environment = {name: value for name, value in os.environ.items() if name not in outer_make}
+    offline = environment | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
     result = subprocess.run(["make", "demo"], cwd=tmp_path, env=offline, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     last_line = result.stdout.splitlines()[-1]

@@ -33,8 +33,9 @@ class PlainReader:
 
     def glob(self, pattern: str) -> list[str]:
         """Return the paths of the lake's files that match a pattern, sorted."""
-        files = fsspec.filesystem("s3", **self.s3.fsspec_options()) if self.on_s3 else fsspec.filesystem("file")
-        return sorted(files.glob(f"{self.uri}/{pattern}"))
+        if not self.on_s3:
+            return sorted(map(str, Path(self.uri).glob(pattern)))
+        return sorted(fsspec.filesystem("s3", **self.s3.fsspec_options()).glob(f"{self.uri}/{pattern}"))
 
     def open(self, name: str, version: int | None = None) -> lance.LanceDataset:
         options = self.s3.lance_options() if self.on_s3 else None

@@ -200,7 +200,7 @@ class _Run:
         seen = Observation.of(self.reader)
         if any(step.name == "maintain" and step.choices[1] % 3 == 0 for step in steps):
             self.model.embedded.clear()  # a repair drops rows that a killed run left halfway
-        self.model.check(seen)
+        self.model.check(seen, after_two=len(steps) > 1)
         self.model.check_search(seen)
         if not self._has_unfinished_takedown():
             self._check_status(seen)

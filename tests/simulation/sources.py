@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lake.sources.listing import source_version
-from lake.storage.lake import open_file_system
+from lake.storage.store import open_file_system
 from schemas.settings import S3Settings
 from tests.simulation.sounds import sound
 

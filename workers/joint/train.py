@@ -6,8 +6,9 @@ state = train_locally(config, data, settings.models)
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from workers.text.minilm import MiniLMNet
 _STATE_FILE = "state.pt"
 _MAX_FAILURES = 3  # of workers or machines; after each, training resumes from its last checkpoint
 _DONE = None
+_STOP_SECONDS = 10  # that an interrupted `fit` is waited for
 
 
 def train_locally(
@@ -85,16 +87,28 @@ class RayTraining:
         from ray.util.queue import Queue
 
         epochs = Queue()
-        with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(self._run, epochs)
-            running.add_done_callback(lambda _: ray.is_initialized() and epochs.put(_DONE))
+        running = Future[TrainingState]()
+
+        def run() -> None:
             try:
-                while (row := epochs.get()) is not _DONE:
-                    yield row
-            except (KeyboardInterrupt, GeneratorExit):
-                ray.shutdown()  # nothing else ends a `fit` before its last epoch, and the thread waits for it
-                raise
-            self.state = running.result()
+                running.set_result(self._run(epochs))
+            except BaseException as error:
+                running.set_exception(error)
+            finally:
+                if ray.is_initialized():
+                    epochs.put(_DONE)
+
+        # A daemon: after `ray.shutdown` a `fit` sometimes waits forever, and the process must end all the same.
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            while (row := epochs.get()) is not _DONE:
+                yield row
+        except (KeyboardInterrupt, GeneratorExit):
+            ray.shutdown()  # nothing else ends a `fit` before its last epoch
+            thread.join(_STOP_SECONDS)
+            raise
+        self.state = running.result()
 
     def _run(self, epochs: Any) -> TrainingState:
         import ray

@@ -4,7 +4,8 @@ import pytest
 
 from lake.catalogue.tracks import write_tracks
 from lake.embeddings.indexes import compact_and_index
-from lake.storage.lake import Lake, require_reachable
+from lake.storage.lake import Lake
+from lake.storage.store import require_reachable
 from schemas.errors import UserError
 from schemas.settings import S3Settings
 from schemas.tracks import TRACKS

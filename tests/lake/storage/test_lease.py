@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
 import pytest
 
 import lake.storage.lease
@@ -15,6 +16,7 @@ from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseLost
 from schemas.errors import UserError
 from schemas.settings import S3Settings
+from schemas.tables import key
 
 HOLD = """
 import sys, time
@@ -93,6 +95,26 @@ def test_silent_holder_is_replaced_after_the_wait_and_fenced(home, monkeypatch):
             with pytest.raises(LeaseLost, match="took over"):
                 first.check()
         assert "held by run first" in messages[0]
+
+
+def test_no_commit_of_a_replaced_holder_arrives(home, monkeypatch):
+    """It stood still between its last check and its commit; its error says so."""
+    set_timeout(1.0, monkeypatch)
+    monkeypatch.setattr(lake.storage.lease, "HEARTBEAT_SECONDS", 1e6)
+    home.write_format()
+    schema = pa.schema([key("track_id")])
+    home.upsert("t", schema, pa.table({"track_id": ["t1"]}, schema=schema))
+
+    def stand_still_before_the_commit():
+        with Lease(home, "t", "first", print) as first:
+            table = home.table("t")
+            first.check()
+            with Lease(home, "t", "second", lambda _: None):
+                table.delete("true")
+
+    with pytest.raises(LeaseLost, match="took over"):
+        stand_still_before_the_commit()
+    assert home.table("t").count_rows() == 1
 
 
 def test_one_of_many_runs_gets_it(home):

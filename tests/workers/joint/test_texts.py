@@ -96,6 +96,6 @@ def test_other_names_are_used_only_with_synonyms():
 
 def test_synonyms_need_stochastic_texts():
     for options in ({"representation": "tag"}, {"representation": "sentence"}, {"framework": "classification"}):
-        with pytest.raises(UserError, match="--synonyms needs --representation stochastic"):
+        with pytest.raises(UserError, match="synonyms needs representation stochastic"):
             TrainingConfig(synonyms=True, **options)
     assert TrainingConfig(synonyms=True).name == "contrastive-bert-stochastic-synonyms"
