@@ -24,7 +24,7 @@ from lake.embeddings.sync import sync_metadata
 from lake.releases.publish import publish_if_due
 from lake.releases.releases import live_release
 from lake.sources.listing import Listing, list_sources, refresh_file_versions
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, LeaseCheck
 from lake.storage.lease import Lease
 from lake.takedowns.takedowns import Blocklist, drop_blocked, require_finished
 from schemas.encoders import EncoderSpec
@@ -58,12 +58,13 @@ def index_catalogue(
     with ExitStack() as stack:
         jobs = [stack.enter_context(_open_job(lake, spec, request, settings, progress, main)) for spec in specs]
         stack.enter_context(progress)
+        lease = jobs[0].lease  # a takedown takes those of all jobs
         register_sources(lake, listing.track_counts, listed=False)
-        tracks = listing.tracks if request.retry else _with_permanent_ids(lake, listing)
+        tracks = listing.tracks if request.retry else _with_permanent_ids(lake, listing, lease.check)
         tracks = _drop_taken_down(tracks, jobs[0].blocklist, progress)
         new = 0
         for shard in shards(tracks, settings.shard_tracks):
-            registered, added = as_task(register_tracks)(lake, shard)
+            registered, added = as_task(register_tracks)(lake, shard, lease.check)
             new += added
             index_shard(jobs, lake, registered, settings, progress, as_task, retry_quarantined=request.retry)
         counts = {"new": new, "skipped": listing.skipped}
@@ -134,10 +135,10 @@ def start_job(
     return IndexJob(run_id, spec, lease, committer, record, Tally(limit), blocklist)
 
 
-def _with_permanent_ids(lake: Lake, listing: Listing) -> pa.Table:
+def _with_permanent_ids(lake: Lake, listing: Listing, check: LeaseCheck) -> pa.Table:
     """Return the listed tracks under the ids that they keep when their files move."""
     tracks, aliases = with_permanent_ids(lake, listing)
-    add_aliases(lake, aliases)
+    add_aliases(lake, aliases, check)
     return tracks
 
 

@@ -205,11 +205,12 @@ def apply_changes(lake: Lake, leased: dict[str, LeasedVersion], diff: SourceDiff
     The order allows a kill at any point: the next refresh finds what remains to be done.
     """
     lake.open_or_create("tracks", TRACKS)
-    add_aliases(lake, diff.aliases)
+    check = next(iter(leased.values())).lease.check  # a takedown takes all of them
+    add_aliases(lake, diff.aliases, check)
     for version in leased.values():
         update_source_version(lake, version.spec, version.lease, diff.same_content)
-    write_tracks(lake, diff.rows)
-    write_tracks(lake, diff.vanished)
+    write_tracks(lake, diff.rows, check)
+    write_tracks(lake, diff.vanished, check)
     register_sources(lake, diff.sources, listed=True)
     for version in leased.values():
         move_inactive(lake, version.spec, version.lease)

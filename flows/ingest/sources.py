@@ -11,7 +11,7 @@ from lake.embeddings.sync import move_inactive
 from lake.releases.publish import publish_if_due
 from lake.releases.releases import live_release
 from lake.sources.listing import require_source, source_name
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, check_nothing
 from schemas.settings import Settings
 from schemas.sources import RegisteredSource
 
@@ -44,7 +44,8 @@ def remove(source: str, settings: Settings) -> int:
     log = ProgressReporter().log
     with ExitStack() as stack:
         leased = acquire_leases(lake, [], [run_id], log, stack)
-        number = deactivate_source(lake, name)
+        check = next((version.lease.check for version in leased.values()), check_nothing)
+        number = deactivate_source(lake, name, check)
         for version in leased.values():
             move_inactive(lake, version.spec, version.lease)
         if live_release(lake):

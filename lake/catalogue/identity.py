@@ -14,7 +14,7 @@ from lake.catalogue.tracks import RegistryDiff
 from lake.sources.listing import Listing
 from lake.storage.arrow import index_in, is_in, string_column, with_column
 from lake.storage.filters import in_clause, select_in
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, LeaseCheck, check_nothing
 from lake.storage.old_forms import read_table
 from schemas.encoders import EncoderSpec
 from schemas.sources import TRACK_ALIASES
@@ -76,13 +76,15 @@ def _free_ids(path_ids: list[str], used: set[str]) -> dict[str, str]:
     return {path_id: next(new for new in attempts[path_id] if new not in used) for path_id in path_ids}
 
 
-def add_aliases(lake: Lake, aliases: dict[str, str]) -> None:
+def add_aliases(lake: Lake, aliases: dict[str, str], check: LeaseCheck = check_nothing) -> None:
     """Write aliases, path id -> permanent id. An earlier alias of the same permanent id is removed."""
     if not aliases:
         return
-    lake.open_or_create(TABLE, TRACK_ALIASES).delete(in_clause("track_id", aliases.values()))
+    table = lake.open_or_create(TABLE, TRACK_ALIASES)
+    check()
+    table.delete(in_clause("track_id", aliases.values()))
     rows = {"path_id": list(aliases), "track_id": list(aliases.values())}
-    lake.upsert(TABLE, TRACK_ALIASES, pa.table(rows, schema=TRACK_ALIASES))
+    lake.upsert(TABLE, TRACK_ALIASES, pa.table(rows, schema=TRACK_ALIASES), check)
 
 
 def find_move_candidates(

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from lake.storage.arrow import any_differs, coalesce_columns, index_in, is_in, with_column
 from lake.storage.filters import in_clause, string_literal
-from lake.storage.lake import Lake, without_index
+from lake.storage.lake import Lake, LeaseCheck, check_nothing, without_index
 from schemas.tracks import METADATA_COLUMNS, TRACKS
 
 _COMPARED_COLUMNS = ("source", "uri", "source_version", "size", "state", *METADATA_COLUMNS)
@@ -29,7 +29,7 @@ class RegistryDiff:
     missing: pa.Table
 
 
-def register_tracks(lake: Lake, tracks: pa.Table) -> tuple[pa.Table, int]:
+def register_tracks(lake: Lake, tracks: pa.Table, check: LeaseCheck = check_nothing) -> tuple[pa.Table, int]:
     """Write the new and changed rows of a listing, which is sorted by track_id.
 
     Return the rows as the registry has them now, and how many of them are new.
@@ -39,11 +39,11 @@ def register_tracks(lake: Lake, tracks: pa.Table) -> tuple[pa.Table, int]:
     before = registered.take(indices)
     tracks = _merge(tracks, before)
     is_new = pc.is_null(indices)
-    write_tracks(lake, tracks.filter(pc.or_(is_new, any_differs(tracks, before, _COMPARED_COLUMNS))))
+    write_tracks(lake, tracks.filter(pc.or_(is_new, any_differs(tracks, before, _COMPARED_COLUMNS))), check)
     return tracks, pc.sum(is_new).as_py() or 0
 
 
-def write_tracks(lake: Lake, tracks: pa.Table) -> None:
+def write_tracks(lake: Lake, tracks: pa.Table, check: LeaseCheck = check_nothing) -> None:
     """Insert or replace rows of the registry by track_id.
 
     Rows that lack columns only update the columns that they have.
@@ -53,6 +53,7 @@ def write_tracks(lake: Lake, tracks: pa.Table) -> None:
         merge = without_index(merge)  # several runs register tracks at once
         if tracks.schema.names == TRACKS.names:
             merge = merge.when_not_matched_insert_all()
+        check()
         merge.execute(tracks)
 
 
@@ -64,7 +65,7 @@ def merge_with_registry(lake: Lake, tracks: pa.Table) -> pa.Table:
     return _merge(tracks, registered.take(index_in(tracks["track_id"], registered["track_id"])))
 
 
-def deactivate_source(lake: Lake, source: str) -> int:
+def deactivate_source(lake: Lake, source: str, check: LeaseCheck = check_nothing) -> int:
     """Mark the active tracks of a source as removed; return their number.
 
     Runs no longer expect them, and searches no longer find them.
@@ -75,6 +76,7 @@ def deactivate_source(lake: Lake, source: str) -> int:
     where = f"source = {string_literal(source)} AND state = 'active'"
     count = tracks.count_rows(where)
     if count:
+        check()
         tracks.update({"state": "'removed'"}, where=where)
     return count
 

@@ -70,6 +70,13 @@ def is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
+LeaseCheck = Callable[[], None]  # called between the opening of a table and the commit
+
+
+def check_nothing() -> None:
+    """Check no lease: the table has none."""
+
+
 class CorruptTableError(UserError):
     """A version of a table exists and cannot be read."""
 
@@ -259,12 +266,9 @@ class Lake:
         return self.table(name)
 
     def upsert(
-        self, name: str, schema: pa.Schema, rows: pa.Table, check: Callable[[], None] = lambda: None
+        self, name: str, schema: pa.Schema, rows: pa.Table, check: LeaseCheck = check_nothing
     ) -> lance.LanceDataset:
-        """Insert rows, or replace those of the same key. Return the table; it is created if there is none.
-
-        `check` is called once the table is open: the check of a lease.
-        """
+        """Insert rows, or replace those of the same key. Return the table; it is created if there is none."""
         table = self.open_or_create(name, schema)
         check()
         merge = table.merge_insert(key_column(schema)).when_matched_update_all().when_not_matched_insert_all()

@@ -128,6 +128,13 @@ def test_a_removed_source_that_another_encoder_brings_back_is_not_lost():
     assert not run_history(1104, [*described, removed], WORK / "removed").failure
 
 
+def test_an_index_that_stood_still_during_a_takedown_registers_nothing():
+    """Found so: it wrote the row of a track that the takedown had removed (seed 2276)."""
+    stalled = Step("index", (523, 862, 116), Fault(FaultKind.STALL, 3), beside=TAKE_DOWN)
+    history = [Step("describe", (774, 826, 613)), Step("index", (895, 103, 346), host="host-2"), stalled, TAKE_DOWN]
+    assert not run_history(2276, history, WORK / "registered").failure
+
+
 @pytest.mark.parametrize("table", range(8))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""
