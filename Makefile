@@ -69,7 +69,9 @@ lint: .venv/ready ## check style, types, and which room imports which
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: .venv/ready ## measure tonelake against plain loops, peers and limits
+bench: export FIGURES := docs/figures.json
+bench: .venv/ready ## measure tonelake against plain loops, peers and limits; figures go to docs/figures.json and the pages
+	$(BIN)/python -m tests.benchmarks.commands
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.one_decode
 	$(BIN)/python -m tests.benchmarks.encoders
@@ -81,6 +83,7 @@ bench: .venv/ready ## measure tonelake against plain loops, peers and limits
 	$(BIN)/python -m tests.benchmarks.committer --s3
 	$(BIN)/python -m tests.benchmarks.recommend
 	$(BIN)/python -m tests.benchmarks.duplicates 6
+	$(BIN)/python -m tests.benchmarks.figures
 
 bench-gpu: .venv/ready ## measure the encoders and the pipeline on one GPU, in eight minutes; DEVICE="cpu --small" rehearses
 	$(BIN)/python -m tests.benchmarks.gpu --device $(DEVICE) --out $(BENCH_GPU)

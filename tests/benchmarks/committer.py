@@ -25,6 +25,7 @@ from schemas.embeddings import embeddings_schema, features_schema, outcome_schem
 from schemas.encoders import EncoderSpec
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
+from tests.benchmarks.figures import Figure, record_figures
 from tests.seaweed import BUCKET, Seaweed
 from workers.encoders.registry import ENCODERS
 
@@ -41,14 +42,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if not options.s3:
-            measure(folder, options.tracks, options.windows)
+            record_figures("committer", measure(folder, options.tracks, options.windows))
             return
         with Seaweed(Path(folder)) as server:
             os.environ.update(server.environment())
-            measure(f"s3://{BUCKET}/bench", options.tracks, options.windows)
+            record_figures("committer_s3", measure(f"s3://{BUCKET}/bench", options.tracks, options.windows))
 
 
-def measure(folder: str, tracks: int, windows: int) -> None:
+def measure(folder: str, tracks: int, windows: int) -> dict[str, Figure]:
+    """Write rows without and with window vectors; print and return tracks a second, against plain appends."""
+    figures = {}
     for count in (0, windows):
         batches = list(outcome_batches(tracks, count))
         size = sum(batch.nbytes for batch in batches) / tracks
@@ -60,6 +63,10 @@ def measure(folder: str, tracks: int, windows: int) -> None:
             f"{count} window vectors a track, {size / 1e3:.0f} kB: {tracks / committer:,.0f} tracks/s, "
             f"plain appends {tracks / plain:,.0f}: {plain / committer:.0%} of their speed"
         )
+        name = "with_windows" if count else "without_windows"
+        figures[name] = Figure(tracks / committer, "tracks/s", True)
+        figures[f"{name}_share"] = Figure(100 * plain / committer, "% of plain appends", True)
+    return figures
 
 
 def outcome_batches(tracks: int, windows: int) -> Iterator[pa.Table]:

@@ -11,6 +11,7 @@ the speed of the real network. The bare loop keeps its windows and its results o
 import argparse
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from schemas.settings import Settings
+from tests.benchmarks.figures import Figure, record_figures
 from tests.benchmarks.rates import rate, rates_in_turns
 from tests.conformance.golden import load_or_build_small, signal
 from tests.conformance.small import SMALL
@@ -37,11 +39,16 @@ def main() -> None:
     table = Table(
         Column("encoder", overflow="fold"), "weights", "window s", "windows/s", "x real time", "of its bare loop"
     )
+    fractions, default_speed = {}, 0.0
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names:
             encoder = load_or_build_small(name, Settings().models, Path(folder))
             spec = encoder.spec.backbone.windows
             speed, fraction = measure(encoder, arguments.seconds)
+            if fraction is not None:
+                fractions[name] = fraction
+            if name == Settings().encoder:
+                default_speed = speed * spec.hop / spec.sample_rate
             table.add_row(
                 name,
                 "random, small" if name in SMALL else "real",
@@ -51,6 +58,12 @@ def main() -> None:
                 "" if fraction is None else f"{fraction:.2f}",
             )
     Console(width=100).print(table)
+    shares = {
+        "least_of_loop": Figure(min(fractions.values()), "", True),
+        "median_of_loop": Figure(median(fractions.values()), "", True),
+        "default": Figure(default_speed, "x real time", True),
+    }
+    record_figures("encoders", shares)
     print(f"on {torch.cuda.get_device_name() if torch.cuda.is_available() else 'one core'}, torch {torch.__version__}")
 
 

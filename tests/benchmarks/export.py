@@ -9,6 +9,7 @@ process of its own, and the second time counts: by then the table is in the page
 import argparse
 import tempfile
 
+from tests.benchmarks.figures import Figure, record_figures
 from tests.benchmarks.similar import make_lake
 from tests.memory import run_and_measure
 
@@ -49,6 +50,17 @@ def main() -> None:
         f"{arguments.tracks:,} tracks x {arguments.dim}: export {export / 1e3:.1f} s and {export_peak:,} MB, "
         f"the plain way {plain / 1e3:.1f} s and {plain_peak:,} MB: {plain / export:.0%} of its speed; "
         f"an empty increment {increment / 1e3:.1f} s"
+    )
+    record_figures(
+        "export",
+        {
+            "seconds": Figure(export / 1e3, "s"),
+            "peak": Figure(export_peak, "MB"),
+            "plain_seconds": Figure(plain / 1e3, "s"),
+            "plain_peak": Figure(plain_peak, "MB"),
+            "share": Figure(100 * plain / export, "% of the plain way's speed", True),
+            "empty_increment": Figure(increment / 1e3, "s"),
+        },
     )
 
 

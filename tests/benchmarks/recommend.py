@@ -32,6 +32,7 @@ from schemas.embeddings import embeddings_schema
 from schemas.recommend import RecommendRequest
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
+from tests.benchmarks.figures import Figure, record_figures
 from tests.lake.rows import make_listing
 from workers.encoders.fake import SPEC
 from workers.metrics.neighbours import unit_rows
@@ -51,8 +52,8 @@ def main() -> None:
         make_lake(Lake.at(settings.lake, S3Settings()), arguments.tracks)
         plays = make_plays(Path(folder), arguments.tracks, arguments.users)
         print(f"{arguments.tracks:,} tracks, {arguments.users:,} listeners, {K} tracks each")
-        measure_many(settings, plays, Path(folder))
-        measure_one(settings, Path(folder))
+        figures = measure_many(settings, plays, Path(folder)) | measure_one(settings, Path(folder))
+    record_figures("recommend", figures)
 
 
 def make_lake(lake: Lake, tracks: int) -> None:
@@ -90,7 +91,7 @@ def make_plays(folder: Path, tracks: int, users: int) -> str:
     return str(folder / "plays.parquet")
 
 
-def measure_many(settings: Settings, plays: str, folder: Path) -> None:
+def measure_many(settings: Settings, plays: str, folder: Path) -> dict[str, Figure]:
     """Measure the recommendations to all listeners, from file to file."""
     reader = resolve_reader(settings)
     lake, spec = reader.lake, reader.spec
@@ -121,9 +122,14 @@ def measure_many(settings: Settings, plays: str, folder: Path) -> None:
         f"with {counts['interests']:,} interests; {seconds / loop:.1f} x the plain loop of mean vectors, "
         f"{seconds / limit:.1f} x the bare product"
     )
+    return {
+        "listeners": Figure(len(histories) / seconds, "listeners/s", True),
+        "times_plain_loop": Figure(seconds / loop, "x the plain loop's time"),
+        "times_product": Figure(seconds / limit, "x the bare product's time"),
+    }
 
 
-def measure_one(settings: Settings, folder: Path) -> None:
+def measure_one(settings: Settings, folder: Path) -> dict[str, Figure]:
     """Measure twenty listeners, each with a command of its own, without starting Python."""
     reader = resolve_reader(settings)
     lake, spec = reader.lake, reader.spec
@@ -144,6 +150,7 @@ def measure_one(settings: Settings, folder: Path) -> None:
         f"  one: {1000 * seconds / 20:.0f} ms each with {sum(answers[:20]) / 20:.1f} interests; "
         f"{seconds / limit:.1f} x as many bare searches"
     )
+    return {"one": Figure(seconds / 20, "s"), "times_searches": Figure(seconds / limit, "x the bare searches' time")}
 
 
 def time_twice(work: Callable[[], None]) -> float:

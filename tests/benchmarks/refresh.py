@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -29,6 +30,7 @@ from lake.storage.lake import STORAGE_VERSION, Lake
 from schemas.embeddings import embeddings_schema
 from schemas.settings import S3Settings
 from schemas.tables import embeddings_table
+from tests.benchmarks.figures import Figure, record_figures
 from tests.cli import environment
 from tests.memory import PEAK
 from workers.encoders.fake import SPEC
@@ -54,8 +56,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = make_files(Path(folder) / "music", arguments.tracks, manifest=arguments.source == "manifest")
         make_lake(Lake.at(f"{folder}/lake", S3Settings()), str(source))
-        for _ in range(arguments.runs):
-            print(measure(Path(folder) / "lake"))
+        lake = Path(folder) / "lake"
+        figures = [measure_refresh(lake) for _ in range(arguments.runs)][-1]
+        for command in ("maintain", "doctor"):
+            wall, peak, _ = run(lake, command)
+            print(f"{command}: {wall:.1f} s, peak {peak:.2f} GB")
+            figures |= {f"{command}_seconds": Figure(wall, "s"), f"{command}_peak": Figure(peak, "GB")}
+    record_figures("million", figures)
 
 
 def make_files(folder: Path, tracks: int, *, manifest: bool) -> Path:
@@ -114,21 +121,30 @@ def make_lake(lake: Lake, source: str) -> None:
         compact_and_index(lake, SPEC)
 
 
-def measure(lake: Path) -> str:
-    """Run the command once and return a line about it."""
-    started = time.perf_counter()
-    command = [sys.executable, "-c", RUN, "--lake", str(lake), "--json", "refresh"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
-    wall = time.perf_counter() - started
-    report, peak = done.stdout.splitlines()
-    summary = json.loads(report)
-    (counts,) = summary["encoders"]
-    assert (counts["embedded"], counts["embedded_now"]) == (summary["listed"], 0), counts
-    return (
-        f"{summary['listed']:,} tracks, nothing to do: {wall:.1f} s, "
-        f"of these listing {summary['listing_seconds']:.1f} s "
-        f"and planning {wall - summary['listing_seconds']:.1f} s; peak {int(peak) / 1024:.2f} GB"
+def measure_refresh(lake: Path) -> dict[str, Figure]:
+    """Run a refresh; print and return its seconds and memory."""
+    wall, peak, report = run(lake, "refresh")
+    (counts,) = report["encoders"]
+    assert (counts["embedded"], counts["embedded_now"]) == (report["listed"], 0), counts
+    listing = report["listing_seconds"]
+    print(
+        f"{report['listed']:,} tracks, nothing to do: {wall:.1f} s, of these listing {listing:.1f} s "
+        f"and planning {wall - listing:.1f} s; peak {peak:.2f} GB"
     )
+    return {
+        "listing_seconds": Figure(listing, "s"),
+        "planning_seconds": Figure(wall - listing, "s"),
+        "refresh_peak": Figure(peak, "GB"),
+    }
+
+
+def run(lake: Path, *arguments: str) -> tuple[float, float, Any]:
+    """Run a command in a process of its own; return its seconds, its peak memory in GB and what it printed."""
+    started = time.perf_counter()
+    command = [sys.executable, "-c", RUN, "--lake", str(lake), "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
+    report, _, peak = done.stdout.rstrip().rpartition("\n")
+    return time.perf_counter() - started, int(peak) / 1024, json.loads(report)
 
 
 if __name__ == "__main__":

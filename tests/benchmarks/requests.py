@@ -11,6 +11,7 @@ import os
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
 from schemas.settings import Settings
+from tests.benchmarks.figures import Figure, record_figures
 from tests.fault_proxy import FaultProxy
 from tests.flows.catalogue import run_in_process, write_sound
 from tests.seaweed import BUCKET, Seaweed
@@ -49,27 +51,35 @@ def main() -> None:
             run_in_process([], patches)
             os.environ |= store.environment() | {"AWS_ENDPOINT_URL": proxy.endpoint}
             settings = Settings(lake=f"s3://{BUCKET}/requests", encoder="fake")
-            measure(
+            figures = measure(
                 f"index of {tracks:,} files",
+                "index",
                 proxy,
                 lambda: index_catalogue(IndexRequest((str(music),)), settings, ProgressReporter()),
             )
-            for _ in range(2):
-                measure(
+            for _ in range(2):  # the first one still registers the source as listed
+                figures |= measure(
                     "refresh with nothing to do",
+                    "refresh",
                     proxy,
                     lambda: refresh(RefreshRequest(), settings, ProgressReporter()),
                 )
+    record_figures("requests", figures)
 
 
-def measure(title: str, proxy: CountingProxy, command) -> None:
-    """Run a command and print its requests and seconds."""
+def measure(title: str, name: str, proxy: CountingProxy, command: Callable[[], object]) -> dict[str, Figure]:
+    """Run a command; print and return its requests and seconds."""
     proxy.counts = Counter()
     started = time.monotonic()
     command()
     seconds = time.monotonic() - started
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(proxy.counts.items()))
     print(f"{title}: {sum(proxy.counts.values())} requests ({kinds}), {seconds:.1f} s")
+    return {
+        name: Figure(sum(proxy.counts.values()), "requests"),
+        f"{name}_lists": Figure(proxy.counts["LIST"], "requests"),
+        f"{name}_seconds": Figure(seconds, "s"),
+    }
 
 
 if __name__ == "__main__":

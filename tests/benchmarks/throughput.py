@@ -24,17 +24,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.figures import Figure, record_figures
 from tests.cli import COMMAND, ROOT, environment
 from workers.synthetic_music.demo.catalogue import render_catalogue
-
-IMPORTS = ("lance", "torch", "tokenizers")
-PROBE = """
-import sys, time
-for name in sys.argv[1:]:
-    started = time.perf_counter()
-    __import__(name)
-    print(f"{name} {time.perf_counter() - started:.2f} s", end=" ")
-"""
 
 
 @dataclass(slots=True)
@@ -60,8 +52,23 @@ def main() -> None:
         before = time_plain_loop(music)
         run = run_index(music, Path(folder) / "lake")
         after = time_plain_loop(music)
-        print_table(arguments, (before + after) / 2, sorted(starts)[1], run)
-        print_search_time(Path(folder) / "lake")
+    loop, start = (before + after) / 2, sorted(starts)[1]
+    print_table(arguments, loop, start, run)
+    cores = len(os.sched_getaffinity(0))
+    after_start = (run.wall - start) / arguments.tracks
+    record_figures(
+        "index",
+        {
+            "loop": Figure(1 / loop, "tracks/s", True),
+            "tonelake": Figure(1 / after_start, "tracks/s", True),
+            "of_ideal": Figure(loop / cores / after_start, "", True),
+            "with_start": Figure(arguments.tracks / run.wall, "tracks/s", True),
+            "realtime": Figure(arguments.seconds / after_start, "x real time", True),
+            "start": Figure(start, "s"),
+            "first_commit": Figure(run.first_commit or run.wall, "s"),
+            "peak": Figure(run.peak_bytes / 1e9, "GB"),
+        },
+    )
 
 
 def time_plain_loop(music: Path) -> float:
@@ -142,19 +149,6 @@ def print_table(arguments: argparse.Namespace, loop: float, start: float, run: R
         f"peak memory {run.peak_bytes / 1e9:.2f} GB in all processes, wall {run.wall:.0f} s"
     )
     console.print("Bound by the encoder's matrix products on the CPU: decoding is about a tenth of the plain loop.")
-
-
-def print_search_time(lake: Path) -> None:
-    """Print the seconds from process start to an answer, and the part of imports."""
-    command = [*COMMAND, "--lake", str(lake), "--json", "search", "slow jazz with a muted trumpet"]
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment(), cwd=ROOT)
-        times.append(time.perf_counter() - started)
-    probe = [sys.executable, "-c", PROBE, *IMPORTS]
-    imports = subprocess.run(probe, check=True, capture_output=True, text=True).stdout.strip()
-    print(f"search in words: {sorted(times)[1]:.1f} s from process start; of it imports: {imports}")
 
 
 if __name__ == "__main__":
