@@ -55,6 +55,15 @@ QUARANTINE = pa.schema(
     ]
 )
 
+STALE = pa.schema(
+    [
+        key("key"),  # track_id@embedding_version
+        pa.field("track_id", pa.string()),
+        pa.field("embedding_version", pa.string()),
+        pa.field("since", _UTC),  # the end of the run that found it
+    ]
+)
+
 
 def embeddings_schema(spec: EncoderSpec) -> pa.Schema:
     """Return the schema of the embeddings: one row a track.

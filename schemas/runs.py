@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -70,6 +71,28 @@ class Coverage:
             self.pending + other.pending,
             dict(Counter(self.reasons) + Counter(other.reasons)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """Counts of the rows that search finds: embedded + stale.
+
+    A stale row is of an earlier content of its file, or of an earlier tagger, or the file cannot be read now. `since`
+    is the time of the oldest.
+    """
+
+    embedded: int = 0
+    stale: int = 0
+    since: datetime | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.embedded + self.stale
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as a JSON object."""
+        since = self.since.isoformat() if self.since else None
+        return {"searchable": self.rows, "stale": self.stale, "stale_since": since}
 
 
 class CoverageError(Exception):

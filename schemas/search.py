@@ -1,6 +1,7 @@
 """Records of a search: its hits and the scores of their tags."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -20,7 +21,8 @@ class TagScore:
 class SearchHit:
     """One result of a search.
 
-    `rank` counts from 1, `score` is the cosine (None without a query), `tags` are best first.
+    `rank` counts from 1, `score` is the cosine (None without a query), `tags` are best first. `stale_since`: the
+    file has changed since then, or cannot be read.
     """
 
     rank: int
@@ -30,7 +32,8 @@ class SearchHit:
     artist: str | None
     score: float | None
     tags: tuple[TagScore, ...]
+    stale_since: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
-        return asdict(self)
+        return asdict(self) | {"stale_since": self.stale_since.isoformat() if self.stale_since else None}

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     shard_tracks: int = 1_000_000
     lost_share: float = 0.2  # of a source's tracks missing at once: a larger share stops a refresh
     kept_releases: int = Field(10, ge=1)  # the newest ones keep their files; so does the newest of each version
+    stale_days: float = Field(14.0, ge=0)  # after which status and doctor name rows whose file is lost or damaged
     retention_days: float = Field(14.0, ge=0)  # of versions without a release
     price_core_hour: float = Field(0.0, ge=0)  # in `currency`; 0: unknown
     price_gpu_hour: float = Field(0.0, ge=0)

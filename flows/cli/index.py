@@ -26,6 +26,9 @@ _IN_TITLE_OR_TABLE = {
     "quarantined",
     "pending",
     "reasons",
+    "searchable",
+    "stale",
+    "stale_since",
 }
 _IN_COST_LINE = {"core_seconds", "gpu_seconds", "bytes_written", "cost", "currency", "shared_with"}
 
@@ -89,10 +92,13 @@ def _print_reports(context: Context, reports: "Sequence[IndexReport | RunEstimat
         print_json(documents[0] if len(documents) == 1 else documents)
         return
     from flows.console.tables import print_table
-    from flows.ingest.report import cost_line, coverage_rows
+    from flows.ingest.report import IndexReport, cost_line, coverage_rows, searchable_rows
 
     for report in reports:
-        print_table(report.title, ["tracks", ""], coverage_rows(report.coverage))
+        rows = coverage_rows(report.coverage)
+        if isinstance(report, IndexReport):
+            rows += searchable_rows(report.searchable)
+        print_table(report.title, ["tracks", ""], rows)
         others = {
             name: value for name, value in report.to_json().items() if name not in _IN_TITLE_OR_TABLE | _IN_COST_LINE
         }

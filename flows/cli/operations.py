@@ -33,11 +33,11 @@ def status(
         print_json(report.to_json())
         return
     from flows.console.tables import print_table
-    from flows.ingest.report import coverage_rows
+    from flows.ingest.report import coverage_rows, searchable_rows
 
     for encoder in report.encoders:
         title = f"{encoder.encoder} {encoder.embedding_version}"
-        print_table(title, ["tracks", ""], coverage_rows(encoder.coverage))
+        print_table(title, ["tracks", ""], coverage_rows(encoder.coverage) + searchable_rows(encoder.searchable))
     sizes = [report.tables, *(encoder.tables for encoder in report.encoders)]
     rows = [[name, size.rows, size.bytes] for tables in sizes for name, size in tables.items()]
     print_table(report.lake, ["table", "rows", "bytes"], rows)

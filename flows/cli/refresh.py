@@ -95,11 +95,14 @@ def _print_report(context: Context, report: "RefreshReport[IndexReport] | Refres
         return
     from flows.console.tables import print_table
     from flows.ingest.refresh_report import change_rows
-    from flows.ingest.report import IndexReport, cost_line, coverage_rows
+    from flows.ingest.report import IndexReport, cost_line, coverage_rows, searchable_rows
 
     print_table(report.title, ["tracks", ""], change_rows(report.changes))
     for encoder in report.encoders:
-        print_table(encoder.title, ["tracks", ""], coverage_rows(encoder.coverage))
+        rows = coverage_rows(encoder.coverage)
+        if isinstance(encoder, IndexReport):
+            rows += searchable_rows(encoder.searchable)
+        print_table(encoder.title, ["tracks", ""], rows)
         if isinstance(encoder, IndexReport):
             done = f"embedded {encoder.embedded_now:,}"
         else:

@@ -10,7 +10,7 @@ from flows.cli.output import print_json, print_rows
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
-    from schemas.search import TagScore
+    from schemas.search import SearchHit, TagScore
 
 app = typer.Typer()
 
@@ -40,7 +40,7 @@ def search(
     from flows.console.tables import print_table
 
     rows = [
-        [hit.rank, hit.score, hit.title, hit.artist, _tag_names(hit.tags), _file_name(hit.uri), hit.track_id]
+        [hit.rank, hit.score, hit.title, hit.artist, _tag_names(hit.tags), _file_name(hit), hit.track_id]
         for hit in hits
     ]
     title = ", ".join(f"{name} {value!r}" for name, value in query.items() if value is not None)
@@ -82,8 +82,9 @@ def tags(
         print_rows(context.obj, str(out), [{"tracks": count, "file": str(out)}])
 
 
-def _file_name(uri: str | None) -> str:
-    return (uri or "").rsplit("/", 1)[-1]
+def _file_name(hit: "SearchHit") -> str:
+    stale = f" (stale since {hit.stale_since:%Y-%m-%d})" if hit.stale_since else ""
+    return (hit.uri or "").rsplit("/", 1)[-1] + stale
 
 
 def _tag_names(tags: "tuple[TagScore, ...]") -> str:

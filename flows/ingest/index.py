@@ -20,6 +20,7 @@ from lake.catalogue.sources import register_sources
 from lake.catalogue.tracks import active_tracks, register_tracks
 from lake.embeddings.committer import Committer
 from lake.embeddings.indexes import compact_and_index
+from lake.embeddings.stale import record_stale
 from lake.embeddings.sync import sync_metadata
 from lake.releases.publish import publish_if_due
 from lake.releases.releases import live_release
@@ -163,8 +164,6 @@ def index_shard(
     for job in jobs:
         as_task(sync_metadata)(lake, job.spec, job.lease, tracks)
     plans = [as_task(make_plan)(lake, job.spec, tracks, retry_quarantined=retry_quarantined) for job in jobs]
-    for job, plan in zip(jobs, plans, strict=True):  # another encoder of this backbone refused the file
-        job.committer.delete_embedded(plan.replaced)
     as_task(embed_pending)(jobs, plans, settings, progress)
     for job, before in zip(jobs, plans, strict=True):
         job.coverage += coverage(as_task(make_plan)(lake, job.spec, tracks) if len(before.pending) else before)
@@ -191,7 +190,10 @@ def finish_jobs(
     reports = []
     for job in jobs:
         cost = Cost.of(names, wall_seconds, job.tally.reserved, job.committer.bytes_written, settings)
-        report = IndexReport.of(job.run_id, job.spec, job.coverage, job.tally, counts["new"], counts["skipped"], cost)
+        searchable = as_task(record_stale)(lake, job.spec, job.lease)
+        report = IndexReport.of(
+            job.run_id, job.spec, job.coverage, searchable, job.tally, counts["new"], counts["skipped"], cost
+        )
         job.record.finish(counts | report.to_json())
         reports.append(report)
     return reports

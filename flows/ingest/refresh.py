@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
 from flows.ingest.dry_run import estimate_cost
-from flows.ingest.embed import shards
+from flows.ingest.embed import IndexJob, shards
 from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_if_live, start_job
 from flows.ingest.refresh_report import EncoderReport, RefreshReport
 from flows.ingest.report import IndexReport, RunEstimate
@@ -21,9 +21,12 @@ from lake.catalogue.runs import RunRecord, new_run_id
 from lake.catalogue.sources import register_sources
 from lake.catalogue.tracks import active_tracks, write_tracks
 from lake.embeddings.reuse import from_vanished, tracks_needing_audio
+from lake.embeddings.stale import find_lost, record_stale
 from lake.embeddings.sync import drop_returned, move_inactive, sync_metadata, update_source_version
 from lake.releases.publish import publish_if_due
-from lake.storage.arrow import is_in
+from lake.sources.listing import source_name
+from lake.storage.arrow import is_in, string_column
+from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas.encoders import EncoderSpec
@@ -88,13 +91,34 @@ def refresh(
                 as_task(sync_metadata)(lake, version.spec, version.lease, shard)
             index_shard(jobs, lake, shard, settings, progress, as_task)
 
+        if request.accept_loss:
+            as_task(_drop_lost)(lake, jobs, not_current, list(map(source_name, request.accept_loss)))
         reports = finish_jobs(jobs, lake, asdict(diff.changes), started, as_task, settings)
         for version in leased.values():
             drop_returned(lake, version.spec, version.lease)
+        for version in not_current:
+            as_task(record_stale)(lake, version.spec, version.lease)
         as_task(publish_if_live)(lake, jobs, "refresh", progress)
         for version in not_current:  # one of them may be live: readers must see which tracks left or moved
             as_task(publish_if_due)(lake, {run_ids[0]: version.spec}, "refresh", progress.log)
     return _build_report(diff, reports)
+
+
+def _drop_lost(lake: Lake, jobs: list[IndexJob], others: list[LeasedVersion], sources: list[str]) -> None:
+    """Delete the rows of files that are missing or refused now, in the sources whose loss was accepted."""
+
+    def lost_tracks(spec: EncoderSpec) -> list[str]:
+        lost = find_lost(lake, spec)
+        track_ids: list[str] = lost["track_id"].filter(is_in(lost["source"], string_column(sources))).to_pylist()
+        return track_ids
+
+    for job in jobs:
+        job.committer.delete_embedded(lost_tracks(job.spec))
+    for version in others:
+        for condition in in_clauses("track_id", lost_tracks(version.spec)):
+            table = lake.table(embeddings_table(version.spec))
+            version.lease.check()
+            table.delete(condition)
 
 
 def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> RefreshReport[RunEstimate]:

@@ -6,7 +6,7 @@ from typing import Any
 from flows.ingest.cost import Cost, CostEstimate
 from schemas.encoders import EncoderSpec
 from schemas.errors import require_no_credentials
-from schemas.runs import Coverage
+from schemas.runs import Coverage, Searchable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,15 @@ class IndexRequest:
 class IndexReport:
     """What a run did for one encoder.
 
-    `coverage` counts the tracks of its sources after the run. `unfinished` tracks were requested from this
-    run and are still pending.
+    `coverage` counts the tracks of its sources after the run, `searchable` the rows of the whole table. `unfinished`
+    tracks were requested from this run and are still pending.
     """
 
     run_id: str
     encoder: str
     embedding_version: str
     coverage: Coverage
+    searchable: Searchable
     new: int
     skipped: int
     embedded_now: int
@@ -50,6 +51,7 @@ class IndexReport:
         run_id: str,
         spec: EncoderSpec,
         coverage: Coverage,
+        searchable: Searchable,
         tally: "Tally",
         new: int,
         skipped: int,
@@ -61,6 +63,7 @@ class IndexReport:
             encoder=spec.name,
             embedding_version=spec.embedding_version,
             coverage=coverage,
+            searchable=searchable,
             new=new,
             skipped=skipped,
             embedded_now=tally.embedded,
@@ -85,6 +88,7 @@ class IndexReport:
             "embedded": self.coverage.embedded,
             "quarantined": self.coverage.quarantined,
             "pending": self.coverage.pending,
+            **self.searchable.to_json(),
             "new": self.new,
             "skipped": self.skipped,
             "embedded_now": self.embedded_now,
@@ -165,6 +169,14 @@ def coverage_rows(coverage: Coverage) -> list[tuple[str, int]]:
     ]
 
 
+def searchable_rows(searchable: Searchable) -> list[tuple[str, int]]:
+    """Return the rows (name, number) of stale and searchable; none if nothing is stale."""
+    if not searchable.stale:
+        return []
+    since = f" since {searchable.since:%Y-%m-%d}" if searchable.since else ""
+    return [(f"stale{since}", searchable.stale), ("searchable", searchable.rows)]
+
+
 def cost_line(cost: Cost | CostEstimate) -> str:
     """Return the cost of a run, or its estimate, as one line of text."""
     parts = [f"{cost.core_seconds:,.0f} core seconds"]
@@ -185,7 +197,8 @@ def cost_line(cost: Cost | CostEstimate) -> str:
 def coverage_markdown(report: IndexReport) -> str:
     """Return the coverage and the cost of a run, for Prefect's page."""
     lines = [f"## {report.title}", "", "| tracks | |", "|---|---|"]
-    lines += [f"| {name.strip()} | {number:,} |" for name, number in coverage_rows(report.coverage)]
+    rows = coverage_rows(report.coverage) + searchable_rows(report.searchable)
+    lines += [f"| {name.strip()} | {number:,} |" for name, number in rows]
     lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.cost.wall_seconds:.0f} s: "]
     copied = f" {report.copied:,} copied from identical files." if report.copied else ""
     return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.{copied}\n\n" + cost_line(report.cost)

@@ -20,12 +20,12 @@ def examine_lakes(settings: Settings) -> list[Finding]:
     main.require_table_names()
     lakes = list_lakes(main)
     with progress_bar("examining the lake", sum(map(_estimate_steps, lakes))) as advance:
-        return [finding for lake in lakes for finding in check_lake(lake, settings.keep_windows, advance)]
+        return [finding for lake in lakes for finding in check_lake(lake, settings, advance)]
 
 
 def examine_lake(lake: Lake, settings: Settings) -> list[Finding]:
     """Return what is wrong with one lake."""
-    return list(check_lake(lake, settings.keep_windows, lambda: None))
+    return list(check_lake(lake, settings, lambda: None))
 
 
 def _estimate_steps(lake: Lake) -> int:

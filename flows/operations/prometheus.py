@@ -19,6 +19,10 @@ COVERAGE = {
     "embedded": "Tracks whose vector is in the lake, at the current version of their file",
     "pending": "Tracks that are still to be embedded",
 }
+SEARCHABLE = {
+    "searchable": "Tracks that search finds: embedded + stale",
+    "stale": "Tracks that search finds by an earlier content of their file, or whose file cannot be read now",
+}
 VERSION = ["encoder", "embedding_version"]
 
 
@@ -60,6 +64,11 @@ def _coverage_metrics(encoders: tuple[EncoderStatus, ...]) -> Iterator[Metric]:
         gauge = GaugeMetricFamily(f"tonelake_{name}_tracks", meaning, labels=VERSION)
         for encoder in encoders:
             gauge.add_metric([encoder.encoder, encoder.embedding_version], getattr(encoder.coverage, name))
+        yield gauge
+    for name, meaning in SEARCHABLE.items():
+        gauge = GaugeMetricFamily(f"tonelake_{name}_tracks", meaning, labels=VERSION)
+        for encoder in encoders:
+            gauge.add_metric([encoder.encoder, encoder.embedding_version], encoder.searchable.to_json()[name])
         yield gauge
     meaning = "Tracks that could not be embedded, by reason"
     gauge = GaugeMetricFamily("tonelake_quarantined_tracks", meaning, labels=[*VERSION, "reason"])

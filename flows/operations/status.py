@@ -6,12 +6,13 @@ from typing import Any
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
 from lake.catalogue.tracks import active_tracks
+from lake.embeddings.stale import count_searchable
 from lake.releases.releases import live_release
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.releases import Release
-from schemas.runs import Coverage
+from schemas.runs import Coverage, Searchable
 from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 
@@ -31,12 +32,13 @@ class EncoderStatus:
     encoder: str
     embedding_version: str
     coverage: Coverage
+    searchable: Searchable
     tables: dict[str, TableSize]
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; the counts of the coverage stand beside the names."""
         names = {"encoder": self.encoder, "embedding_version": self.embedding_version}
-        return names | self.coverage.to_json() | {"tables": _sizes_to_json(self.tables)}
+        return names | self.coverage.to_json() | self.searchable.to_json() | {"tables": _sizes_to_json(self.tables)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ def read_status(settings: Settings) -> StatusReport:
         version_tables = [table_name(spec) for table_name in (embeddings_table, features_table, windows_table)]
         sizes = {name: _size(lake, name) for name in version_tables if name in names}
         counts = coverage(make_plan(lake, spec, tracks))
-        encoders.append(EncoderStatus(version.name, version.embedding_version, counts, sizes))
+        searchable = count_searchable(lake, spec)
+        encoders.append(EncoderStatus(version.name, version.embedding_version, counts, searchable, sizes))
     shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
     return StatusReport(lake.uri, live_release(lake), tuple(encoders), shared)
 

@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 from lake.catalogue.tracks import active_tracks, shard_filter
 from lake.storage.arrow import index_in, is_in, same_version
 from lake.storage.lake import Lake
-from schemas.audio import UNREADABLE
 from schemas.embeddings import QUARANTINE, embeddings_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import Coverage
@@ -20,15 +19,13 @@ class Plan:
     """The state of one shard's tracks under one encoder.
 
     `pending` are the registry rows to embed; `embedded` and `reasons` (of quarantined tracks) count the others.
-    `attempts` has every track with a quarantine row, at any version of its file. `replaced` are the tracks whose
-    file is refused now, and that still have the row of an earlier file.
+    `attempts` has every track with a quarantine row, at any version of its file.
     """
 
     pending: pa.Table
     embedded: int
     reasons: dict[str, int]
     attempts: dict[str, int]
-    replaced: list[str]
 
     @property
     def expected(self) -> int:
@@ -43,7 +40,6 @@ def make_plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quaranti
     shard = shard_filter(tracks)
     columns = ["track_id", "source_version", "tags_version"]
     done = _read_or_empty(lake, embeddings_table(spec), embeddings_schema(spec), columns, shard)
-    ids_with_rows = done["track_id"]
     done = done.filter(pc.equal(done["tags_version"], spec.tags_version))  # rows of other tags are pending
     where = _of_backbone(spec) + (f" AND {shard}" if shard else "")
     columns = ["track_id", "source_version", "reason", "attempts"]
@@ -54,13 +50,11 @@ def make_plan(lake: Lake, spec: EncoderSpec, tracks: pa.Table, *, retry_quaranti
         quarantined = pc.and_(quarantined, False)
     quarantined_ids = tracks.filter(quarantined)["track_id"]
     reasons = quarantine["reason"].take(index_in(quarantined_ids, quarantine["track_id"]))
-    has_old_row = pc.and_(pc.not_equal(reasons, UNREADABLE), is_in(quarantined_ids, ids_with_rows))
     return Plan(
         pending=tracks.filter(pc.invert(pc.or_(embedded, quarantined))),
         embedded=pc.sum(embedded).as_py() or 0,
         reasons={count["values"]: count["counts"] for count in pc.value_counts(reasons).to_pylist()},
         attempts=dict(zip(quarantine["track_id"].to_pylist(), quarantine["attempts"].to_pylist(), strict=True)),
-        replaced=quarantined_ids.filter(has_old_row).to_pylist(),
     )
 
 

@@ -10,7 +10,6 @@ from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas import clock
-from schemas.audio import UNREADABLE
 from schemas.embeddings import AUDIO_FACTS, QUARANTINE, embeddings_schema, features_schema, windows_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import CoverageError
@@ -74,10 +73,7 @@ class Committer:
             self._write_quarantined(quarantined)
 
     def delete_embedded(self, track_ids: list[str]) -> None:
-        """Delete the embeddings rows of refused files.
-
-        They are of an earlier content.
-        """
+        """Delete the embeddings rows of tracks whose loss a person has accepted."""
         self._deleted += self._delete(embeddings_table(self._spec), "track_id", track_ids)
 
     def verify(self) -> None:
@@ -130,8 +126,6 @@ class Committer:
             rows = rows.append_column(name, values)
         self._merge("quarantine", rows, QUARANTINE)
         self.reasons.update(rows["reason"].to_pylist())
-        # An unreadable file may not have changed: its row stays.
-        self.delete_embedded(rows.filter(pc.not_equal(rows["reason"], UNREADABLE))["track_id"].to_pylist())
 
     def _merge_valid(self, name: str, rows: pa.Table, column: str, schema: pa.Schema) -> None:
         """Merge the rows whose `column` is not null.

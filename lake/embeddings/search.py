@@ -7,6 +7,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 
+from lake.embeddings.stale import stale_times
 from lake.storage.filters import in_clause, string_literal, validate_filter
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
@@ -47,7 +48,8 @@ def search(
     Without a vector, returns k tracks that pass the filter. Raises UserError if the filter is not valid SQL.
     """
     rows = nearest_rows(lake, spec, query, k, _COLUMNS, condition).to_pylist()
-    uris = _uris(lake, [row["track_id"] for row in rows])
+    track_ids = [row["track_id"] for row in rows]
+    uris, stale = _uris(lake, track_ids), stale_times(lake, spec, track_ids)
     return [
         SearchHit(
             rank=rank,
@@ -57,6 +59,7 @@ def search(
             artist=row["artist"],
             score=round(1 - row["_distance"], 6) if query is not None else None,
             tags=tuple(_by_score(row["tags"])),
+            stale_since=stale.get(row["track_id"]),
         )
         for rank, row in enumerate(rows, start=1)
     ]

@@ -25,7 +25,7 @@ from schemas.tables import embeddings_table, features_table
 
 SUBLAKE_FOLDERS = ("benchmarks", "training")  # folders beside the tables that contain lakes of their own
 # Tables that are written only under a lease. In the others Lance removes orphan files once they are a week old.
-LEASED_TABLES = ("tracks", "track_aliases", "quarantine", "audio_facts", evaluations.TABLE)
+LEASED_TABLES = ("tracks", "track_aliases", "quarantine", "audio_facts", "stale", evaluations.TABLE)
 _LEASED_PREFIXES = ("embeddings__", "features__", "windows__")
 _OLDER_THAN_ANY_VERSION = timedelta(days=36_500)  # with this age Lance reports and removes orphan files alone
 _ORPHAN_OPTIONS: dict[str, Any] = {"delete_unverified": True, "error_if_tagged_old_versions": False}

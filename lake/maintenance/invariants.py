@@ -21,13 +21,14 @@ from lake.storage.old_forms import is_old
 from lake.takedowns import takedowns
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
+from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 
 MAINTAIN = "tonelake maintain"
 MAX_UNINDEXED_FRACTION = 0.1
 
 
-def check_lake(lake: Lake, keep_windows: bool, advance: Advance) -> Iterator[Finding]:
+def check_lake(lake: Lake, settings: Settings, advance: Advance) -> Iterator[Finding]:
     """Yield everything that is wrong with one lake.
 
     `advance` is called after each piece of work, such as a batch of vectors.
@@ -43,7 +44,7 @@ def check_lake(lake: Lake, keep_windows: bool, advance: Advance) -> Iterator[Fin
         advance()
     if "encoders" in sound:
         for version in list_encoder_versions(lake):
-            yield from _check_encoder_version(lake, version, sound, unsound, keep_windows, advance)
+            yield from _check_encoder_version(lake, version, sound, unsound, settings, advance)
     yield from _check_owners(lake, sound)
     yield from _check_live_release(lake, sound)
     yield from _check_writers(lake, sound)
@@ -127,7 +128,7 @@ def _check_indexes(lake: Lake, name: str) -> Iterator[Finding]:
 
 
 def _check_encoder_version(
-    lake: Lake, version: EncoderVersion, sound: set[str], unsound: set[str], keep_windows: bool, advance: Advance
+    lake: Lake, version: EncoderVersion, sound: set[str], unsound: set[str], settings: Settings, advance: Advance
 ) -> Iterator[Finding]:
     """Check a row of `encoders` against its spec and the tables of the version."""
     spec, name = version.spec, embeddings_table(version.spec)
@@ -148,7 +149,7 @@ def _check_encoder_version(
         run = f"remove {lake.table_uri(name)} and run: {_index_command(spec)}"
         yield finding(name, count=1, what=what, run=run)
         return
-    yield from check_version(lake, spec, sound, keep_windows, advance)
+    yield from check_version(lake, spec, sound, settings, advance)
 
 
 def _index_command(spec: EncoderSpec) -> str:

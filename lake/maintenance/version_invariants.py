@@ -1,6 +1,7 @@
 """Invariants of one encoder version: its rows compared with the registry and the spec. Nothing is written."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -8,12 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue.plan import make_plan
-from lake.storage.arrow import is_in, same_version
+from lake.embeddings.stale import count_searchable, find_lost, stale_times
+from lake.storage.arrow import is_in, same_version, string_column
 from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
 from lake.storage.vectors import BATCH_ROWS
+from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
+from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
 
 REPAIR = "tonelake maintain --repair"
@@ -39,7 +43,7 @@ class CoverageCounts(NamedTuple):
 
 
 def check_version(
-    lake: Lake, spec: EncoderSpec, names: set[str], keep_windows: bool, advance: Advance
+    lake: Lake, spec: EncoderSpec, names: set[str], settings: Settings, advance: Advance
 ) -> Iterator[Finding]:
     """Yield what is wrong with the tables of one version.
 
@@ -56,9 +60,10 @@ def check_version(
     yield from _check_tags(lake, spec, rows)
     yield from _check_active(lake, spec, registry, rows)
     yield from _check_coverage(lake, spec, registry, rows)
+    yield from _check_stale(lake, spec, settings.stale_days)
     advance()
     current = rows.filter(same_version(rows, registry))
-    yield from _check_complete(lake, spec, current, names, keep_windows, advance)
+    yield from _check_complete(lake, spec, current, names, settings.keep_windows, advance)
     yield from _check_vectors(lake, embeddings_table(spec), "vector", True, advance)
     if spec.stores_features and features_table(spec) in names:
         yield from _check_vectors(lake, features_table(spec), "features", False, advance)
@@ -122,6 +127,23 @@ def _check_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.
             f"+ {counts.pending:,} pending"
         )
         yield Finding("coverage", lake.uri, embeddings_table(spec), abs(counts.difference), what, REPAIR)
+    searchable = count_searchable(lake, spec)
+    if searchable.rows != len(rows):
+        what = f"{len(rows):,} rows, but {searchable.embedded:,} embedded + {searchable.stale:,} stale"
+        yield Finding("coverage", lake.uri, embeddings_table(spec), abs(len(rows) - searchable.rows), what, REPAIR)
+
+
+def _check_stale(lake: Lake, spec: EncoderSpec, days: float) -> Iterator[Finding]:
+    """Name rows of lost or damaged files that search has found for more than `days`."""
+    lost = find_lost(lake, spec)
+    times = stale_times(lake, spec, lost["track_id"].to_pylist())
+    old = string_column(track for track, since in times.items() if clock.now() - since > timedelta(days=days))
+    lost = lost.filter(is_in(lost["track_id"], old))
+    for source in sorted(lost["source"].unique().to_pylist()):
+        tracks = lost.filter(pc.equal(lost["source"], source))["track_id"]
+        what = f"search finds files that have been missing or damaged for more than {days:g} days, such as {tracks[0]}"
+        run = f"tonelake refresh --accept-loss {source}"
+        yield Finding("stale", lake.uri, embeddings_table(spec), len(tracks), what, run)
 
 
 def _count_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.Table) -> CoverageCounts:

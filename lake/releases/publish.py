@@ -146,7 +146,7 @@ def _publish(lake: Lake, release: Release, lease: Lease) -> Release:
 
 
 def _return_tag(lake: Lake, release: Release) -> None:
-    """Point the tag back to the release of that number, if another run has published it meanwhile."""
+    """Point the tag back to the release that another run has published meanwhile."""
     for other in list_releases(lake):
         if other.number == release.number and other.run_id != release.run_id:
             lake.table(other.snapshot.table).tags.update(other.tag, other.snapshot.lance_version)

@@ -35,12 +35,12 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         lake, demo = f"--lake={folder}/lake", render_catalogue(Path(folder) / "demo")
-        one, album = (
+        track, album = (
             str(render_catalogue(Path(folder) / f"album-{count}", count, seconds=30).parent) for count in (1, ALBUM)
         )
         time_command(lake, "index", str(demo))
         for executor in ("local", "ray"):
-            for name, music in (("one_track", one), ("album", album)):
+            for name, music in (("one_track", track), ("album", album)):
                 new_lake = f"--lake={folder}/{name}-{executor}-"
                 measure(
                     f"{name}_{executor}",

@@ -58,7 +58,6 @@ class ShadowModel:
     released: dict[int, set[ReleaseRow]] = field(default_factory=dict)
     embedded: set[Work] = field(default_factory=set)
     may_lose_work: bool = False  # a table was damaged: its newest rows may be gone
-    stale: int = 0  # the most rows that search found of files that are gone
 
     def forget_releases(self, table: str) -> None:
         """Expect other rows from the releases of a table: its damaged version is replaced by an older one."""
@@ -197,8 +196,11 @@ class ShadowModel:
             left = {*tracks} & blocked.tracks
             require(not left, f"the export {path} has {sorted(left)}, which were taken down")
 
-    def check_complete(self, seen: Observation) -> None:
-        """Raise Violated unless the lake is what a refresh without any fault must make of the sources."""
+    def check_complete(self, seen: Observation, *, accepted: bool) -> None:
+        """Raise Violated unless the lake is what a refresh without any fault must make of the sources.
+
+        `accepted`: it accepted every loss.
+        """
         blocked = Blocked.of(seen.rows("takedowns"))
         registered = {row["source"] for row in seen.rows("sources")}
         listed: dict[str, tuple[str, int | None]] = {}
@@ -214,11 +216,12 @@ class ShadowModel:
             sound = sum(self._is_sound(row, blocked) for row in seen.active.values())
             require(embedded == sound, f"{spec.name}: {embedded} tracks are embedded, {sound} files can be")
             searchable = len(seen.rows(f"embeddings__{spec.name}__{spec.embedding_version}"))
-            self.stale = max(self.stale, searchable - embedded)
+            stale = sum(row["embedding_version"] == spec.embedding_version for row in seen.rows("stale"))
             require(
-                searchable - embedded <= self._unreadable(seen),
-                f"{spec.name}: search finds {searchable} rows, {embedded} tracks are embedded",
+                searchable == embedded + stale,
+                f"{spec.name}: search finds {searchable} rows, {embedded} are embedded, {stale} recorded as stale",
             )
+            require(not (stale and accepted), f"{spec.name}: {stale} rows are stale although their loss was accepted")
 
     def _check_registry(self, seen: Observation, blocked: Blocked, listed: dict[str, tuple[str, int | None]]) -> None:
         """The active tracks are the listed ones, each once."""
@@ -232,13 +235,6 @@ class ShadowModel:
     def _is_sound(self, row: dict[str, Any], blocked: Blocked) -> bool:
         content = self.sources.files.get(row["uri"].removeprefix(f"{self.sources.root}/"))
         return content is not None and content >= 0 and content_sha256(content) not in blocked.contents
-
-    def _unreadable(self, seen: Observation) -> int:
-        """Count the active tracks whose file is gone: their rows may stay until an owner removes them."""
-        return sum(
-            self.sources.files.get(row["uri"].removeprefix(f"{self.sources.root}/")) is None
-            for row in seen.active.values()
-        )
 
 
 def count_coverage(seen: Observation, spec: EncoderSpec) -> tuple[int, int, int, int]:

@@ -122,7 +122,7 @@ MUTATIONS = (
     Mutation("status counts quarantined as embedded", status_module, "make_plan", _count_quarantined_as_embedded),
     Mutation("a row counts whatever its file was", plan_module, "same_version", _ignore_versions),
     Mutation("vanished tracks stay in search", refresh_module, "move_inactive", _return(0)),
-    Mutation("refused files keep their vectors", _COMMITTER, "delete_embedded", _do_nothing),
+    Mutation("an accepted loss stays in search", _COMMITTER, "delete_embedded", _do_nothing),
     Mutation("a takedown leaves old versions as they are", erase_module.RowEraser, "_matching_fragments", _return([])),
     Mutation("a refresh takes tracks in that were taken down", diff_module, "drop_blocked", _keep_all),
 )

@@ -65,7 +65,7 @@ def test_search_in_words_by_track_by_file_and_filtered(indexed):
     lake, music, _ = indexed
     hits = run_json(lake, "search", "banjo", "-k", "3")
     assert [row["rank"] for row in hits] == [1, 2, 3]
-    assert set(hits[0]) == {"rank", "track_id", "uri", "title", "artist", "score", "tags"}
+    assert set(hits[0]) == {"rank", "track_id", "uri", "title", "artist", "score", "tags", "stale_since"}
     like = run_json(lake, "search", "--like", hits[0]["track_id"])
     assert len(like) == 5
     assert hits[0]["track_id"] not in [row["track_id"] for row in like]

@@ -1,0 +1,99 @@
+"""Rows of files that are missing, damaged or changed: search keeps them, and every count says so."""
+
+import lance
+import pytest
+
+from schemas import clock
+from tests.cli import run_here, run_json
+from tests.flows.catalogue import run_in_process, write_sound
+from workers.encoders.fake import SPEC
+
+TABLE = f"embeddings__fake__{SPEC.embedding_version}.lance"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A lake of ten lines of a manifest; the first file is listed twice."""
+    run_in_process([], monkeypatch)
+    names = [f"{number}.wav" for number in range(9)]
+    for number, name in enumerate(names):
+        write_sound(tmp_path / "music" / name, number)
+    lines = [f"{name},id-{position}" for position, name in enumerate([names[0], *names])]
+    (tmp_path / "music" / "list.csv").write_text("\n".join(["uri,track_id", *lines]) + "\n")
+    run_json(tmp_path / "lake", "index", tmp_path / "music" / "list.csv")
+    return tmp_path
+
+
+def counts(report: dict) -> tuple[int, ...]:
+    return tuple(report[name] for name in ("expected", "embedded", "quarantined", "pending", "stale", "searchable"))
+
+
+def refresh(home, *options, code=0):
+    return counts(run_json(home / "lake", "refresh", *options, code=code)["encoders"][0])
+
+
+def status(home):
+    (encoder,) = run_json(home / "lake", "status")["encoders"]
+    rows = lance.dataset(str(home / "lake" / TABLE)).count_rows()
+    assert encoder["searchable"] == rows
+    return counts(encoder)
+
+
+def stale_hits(home):
+    hits = run_json(home / "lake", "search", "--where", "track_id != ''", "-k", 20)
+    return {hit["track_id"] for hit in hits if hit["stale_since"]}, len(hits)
+
+
+def test_a_missing_file_stays_in_search_under_its_name(home):
+    assert refresh(home) == (10, 10, 0, 0, 0, 10)
+    (home / "music" / "3.wav").unlink()
+    assert refresh(home) == (10, 9, 1, 0, 1, 10)
+    assert status(home) == (10, 9, 1, 0, 1, 10)
+    assert stale_hits(home) == ({"id-4"}, 10)
+    shown = run_here("--lake", home / "lake", "--encoder", "fake", "search", "--where", "track_id = 'id-4'").stdout
+    assert f"stale since {clock.now():%Y-%m-%d}" in shown
+    write_sound(home / "music" / "3.wav", 3)
+    assert refresh(home) == (10, 10, 0, 0, 0, 10)
+    assert stale_hits(home) == (set(), 10)
+
+
+def test_an_accepted_loss_leaves_search_at_once(home):
+    (home / "music" / "0.wav").unlink()  # two tracks
+    assert refresh(home, "--accept-loss", home / "music" / "list.csv") == (10, 8, 2, 0, 0, 8)
+    assert status(home) == (10, 8, 2, 0, 0, 8)
+    assert stale_hits(home) == (set(), 8)
+    assert refresh(home) == (10, 8, 2, 0, 0, 8)
+
+
+def test_a_damaged_file_keeps_its_earlier_row_until_the_loss_is_accepted(home):
+    (home / "music" / "5.wav").write_bytes(b"RIFF" + bytes(5000))
+    assert refresh(home) == (10, 9, 1, 0, 1, 10)
+    assert stale_hits(home) == ({"id-6"}, 10)
+    assert refresh(home, "--accept-loss", home / "music" / "list.csv") == (10, 9, 1, 0, 0, 9)
+
+
+def test_after_some_days_doctor_names_the_rows_and_the_command(home):
+    (home / "music" / "3.wav").unlink()
+    refresh(home)
+    assert run_json(home / "lake", "doctor") == []
+    (finding,) = run_json(home / "lake", "doctor", code=1, TONELAKE_STALE_DAYS="0")
+    assert (finding["check"], finding["count"]) == ("stale", 1)
+    run = finding["run"].split()
+    assert run == ["tonelake", "refresh", "--accept-loss", str(home / "music" / "list.csv")]
+    run_json(home / "lake", *run[1:])
+    assert run_json(home / "lake", "doctor", TONELAKE_STALE_DAYS="0") == []
+
+
+def test_it_is_stale_under_every_encoder_of_the_lake(home):
+    run_json(home / "lake", "index", home / "music" / "list.csv", "--max-windows", 1)
+    (home / "music" / "3.wav").unlink()
+    report = run_json(home / "lake", "refresh")
+    assert [counts(encoder) for encoder in report["encoders"]] == [(10, 9, 1, 0, 1, 10)] * 2
+    assert refresh(home, "--accept-loss", home / "music" / "list.csv") == (10, 9, 1, 0, 0, 9)
+    assert {encoder["stale"] for encoder in run_json(home / "lake", "status")["encoders"]} == {0}
+
+
+def test_a_changed_file_is_stale_until_it_is_embedded_again(home):
+    write_sound(home / "music" / "3.wav", 100)
+    assert refresh(home) == (10, 10, 0, 0, 0, 10)
+    assert stale_hits(home) == (set(), 10)
