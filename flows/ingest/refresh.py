@@ -105,7 +105,7 @@ def refresh(
 
 
 def _drop_lost(lake: Lake, jobs: list[IndexJob], others: list[LeasedVersion], sources: list[str]) -> None:
-    """Delete the rows of files that are missing or refused now, in the sources whose loss was accepted."""
+    """Delete stale rows of missing or refused files in the sources whose loss was accepted."""
 
     def lost_tracks(spec: EncoderSpec) -> list[str]:
         lost = find_lost(lake, spec)
