@@ -92,6 +92,7 @@ def make_lake(uri: str, tracks: int, dim: int) -> Lake:
     spec = EncoderSpec(
         "synthetic", "MIT", "", BackboneSpec("0" * 64, SPEC.backbone.windows, "", "", dim), HeadSpec("", dim)
     )
+    lake.require_current_format()  # gives the new lake its format number, without which no release is published
     register_encoder(lake, spec)
     for name, schema in (("tracks", TRACKS), (embeddings_table(spec), embeddings_schema(spec))):
         lake.open_or_create(name, schema)
