@@ -155,12 +155,13 @@ def export(
     replace: bool = True,
     lake: str | None = None,
     embedding_version: str | None = None,
+    k: int | None = None,
 ) -> dict[str, Any]:
     """Run `tonelake export` as a flow; by default, export the live release.
 
     It replaces an earlier export in the folder. A retry keeps the files that are complete.
     """
-    request = ExportRequest(folder, release, since, format, embedding_version)
+    request = ExportRequest(folder, release, since, format, embedding_version, k)
     result = prefect_task(write_export)(
         request, Settings.from_options(lake=lake), ProgressReporter().log, replaces=replace
     )

@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from schemas.tables import key
 
-FORMATS = ("parquet", "npy", "lance", "faiss", "hnsw")
-SIMILAR = "similar"  # the format of a file of nearest neighbours
+NEIGHBOURS = "neighbours"
+FORMATS = ("parquet", "npy", "lance", "faiss", "hnsw", NEIGHBOURS)
+SIMILAR = "similar"  # in rows of tonelake 0.2 and earlier: one Parquet file of neighbours
+DEFAULT_K = 100  # neighbours of each track
 
 EXPORTS = pa.schema(
     [
@@ -19,7 +21,7 @@ EXPORTS = pa.schema(
         pa.field("format", pa.string()),
         pa.field("encoder", pa.string()),
         pa.field("embedding_version", pa.string()),
-        pa.field("k", pa.int32()),  # of a file of neighbours
+        pa.field("k", pa.int32()),  # of neighbours
         pa.field("tracks", pa.int64()),  # null: started, not finished
         pa.field("host", pa.string()),  # of a local path: the machine,
         pa.field("mount", pa.string()),  # and its mount point there

@@ -16,6 +16,7 @@ from flows.cli import (
     duplicates,
     export,
     index,
+    old_names,
     operations,
     recommend,
     refresh,
@@ -25,7 +26,6 @@ from flows.cli import (
     training,
 )
 from flows.cli.error_messages import error_message
-from flows.cli.old_names import current_options
 from flows.cli.options import Context
 from flows.cli.output import configure_logging, print_rows
 from schemas.errors import UserError
@@ -50,6 +50,7 @@ for group in (
     benchmarks,
     training,
     takedown,
+    old_names,
 ):
     app.add_typer(group.app)
 
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is an interrupt: commit, then end
     try:
-        app(current_options(sys.argv[1:] if arguments is None else list(arguments)))
+        app(old_names.current_options(sys.argv[1:] if arguments is None else list(arguments)))
     except UserError as error:
         _fail(str(error), 2)
     except Exception as error:

@@ -1,5 +1,11 @@
 """Options and commands under their names of tonelake 0.1; they go with tonelake 0.3 (CHANGELOG.md)."""
 
+import typer
+
+from schemas.errors import UserError
+
+app = typer.Typer()
+
 OPTIONS = {
     "--allow-unproven": "--allow-unpinned",
     "--chunks": "--max-windows",
@@ -8,6 +14,16 @@ OPTIONS = {
     "--windows": "--max-windows",
 }
 COMMANDS = {"forget": "takedown"}
+
+
+@app.command(hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def similar() -> None:
+    """Name the command that replaced this one."""
+    # It is not run in its place: who waits for a file must learn that there is a folder now.
+    raise UserError(
+        "`tonelake similar` is a format of export now, and writes a folder of Parquet files: "
+        "tonelake export DIR --format neighbours -k 100"
+    )
 
 
 def current_options(arguments: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`tonelake export`: a release as Parquet, NumPy, Lance, faiss or hnswlib files, with a manifest."""
+"""`tonelake export`: a release as files for other systems, with a manifest."""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from flows.console.progress import with_progress
+from flows.export.neighbours import plan_neighbours
 from flows.export.source import ExportSource, resolve_source
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.export.folder import ExportFolder, matches_plan
@@ -18,7 +19,7 @@ from lake.releases.releases import find_release, open_release
 from lake.storage.lease import Lease, export_lease
 from schemas import clock
 from schemas.errors import UserError
-from schemas.exports import FORMATS
+from schemas.exports import DEFAULT_K, FORMATS, NEIGHBOURS
 from schemas.log import Log
 from schemas.releases import Snapshot
 from schemas.settings import Settings
@@ -29,7 +30,7 @@ class ExportRequest:
     """What to export, and to which folder.
 
     `release` is a number; without it, `resolve_reader` decides. With `since`, only what changed since that earlier
-    release is exported.
+    release is exported. `k` is the number of neighbours of each track, for that format alone; None means 100.
     """
 
     folder: str
@@ -37,6 +38,7 @@ class ExportRequest:
     since: int | None = None
     format: str = "parquet"
     embedding_version: str | None = None
+    k: int | None = None
 
 
 def write_export(request: ExportRequest, settings: Settings, log: Log, *, replaces: bool = False) -> dict[str, Any]:
@@ -44,10 +46,10 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
 
     Return the manifest, with `folder` and with `done`, which is False if nothing had to be written. A folder that
     holds the same export is left as it is. An export of the same release from before the release was rebuilt is
-    replaced; with `replaces` any other export too. Raises UserError if the folder holds anything else.
+    replaced; with `replaces` any other export too. Raises UserError if the folder holds anything else, or if the
+    options do not go together.
     """
-    if request.format not in FORMATS:
-        raise UserError(f"there is no format {request.format!r}: use {', '.join(FORMATS)}")
+    _require_valid(request)
     source = resolve_source(settings, request.embedding_version, request.release)
     before = _snapshot_before(source, request.since)
     folder = ExportFolder.at(request.folder, settings.s3)
@@ -63,13 +65,25 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
             folder.remove_temporary_files()
             return existing | {"done": False, "folder": folder.uri}
         with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as run:
-            entry = source.log_entry(folder.uri, request.format, run_id, since=request.since)
+            entry = source.log_entry(folder.uri, request.format, run_id, since=request.since, k=plan.get("k"))
             entry = record_export(source.lake, entry)
             source.require_current()
-            manifest = _write_files(source, before, folder, plan, run_id)
+            manifest = _write_files(source, before, folder, plan, run_id, settings)
             record_export(source.lake, replace(entry, tracks=manifest["tracks"]))
             run.finish({name: manifest[name] for name in ("tracks", "removed")})
     return manifest | {"done": True, "folder": folder.uri}
+
+
+def _require_valid(request: ExportRequest) -> None:
+    """Raise UserError if there is no such format, or if an option has no meaning with it."""
+    if request.format not in FORMATS:
+        raise UserError(f"there is no format {request.format!r}: use {', '.join(FORMATS)}")
+    if request.format != NEIGHBOURS and request.k is not None:
+        raise UserError(f"-k is the number of neighbours: use it with --format {NEIGHBOURS}, or leave it out")
+    if request.format == NEIGHBOURS and request.since is not None:
+        raise UserError("a new track can change the neighbours of every other: export them without --since")
+    if request.k is not None and request.k < 1:
+        raise UserError(f"a track cannot have {request.k} neighbours: give a number from 1")
 
 
 def _snapshot_before(source: ExportSource, since: int | None) -> Snapshot | None:
@@ -91,7 +105,7 @@ def _snapshot_before(source: ExportSource, since: int | None) -> Snapshot | None
 
 def _plan(source: ExportSource, before: Snapshot | None, request: ExportRequest) -> dict[str, Any]:
     """Return everything that decides the content of an export; equal plans give equal exports."""
-    return {
+    plan = {
         "lake": source.lake.uri,
         "release": source.release,
         "format": request.format,
@@ -100,6 +114,7 @@ def _plan(source: ExportSource, before: Snapshot | None, request: ExportRequest)
         "since_snapshot": asdict(before) if before else None,
         "since": request.since,
     }
+    return plan | {"k": request.k or DEFAULT_K} if request.format == NEIGHBOURS else plan
 
 
 def _require_replaceable(
@@ -110,24 +125,34 @@ def _require_replaceable(
         if not folder.is_started() and folder.file_names():
             raise UserError(f"{folder.uri} holds files that are no export: give an empty folder or a new one")
         return
-    identity = ["lake", "release", "since", "format", "embedding_version"]
+    identity = ["lake", "release", "since", "format", "embedding_version", "k"]
     if plan["release"] is None:
         identity.append("snapshot")
-    if not replaces and any(existing.get(name) != plan[name] for name in identity):
+    if not replaces and any(existing.get(name) != plan.get(name) for name in identity):
         title = f"release {existing.get('release')} as {existing.get('format')}"
+        if existing.get("k"):
+            title += f" with k = {existing['k']}"
         if existing.get("since"):
             title += f" since {existing['since']}"
         raise UserError(f"{folder.uri} holds another export ({title}): give another folder, or --replace it")
 
 
 def _write_files(
-    source: ExportSource, before: Snapshot | None, folder: ExportFolder, plan: dict[str, Any], run_id: str
+    source: ExportSource,
+    before: Snapshot | None,
+    folder: ExportFolder,
+    plan: dict[str, Any],
+    run_id: str,
+    settings: Settings,
 ) -> dict[str, Any]:
     """Write the files that are not there yet, then the manifest, and return the manifest."""
     folder.start(plan)
     indices = _changed_rows(source, before) if before else None
     rows = SnapshotRows(source.lake, source.snapshot, indices)
-    files = plan_files(folder, rows, plan)
+    if plan["format"] == NEIGHBOURS:
+        files = plan_neighbours(folder, source, plan, settings)
+    else:
+        files = plan_files(folder, rows, plan)
     removed = removed_tracks(source.lake, before, source.snapshot) if before else None
     if removed is not None:
         files.append(removed_file(removed))

@@ -1,15 +1,17 @@
 """Rebuild recorded exports after a takedown has changed their releases."""
 
+from dataclasses import asdict
+
 from flows.export.export import ExportRequest, write_export
-from flows.export.neighbours import NeighboursRequest, write_neighbours
+from flows.export.source import ExportSource, resolve_source
 from lake.catalogue.encoders import choose_encoder_version
 from lake.export.folder import ExportFolder
 from lake.export.log import drop_export, unreachable_reason
-from lake.export.neighbours import NeighboursWriter
+from lake.export.old_neighbours import OldNeighboursFile
 from lake.releases.releases import find_release, is_readable
 from lake.storage.lake import Lake
 from schemas.errors import UserError
-from schemas.exports import SIMILAR, Export, RebuiltExport
+from schemas.exports import NEIGHBOURS, SIMILAR, Export, RebuiltExport
 from schemas.log import Log
 from schemas.redaction import redact
 from schemas.settings import Settings
@@ -37,10 +39,9 @@ def rebuild_export(lake: Lake, settings: Settings, recorded: Export, log: Log) -
 
 def _rebuild(lake: Lake, settings: Settings, recorded: Export, log: Log) -> tuple[str, str]:
     """Rebuild or remove the export; return the new state and a message."""
-    is_neighbours = recorded.format == SIMILAR
-    existing: NeighboursWriter | ExportFolder
-    if is_neighbours:
-        existing = NeighboursWriter.at(recorded.uri, settings.s3)
+    existing: OldNeighboursFile | ExportFolder
+    if recorded.format == SIMILAR:
+        existing = OldNeighboursFile(recorded.uri, settings.s3)
     else:
         existing = ExportFolder.at(recorded.uri, settings.s3)
     if not existing.is_started():
@@ -55,19 +56,16 @@ def _rebuild(lake: Lake, settings: Settings, recorded: Export, log: Log) -> tupl
         existing.remove()
         return "removed", "the lake has no rows of its version any more"
     version = None if recorded.release else recorded.embedding_version
-    if is_neighbours:
-        assert recorded.k is not None, "a file of neighbours is recorded with its k"
-        neighbours_request = NeighboursRequest(recorded.uri, recorded.k, recorded.release, version)
-        result = write_neighbours(neighbours_request, settings, log, replaces=True)
-    else:
-        request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version)
-        result = write_export(request, settings, log, replaces=True)
+    if isinstance(existing, OldNeighboursFile):
+        return _remove_if_outdated(existing, resolve_source(settings, version, recorded.release), recorded)
+    request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version, recorded.k)
+    result = write_export(request, settings, log, replaces=True)
     if result["done"]:
         return "written anew", f"{result['tracks']:,} tracks"
     return "unchanged", "it still holds the same rows"
 
 
-def _require_same_lake(lake: Lake, existing: ExportFolder | NeighboursWriter, settings: Settings) -> None:
+def _require_same_lake(lake: Lake, existing: ExportFolder | OldNeighboursFile, settings: Settings) -> None:
     """Raise UserError if the files there are an export of another lake.
 
     That happens where the log was copied or forged. A lake that was moved is no other lake: its exports name the
@@ -76,6 +74,15 @@ def _require_same_lake(lake: Lake, existing: ExportFolder | NeighboursWriter, se
     other = (existing.read_plan() or {}).get("lake", lake.uri)
     if other != lake.uri and Lake.at(other, settings.s3).find_table("tracks") is not None:
         raise UserError(f"the files there are an export of the lake {other}")
+
+
+def _remove_if_outdated(existing: OldNeighboursFile, source: ExportSource, recorded: Export) -> tuple[str, str]:
+    existing.remove_parts()
+    if (existing.read_plan() or {}).get("snapshot") == asdict(source.snapshot):
+        return "unchanged", "it still holds the same rows"
+    existing.remove()
+    command = f"tonelake export DIR --format {NEIGHBOURS} -k {recorded.k}"
+    return "removed", f"this tonelake writes neighbours into a folder: {command}"
 
 
 def _has_rows(lake: Lake, embedding_version: str) -> bool:

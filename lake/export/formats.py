@@ -97,6 +97,11 @@ def is_reusable(folder: ExportFolder, file: OutputFile) -> bool:
         return False
 
 
+def rows_metadata(plan: Plan, start: int, stop: int) -> bytes:
+    """Return the metadata of a Parquet file that holds the rows from `start` to `stop` of an export."""
+    return json.dumps(plan | {"rows": [start, stop]}, sort_keys=True).encode()
+
+
 def group_rows(schema: pa.Schema) -> int:
     """Return the number of rows of a Parquet row group.
 
@@ -119,7 +124,7 @@ def _plan_parts(rows: SnapshotRows, plan: Plan) -> list[OutputFile]:
 
 
 def _parquet_file(name: str, rows: SnapshotRows, start: int, stop: int, plan: Plan) -> OutputFile:
-    metadata = json.dumps(plan | {"rows": [start, stop]}, sort_keys=True).encode()
+    metadata = rows_metadata(plan, start, stop)
     return OutputFile(name, stop - start, partial(_write_parquet, rows, start, stop, metadata), metadata)
 
 

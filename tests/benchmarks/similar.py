@@ -3,7 +3,7 @@
 python -m tests.benchmarks.similar [--tracks 50000] [--dim 512] [--k 100]
 
 The limit is the time that the processor's cores take for the same multiplications alone: the products of the same
-blocks, measured before and after, with the faster of numpy and torch. The file is written and read back.
+blocks, measured before and after, with the faster of numpy and torch. The files are written and read back.
 """
 
 import argparse
@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.export.neighbours import BLOCK_ROWS, NeighboursRequest, write_neighbours
+from flows.export.export import ExportRequest, write_export
+from flows.export.neighbours import BLOCK_ROWS
 from lake.catalogue.encoders import register_encoder
 from lake.releases.publish import draft, publish
 from lake.releases.releases import take_snapshot
@@ -52,7 +54,7 @@ print(best)
 
 
 def main() -> None:
-    """Make a lake, time `similar` and the products, and print."""
+    """Make a lake, time the export of neighbours and the products, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("tracks", 50_000), ("dim", 512), ("k", 100)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -61,10 +63,12 @@ def main() -> None:
         lake = make_lake(f"{folder}/lake", arguments.tracks, arguments.dim)
         before, cores = time_product(arguments.dim), os.cpu_count() or 1
         started = time.perf_counter()
-        write_neighbours(NeighboursRequest(f"{folder}/near.parquet", arguments.k), Settings(lake=lake.uri), print)
+        request = ExportRequest(f"{folder}/near", format="neighbours", k=arguments.k)
+        write_export(request, Settings(lake=lake.uri), print)
         wall = time.perf_counter() - started
         after = time_product(arguments.dim)
-        assert pq.read_metadata(f"{folder}/near.parquet").num_rows == arguments.tracks
+        parts = Path(folder, "near").glob("part-*.parquet")
+        assert sum(pq.read_metadata(part).num_rows for part in parts) == arguments.tracks
     blocks = arguments.tracks / BLOCK_ROWS
     ideal = blocks * blocks * (before + after) / 2 / cores
     rate = 2 * arguments.tracks**2 * arguments.dim / wall / 1e9

@@ -140,7 +140,7 @@ def test_every_command_that_writes_is_recorded(tmp_path):
         ["rollback", "1"],
         ["takedown", "--yes", "t0002", "--receipt", tmp_path / "receipt.json"],
         ["export", tmp_path / "out"],
-        ["similar", "--out", tmp_path / "similar.parquet", "--k", "2"],
+        ["export", tmp_path / "near", "--format", "neighbours", "-k", "2"],
         ["maintain", "--retention", "3"],
     ):
         run_here("--lake", lake.uri, "--json", *command, **api)

@@ -17,7 +17,7 @@ from flows.export.export import ExportRequest, write_export
 from flows.search.search import search
 from lake.export.log import list_exports
 from schemas.errors import UserError
-from schemas.exports import FORMATS
+from schemas.exports import FORMATS, NEIGHBOURS
 from schemas.settings import S3Settings, Settings
 from tests.cli import error_line, run, run_json
 from tests.flows.released import IDS, TABLE, create_lake, publish_release, use_small_parts, write_rows
@@ -144,7 +144,7 @@ def test_hnswlib_finds_what_tonelake_finds(home, tmp_path):
     assert tracks["track_id"][rows[0]].tolist() == ["t021", *nearest_by_tonelake(home, "t021")[0]]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != NEIGHBOURS])  # test_neighbours.py has Ray
 def test_a_repeated_export_writes_nothing_and_another_is_refused(home, tmp_path, form):
     pytest.importorskip("hnswlib" if form == "hnsw" else "faiss")
     assert export_to(home, tmp_path / "out", format=form)["done"]

@@ -6,7 +6,6 @@ import pytest
 
 from flows.console.progress import ProgressReporter
 from flows.export.export import ExportRequest, write_export
-from flows.export.neighbours import NeighboursRequest, write_neighbours
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
 from flows.operations.doctor import examine_lakes
@@ -102,14 +101,13 @@ def test_refused_content_is_erased_even_if_another_track_once_had_it(home):
 def test_every_track_of_a_lake_can_be_taken_down(home, tmp_path):
     publish(home, draft(None, take_snapshot(home, SPEC), "a-run", "index"), print)
     settings, out = Settings(lake=home.uri), tmp_path / "out"
-    for form in ("parquet", "npy", "faiss"):
+    for form in ("parquet", "npy", "faiss", "neighbours"):
         write_export(ExportRequest(str(out / form), format=form), settings, print)
     write_export(ExportRequest(str(out / "unreleased"), embedding_version=SPEC.embedding_version), settings, print)
-    write_neighbours(NeighboursRequest(str(out / "similar.parquet"), 3), settings, print)
     receipt = take_down_tracks(home, *home.table("tracks").to_table()["track_id"].to_pylist())
     assert receipt.is_clean
     states = {export.uri.rsplit("/", 1)[1]: export.state for export in receipt.exports}
-    assert states == dict.fromkeys(("parquet", "npy", "faiss", "similar.parquet"), "written anew") | {
+    assert states == dict.fromkeys(("parquet", "npy", "faiss", "neighbours"), "written anew") | {
         "unreleased": "removed"
     }
     assert not (out / "unreleased").exists()
