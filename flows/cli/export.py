@@ -23,7 +23,7 @@ def export(
     embedding_version: EmbeddingVersion = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace another export in this folder.")] = False,
 ) -> None:
-    """Write vectors, tags and metadata of a release, or its neighbours, as files with a manifest."""
+    """Write vectors, tags and metadata of a release, or neighbours, as files with a manifest."""
     from flows.export.export import ExportRequest, write_export
 
     request = ExportRequest(folder, release, since, form, embedding_version, k)
