@@ -18,7 +18,7 @@ COMMANDS = {"forget": "takedown"}
 
 @app.command(hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def similar() -> None:
-    """Name the command that replaced this one."""
+    """Use `tonelake export DIR --format neighbours` instead."""
     # It is not run in its place: who waits for a file must learn that there is a folder now.
     raise UserError(
         "`tonelake similar` is a format of export now, and writes a folder of Parquet files: "

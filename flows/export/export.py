@@ -75,7 +75,7 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
 
 
 def _require_valid(request: ExportRequest) -> None:
-    """Raise UserError if there is no such format, or if an option has no meaning with it."""
+    """Raise UserError if the format is unknown or an option has no meaning with it."""
     if request.format not in FORMATS:
         raise UserError(f"there is no format {request.format!r}: use {', '.join(FORMATS)}")
     if request.format != NEIGHBOURS and request.k is not None:

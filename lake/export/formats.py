@@ -98,7 +98,7 @@ def is_reusable(folder: ExportFolder, file: OutputFile) -> bool:
 
 
 def rows_metadata(plan: Plan, start: int, stop: int) -> bytes:
-    """Return the metadata of a Parquet file that holds the rows from `start` to `stop` of an export."""
+    """Return the metadata of a Parquet file of the rows from `start` to `stop`."""
     return json.dumps(plan | {"rows": [start, stop]}, sort_keys=True).encode()
 
 
