@@ -1,7 +1,9 @@
 """How commands answer: JSON or tables on standard output, log lines on standard error."""
 
+import io
 import json
 import logging
+import os
 import sys
 from typing import Any
 
@@ -23,14 +25,39 @@ def configure_logging(level: int) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
+def replace_unencodable() -> None:
+    """Print characters that a stream's encoding lacks as "?", instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def is_closed() -> bool:
+    """Write what is left to standard output; tell whether nobody reads it any more (`| head -1`).
+
+    If so, the rest is thrown away: Python would complain about it at the end.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
 def log(text: str) -> None:
     """Print one line for the user on standard error."""
     print(sanitize(text), file=sys.stderr, flush=True)
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on standard output."""
-    print(escape_controls(json.dumps(document, ensure_ascii=False, allow_nan=False, default=str)))
+    """Print one JSON document on standard output. Characters that its encoding lacks are escaped, as JSON allows."""
+    text = escape_controls(json.dumps(document, ensure_ascii=False, allow_nan=False, default=str))
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, allow_nan=False, default=str)
+    print(text)
 
 
 def print_rows(context: Context, title: str, rows: list[dict[str, Any]]) -> None:
