@@ -60,6 +60,19 @@ def print_json(document: Any) -> None:
     print(text)
 
 
+def shorten_ids(context: Context, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table with ids as short as the lake allows; in JSON ids are whole."""
+    if context.json or not rows:
+        return rows
+    from lake.catalogue.track_names import short_ids
+    from lake.storage.lake import Lake
+
+    columns = [name for name in ("track_id", "other") if name in rows[0]]
+    lake = Lake.at(context.settings.lake, context.settings.s3)
+    short = short_ids(lake, [row[name] for row in rows for name in columns])
+    return [row | {name: short[row[name]] for name in columns} for row in rows]
+
+
 def print_rows(context: Context, title: str, rows: list[dict[str, Any]]) -> None:
     """Print rows of the same columns, as a table or as JSON."""
     if context.json:
