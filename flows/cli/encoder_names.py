@@ -1,4 +1,4 @@
-"""A wrong name of an encoder ends every command at once, also those that would not use it."""
+"""The check of --encoder: a wrong name ends every command at once."""
 
 from schemas.errors import UserError
 from schemas.settings import Settings

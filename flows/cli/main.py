@@ -28,7 +28,7 @@ from flows.cli import (
 from flows.cli.error_messages import error_message
 from flows.cli.old_names import current_options
 from flows.cli.options import GLOBAL_PANEL, GlobalOptions
-from flows.cli.output import is_closed, print_rows, replace_unencodable
+from flows.cli.output import discard_output, print_rows, replace_unencodable
 from flows.cli.parser import Group, store_options, usage_line, use_parser
 from schemas.errors import UserError
 from schemas.redaction import sanitize
@@ -81,7 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _explain(error)
     if code == INTERRUPTED:
         _fail("interrupted: what was committed is kept", INTERRUPTED)
-    sys.exit(0 if is_closed() else code)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        code = 0
+    sys.exit(code)
 
 
 def _explain(error: Exception) -> NoReturn:

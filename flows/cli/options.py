@@ -25,7 +25,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
-    """The global options as they are typed; a field has the name of its option's parameter."""
+    """The global options as they are typed. A field has the name of its option's parameter."""
 
     lake: str | None
     encoder: str | None

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import select
 import sys
 from typing import Any
 
@@ -32,17 +33,19 @@ def replace_unencodable() -> None:
             stream.reconfigure(errors="replace")
 
 
-def is_closed() -> bool:
-    """Write what is left to standard output; tell whether nobody reads it any more (`| head -1`).
-
-    If so, the rest is thrown away: Python would complain about it at the end.
-    """
+def has_reader() -> bool:
+    """Tell whether somebody still reads standard output; nobody does after `| head -1`."""
+    poll = select.poll()
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        poll.register(sys.stdout.fileno(), 0)
+    except OSError:  # no file, as in tests
         return True
-    return False
+    return not any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def discard_output() -> None:
+    """Send the rest of standard output nowhere: Python would complain about it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def log(text: str) -> None:
@@ -61,7 +64,7 @@ def print_json(document: Any) -> None:
 
 
 def shorten_ids(context: Context, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of a table with ids as short as the lake allows; in JSON ids are whole."""
+    """Return the rows of a table with short ids. In JSON ids are whole."""
     if context.json or not rows:
         return rows
     from lake.catalogue.track_names import short_ids

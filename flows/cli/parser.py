@@ -1,4 +1,7 @@
-"""The option parser of every command: global options in any place, no option twice, one line for wrong usage."""
+"""The option parser of every command.
+
+Global options stand in any place, no option of one value is taken twice, and wrong usage is one line.
+"""
 
 import logging
 from collections import Counter
@@ -11,14 +14,17 @@ from typer.core import TyperCommand, TyperGroup
 
 from flows.cli.encoder_names import require_known_encoders
 from flows.cli.options import GLOBAL_PANEL, Context, GlobalOptions
-from flows.cli.output import configure_logging, is_closed
+from flows.cli.output import configure_logging, discard_output, has_reader
 from schemas.errors import UserError
 from schemas.names import did_you_mean
 from schemas.settings import Settings
 
 
 def use_parser(app: typer.Typer) -> None:
-    """Give every command and group of an app, which is complete, the classes of this module."""
+    """Give every command and group of an app the classes of this module.
+
+    Commands that are added later do not get them.
+    """
     for command in app.registered_commands:
         command.cls = Command
     for group in app.registered_groups:
@@ -48,7 +54,10 @@ class _Parser:
         for option, count in Counter(order).items():
             if count > 1 and option.param_type_name == "option" and not (option.multiple or option.is_flag):
                 raise _given_twice(option)
-        remaining: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        try:
+            remaining: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        except SystemExit as end:  # rich's, when nobody reads the help to its end
+            raise typer.Exit from end
         if ctx.parent is not None:
             self._take_global_options(ctx)
             if not (rest and isinstance(self, TyperGroup)):
@@ -60,19 +69,20 @@ class _Parser:
         try:
             return super().invoke(ctx)  # type: ignore[misc]
         except BrokenPipeError as error:
-            if is_closed():
-                raise typer.Exit from error
-            raise OSError(str(error)) from error  # typer would end without a word
+            if has_reader():
+                raise OSError(str(error)) from error  # typer would end without a word
+            discard_output()
+            raise typer.Exit from error
 
     def _take_global_options(self, ctx: Any) -> None:
         """Add the global options that were given after the command to those before it."""
         options: GlobalOptions = ctx.meta[__name__]
-        own = {parameter.name for parameter in self.params}  # type: ignore[attr-defined]
+        own_names = {parameter.name for parameter in self.params}  # type: ignore[attr-defined]
         for option in _global_options(ctx):
             is_typed = ctx.get_parameter_source(option.name).name == "COMMANDLINE"
             if is_typed and getattr(options, option.name) and not option.is_flag:
                 raise _given_twice(option)
-            if option.name not in own:
+            if option.name not in own_names:
                 value = ctx.params.pop(option.name)
                 if is_typed:
                     options = replace(options, **{option.name: value})
@@ -118,7 +128,10 @@ def make_context(options: GlobalOptions) -> Context:
 
 
 def usage_line(error: Exception) -> str | None:
-    """Return one line for an error of typer's parser: what is wrong and where help is; None for other errors."""
+    """Return an error of typer's parser as one line; None for other errors.
+
+    The line says what is wrong, what is nearest, and where help is.
+    """
     if not hasattr(error, "format_message"):  # typer exports no base class of its errors
         return None
     context = getattr(error, "ctx", None)
@@ -139,7 +152,7 @@ def usage_line(error: Exception) -> str | None:
 
 
 def _global_options(ctx: Any) -> list[Any]:
-    """Return the options of the program that its commands take, too; none for the program itself."""
+    """Return the options that a command shares with the program; none for the program itself."""
     if ctx.parent is None:
         return []
     return [option for option in ctx.find_root().command.params if option.rich_help_panel == GLOBAL_PANEL]

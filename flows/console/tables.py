@@ -29,7 +29,7 @@ def print_table(title: str, columns: list[str], rows: Sequence[Sequence[Any]]) -
 
 
 class _Console(Console):
-    """A console that leaves a closed pipe to the command line; rich's would exit with 1."""
+    """A console that leaves a closed pipe to its caller; rich's exits with 1."""
 
     def on_broken_pipe(self) -> None:
         raise

@@ -59,9 +59,10 @@ def read_history(file: str) -> pa.Table:
 
 
 def with_track_ids(plays: pa.Table, file: str, reader: Reader) -> pa.Table:
-    """Return plays of a .txt, which people write, with track_ids for beginnings of ids, paths and titles.
+    """Return the plays with track_ids in the place of other names of tracks.
 
-    What names no track is left as it is. Raises UserError if something means several tracks.
+    Only a .txt, which people write by hand, has those: beginnings of ids, paths and titles. What names no track is
+    left as it is. Raises UserError if something means several tracks.
     """
     if not file.endswith(".txt"):
         return plays

@@ -116,9 +116,8 @@ def read_custom_tags(request: VocabularyRequest, track_or_file: str, settings: S
         vector = np.asarray(embed_file(track_or_file, reader.spec, settings).vector, np.float32)
     else:
         reader = resolve_reader(settings, request.embedding_version, request.release)
-        track_id = find_track(reader.lake, reader.spec, track_or_file)
-        vector = read_vector(reader.lake, reader.spec, track_id)
         vocabulary = Vocabulary.load(request, reader, settings)
+        vector = read_vector(reader.lake, reader.spec, find_track(reader.lake, reader.spec, track_or_file))
     return vocabulary.tags(vector)
 
 

@@ -1,4 +1,4 @@
-"""What people call a track: its id, the beginning of its id, the path of its file or its title."""
+"""What people call a track: by its id, its path or its title."""
 
 import os
 import re
@@ -21,12 +21,12 @@ _PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},31}}")
 
 
 def is_full_id(name: str) -> bool:
-    """Tell whether the text is an id as tonelake derives them, not one of a manifest."""
+    """Tell whether the text is an id that tonelake derived, not one of a manifest."""
     return bool(_DERIVED_ID.fullmatch(name))
 
 
 def is_beginning(name: str, track_id: str) -> bool:
-    """Tell whether the text is a beginning, of at least 8 digits, of an id that tonelake derived.
+    """Tell whether a derived id begins with the text, of at least 8 digits.
 
     Ids of manifests have to be typed in full: many are numbered, and a cut one would mean its neighbour.
     """
@@ -87,9 +87,9 @@ def matching_tracks(lake: Lake, name: str, table: lance.LanceDataset | None = No
 
 
 def short_ids(lake: Lake, track_ids: Sequence[str]) -> dict[str, str]:
-    """Return for each id the shortest beginning, of at least 8 digits, that no other track of the lake has.
+    """Return the shortest beginning of each id that no other id of the lake has.
 
-    Ids of manifests stay whole, and so do all if there are more than 1,000.
+    It has at least 8 digits. Ids of manifests stay whole, and so do all if there are more than 1,000.
     """
     short = {track_id: track_id for track_id in track_ids}
     derived = sorted(filter(is_full_id, short))
@@ -114,10 +114,10 @@ def _shorten(track_ids: list[str], others: list[str]) -> Iterator[str]:
 
 
 def _is_utf8(name: str) -> bool:
-    """Tell whether the text has an encoding; bytes of a path that are not UTF-8 have none."""
+    """Tell whether the text can be stored; a path of other bytes cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _begins_with(prefix: str) -> str:
-    """Return SQL for the ids with this beginning of hex digits, which an index of the ids answers."""
+    """Return SQL for the ids with this beginning of hex digits; an index answers it."""
     return f"(track_id >= {string_literal(prefix)} AND track_id < {string_literal(prefix + 'g')})"

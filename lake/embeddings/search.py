@@ -128,9 +128,10 @@ def _explain_filter(condition: Filter) -> Iterator[None]:
 
 
 def find_track(lake: Lake, spec: EncoderSpec, name: str) -> str:
-    """Return the id of the track that a name means: an id, its beginning, a path or a title.
+    """Return the id of the track that a name means.
 
-    Raises UserError if no track of the version or several have the name.
+    A name is an id, its beginning, a path or a title. Raises UserError if no track of the version or several have the
+    name.
     """
     return resolve_track(lake, name, _open(lake, spec))
 

@@ -117,10 +117,10 @@ def test_a_takedown_takes_an_id_its_beginning_or_a_path(lake, tmp_path, name):
     assert (FIRST in result.stderr) == (name != FIRST)
     left = {hit["track_id"] for hit in answer(lake, "search", "--tag", "loud")}
     assert left == set(TITLES) - {FIRST}
-    again = run_here(
-        "--lake", lake.uri, "--json", "takedown", FIRST[:9], "--yes", "--receipt", tmp_path / "again.json"
+    repeated = run_here(
+        "--lake", lake.uri, "--json", "takedown", FIRST[:9], "--yes", "--receipt", tmp_path / "repeated.json"
     )
-    assert json.loads(again.stdout)["tracks"] == [FIRST]
+    assert json.loads(repeated.stdout)["tracks"] == [FIRST]
 
 
 @pytest.mark.parametrize(
