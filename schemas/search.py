@@ -21,8 +21,8 @@ class TagScore:
 class SearchHit:
     """One result of a search.
 
-    `rank` counts from 1, `score` is the cosine (None without a query), `tags` are best first. `stale_since`: the
-    file has changed since then, or cannot be read.
+    `rank` counts from 1, `tags` are best first. `score` is the cosine; without a query it is the score of the tag that
+    was searched for, or None. `stale_since`: the file has changed since then, or cannot be read.
     """
 
     rank: int

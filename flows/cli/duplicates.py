@@ -1,12 +1,13 @@
 """`tonelake duplicates`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli.options import ReleaseNumber
-from flows.cli.output import print_json
+from flows.cli.output import print_json, print_rows, shorten_ids
 
 app = typer.Typer()
 
@@ -34,13 +35,13 @@ def duplicates(
     if context.obj.json:
         print_json(result.to_json())
         return
-    from flows.console.tables import print_table
-
     if out is None:
-        columns = [name for name in SCHEMA.names if name != "content_sha256"] if result.rows else ["nothing"]
-        rows = [[getattr(row, name) for name in columns] for row in result.rows]
-        print_table(f"duplicates of {result.encoder} {result.embedding_version}", columns, rows)
+        columns = [name for name in SCHEMA.names if name != "content_sha256"]
+        rows = [{name: getattr(row, name) for name in columns} for row in result.rows]
+        title = f"duplicates of {result.encoder} {result.embedding_version}"
+        print_rows(context.obj, title, shorten_ids(context.obj, rows))
     if result.unconfirmed:
-        pairs = [[pair.track_id, pair.other, pair.cosine, pair.why] for pair in result.unconfirmed]
-        print_table("not confirmed", ["track_id", "other", "cosine", "why"], pairs)
+        print_rows(
+            context.obj, "not confirmed", shorten_ids(context.obj, [asdict(pair) for pair in result.unconfirmed])
+        )
     print(result.summary + (f"; written to {out}" if out is not None else ""))

@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.jobs import run_job
 from flows.cli.options import Context, DryRun, parse_count
-from flows.cli.output import print_json, print_rows
+from flows.cli.output import print_json, print_rows, shorten_ids
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def quarantine(
                 (report,) = _run_index(IndexRequest(max_windows=max_windows, retry=True), settings)
                 unfinished += report.unfinished
     quarantined = read_quarantine(context.obj.settings)
-    print_rows(context.obj, "quarantine", [track.to_json() for track in quarantined])
+    print_rows(context.obj, "quarantine", shorten_ids(context.obj, [track.to_json() for track in quarantined]))
     raise typer.Exit(1 if unfinished else 0)
 
 

@@ -5,11 +5,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import ValidationError
 
 from flows.cli import (
     benchmarks,
@@ -26,15 +27,20 @@ from flows.cli import (
     training,
 )
 from flows.cli.error_messages import error_message
-from flows.cli.options import Context
-from flows.cli.output import configure_logging, print_rows
+from flows.cli.options import GLOBAL_PANEL, GlobalOptions
+from flows.cli.output import discard_output, print_rows, replace_unencodable
+from flows.cli.parser import Group, store_options, usage_line, use_parser
 from schemas.errors import UserError
 from schemas.redaction import sanitize
-from schemas.settings import S3Settings, Settings
+from schemas.settings import S3Settings
+
+INTERRUPTED = 130  # typer's answer to Ctrl-C, and what a shell makes of the signal
+
+_global_option = partial(typer.Option, rich_help_panel=GLOBAL_PANEL)
 
 app = typer.Typer(
     help="Turn a music catalogue into a searchable, versioned lake of embeddings and tags.",
-    no_args_is_help=True,
+    cls=Group,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -58,16 +64,30 @@ for group in (
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; print any error as one line, without a traceback.
 
-    `arguments` are those of the process if None. Exit codes: 0 done, 1 something is still pending or tonelake is at
-    fault, 2 the user can put it right.
+    `arguments` are those of the process if None; without any, the help is printed. docs/commands.md lists the exit
+    codes.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is an interrupt: commit, then end
+    replace_unencodable()
+    given = old_names.current_options(sys.argv[1:] if arguments is None else list(arguments))
     try:
-        app(old_names.current_options(sys.argv[1:] if arguments is None else list(arguments)))
+        code = app(given or ["--help"], prog_name="tonelake", standalone_mode=False) or 0
     except UserError as error:
         _fail(str(error), 2)
+    except typer.Abort:
+        _fail("not confirmed: nothing was done", 1)
     except Exception as error:
+        if message := usage_line(error):
+            _fail(message, 2)
         _explain(error)
+    if code == INTERRUPTED:
+        _fail("interrupted: what was committed is kept", INTERRUPTED)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        code = 0
+    sys.exit(code)
 
 
 def _explain(error: Exception) -> NoReturn:
@@ -88,29 +108,30 @@ def _explain(error: Exception) -> NoReturn:
 @app.callback(invoke_without_command=True)
 def options(
     context: typer.Context,
-    lake: Annotated[str | None, typer.Option(help="Folder or s3://bucket/prefix (env: TONELAKE_LAKE)")] = None,
+    lake: Annotated[
+        str | None, _global_option("--lake", help="Folder or s3://bucket/prefix (env: TONELAKE_LAKE)")
+    ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="Name of an encoder or folder of a trained one; index takes a,b (env: TONELAKE_ENCODER)"),
+        _global_option(
+            "--encoder",
+            help="Name of an encoder or folder of a trained one; index takes a,b (env: TONELAKE_ENCODER)",
+        ),
     ] = None,
     allow_unpinned: Annotated[
-        bool, typer.Option("--allow-unpinned", help="Allow encoders whose weights are not pinned.")
+        bool, _global_option("--allow-unpinned", help="Allow encoders whose weights are not pinned.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", help="Log more on standard error.")] = False,
+    as_json: Annotated[bool, _global_option("--json", help="Print one JSON document on standard output.")] = False,
+    verbose: Annotated[bool, _global_option("-v", help="Log more on standard error.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Put the global options before the command."""
+    """Put the global options before the command or after it."""
     if show_version:
         print(version("tonelake"))
         raise typer.Exit
-    configure_logging(logging.DEBUG if verbose else logging.WARNING)
-    try:
-        settings = Settings.from_options(lake=lake, encoder=encoder, allow_unpinned=allow_unpinned)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        raise UserError(f"a setting is wrong: {'; '.join(problems)}") from error
-    context.obj = Context(settings, as_json)
+    if context.invoked_subcommand is None:
+        context.fail("Missing command.")
+    store_options(context, GlobalOptions(lake, encoder, allow_unpinned, as_json, verbose))
 
 
 @app.command()
@@ -122,8 +143,12 @@ def encoders(context: typer.Context) -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"tonelake: {sanitize(message)}", file=sys.stderr)
+    with suppress(BrokenPipeError):  # `2>&1 | head -1`
+        print(f"tonelake: {sanitize(message)}", file=sys.stderr)
     sys.exit(code)
+
+
+use_parser(app)
 
 
 if __name__ == "__main__":

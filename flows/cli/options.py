@@ -8,6 +8,8 @@ import typer
 from schemas.errors import UserError
 from schemas.settings import Settings
 
+GLOBAL_PANEL = "Global options"  # where --help lists them
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; write nothing.")]
 EmbeddingVersion = Annotated[str | None, typer.Option(help="Read this encoder version.")]
 ReleaseNumber = Annotated[int | None, typer.Option(min=1, help="Read this release; by default the live one.")]
@@ -19,6 +21,17 @@ class Context:
 
     settings: Settings
     json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """The global options as they are typed. A field has the name of its option's parameter."""
+
+    lake: str | None
+    encoder: str | None
+    allow_unpinned: bool
+    as_json: bool
+    verbose: bool
 
 
 def parse_count(text: str, option: str) -> int | None:

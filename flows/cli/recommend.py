@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.jobs import run_job
-from flows.cli.options import EmbeddingVersion, ReleaseNumber
-from flows.cli.output import log, print_json, print_rows
+from flows.cli.options import Context, EmbeddingVersion, ReleaseNumber
+from flows.cli.output import log, print_json, print_rows, shorten_ids
 from schemas.recommend import DIVERSITY, PlaylistsRequest, RecommendRequest
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def recommend(
     if context.obj.json:
         print_json(recommendations.to_json())
         return
-    _print_recommendations(recommendations)
+    _print_recommendations(recommendations, context.obj)
 
 
-def _print_recommendations(recommendations: "Recommendations") -> None:
+def _print_recommendations(recommendations: "Recommendations", context: Context) -> None:
     from flows.console.tables import print_table
 
     history = recommendations.history
@@ -69,19 +69,18 @@ def _print_recommendations(recommendations: "Recommendations") -> None:
     ]
     print_table("interests", ["", "share", "tracks", "around"], interests)
     rows = [
-        [
-            row.rank,
-            row.score,
-            row.track.title,
-            row.track.artist,
-            row.interest,
-            str(row.nearest_played),
-            row.track.track_id,
-        ]
+        {
+            "rank": row.rank,
+            "score": row.score,
+            "title": row.track.title,
+            "artist": row.track.artist,
+            "interest": row.interest,
+            "nearest played": str(row.nearest_played),
+            "track_id": row.track.track_id,
+        }
         for row in recommendations.recommended
     ]
-    columns = ["rank", "score", "title", "artist", "interest", "nearest played", "track_id"]
-    print_table("recommended", columns, rows)
+    print_rows(context, "recommended", shorten_ids(context, rows))
 
 
 @app.command()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flows.ingest.report import IndexReport, RunEstimate
 
 app = typer.Typer()
-sources = typer.Typer(help="Manage the sources that `tonelake refresh` lists.", no_args_is_help=True)
+sources = typer.Typer(help="Manage the sources that `tonelake refresh` lists.")
 app.add_typer(sources, name="sources")
 
 

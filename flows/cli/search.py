@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import EmbeddingVersion, ReleaseNumber
-from flows.cli.output import print_json, print_rows
+from flows.cli.output import print_json, print_rows, shorten_ids
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,11 +21,16 @@ SHOWN_TAGS = 4
 def search(
     context: typer.Context,
     text: Annotated[str | None, typer.Argument(help="Find music that these words describe.")] = None,
-    like: Annotated[str | None, typer.Option(help="Find tracks that sound like this track_id.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="TRACK", help="Find tracks that sound like this one: TRACK_ID, path or title."),
+    ] = None,
     audio: Annotated[str | None, typer.Option(help="Find tracks that sound like this audio file.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of tracks to find.")] = 10,
     where: Annotated[str | None, typer.Option(help="SQL filter, such as \"year >= 1990 AND artist = 'X'\".")] = None,
-    tag: Annotated[str | None, typer.Option(help="Find only tracks with this tag.")] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Find only tracks with this tag; without TEXT, by its score.")
+    ] = None,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
 ) -> None:
@@ -37,20 +42,28 @@ def search(
     if context.obj.json:
         print_json([hit.to_json() for hit in hits])
         return
-    from flows.console.tables import print_table
-
     rows = [
-        [hit.rank, hit.score, hit.title, hit.artist, _tag_names(hit.tags), _file_name(hit), hit.track_id]
+        {
+            "": hit.rank,
+            "score": hit.score,
+            "title": hit.title,
+            "artist": hit.artist,
+            "tags": _tag_names(hit.tags),
+            "file": _file_name(hit),
+            "track_id": hit.track_id,
+        }
         for hit in hits
     ]
     title = ", ".join(f"{name} {value!r}" for name, value in query.items() if value is not None)
-    print_table(title, ["", "score", "title", "artist", "tags", "file", "track_id"], rows)
+    print_rows(context.obj, title, shorten_ids(context.obj, rows))
 
 
 @app.command()
 def tags(
     context: typer.Context,
-    track: Annotated[str | None, typer.Argument(metavar="TRACK_ID_or_FILE")] = None,
+    track: Annotated[
+        str | None, typer.Argument(metavar="TRACK_or_FILE", help="TRACK_ID, path or title; or an audio file.")
+    ] = None,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
     vocabulary: Annotated[str | None, typer.Option(help="File with your own tags, one per line.")] = None,

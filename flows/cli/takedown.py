@@ -24,7 +24,10 @@ app = typer.Typer()
 def takedown(
     context: typer.Context,
     tracks: Annotated[
-        list[str] | None, typer.Argument(metavar="TRACK_ID...", help="Leave out to finish a killed takedown.")
+        list[str] | None,
+        typer.Argument(
+            metavar="TRACK_ID...", help="Ids, their beginnings or paths. Leave out to finish a killed takedown."
+        ),
     ] = None,
     content: Annotated[bool, typer.Option("--content", help="Refuse the same bytes under any other id, too.")] = False,
     retire: Annotated[
@@ -35,12 +38,14 @@ def takedown(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Erase tracks from every table, release, index and export, and write a receipt."""
-    from flows.operations.takedown import TakedownRequest, take_down
+    from flows.operations.takedown import TakedownRequest, resolve_tracks, take_down
 
     _require_writable(receipt)
-    if tracks and not yes:
-        _confirm(len(tracks))
-    settings, request = context.obj.settings, TakedownRequest(tuple(tracks or ()), content, retire, reason)
+    settings = context.obj.settings
+    track_ids = resolve_tracks(tracks, settings, log) if tracks else ()
+    if track_ids and not yes:
+        _confirm(len(track_ids))
+    request = TakedownRequest(track_ids, content, retire, reason)
     written = run_job("takedown", lambda: take_down(request, settings, log), asdict(request), settings)
     path = receipt or Path(f"takedown-{written.run_id}.json")
     with write_atomically(path) as temporary:

@@ -13,7 +13,7 @@ from flows.cli.output import print_json, print_rows
 from schemas.training import TrainingConfig, TrainRequest
 
 app = typer.Typer()
-corpus = typer.Typer(help="Make a labelled corpus of composed and rendered music.", no_args_is_help=True)
+corpus = typer.Typer(help="Make a labelled corpus of composed and rendered music.")
 app.add_typer(corpus, name="corpus")
 
 _DEFAULTS = TrainingConfig()

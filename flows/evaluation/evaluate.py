@@ -66,6 +66,8 @@ def evaluate(
     """
     names = dict.fromkeys(request.encoders or settings.encoders)
     registrations = [require_runnable(name, settings) for name in names]
+    for protocol in request.protocols:
+        find_protocol(protocol)  # before a benchmark is fetched or rendered
     benchmarks = [task(load_benchmark)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
     runs = [
         _EvaluationRun(loaded, registration, request.choose_protocols(loaded, registration), request, settings)

@@ -1,5 +1,6 @@
 """A takedown: erase tracks everywhere, and refuse them from then on."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -8,10 +9,11 @@ import lance
 from flows.export.rebuild import rebuild_export
 from lake.catalogue import audio_facts
 from lake.catalogue.runs import RunRecord, new_run_id
+from lake.catalogue.track_names import is_beginning, is_full_id, matching_tracks, only_match
 from lake.export.log import list_exports
 from lake.maintenance import cleanup
 from lake.releases import releases, retention
-from lake.storage.filters import in_clause
+from lake.storage.filters import in_clause, select_in
 from lake.storage.lake import Lake
 from lake.takedowns import takedowns
 from lake.takedowns.erase import RowEraser
@@ -64,6 +66,31 @@ def take_down(request: TakedownRequest, settings: Settings, log: Log) -> Receipt
     return receipt
 
 
+def resolve_tracks(names: Sequence[str], settings: Settings, log: Log) -> tuple[str, ...]:
+    """Return the ids of the tracks to remove; log what is not a whole id.
+
+    A name is a track_id, a beginning of at least 8 digits that no other id has, or the path of a file; a title is
+    none, because another track may get it tomorrow. A name without a track stays as it is: earlier releases may hold
+    it. Raises UserError if a name means several tracks.
+    """
+    lake = Lake.at(settings.lake, settings.s3)
+    lake.require_table_names()
+    registry = lake.table("tracks")
+    removed = takedowns.read_blocklist(lake).tracks  # a killed takedown is finished by the same command
+    known = {*removed, *select_in(registry, "track_id", names, ["track_id"])["track_id"].to_pylist()}
+    track_ids = []
+    for name in names:
+        if name in known or is_full_id(name):
+            track_ids.append(name)
+            continue
+        earlier = {track: "taken down" for track in removed if is_beginning(name, track)}
+        matches = earlier | matching_tracks(lake, name)
+        track_ids.append(only_match(name, matches) if matches else name)
+        if matches:
+            log(f"{name} is {track_ids[-1]} ({matches[track_ids[-1]]})")
+    return tuple(dict.fromkeys(track_ids))
+
+
 def _start(lake: Lake, request: TakedownRequest, run_id: str, log: Log) -> Receipt:
     """Record what is refused from now on, including what a killed takedown left unfinished."""
     before = takedowns.read_blocklist(lake)
@@ -80,7 +107,7 @@ def _start(lake: Lake, request: TakedownRequest, run_id: str, log: Log) -> Recei
     registered = lake.table("tracks").to_table(columns=["track_id"], filter=in_clause("track_id", sorted(tracks)))
     unknown = tracks - before.tracks - known_tracks - {*registered["track_id"].to_pylist()}
     if unknown:
-        raise UserError(f"{lake.uri} has no track {min(unknown)}; nothing was removed")
+        raise UserError(f"{lake.uri} has no track {min(unknown)}; nothing was removed: a takedown takes ids and paths")
     if request.content:
         contents |= {content for _, content in known}
         tracks |= {track for track, _ in takedowns.track_contents(lake, "content_sha256", contents)}

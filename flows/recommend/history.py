@@ -6,10 +6,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.search.reader import Reader
+from lake.catalogue.track_names import MAX_SHORTENED, is_full_id, matching_tracks, only_match
 from lake.sources.interactions import read_interactions
-from lake.storage.arrow import is_in
+from lake.storage.arrow import is_in, with_column
+from lake.storage.filters import select_in
 from lake.storage.lake import Lake
 from schemas.errors import UserError
+from schemas.tables import embeddings_table
 
 _EXAMPLES = 3  # missing tracks that are named
 
@@ -52,6 +56,24 @@ def read_history(file: str) -> pa.Table:
     if not len(plays):
         raise UserError(f"{file} names no track; give track_id, and perhaps user_id and timestamp")
     return plays
+
+
+def with_track_ids(plays: pa.Table, file: str, reader: Reader) -> pa.Table:
+    """Return the plays with track_ids in the place of other names of tracks.
+
+    Only a .txt, which people write by hand, has those: beginnings of ids, paths and titles. What names no track is
+    left as it is. Raises UserError if something means several tracks.
+    """
+    if not file.endswith(".txt"):
+        return plays
+    table = reader.lake.table(embeddings_table(reader.spec))
+    names = pc.unique(plays["track_id"]).to_pylist()
+    known = set(select_in(table, "track_id", names, ["track_id"])["track_id"].to_pylist())
+    track_ids = {name: name for name in names}
+    for name in [name for name in names if name not in known and not is_full_id(name)][:MAX_SHORTENED]:
+        if matches := matching_tracks(reader.lake, name, table):
+            track_ids[name] = only_match(name, matches)
+    return with_column(plays, "track_id", pa.array([track_ids[name] for name in plays["track_id"].to_pylist()]))
 
 
 def nothing_matched(file: str, lake: Lake) -> UserError:

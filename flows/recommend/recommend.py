@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.recommend.history import MatchedHistory, nothing_matched, read_history
+from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.reader import Reader, resolve_reader
 from lake.embeddings.search import Filter, nearest_rows
 from lake.storage.arrow import factorize, index_in, is_in
@@ -106,6 +106,7 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     if len(pc.unique(plays["user_id"])) > 1:
         raise UserError(f"{request.history} is of several users: name a file for all of them with --out FILE.parquet")
     reader = resolve_reader(settings, request.embedding_version, request.release)
+    plays = with_track_ids(plays, request.history, reader)
     known = _rows_of(reader, pc.unique(plays["track_id"]))
     if not len(known):
         raise nothing_matched(request.history, reader.lake)

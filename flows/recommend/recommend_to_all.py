@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from flows.console.atomic_file import write_atomically
 from flows.console.progress import with_progress
 from flows.recommend.candidates import CandidateSet
-from flows.recommend.history import MatchedHistory, nothing_matched, read_history
+from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.reader import resolve_reader
 from lake.storage.arrow import factorize
 from schemas.errors import UserError
@@ -87,6 +87,7 @@ def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -
     if out.suffix != ".parquet" or out.is_dir() or (out.exists() and out.samefile(request.history)):
         raise UserError(f"cannot write {out}: name a file of its own that ends in .parquet")
     reader = resolve_reader(settings, request.embedding_version, request.release)
+    plays = with_track_ids(plays, request.history, reader)
     candidates = CandidateSet.load(reader.lake, reader.spec, request.where)
     history = MatchedHistory.match(plays, candidates.track_ids)
     if not history.matched:

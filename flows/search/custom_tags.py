@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from flows.console.progress import with_progress
 from flows.search.reader import Reader, embed_file, is_audio_file, resolve_reader, spec_for_files, text_tower
 from lake.benchmarks.results import latest_rows, read_predictions
-from lake.embeddings.search import read_vector
+from lake.embeddings.search import find_track, read_vector
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -75,11 +75,11 @@ class Vocabulary:
         A calibration is learned from the benchmark's zero-shot evaluation by this encoder version. Raises UserError if
         the file cannot be read, the encoder has no text tower, or the evaluation does not exist.
         """
-        tower = text_tower(reader.spec, settings)
         names = read_words(Path(request.file))
         calibrations = None
         if request.labelled:
             calibrations = _calibrations(reader.lake, reader.spec, request.labelled, names)
+        tower = text_tower(reader.spec, settings)  # last: to load it takes seconds
         prompt = find_by_spec(reader.spec).spec.prompt
         return cls(names, tower.embed_text([prompt.replace("{}", name) for name in names]), calibrations)
 
@@ -117,7 +117,7 @@ def read_custom_tags(request: VocabularyRequest, track_or_file: str, settings: S
     else:
         reader = resolve_reader(settings, request.embedding_version, request.release)
         vocabulary = Vocabulary.load(request, reader, settings)
-        vector = read_vector(reader.lake, reader.spec, track_or_file)
+        vector = read_vector(reader.lake, reader.spec, find_track(reader.lake, reader.spec, track_or_file))
     return vocabulary.tags(vector)
 
 
@@ -127,11 +127,11 @@ def write_custom_tags(request: VocabularyRequest, out: Path, settings: Settings)
     Raises UserError if the vocabulary or the version does not exist, or if `out` is a folder.
     """
     reader = resolve_reader(settings, request.embedding_version, request.release)
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")
     vocabulary = Vocabulary.load(request, reader, settings)
     table = reader.lake.table(embeddings_table(reader.spec))
     count = table.count_rows()
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")
     unfinished = out.with_name(f".{out.name}.part")
     out.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(unfinished, _SCHEMA, compression="zstd") as writer:

@@ -3,15 +3,14 @@
 Imports neither Ray nor Prefect.
 """
 
-import difflib
-
 import numpy as np
 
 from flows.search.reader import embed_file, is_audio_file, resolve_reader, spec_for_files, text_tower
-from lake.embeddings.search import Filter, read_tags, read_vector
+from lake.embeddings.search import Filter, find_track, read_tags, read_vector
 from lake.embeddings.search import search as search_table
 from schemas.encoders import EncoderSpec, TaggerSpec
 from schemas.errors import UserError
+from schemas.names import did_you_mean
 from schemas.search import SearchHit, TagScore
 from schemas.settings import Settings
 
@@ -30,8 +29,9 @@ def search(
 ) -> list[SearchHit]:
     """Return the k tracks nearest to a text, a track or an audio file.
 
-    Without any of these three, return k tracks that pass the SQL filter `where` and carry `tag`. Raises UserError if
-    the query is empty or ambiguous, or if the version, the track or the tag does not exist.
+    Without any of these three, return k tracks that pass the SQL filter `where` and carry `tag`, by the score of the
+    tag. `like` is a track_id, its beginning, a path or a title. Raises UserError if the query is empty or ambiguous,
+    or if the version, the track or the tag does not exist.
     """
     if sum(query is not None for query in (text, like, audio)) > 1:
         raise UserError("search takes one of TEXT, --like and --audio")
@@ -46,6 +46,7 @@ def search(
     elif audio is not None:
         query = np.asarray(embed_file(audio, spec, settings).vector, np.float32)
     elif like is not None:
+        like = find_track(lake, spec, like)
         query = read_vector(lake, spec, like)
     return search_table(lake, spec, query, k, Filter(where, tag, (like,) if like else ()))
 
@@ -61,7 +62,7 @@ def tags(
         outcome = embed_file(track_or_file, spec_for_files(settings), settings)
         return [TagScore(tag["name"], round(tag["score"], 4)) for tag in outcome.tags or []]
     reader = resolve_reader(settings, embedding_version, release)
-    return read_tags(reader.lake, reader.spec, track_or_file)
+    return read_tags(reader.lake, reader.spec, find_track(reader.lake, reader.spec, track_or_file))
 
 
 def _text_vector(text: str, spec: EncoderSpec, settings: Settings) -> np.ndarray:
@@ -77,8 +78,8 @@ def _vocabulary_name(tag: str, tagger: TaggerSpec | None) -> str:
     names = {_normalized(name): name for name in tagger.vocabulary}
     if name := names.get(_normalized(tag)):
         return name
-    near = difflib.get_close_matches(_normalized(tag), names, n=3) or sorted(names)[:8]
-    raise UserError(f"no tag is named {tag!r}; there are {', '.join(names[name] for name in near)} ...")
+    hint = did_you_mean(_normalized(tag), names)
+    raise UserError(f"no tag is named {tag!r}; {hint}there are {', '.join(sorted(tagger.vocabulary)[:8])} ...")
 
 
 def _normalized(name: str) -> str:

@@ -1,7 +1,5 @@
 """Every benchmark by its name, in the order that people see."""
 
-from difflib import get_close_matches
-
 from lake.benchmarks import (
     emomusic,
     emotify,
@@ -19,6 +17,7 @@ from lake.benchmarks import (
 )
 from schemas.benchmarks import Benchmark
 from schemas.errors import UserError
+from schemas.names import did_you_mean
 
 _MODULES = (
     rendered,
@@ -45,6 +44,5 @@ def find_benchmark(name: str) -> Benchmark:
     """Return the benchmark of that name. Raises UserError with the nearest names if there is none."""
     if name in BENCHMARKS:
         return BENCHMARKS[name]
-    near = get_close_matches(name, BENCHMARKS, n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}? " if near else ""
+    hint = did_you_mean(name, BENCHMARKS)
     raise UserError(f"no benchmark named {name!r}; {hint}`tonelake benchmarks` lists them")

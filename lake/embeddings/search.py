@@ -1,14 +1,19 @@
 """Search in the embeddings table of one version, by vector and by SQL filter."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import lance
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from lake.catalogue.track_names import resolve_track
 from lake.embeddings.stale import stale_times
-from lake.storage.filters import in_clause, string_literal, validate_filter
+from lake.storage.arrow import index_in
+from lake.storage.filters import in_clause, select_in, string_literal, validate_filter
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
@@ -45,9 +50,17 @@ def search(
 ) -> list[SearchHit]:
     """Return the k tracks nearest to a unit vector [dim] by cosine.
 
-    Without a vector, returns k tracks that pass the filter. Raises UserError if the filter is not valid SQL.
+    Without a vector, returns k tracks that pass the filter: those with the highest score of its tag, if it has one.
+    Raises UserError if the filter is not valid SQL.
     """
-    rows = nearest_rows(lake, spec, query, k, _COLUMNS, condition).to_pylist()
+    if query is not None:
+        rows = nearest_rows(lake, spec, query, k, _COLUMNS, condition).to_pylist()
+        scores = [round(1 - row["_distance"], 6) for row in rows]
+    elif condition.tag:
+        rows, scores = _best_tagged_rows(lake, spec, k, condition)
+    else:
+        rows = nearest_rows(lake, spec, None, k, _COLUMNS, condition).to_pylist()
+        scores = [None] * len(rows)
     track_ids = [row["track_id"] for row in rows]
     uris, stale = _uris(lake, track_ids), stale_times(lake, spec, track_ids)
     return [
@@ -57,11 +70,11 @@ def search(
             uri=uris.get(row["track_id"]),
             title=row["title"],
             artist=row["artist"],
-            score=round(1 - row["_distance"], 6) if query is not None else None,
+            score=score,
             tags=tuple(_by_score(row["tags"])),
             stale_since=stale.get(row["track_id"]),
         )
-        for rank, row in enumerate(rows, start=1)
+        for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
     ]
 
 
@@ -77,12 +90,50 @@ def nearest_rows(
     if query is not None:
         nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "ef": max(_EF, 10 * k), **_NEAREST}
         arguments = {"columns": [*columns, "_distance"], "nearest": nearest, "prefilter": True}
-    try:
+    with _explain_filter(condition):
         return _open(lake, spec).to_table(filter=condition.sql(), **arguments)
+
+
+def _best_tagged_rows(
+    lake: Lake, spec: EncoderSpec, k: int, condition: Filter
+) -> tuple[list[dict[str, Any]], list[float | None]]:
+    """Return the k rows with the highest score of the filter's tag, and the scores. Equal scores are in order of ids.
+
+    Only the k best rows are in memory at a time, and one batch.
+    """
+    table = _open(lake, spec)
+    best = pa.table({"track_id": pa.array([], pa.string()), "score": pa.array([], pa.float32())})
+    with _explain_filter(condition):
+        for batch in table.to_batches(columns=["track_id", "tags"], filter=condition.sql()):
+            tags = pc.list_flatten(batch["tags"])
+            is_tag = pc.equal(pc.struct_field(tags, "name"), condition.tag)
+            ids = batch["track_id"].take(pc.list_parent_indices(batch["tags"]).filter(is_tag))
+            scored = pa.table({"track_id": ids, "score": pc.struct_field(tags, "score").filter(is_tag)})
+            ordered = pa.concat_tables([best, scored]).sort_by([("score", "descending"), ("track_id", "ascending")])
+            best = ordered.slice(0, k).combine_chunks()
+    rows = select_in(table, "track_id", best["track_id"].to_pylist(), _COLUMNS)
+    rows = rows.take(index_in(best["track_id"], rows["track_id"]))
+    return rows.to_pylist(), [round(score, 4) for score in best["score"].to_pylist()]
+
+
+@contextmanager
+def _explain_filter(condition: Filter) -> Iterator[None]:
+    """Raise UserError where Lance refuses the user's SQL."""
+    try:
+        yield
     except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: SQL that its parser does not know
         if condition.where:
             raise UserError(f"cannot search with --where {condition.where!r}: {_first_line(error)}") from error
         raise
+
+
+def find_track(lake: Lake, spec: EncoderSpec, name: str) -> str:
+    """Return the id of the track that a name means.
+
+    A name is an id, its beginning, a path or a title. Raises UserError if no track of the version or several have the
+    name.
+    """
+    return resolve_track(lake, name, _open(lake, spec))
 
 
 def read_vector(lake: Lake, spec: EncoderSpec, track_id: str) -> np.ndarray:

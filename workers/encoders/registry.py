@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.encoders import BFLOAT16_SUFFIX, EncoderSpec
 from schemas.errors import UserError
+from schemas.names import did_you_mean
 from workers.encoders import fake
 from workers.encoders.base.interface import Encoder
 from workers.encoders.base.registration import EncoderRegistration
@@ -69,7 +70,7 @@ def find_by_name(name: str, above: tuple[Path, ...] = ()) -> EncoderRegistration
     """Return the registration of a name, or of the folder of a trained encoder.
 
     A name may end in -bfloat16. `above` are the folders of trained encoders that have this one as their base.
-    Raises UserError if there is no such encoder (the message lists all), or if a folder is its own base.
+    Raises UserError if there is no such encoder (the message has the nearest names), or if a folder is its own base.
     """
     registration = ENCODERS.get(name.removesuffix(BFLOAT16_SUFFIX))
     if registration is None and ("/" in name or Path(name).is_dir()):
@@ -80,8 +81,10 @@ def find_by_name(name: str, above: tuple[Path, ...] = ()) -> EncoderRegistration
         base = find_by_name(trained.base, (*above, folder)) if trained.base else None
         return trained_registration(folder, trained, base)
     if registration is None:
-        names = ", ".join(sorted(ENCODERS))
-        raise UserError(f"no encoder is named {name!r}; there are {names}, or a folder that `tonelake train` wrote")
+        hint = did_you_mean(name, ENCODERS)
+        raise UserError(
+            f"no encoder is named {name!r}; {hint}`tonelake encoders` lists them; or name a folder of `tonelake train`"
+        )
     if not name.endswith(BFLOAT16_SUFFIX):
         return registration
     if not registration.on_gpu:

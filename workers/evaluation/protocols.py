@@ -7,6 +7,7 @@ from itertools import product
 from schemas.benchmarks import SPLITS, Clip
 from schemas.errors import UserError
 from schemas.evaluations import ProbeSpec, Protocol
+from schemas.names import did_you_mean
 
 _TEST = ("test",)
 
@@ -45,7 +46,9 @@ def find_protocol(name: str, prompt: str | None = None, inputs: str = "vectors")
     for an unknown name, and for a prompt without {}.
     """
     if name not in PROTOCOLS:
-        raise UserError(f"no protocol is named {name!r}; there are {', '.join(PROTOCOLS)}")
+        raise UserError(
+            f"no protocol is named {name!r}; {did_you_mean(name, PROTOCOLS)}there are {', '.join(PROTOCOLS)}"
+        )
     protocol = PROTOCOLS[name]
     if prompt is not None and name in ("zero-shot", "tag-retrieval"):
         if "{}" not in prompt:

@@ -202,11 +202,6 @@ def test_a_store_that_does_not_answer_is_one_line():
     assert "no S3 store answers" in error_line("--encoder", "fake", "index", "s3://bucket/music", **settings)
 
 
-def test_usage_errors_exit_with_2():
-    assert "No such command" in run("frobnicate", code=2).stderr
-    assert "Missing argument" in run("index", code=2).stderr
-
-
 @pytest.mark.parametrize("command", ["search", "tags", "status"])
 def test_readers_import_neither_ray_nor_prefect(command, indexed):
     lake, _, _ = indexed

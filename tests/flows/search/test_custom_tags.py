@@ -99,7 +99,7 @@ def test_with_labels_a_word_without_calibration_is_never_written(lake, tmp_path)
         (("tags", "x", "--vocabulary", "/no/such/file"), "cannot read the vocabulary"),
         (("tags", "x", "--vocabulary", "{empty}"), "holds no tag"),
         (("tags", "x", "--vocabulary", "{words}", "--labelled", "gtzan"), "was not judged on gtzan"),
-        (("tags", "nobody", "--vocabulary", "{words}"), "no track nobody"),
+        (("tags", "nobody", "--vocabulary", "{words}"), "no track is named 'nobody'"),
     ],
 )
 def test_wrong_usage_is_one_line(lake, tmp_path, arguments, message):

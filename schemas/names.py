@@ -1,0 +1,10 @@
+"""Names that a user may have meant by one that does not exist."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return "did you mean a, b? ", with at most three names, or ""."""
+    near = get_close_matches(name, list(names), n=3)
+    return f"did you mean {', '.join(near)}? " if near else ""
