@@ -47,6 +47,33 @@ def status(
 
 
 @app.command()
+def why(
+    context: typer.Context,
+    track: Annotated[str, typer.Argument(metavar="TRACK_or_FILE", help="An id or its beginning, a path or a title.")],
+) -> None:
+    """Say where a track or a file is, and what to do next."""
+    from flows.operations.why import explain_track
+
+    report = explain_track(track, context.obj.settings)
+    if context.obj.json:
+        print_json(report.to_json())
+        return
+    print(replace_controls(f"{report.uri or track}: {report.answer}"))
+    if report.track_id:
+        print(replace_controls(f"track_id {report.track_id}"))
+    for state in report.versions:
+        reason = f": {state.reason}" if state.reason else ""
+        stale = f", stale since {state.stale_since:%Y-%m-%d}" if state.stale_since else ""
+        print(replace_controls(f"{state.encoder} {state.embedding_version}: {state.state}{reason}{stale}"))
+    if report.releases:
+        print(f"in the releases {', '.join(map(str, report.releases))}")
+    for uri in report.exports:
+        print(replace_controls(f"in the export {uri}"))
+    if report.advice:
+        print(replace_controls(f"next: {report.advice}"))
+
+
+@app.command()
 def maintain(
     context: typer.Context,
     retention: Annotated[
