@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import EmbeddingVersion, ReleaseNumber
-from flows.cli.output import print_json, print_rows, shorten_ids
+from flows.cli.output import log, print_json, print_rows, shorten_ids
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,10 +35,13 @@ def search(
     release: ReleaseNumber = None,
 ) -> None:
     """Find tracks by a description, by sound or by a filter."""
+    from flows.search.remarks import remark_on
     from flows.search.search import search as search_lake
 
     query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
     hits = search_lake(context.obj.settings, **query, k=k, embedding_version=embedding_version, release=release)
+    if text and (remark := remark_on(text, context.obj.settings)):
+        log(remark)
     if context.obj.json:
         print_json([hit.to_json() for hit in hits])
         return

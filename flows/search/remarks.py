@@ -1,0 +1,23 @@
+"""A remark on a query in words: which of them the text side cannot place."""
+
+from schemas.settings import Settings
+from workers.text.minilm_weights import MINILM
+from workers.text.query_words import QueryWords
+
+
+def remark_on(text: str, settings: Settings) -> str | None:
+    """Return a line about words that are misspelt, gibberish or of another script; None if there are none.
+
+    MiniLM's vocabulary must be on this machine, whatever the encoder: nothing is fetched for a remark.
+    """
+    tokenizer = settings.models / MINILM.folder / "tokenizer.json"
+    if not tokenizer.exists():
+        return None
+    unplaced = QueryWords(tokenizer).find_unplaced(text)
+    if not unplaced:
+        return None
+    words = ", ".join(
+        f"{word.word!r} (did you mean {' or '.join(word.near)}?)" if word.near else repr(word.word)
+        for word in unplaced
+    )
+    return f"these words say little to an encoder that learned English: {words}"
