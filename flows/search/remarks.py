@@ -6,7 +6,7 @@ from workers.text.query_words import QueryWords
 
 
 def remark_on(text: str, settings: Settings) -> str | None:
-    """Return a line about words that are misspelt, gibberish or of another script; None if there are none.
+    """Return a line about misspelt or strange words; None if there are none.
 
     MiniLM's vocabulary must be on this machine, whatever the encoder: nothing is fetched for a remark.
     """
@@ -16,8 +16,6 @@ def remark_on(text: str, settings: Settings) -> str | None:
     unplaced = QueryWords(tokenizer).find_unplaced(text)
     if not unplaced:
         return None
-    words = ", ".join(
-        f"{word.word!r} (did you mean {' or '.join(word.near)}?)" if word.near else repr(word.word)
-        for word in unplaced
-    )
+    near = [f" (did you mean {' or '.join(word.near)}?)" if word.near else "" for word in unplaced]
+    words = ", ".join(f"{word.word!r}{hint}" for word, hint in zip(unplaced, near, strict=True))
     return f"these words say little to an encoder that learned English: {words}"

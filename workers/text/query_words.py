@@ -65,7 +65,7 @@ class QueryWords:
         return UnplacedWord(word, ()) if is_gibberish else None
 
     def _is_inflection(self, word: str) -> bool:
-        """Tell whether the word is a known one with a suffix, as in quietly, hummed or stringier."""
+        """Tell whether the word is a known one with a suffix: quietly, hummed, stringier."""
         for suffix in _SUFFIXES:
             stem = word.removesuffix(suffix)
             if stem == word or len(stem) <= _SHORT:
@@ -82,10 +82,8 @@ class QueryWords:
     @staticmethod
     def _near(word: str, words: Iterable[str], ratio: float) -> tuple[str, ...]:
         """Return the words most like it that begin with the same letter."""
-        same = [
-            other for other in words if other[0] == word[0] and abs(len(other) - len(word)) <= 2 and len(other) > 2
-        ]
-        return tuple(difflib.get_close_matches(word, same, _MAX_NEAR, ratio))
+        similar = [other for other in words if other[0] == word[0] and abs(len(other) - len(word)) <= 2]
+        return tuple(difflib.get_close_matches(word, similar, _MAX_NEAR, ratio))
 
 
 def _trigrams(word: str) -> set[str]:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.cli import environment, error_line, run, run_json
+from tests.cli import environment, error_line, run, run_here, run_json
 
 COUNTS = {"expected", "embedded", "quarantined", "pending", "reasons"}
 
@@ -76,6 +76,15 @@ def test_search_in_words_by_track_by_file_and_filtered(indexed):
     assert titled
     assert all(row["title"] for row in titled)
     assert str(music) in hits[0]["uri"]
+
+
+def test_a_misspelt_query_gets_a_remark_beside_its_answers(indexed):
+    lake, _, _ = indexed
+    search = ("--lake", lake, "--encoder", "fake", "--json", "search")
+    answer = run_here(*search, "slow pianno")
+    assert len(json.loads(answer.stdout)) == 6
+    assert "'pianno' (did you mean piano" in answer.stderr
+    assert run_here(*search, "slow piano").stderr == ""
 
 
 def test_tags_of_a_track_and_of_its_file_agree(indexed):
