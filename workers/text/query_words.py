@@ -37,7 +37,10 @@ class UnplacedWord:
 
 
 class QueryWords:
-    """The words that a text side for English knows: those of MiniLM's tokenizer.json, and of music_words.txt."""
+    """The words that a text side for English knows.
+
+    They are those of MiniLM's tokenizer.json and of music_words.txt.
+    """
 
     def __init__(self, tokenizer: Path) -> None:
         vocabulary = json.loads(tokenizer.read_text())["model"]["vocab"]
