@@ -31,7 +31,7 @@ VERDICTS: dict[str, bool] = {
 # Fatal verdicts that leave audio to embed: TONELAKE_ACCEPT can turn them into warnings.
 ACCEPTABLE = frozenset({"truncated", "flac_strict", "nonfinite", "too_short", "too_long", "silent"})
 
-# Suffixes of the files that are listed below a folder or prefix: formats with sound that FFmpeg reads, also with video.
+# Suffixes of the files that are listed below a folder or prefix: audio and video formats that FFmpeg reads.
 AUDIO_SUFFIXES = tuple(
     ".aac .ac3 .aif .aiff .alac .amr .ape .au .caf .dsf .flac .m4a .m4b .mka .mkv .mov .mp1 .mp2 .mp3 .mp4 .mpc .oga "
     ".ogg .opus .ra .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()

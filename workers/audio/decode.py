@@ -56,7 +56,7 @@ def _decode_flac(file: BinaryIO, inspector: AudioInspector) -> Iterator[Chunk]:
 
 
 def _ends_at_error(file: BinaryIO, start: int) -> bool:
-    """Tell whether a FLAC file ends where libFLAC fails, so that it is cut off and not damaged within.
+    """Tell whether a FLAC file ends where libFLAC fails: then it is cut off.
 
     `start` is a sample up to which libFLAC decodes. python-soundfile decodes one frame ahead, so that the error may
     come a frame early: nothing but this frame and the one that was cut may follow.
