@@ -50,7 +50,7 @@ def test_a_refresh_keeps_them_too(indexed):
 
 def test_a_verbose_run_names_each_with_the_reason(indexed):
     lake, music, _ = indexed
-    lines = run("--lake", lake, "--encoder", "fake", "-v", "index", "--dry-run", music).stderr
+    lines = run("--lake", lake, "--encoder", "fake", "index", "-v", "--dry-run", music).stderr
     assert f"skipped: {music}/notes.txt: not the suffix of an audio or video file" in lines
     assert f"skipped: {music}/._a.wav: a hidden file" in lines
     assert "skipped:" not in run_here("--lake", lake, "--encoder", "fake", "index", "--dry-run", music).stderr
