@@ -12,8 +12,8 @@ VERDICTS: dict[str, bool] = {
     "unrecognised": True,  # neither FFmpeg nor libsndfile knows the format
     "no_audio_stream": True,  # a container without sound
     UNREADABLE: True,  # not found, or permission denied
-    "truncated": True,  # under 98 % of the declared length, or an Ogg file without its last page
-    "flac_strict": True,  # libFLAC's checksums fail where FFmpeg would return noise
+    "truncated": True,  # under 98 % of the declared length, an Ogg file without its last page, a FLAC cut in a frame
+    "flac_strict": True,  # libFLAC's checksums fail within the file, where FFmpeg would return noise
     "nonfinite": True,  # NaN or infinity in the samples
     "too_short": True,  # under 1 s
     "too_long": True,  # over 6 h
@@ -31,14 +31,18 @@ VERDICTS: dict[str, bool] = {
 # Fatal verdicts that leave audio to embed: TONELAKE_ACCEPT can turn them into warnings.
 ACCEPTABLE = frozenset({"truncated", "flac_strict", "nonfinite", "too_short", "too_long", "silent"})
 
-# Suffixes of the files that are listed below a folder or prefix: audio formats that FFmpeg reads.
+# Suffixes of the files that are listed below a folder or prefix: audio and video formats that FFmpeg reads.
 AUDIO_SUFFIXES = tuple(
-    ".aac .ac3 .aif .aiff .alac .amr .ape .au .caf .dsf .flac .m4a .m4b .mka .mp1 .mp2 .mp3 .mpc .oga .ogg .opus "
-    ".ra .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
+    ".aac .ac3 .aif .aiff .alac .amr .ape .au .caf .dsf .flac .m4a .m4b .mka .mkv .mov .mp1 .mp2 .mp3 .mp4 .mpc .oga "
+    ".ogg .opus .ra .spx .tak .tta .w64 .wav .wave .webm .wma .wv".split()
 )
 
 # Typical bytes a second of audio by suffix, for estimates before any file is read.
-_BYTES_A_SECOND = {".wav": 176_400, ".wave": 176_400, ".aif": 176_400, ".aiff": 176_400, ".flac": 100_000}
+_BYTES_A_SECOND = {
+    **dict.fromkeys((".wav", ".wave", ".aif", ".aiff"), 176_400),
+    ".flac": 100_000,
+    **dict.fromkeys((".mkv", ".mov", ".mp4"), 500_000),  # mostly video
+}
 _BYTES_A_SECOND_LOSSY = 24_000
 
 MAX_BIT_ERROR_RATE = 0.35  # of two fingerprints of one recording, by the paper that describes fingerprints

@@ -14,6 +14,10 @@ class NotAllowed(UserError):
     """Untrusted input requests an operation that must be enabled by a setting."""
 
 
+class ManifestError(UserError):
+    """A manifest that exists would lose data if it were taken in as it is."""
+
+
 def require_no_credentials(address: str) -> None:
     """Raise UserError if an address contains a user or a password.
 

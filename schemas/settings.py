@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_config_path
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.audio import ACCEPTABLE
 from schemas.redaction import contains_credentials
+
+LOCATIONS = "absolute folders, s3:// prefixes or file:// uris"  # what `is_location` accepts
 
 
 class S3Settings(BaseSettings):
@@ -77,6 +79,8 @@ class Settings(BaseSettings):
     lake: str = "./lake-data"
     encoder: str = "musicnn"
     models: Path = Field(default_factory=lambda: user_cache_path("tonelake") / "models")
+    # What this user allows on this machine; never in a lake, whose writers must not open paths here.
+    config: Path = Field(default_factory=lambda: user_config_path("tonelake"))
     soundfonts: Path | None = None  # a folder with soundfonts or the packages that contain them, to work offline
     # Until 0.3 under its old name too.
     allow_unpinned: bool = Field(
@@ -143,8 +147,9 @@ class Settings(BaseSettings):
     @field_validator("allow_outside")
     @classmethod
     def _require_locations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := next((name for name in value if not name.startswith(("/", "s3://", "file://"))), None):
-            raise ValueError(f"{wrong!r} is not a location: give absolute folders, s3:// prefixes or file:// uris")
+        for name in value:
+            if not is_location(name):
+                raise ValueError(f"{name!r} is not a location: give {LOCATIONS}")
         return value
 
     @field_validator("accept", mode="before")
@@ -158,6 +163,11 @@ class Settings(BaseSettings):
         if unknown := value - ACCEPTABLE:
             raise ValueError(f"cannot accept {', '.join(sorted(unknown))}; choose from: {', '.join(ACCEPTABLE)}")
         return value
+
+
+def is_location(name: str) -> bool:
+    """Tell whether a manifest can be allowed to name files there."""
+    return name.startswith(("/", "s3://", "file://"))
 
 
 def _require_plain_address(value: str | None) -> str | None:

@@ -22,12 +22,17 @@ SOURCES = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class RegisteredSource:
-    """A row of the table `sources`; `tracks` is None until a source is listed."""
+    """A row of the table `sources`; `tracks` is None until a source is listed.
+
+    `allowed_outside` is not in the table: the locations outside its folder that a manifest may name, as this machine
+    remembers.
+    """
 
     source: str
-    added_at: datetime
+    added_at: datetime | None  # None: not registered
     last_listed_at: datetime | None
     tracks: int | None
+    allowed_outside: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as an object."""

@@ -3,6 +3,7 @@
 import io
 import tempfile
 from collections.abc import Callable
+from functools import partial
 
 import av
 import numpy as np
@@ -76,16 +77,22 @@ def encode_frames(samples: np.ndarray, rate: int, track: av.AudioStream) -> list
     return frames
 
 
-def video() -> bytes:
-    """Return a video file without sound."""
+def video(suffix: str = "mp4", samples: np.ndarray | None = None) -> bytes:
+    """Return a video file of 10 s, with AAC sound if there are samples. Suffixes: mp4, mov, mkv."""
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
+    with av.open(file, "w", format="matroska" if suffix == "mkv" else suffix) as container:
         track = container.add_stream("mpeg4", rate=10)
         track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(10):
-            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
-            container.mux(track.encode(picture))
-        container.mux(track.encode(None))
+        sound = None if samples is None else container.add_stream("aac", rate=RATE, layout="stereo")
+        frames = [] if samples is None else encode_frames(samples, RATE, sound)
+        for second in range(10):  # sound and pictures take turns, as in a film
+            for _ in range(10):
+                picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+                container.mux(track.encode(picture))
+            for frame in frames[len(frames) * second // 10 : len(frames) * (second + 1) // 10]:
+                container.mux(sound.encode(frame))
+        for stream in filter(None, (track, sound)):
+            container.mux(stream.encode(None))
     return file.getvalue()
 
 
@@ -143,12 +150,15 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "html.mp3": (lambda: b"<html>" * 1000, "unrecognised"),
     "random.mp3": (lambda: np.random.default_rng(0).bytes(5_000), "unrecognised"),
     "no_samples.wav": (lambda: sndfile(SECONDS[:, :0]), "empty"),
-    "film.mp4": (video, "no_audio_stream"),
+    **{f"film.{suffix}": (partial(video, suffix), "no_audio_stream") for suffix in ("mp4", "mov", "mkv")},
+    "cut_film.mkv": (lambda: cut_short(video("mkv", SECONDS)), "truncated"),
     "cut.mp3": (lambda: cut_short(ffmpeg(SECONDS, "mp3")), "truncated"),
     "cut.ogg": (lambda: cut_short(sndfile(SECONDS, "OGG")), "truncated"),
     "cut.opus": (lambda: cut_short(ffmpeg(SECONDS, "opus")), "truncated"),
     "cut.wav": (lambda: cut_short(sndfile(SECONDS)), "truncated"),
-    "cut.flac": (lambda: cut_short(sndfile(SECONDS, "FLAC")), "flac_strict"),
+    "cut.flac": (lambda: cut_short(sndfile(SECONDS, "FLAC")), "truncated"),
+    "cut_in_the_last_frame.flac": (lambda: cut_short(sndfile(SECONDS, "FLAC"), 0.999), "truncated"),
+    "cut_and_garbled.flac": (lambda: cut_short(garbled(sndfile(SECONDS, "FLAC")), 0.8), "flac_strict"),
     "cut_faststart.m4a": (lambda: cut_short(ffmpeg(SECONDS, "m4a", movflags="faststart")), "truncated"),
     "cut_moov_at_end.m4a": (lambda: cut_short(ffmpeg(SECONDS, "m4a")), "unrecognised"),
     "garbled.ogg": (lambda: garbled(sndfile(SECONDS, "OGG")), "truncated"),
@@ -180,6 +190,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], tuple[str, ...], float]] = {
 # Files that are embedded without warnings. They last 10 s.
 SOUND: dict[str, Callable[[], bytes]] = {
     **{f"good.{suffix}": lambda suffix=suffix: ffmpeg(SECONDS, suffix) for suffix in ENCODINGS},
+    **{f"film.{suffix}": partial(video, suffix, SECONDS) for suffix in ("mp4", "mov", "mkv")},
     "good.wav": lambda: sndfile(SECONDS),
     "good.flac": lambda: sndfile(SECONDS, "FLAC"),
     "good.ogg": lambda: sndfile(SECONDS, "OGG"),

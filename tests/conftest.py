@@ -17,6 +17,12 @@ from tests.seaweed import BUCKET, Seaweed
 from workers.synthetic_music.demo.catalogue import render_catalogue
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A folder for what tests allow: not that of the user who runs them."""
+    os.environ["TONELAKE_CONFIG"] = str(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     """One SeaweedFS for the session; tests that kill servers start another."""

@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.jobs import run_job
 from flows.cli.options import Context, DryRun, parse_count
-from flows.cli.output import print_json, print_rows, shorten_ids
+from flows.cli.output import log, print_json, print_rows, shorten_ids
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ def index(
 
     request = IndexRequest(tuple(sources), parse_count(max_windows, "--max-windows"), limit)
     if dry_run:
-        from flows.ingest.dry_run import estimate
+        from flows.ingest.dry_run import estimates
 
-        estimates = [estimate(request, settings) for settings in context.obj.settings.split_by_encoder()]
-        _print_reports(context.obj, estimates)
+        _print_reports(context.obj, estimates(request, context.obj.settings, log))
         return
     reports = _run_index(request, context.obj.settings)
     _print_reports(context.obj, reports)

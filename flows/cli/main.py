@@ -14,6 +14,7 @@ import typer
 
 from flows.cli import (
     benchmarks,
+    check,
     duplicates,
     export,
     index,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 for group in (
     index,
+    check,
     search,
     operations,
     refresh,

@@ -73,6 +73,33 @@ def remove_source(context: typer.Context, source: Annotated[str, typer.Argument(
     )
 
 
+@sources.command("allow")
+def allow_outside(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A manifest.")],
+    locations: Annotated[list[str], typer.Argument(help="Folders, s3:// prefixes or file:// uris.")],
+) -> None:
+    """Allow a manifest files outside its folder, for this lake on this machine."""
+    from flows.ingest.allowances import allow
+
+    allow(source, locations, context.obj.settings)
+    _print_sources(context.obj)
+
+
+@sources.command("revoke")
+def revoke_outside(context: typer.Context, source: Annotated[str, typer.Argument(help="A manifest.")]) -> None:
+    """Forget which files outside its folder a manifest may name."""
+    from flows.ingest.allowances import revoke
+
+    locations = revoke(source, context.obj.settings)
+    if context.obj.json:
+        print_json({"source": source, "revoked": locations})
+    elif locations:
+        print(f"{source} may not name files in {', '.join(locations)} any more")
+    else:
+        print(f"{source} had no such right in this lake on this machine")
+
+
 def _run_refresh(request: "RefreshRequest", settings: Settings) -> "RefreshReport[IndexReport]":
     from flows.console.progress import ProgressReporter
     from flows.ingest.refresh import refresh as refresh_lake
@@ -86,7 +113,10 @@ def _run_refresh(request: "RefreshRequest", settings: Settings) -> "RefreshRepor
 def _print_sources(context: Context) -> None:
     from flows.ingest.sources import read_sources
 
-    print_rows(context, "sources", [source.to_json() for source in read_sources(context.settings)])
+    rows = [source.to_json() for source in read_sources(context.settings)]
+    if not context.json:
+        rows = [row | {"allowed_outside": ", ".join(row["allowed_outside"])} for row in rows]
+    print_rows(context, "sources", rows)
 
 
 def _print_report(context: Context, report: "RefreshReport[IndexReport] | RefreshReport[RunEstimate]") -> None:

@@ -4,8 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.ingest.allowances import list_requested
 from flows.ingest.cost import CostEstimate, price_of
 from flows.ingest.embed import shards
 from flows.ingest.report import IndexRequest, RunEstimate
@@ -14,11 +16,13 @@ from lake.catalogue.plan import coverage, make_plan
 from lake.catalogue.runs import last_counts
 from lake.catalogue.tracks import is_registered
 from lake.embeddings.reuse import tracks_needing_audio
-from lake.sources.listing import list_sources
+from lake.sources.listing import Listing
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
+from schemas.log import Log
 from schemas.runs import Coverage
 from schemas.settings import Settings
+from schemas.tracks import MISSING
 from workers.embedding.blocks import total_seconds
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.registry import require_runnable
@@ -26,25 +30,37 @@ from workers.encoders.registry import require_runnable
 START_SECONDS = 12.0
 
 
-def estimate(request: IndexRequest, settings: Settings) -> RunEstimate:
+def estimates(request: IndexRequest, settings: Settings, log: Log) -> list[RunEstimate]:
+    """Return what a run would do for each encoder; log the warnings about manifests.
+
+    Raises UserError if a source cannot be listed or an encoder cannot run.
+    """
+    Lake.at(settings.lake, settings.s3).require_known_format()
+    for name in settings.encoders:
+        require_runnable(name, settings)
+    listing = list_requested(list(request.sources), settings, log)
+    return [_estimate(request, listing, of_encoder) for of_encoder in settings.split_by_encoder()]
+
+
+def _estimate(request: IndexRequest, listing: Listing, settings: Settings) -> RunEstimate:
     """Return the current coverage of the sources, and what embedding the pending tracks would take.
 
-    The figures are those of `estimate_cost`. Raises UserError if a source cannot be listed or the encoder cannot run.
+    The figures are those of `estimate_cost`.
     """
     encoder = require_runnable(settings.encoder, settings)
     spec = encoder.spec.with_max_windows(request.max_windows)
     lake = Lake.at(settings.lake, settings.s3)
-    lake.require_known_format()
-    listing = list_sources(list(request.sources), settings.s3, settings.allow_outside)
     tracks, _ = with_permanent_ids(lake, listing)
     total = Coverage()
-    new, to_embed, audio_seconds = 0, 0, 0.0
+    new, to_embed, missing, audio_seconds = 0, 0, 0, 0.0
     for shard in shards(tracks, settings.shard_tracks):
         plan = make_plan(lake, spec, shard)
         total += coverage(plan)
         new += len(shard) - (pc.sum(is_registered(lake, shard)).as_py() or 0)
         remaining = None if request.limit is None else max(0, request.limit - to_embed)
-        pending = plan.pending.slice(0, remaining)
+        pending, without_file = split_missing(plan.pending)
+        missing += without_file
+        pending = pending.slice(0, remaining)
         to_embed += len(pending)
         audio_seconds += total_seconds(tracks_needing_audio(lake, spec, pending))
     return RunEstimate(
@@ -53,9 +69,20 @@ def estimate(request: IndexRequest, settings: Settings) -> RunEstimate:
         coverage=total,
         would_embed=to_embed,
         cost=estimate_cost(lake, encoder, spec, audio_seconds, settings),
+        missing=missing,
         new=new,
         skipped=listing.skipped,
     )
+
+
+def split_missing(pending: pa.Table) -> tuple[pa.Table, int]:
+    """Return the pending tracks whose file exists, and the number of the others.
+
+    A run quarantines the others.
+    """
+    exists = pc.not_equal(pending["source_version"], MISSING)
+    existing = pending.filter(pc.fill_null(exists, True))
+    return existing, len(pending) - len(existing)
 
 
 def estimate_cost(

@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
+from flows.ingest.allowances import list_requested, remember_used
 from flows.ingest.cost import Cost
 from flows.ingest.embed import IndexJob, embed_pending, shards, verify_tally
 from flows.ingest.report import IndexReport, IndexRequest, Tally
@@ -24,11 +26,12 @@ from lake.embeddings.stale import record_stale
 from lake.embeddings.sync import sync_metadata
 from lake.releases.publish import publish_if_due
 from lake.releases.releases import live_release
-from lake.sources.listing import Listing, list_sources, refresh_file_versions
+from lake.sources.listing import Listing, refresh_file_versions
 from lake.storage.lake import Lake, LeaseCheck
 from lake.storage.lease import Lease
 from lake.takedowns.takedowns import Blocklist, drop_blocked, require_finished
 from schemas.encoders import EncoderSpec
+from schemas.log import Log
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.encoders.base.registration import EncoderRegistration
@@ -54,7 +57,9 @@ def index_catalogue(
     encoders = [require_runnable(name, settings) for name in settings.encoders]
     specs = [encoder.spec.with_max_windows(request.max_windows) for encoder in encoders]
 
-    listing = as_task(list_tracks)(request, lake, specs, settings)
+    listing = as_task(list_tracks)(request, lake, specs, settings, progress.log)
+    if main is None:
+        remember_used(listing.outside, settings, progress.log)
     fetch_weights(encoders, settings, progress, as_task)
     with ExitStack() as stack:
         jobs = [stack.enter_context(_open_job(lake, spec, request, settings, progress, main)) for spec in specs]
@@ -68,7 +73,7 @@ def index_catalogue(
             registered, added = as_task(register_tracks)(lake, shard, lease.check)
             new += added
             index_shard(jobs, lake, registered, settings, progress, as_task, retry_quarantined=request.retry)
-        counts = {"new": new, "skipped": listing.skipped}
+        counts = {"new": new, "skipped": listing.skipped, "skipped_names": listing.skipped_names}
         reports = finish_jobs(jobs, lake, counts, started, as_task, settings)
         if main is None:
             as_task(publish_if_live)(lake, jobs, "index", progress)
@@ -78,10 +83,10 @@ def index_catalogue(
     return reports
 
 
-def list_tracks(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings) -> Listing:
+def list_tracks(request: IndexRequest, lake: Lake, specs: list[EncoderSpec], settings: Settings, log: Log) -> Listing:
     """List the requested sources; with `retry`, the active tracks in quarantine."""
     if not request.retry:
-        return list_sources(list(request.sources), settings.s3, settings.allow_outside)
+        return list_requested(list(request.sources), settings, log)
     ids = {track for spec in specs for track in quarantined_tracks(lake, spec)["track_id"].to_pylist()}
     tracks = active_tracks(lake)
     tracks = tracks.filter(pc.is_in(tracks["track_id"], pa.array(sorted(ids), pa.string())))
@@ -172,14 +177,14 @@ def index_shard(
 def finish_jobs(
     jobs: list[IndexJob],
     lake: Lake,
-    counts: dict[str, int],
+    counts: dict[str, Any],
     started: float,
     as_task: TaskWrapper,
     settings: Settings,
 ) -> list[IndexReport]:
     """Verify the counts, update the indexes, and record each run with its report.
 
-    `counts` are those of the sources, `new` and `skipped` among them; they are recorded too.
+    `counts` are those of the sources, `new` and `skipped` among them; they are recorded too, as is what else it has.
     """
     for job in jobs:
         verify_tally(job.tally, job.committer)

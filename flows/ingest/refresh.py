@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
-from flows.ingest.dry_run import estimate_cost
+from flows.ingest.dry_run import estimate_cost, split_missing
 from flows.ingest.embed import IndexJob, shards
 from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_if_live, start_job
 from flows.ingest.refresh_report import EncoderReport, RefreshReport
@@ -72,6 +72,8 @@ def refresh(
         leased = acquire_leases(lake, current, run_ids, progress.log, stack)
         specs = [version.spec for version in leased.values()]
         diff = as_task(compute_diff)(lake, specs, request.accept_loss, settings)
+        for line in diff.warnings:
+            progress.log(line)
         parameters = asdict(request) | {"sources": list(diff.sources)}
         records = [
             stack.enter_context(RunRecord(lake, run_id, "refresh", spec, parameters))
@@ -93,7 +95,8 @@ def refresh(
 
         if request.accept_loss:
             as_task(_drop_lost)(lake, jobs, not_current, list(map(source_name, request.accept_loss)))
-        reports = finish_jobs(jobs, lake, asdict(diff.changes), started, as_task, settings)
+        counts = asdict(diff.changes) | {"skipped_names": diff.skipped_names}
+        reports = finish_jobs(jobs, lake, counts, started, as_task, settings)
         for version in leased.values():
             drop_returned(lake, version.spec, version.lease)
         for version in not_current:
@@ -127,6 +130,8 @@ def preview_refresh(request: RefreshRequest, settings: Settings, log: Log) -> Re
     current = current_specs(lake, settings, log)
     specs = [version.spec for version in list_encoder_versions(lake)]
     diff = compute_diff(lake, specs, request.accept_loss, settings)
+    for line in diff.warnings:
+        log(line)
     changing = pa.chunked_array(diff.vanished["track_id"].chunks + diff.rows["track_id"].chunks, pa.string())
     tracks = active_tracks(lake) if lake.find_table("tracks") is not None else diff.rows.slice(0, 0)
     tracks = tracks.filter(pc.invert(is_in(tracks["track_id"], changing)))
@@ -155,7 +160,8 @@ def _preview(lake: Lake, spec: EncoderSpec, tracks: pa.Table, diff: SourceDiff, 
     coverage = Coverage(before.expected, embedded, quarantined, to_embed, before.reasons)
     audio_seconds = total_seconds(tracks_needing_audio(lake, spec, pending))
     cost = estimate_cost(lake, find_by_spec(spec), spec, audio_seconds, settings)
-    return RunEstimate(spec.name, spec.embedding_version, coverage, to_embed, cost)
+    _, missing = split_missing(pending)
+    return RunEstimate(spec.name, spec.embedding_version, coverage, to_embed - missing, cost, missing)
 
 
 def current_specs(lake: Lake, settings: Settings, log: Log) -> list[EncoderSpec]:

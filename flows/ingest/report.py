@@ -105,6 +105,7 @@ class IndexReport:
 class RunEstimate:
     """What a run would do for one encoder; `coverage` is the current one.
 
+    `missing` counts the pending tracks whose file does not exist: a run quarantines them, and embeds `would_embed`.
     `new` and `skipped` count the tracks of the sources. They are None in the report of a refresh, which counts the
     changes once for all encoders.
     """
@@ -114,6 +115,7 @@ class RunEstimate:
     coverage: Coverage
     would_embed: int
     cost: CostEstimate
+    missing: int = 0
     new: int | None = None
     skipped: int | None = None
 
@@ -130,6 +132,7 @@ class RunEstimate:
             **self.coverage.to_json(),
             **{name: number for name, number in counts.items() if number is not None},
             "would_embed": self.would_embed,
+            "missing": self.missing,
             **asdict(self.cost),
         }
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from flows.console.progress import with_progress
+from flows.ingest.allowances import allowed_locations
 from flows.ingest.refresh_report import SourceChanges
 from lake.catalogue.identity import MoveCandidates, find_move_candidates, match_moved_files, with_permanent_ids
 from lake.catalogue.sources import registered_sources
@@ -20,7 +21,7 @@ from lake.storage.arrow import any_differs, index_in, is_in, string_column, with
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import drop_blocked, require_finished
 from schemas.encoders import EncoderSpec
-from schemas.errors import NotAllowed, UserError
+from schemas.errors import ManifestError, NotAllowed, UserError
 from schemas.settings import S3Settings, Settings
 from schemas.tracks import METADATA_COLUMNS, MISSING, TRACKS
 from workers.audio.fetch import fetch
@@ -40,6 +41,7 @@ class SourceDiff:
     vanished: rows to mark as vanished.
     aliases: path-derived id -> permanent id.
     same_content: tracks whose file has a new version or path, but the content that was embedded.
+    warnings: lines of text about manifests.
     """
 
     sources: dict[str, int]
@@ -48,6 +50,8 @@ class SourceDiff:
     aliases: dict[str, str]
     same_content: pa.Table
     changes: SourceChanges
+    skipped_names: tuple[str, ...]
+    warnings: tuple[str, ...]
     listing_seconds: float
     planning_seconds: float
 
@@ -93,6 +97,8 @@ def compute_diff(lake: Lake, specs: list[EncoderSpec], accept_loss: tuple[str, .
         aliases=_aliases(new_ids, moves),
         same_content=same_content,
         changes=changes,
+        skipped_names=listing.skipped_names,
+        warnings=listing.warnings,
         listing_seconds=listed - started,
         planning_seconds=time.monotonic() - listed,
     )
@@ -118,8 +124,8 @@ def _list_registered(lake: Lake, accepted: frozenset[str], settings: Settings) -
     for source in sources:
         try:
             with console.status(f"listing {source}"):  # shown only on a terminal
-                listings.append(list_source(source, settings.s3, settings.allow_outside))
-        except NotAllowed:  # not a loss: a person decides what may be read
+                listings.append(list_source(source, settings.s3, allowed_locations(source, settings)))
+        except (NotAllowed, ManifestError):  # not a loss: a person decides what may be read, or corrects the lines
             raise
         except UserError as error:
             if source not in accepted:

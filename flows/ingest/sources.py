@@ -1,8 +1,10 @@
 """The sources that a lake remembers: `tonelake sources add|list|remove`."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from flows.console.progress import ProgressReporter
+from flows.ingest.allowances import allowances, allowed_locations, remember_used, revoke
 from flows.ingest.refresh import acquire_leases
 from lake.catalogue.runs import new_run_id
 from lake.catalogue.sources import register_sources, registered_sources, remove_source, require_registered
@@ -10,7 +12,8 @@ from lake.catalogue.tracks import deactivate_source
 from lake.embeddings.sync import move_inactive
 from lake.releases.publish import publish_if_due
 from lake.releases.releases import live_release
-from lake.sources.listing import require_source, source_name
+from lake.sources.listing import check_source, require_source, source_name
+from lake.sources.manifest_lines import MANIFEST_SUFFIXES
 from lake.storage.lake import Lake, check_nothing
 from schemas.settings import Settings
 from schemas.sources import RegisteredSource
@@ -19,19 +22,31 @@ from schemas.sources import RegisteredSource
 def add(sources: list[str], settings: Settings) -> list[str]:
     """Register sources for `tonelake refresh`; return the new ones.
 
-    Raises UserError if a source does not exist.
+    Raises UserError if a source does not exist, or if a manifest would lose data.
     """
-    lake = Lake.at(settings.lake, settings.s3)
+    lake, log = Lake.at(settings.lake, settings.s3), ProgressReporter().log
     names = dict.fromkeys(require_source(source, settings.s3, settings.allow_outside) for source in sources)
+    for name in names:
+        if name.endswith(MANIFEST_SUFFIXES):
+            scan = check_source(name, settings.s3, allowed_locations(name, settings))
+            scan.findings.require_none_stops()
+            for line in scan.findings.warning_lines():
+                log(line)
+            remember_used({name: tuple(sorted(scan.policy.used))}, settings, log)
     lake.require_current_format()  # as a lease does for the other writers: this one takes none
     return register_sources(lake, names, listed=False)
 
 
 def read_sources(settings: Settings) -> list[RegisteredSource]:
-    """Return the sources: when they were added and last listed, their number of tracks."""
+    """Return the registered sources and the locations outside their folder that they may name.
+
+    Sources that are not registered are among them if this machine allows them files outside their folder.
+    """
     lake = Lake.at(settings.lake, settings.s3)
     lake.require_known_format()
-    return registered_sources(lake)
+    allowed = allowances(settings)
+    sources = [replace(row, allowed_outside=allowed.pop(row.source, ())) for row in registered_sources(lake)]
+    return sources + [RegisteredSource(name, None, None, None, locations) for name, locations in allowed.items()]
 
 
 def remove(source: str, settings: Settings) -> int:
@@ -52,4 +67,5 @@ def remove(source: str, settings: Settings) -> int:
             for version in leased.values():
                 publish_if_due(lake, {run_id: version.spec}, "sources remove", log)
         remove_source(lake, name)
+    revoke(name, settings)
     return number

@@ -14,7 +14,7 @@ from lake.catalogue.track_names import matching_tracks, only_match
 from lake.embeddings.stale import stale_times
 from lake.export.log import list_exports
 from lake.releases.releases import is_readable, list_releases, live_release, open_snapshot
-from lake.sources.manifest import MANIFEST_SUFFIXES
+from lake.sources.manifest_lines import MANIFEST_SUFFIXES
 from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist

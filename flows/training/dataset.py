@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from flows.console.progress import ProgressReporter, with_progress
+from flows.ingest.allowances import allowed_locations
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
 from lake.benchmarks.labelled_manifest import labelled_clips, require_every_split
@@ -48,7 +50,11 @@ def training_lake(manifest: str, settings: Settings) -> Lake:
 
 def read_clips(manifest: str, settings: Settings) -> list[Clip]:
     """Read the clips of a manifest. Raises UserError if they are too few for a training."""
-    return labelled_clips(list_sources([manifest], settings.s3, settings.allow_outside).tracks)
+    return labelled_clips(_list_manifest(manifest, settings))
+
+
+def _list_manifest(manifest: str, settings: Settings) -> pa.Table:
+    return list_sources([manifest], settings.s3, allowed_locations(manifest, settings)).tracks
 
 
 def load_features(manifest: str, encoder: str, settings: Settings) -> TrainingSet:
@@ -58,7 +64,8 @@ def load_features(manifest: str, encoder: str, settings: Settings) -> TrainingSe
     """
     clips = {clip.clip_id: clip for clip in read_clips(manifest, settings)}
     lake, spec = training_lake(manifest, settings), require_runnable(encoder, settings).spec
-    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder})
+    allowed = {"allow_outside": allowed_locations(manifest, settings)}  # for this lake, not for that of the training
+    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder} | allowed)
     main = Lake.at(settings.lake, settings.s3)
     index_catalogue(IndexRequest((manifest,)), lake_settings, ProgressReporter(), main=main)
     features = load_track_vectors(lake, spec, set(clips), "features")
@@ -78,7 +85,7 @@ def decode_audio(manifest: str, folder: Path, settings: Settings) -> TrainingSet
     from workers.distributed.parallel_map import parallel_map
     from workers.joint.audio import decode_to_file
 
-    tracks = list_sources([manifest], settings.s3, settings.allow_outside).tracks
+    tracks = _list_manifest(manifest, settings)
     clips = labelled_clips(tracks)
     folder.mkdir(parents=True, exist_ok=True)
     versions = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))

@@ -3,9 +3,9 @@
 import logging
 import os
 import posixpath
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
-from lake.sources.manifest import MANIFEST_SUFFIXES, FileInfoCache, read_manifest
-from lake.sources.path_policy import require_allowed_source
+from lake.sources.findings import ManifestFindings
+from lake.sources.manifest import FileInfoCache, read_manifest
+from lake.sources.manifest_lines import MANIFEST_SUFFIXES
+from lake.sources.path_policy import PathPolicy, require_allowed_source
 from lake.storage.store import open_file_system, permission_hint, require_reachable
 from schemas import clock
 from schemas.audio import AUDIO_SUFFIXES
@@ -26,6 +28,7 @@ from schemas.tracks import TRACKS, local_path, source_version, track_id
 
 log = logging.getLogger(__name__)
 
+MAX_SKIPPED_NAMES = 100
 _CHUNK_ROWS = 65_536
 
 
@@ -33,13 +36,18 @@ _CHUNK_ROWS = 65_536
 class Listing:
     """The contents of one or more sources.
 
-    `tracks` has the columns of TRACKS, one row a track, sorted by track_id. `skipped` counts other files.
-    `track_counts` has the number of tracks of each source, by its absolute name.
+    `tracks` has the columns of TRACKS, one row a track, sorted by track_id. `skipped` counts other files, and
+    `skipped_names` has the first of them. `track_counts` has the number of tracks of each source, by its absolute
+    name. `warnings` are lines of text about manifests. `outside` has the allowed locations that a manifest needed, by
+    source.
     """
 
     tracks: pa.Table
     skipped: int
     track_counts: dict[str, int]
+    skipped_names: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outside: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def list_sources(sources: list[str], s3: S3Settings, allowed: tuple[str, ...] = ()) -> Listing:
@@ -48,7 +56,11 @@ def list_sources(sources: list[str], s3: S3Settings, allowed: tuple[str, ...] = 
     `allowed` are the locations outside a manifest's folder that its lines may name: see `Settings.allow_outside`.
     Raises UserError if a source cannot be read, or if there are no tracks.
     """
-    listing = merge_listings([list_source(source, s3, allowed) for source in sources])
+    return require_tracks(merge_listings([list_source(source, s3, allowed) for source in sources]), sources)
+
+
+def require_tracks(listing: Listing, sources: list[str]) -> Listing:
+    """Return the listing of the sources. Raises UserError if there are no tracks."""
     if not len(listing.tracks):
         raise UserError(f"nothing to index in {', '.join(sources)}: no audio file, {listing.skipped} others")
     return listing
@@ -57,29 +69,80 @@ def list_sources(sources: list[str], s3: S3Settings, allowed: tuple[str, ...] = 
 def list_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> Listing:
     """List one source, which may be empty.
 
-    Raises UserError if it cannot be read, NotAllowed if it names a location that is not allowed.
+    Raises UserError if it cannot be read, ManifestError if a manifest would lose data, NotAllowed if it names a
+    location that is not allowed.
     """
-    require_allowed_source(source, allowed)
-    root, now = source_name(source), clock.now()
-    files = _file_system(root, s3)
-    skipped: Counter[str] = Counter()
-    if root.endswith(MANIFEST_SUFFIXES):
-        rows = read_manifest(root, files, lambda uri: _file_system(uri, s3), allowed)
-    else:
-        rows = _list_audio(root, files, skipped)
-    common = {"source": root, "state": "active", "last_seen": now, "added_at": now}
-    tables = [TRACKS.empty_table()]
+    scan, now = SourceScan(source, s3, allowed), clock.now()
+    common = {"source": scan.root, "state": "active", "last_seen": now, "added_at": now}
+    rows, tables = scan.rows(), [TRACKS.empty_table()]
     while chunk := [row | common for row in islice(rows, _CHUNK_ROWS)]:  # a million dicts would take gigabytes
         tables.append(pa.Table.from_pylist(chunk, schema=TRACKS))
+    scan.findings.require_none_stops()
     tracks = _merge_duplicates(pa.concat_tables(tables))
-    return Listing(tracks, skipped["files"], {root: len(tracks)})
+    return Listing(
+        tracks=tracks,
+        skipped=scan.skipped,
+        track_counts={scan.root: len(tracks)},
+        skipped_names=tuple(scan.skipped_names),
+        warnings=tuple(scan.findings.warning_lines()),
+        outside={scan.root: tuple(sorted(scan.policy.used))} if scan.policy.used else {},
+    )
+
+
+def check_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> "SourceScan":
+    """Read a source to its end, and keep what was found instead of its tracks.
+
+    Raises UserError if it cannot be read at all.
+    """
+    scan = SourceScan(source, s3, allowed)
+    scan.tracks = sum(1 for _ in scan.rows())
+    return scan
+
+
+class SourceScan:
+    """Reads one source; collects the findings about a manifest and the files that are skipped."""
+
+    def __init__(self, source: str, s3: S3Settings, allowed: tuple[str, ...]) -> None:
+        """Raise UserError if the source is no address that can be read."""
+        require_allowed_source(source, allowed)
+        self.root = source_name(source)
+        self.tracks = 0
+        self.skipped = 0
+        self.skipped_names: list[str] = []
+        self.findings = ManifestFindings(self.root)
+        self.policy = PathPolicy(self.root, allowed)
+        self._s3, self._files = s3, _file_system(self.root, s3)
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether the source is a manifest, not a folder, prefix or audio file."""
+        return self.root.endswith(MANIFEST_SUFFIXES)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield a registry row for each track, without the columns that all rows share."""
+        if not self.is_manifest:
+            return _list_audio(self.root, self._files, self)
+        files_of = partial(_file_system, s3=self._s3)
+        return read_manifest(self.root, self._files, files_of, self.policy, self.findings)
+
+    def skip(self, name: str, reason: str) -> None:
+        """Count a file that is not listed. `tonelake -v` shows each."""
+        self.skipped += 1
+        if len(self.skipped_names) < MAX_SKIPPED_NAMES:
+            self.skipped_names.append(name)
+        log.info("skipped: %s: %s", name, reason)
 
 
 def merge_listings(listings: list[Listing]) -> Listing:
     """Join several listings into one."""
-    tracks = pa.concat_tables([TRACKS.empty_table(), *(listing.tracks for listing in listings)])
-    counts = {source: count for listing in listings for source, count in listing.track_counts.items()}
-    return Listing(_merge_duplicates(tracks), sum(listing.skipped for listing in listings), counts)
+    return Listing(
+        tracks=_merge_duplicates(pa.concat_tables([TRACKS.empty_table(), *(listing.tracks for listing in listings)])),
+        skipped=sum(listing.skipped for listing in listings),
+        track_counts={source: count for listing in listings for source, count in listing.track_counts.items()},
+        skipped_names=tuple(name for listing in listings for name in listing.skipped_names)[:MAX_SKIPPED_NAMES],
+        warnings=tuple(line for listing in listings for line in listing.warnings),
+        outside={source: used for listing in listings for source, used in listing.outside.items()},
+    )
 
 
 def require_source(source: str, s3: S3Settings, allowed: tuple[str, ...]) -> str:
@@ -145,7 +208,7 @@ def _file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     return open_file_system(uri, s3)
 
 
-def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def _list_audio(root: str, files: fsspec.AbstractFileSystem, scan: SourceScan) -> Iterator[dict[str, Any]]:
     try:
         if files.isfile(root):
             root, infos = posixpath.dirname(root), iter([(root, files.info(root))])
@@ -157,10 +220,14 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem, skipped: Counter[st
             raise UserError(f"no such source: {root}")
         for uri, info in infos:
             name = posixpath.basename(uri)
-            if info is None or name.startswith(".") or not name.lower().endswith(AUDIO_SUFFIXES):
-                skipped["files"] += 1
-                continue
-            yield _row(root, uri, info)
+            if info is None:
+                scan.skip(uri, "a broken link")
+            elif name.startswith("."):
+                scan.skip(uri, "a hidden file")
+            elif not name.lower().endswith(AUDIO_SUFFIXES):
+                scan.skip(uri, "not the suffix of an audio or video file")
+            else:
+                yield _row(root, uri, info)
     except PermissionError as error:
         raise UserError(f"cannot read the source {root}: {error}; {permission_hint(error)}") from error
     except FileNotFoundError as error:

@@ -1,104 +1,108 @@
 """Manifests, .csv, .jsonl or .parquet: lines of `uri`, track_id and metadata -> registry rows."""
 
-import csv
-import io
-import json
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import fsspec
-import pyarrow.parquet as pq
 
+from lake.sources.findings import ManifestFindings
+from lake.sources.manifest_lines import read_lines
+from lake.sources.manifest_values import WrongKindError, is_empty, parse_values
 from lake.sources.path_policy import PathPolicy
-from schemas.errors import UserError
 from schemas.tracks import MISSING, local_path, source_version, track_id
 
-MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
-_TEXT_COLUMNS = ("title", "artist", "album", "isrc", "available_from", "available_to")
 FileInfo = tuple[str, int | None]  # source_version and size
 MISSING_FILE: FileInfo = (MISSING, None)
-_KNOWN_COLUMNS = {"uri", "track_id", "genres", "year", *_TEXT_COLUMNS}
 
 
 def read_manifest(
     uri: str,
     files: fsspec.AbstractFileSystem,
     file_system: Callable[[str], fsspec.AbstractFileSystem],
-    allowed: tuple[str, ...],
+    policy: PathPolicy,
+    findings: ManifestFindings,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a registry row for each line of a manifest.
+    """Yield a registry row for each line of a manifest; collect the findings.
 
     Relative uris start at the manifest's folder. A file that does not exist has a row too: it will be quarantined as
-    unreadable, never dropped. Raises UserError if the manifest is broken or names a track_id twice, NotAllowed if it
-    names a file that is neither below its folder nor in `allowed`.
+    unreadable, never dropped. A line with a finding that stops a run has no row, and its file is not looked up. Raises
+    UserError if there is no manifest.
     """
-    policy, seen = PathPolicy(uri, allowed), set()
-    infos = FileInfoCache(file_system)
-    for number, line in enumerate(_full_lines(uri, files), start=1):
-        try:
-            row = _row(uri, policy, number, line)
-        except (TypeError, AttributeError) as error:
-            raise UserError(f"{uri}: line {number} has a value of the wrong kind: {error}") from error
-        if row["track_id"] in seen:
-            raise UserError(f"{uri}: line {number} names track_id {row['track_id']} a second time; make ids unique")
-        seen.add(row["track_id"])
-        yield row | infos.look_up(row["uri"])
+    infos, repeats = FileInfoCache(file_system), _Repeats(findings)
+    lines = 0
+    for line, values in read_lines(uri, files, findings):
+        lines += 1
+        row = _row(uri, policy, line, values, findings)
+        if row is None or repeats.is_repeated(line, row, has_id=not is_empty(values.get("track_id"))):
+            continue
+        row |= infos.look_up(row["uri"])
+        if row["source_version"] == MISSING:
+            findings.add("missing_file", line, "uri", row["uri"], "no such file: it is quarantined as unreadable")
+        yield row
+    if not lines and not findings.stopping:
+        findings.add("no_lines", None, None, None, "no line names a file")
 
 
-def _full_lines(uri: str, files: fsspec.AbstractFileSystem) -> Iterator[dict[str, Any]]:
-    """Yield every line that has a value. Raises UserError if the manifest cannot be read."""
-    number = 0
+def _row(
+    manifest: str, policy: PathPolicy, line: int, values: dict[str, Any], findings: ManifestFindings
+) -> dict[str, Any] | None:
+    """Return the registry row of a line; None if a finding stops a run."""
     try:
-        with files.open(uri, "rb") as file:
-            for line in _lines(uri, file):
-                if any(line.values()):
-                    number += 1
-                    yield line
-    except FileNotFoundError as error:
-        raise UserError(f"no such manifest: {uri}") from error
-    except (ValueError, csv.Error) as error:
-        line_number = "" if uri.endswith(".parquet") else f", line {number + 1}"
-        raise UserError(
-            f"cannot read the manifest {uri}{line_number}: {error}; was it cut? Nothing of it was used"
-        ) from error
+        named = _uri(values.get("uri"))
+        if not named:
+            if not all(map(is_empty, values.values())):
+                findings.add("no_uri", line, "uri", None, "no value: every line names a file")
+            return None
+        uri = _absolute(posixpath.dirname(manifest), local_path(named))
+        if reason := policy.reason_to_refuse(named, uri):
+            findings.add("not_allowed", line, "uri", named, reason)
+            return None
+        named_id = _track_id(values.get("track_id"))
+        metadata = parse_values(line, values, findings)
+    except WrongKindError as error:
+        column, value, needed = error.args
+        findings.add("wrong_kind", line, column, value, f"{needed} is needed")
+        return None
+    derived_id = named_id or track_id(posixpath.dirname(uri), posixpath.basename(uri))
+    return {"track_id": derived_id, "uri": uri, **metadata}
 
 
-def _lines(uri: str, file: Any) -> Iterator[dict[str, Any]]:
-    if uri.endswith(".parquet"):
-        for batch in pq.ParquetFile(file).iter_batches():
-            yield from batch.to_pylist()
-    elif uri.endswith(".jsonl"):
-        for line in io.TextIOWrapper(file, "utf-8"):
-            if line.strip():
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError(f"expected one JSON object a line, not {line.strip()[:60]}")
-                yield row
-    else:
-        for row in csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True):
-            if None in row.values():  # a cut line would name another file, or none
-                count = sum(value is not None for value in row.values())
-                raise ValueError(f"{count} of {len(row)} columns have a value")
-            yield row
+def _uri(value: object) -> str:
+    if is_empty(value):
+        return ""
+    if not isinstance(value, str):
+        raise WrongKindError("uri", value, "a text")
+    return value
 
 
-def _row(manifest: str, policy: PathPolicy, number: int, line: dict[str, Any]) -> dict[str, Any]:
-    named = line.get("uri") or ""
-    if not named:
-        raise UserError(f"{manifest}: line {number} has no uri; every line needs the column uri")
-    uri = _absolute(posixpath.dirname(manifest), local_path(named))
-    policy.require(f"{manifest}: line {number}", named, uri)
-    named_id = "" if line.get("track_id") is None else str(line["track_id"])
-    return {
-        "track_id": named_id or track_id(posixpath.dirname(uri), posixpath.basename(uri)),
-        "uri": uri,
-        "genres": _genres(line.get("genres")),
-        "year": _year(line.get("year")),
-        "extra": _extra(line),
-        **{column: str(line[column]) if line.get(column) else None for column in _TEXT_COLUMNS},
-    }
+def _track_id(value: object) -> str:
+    if isinstance(value, list | dict):
+        raise WrongKindError("track_id", value, "a text or a number")
+    return "" if is_empty(value) else str(value)
+
+
+class _Repeats:
+    """Finds the lines that name a track or a file again. It holds hashes: a million names would take twice as much."""
+
+    def __init__(self, findings: ManifestFindings) -> None:
+        self._findings = findings
+        self._line_of_id: dict[int, int] = {}
+        self._line_of_uri: dict[int, int] = {}
+
+    def is_repeated(self, line: int, row: dict[str, Any], *, has_id: bool) -> bool:
+        """Tell whether an earlier line is the same track. That stops a run; the same file under another id warns."""
+        first = self._line_of_id.setdefault(hash(row["track_id"]), line)
+        if first != line:
+            column = "track_id" if has_id else "uri"
+            advice = "make ids unique" if has_id else "remove one of the lines, or give both a track_id"
+            self._findings.add("repeated_track", line, column, row[column], f"line {first} has it too: {advice}")
+            return True
+        first = self._line_of_uri.setdefault(hash(row["uri"]), line)
+        if first != line:
+            understood = f"the file of line {first}, here as another track"
+            self._findings.add("repeated_uri", line, "uri", row["uri"], understood)
+        return False
 
 
 def _absolute(folder: str, name: str) -> str:
@@ -108,22 +112,6 @@ def _absolute(folder: str, name: str) -> str:
     if uri.startswith("s3:/") and not uri.startswith("s3://"):  # normpath folds the slashes
         uri = uri.replace("s3:/", "s3://", 1)
     return uri
-
-
-def _genres(value: Any) -> list[str] | None:
-    names = re.split(r"[;|]", value) if isinstance(value, str) else list(value or [])
-    return [name.strip() for name in names if name and name.strip()] or None
-
-
-def _year(value: object) -> int | None:
-    match = re.match(r"\s*(\d{4})", str(value or ""))
-    return int(match[1]) if match else None
-
-
-def _extra(line: dict[str, Any]) -> str | None:
-    others = {name: value for name, value in line.items() if name and name not in _KNOWN_COLUMNS}
-    others = {name: value for name, value in others.items() if value not in (None, "")}
-    return json.dumps(others, ensure_ascii=False, default=str) if others else None
 
 
 class FileInfoCache:

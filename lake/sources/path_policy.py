@@ -1,4 +1,4 @@
-"""Which files a manifest may name: those below its folder or allowed by TONELAKE_ALLOW_OUTSIDE.
+"""Which files a manifest may name: those below its folder, and those allowed.
 
 A stranger may have written the manifest: it must not make tonelake read files that the user did not name.
 """
@@ -6,45 +6,65 @@ A stranger may have written the manifest: it must not make tonelake read files t
 import os
 import posixpath
 
-from schemas.errors import NotAllowed, require_no_credentials
+from schemas.errors import NotAllowed
+from schemas.redaction import contains_credentials
 from schemas.tracks import local_path
 
 
 class PathPolicy:
     """The policy of one manifest.
 
-    Its own folder is allowed, and the `allowed` folders, s3:// prefixes and file:// uris.
+    Its own folder is allowed, and the `allowed` folders, s3:// prefixes and file:// uris. `used` has those of
+    `allowed` that a line needed.
     """
 
     def __init__(self, manifest: str, allowed: tuple[str, ...]) -> None:
-        roots = (posixpath.dirname(manifest), *allowed)
-        self._remote = [root for root in roots if root.startswith("s3://")]
-        self._local = [os.path.realpath(root) for root in roots if "://" not in root]
-        self._by_file_uri = _file_uris(allowed)
+        self._manifest = manifest
+        roots = dict.fromkeys((posixpath.dirname(manifest), *allowed))  # the first root that holds a file counts
+        self._remote = {root: root for root in roots if root.startswith("s3://")}
+        self._local: dict[str, str] = {}
+        for root in roots:
+            if "://" not in root:
+                self._local.setdefault(os.path.realpath(root), root)
+        self._by_file_uri = {_file_uri_path(root): root for root in allowed if root.startswith("file://")}
+        self._own = posixpath.dirname(manifest)
         self._folders: dict[str, str] = {}
+        self.used: set[str] = set()
 
-    def require(self, line: str, named: str, uri: str) -> None:
-        """Raise NotAllowed if a line names a file outside; the message begins with `line`.
+    def reason_to_refuse(self, named: str, uri: str) -> str | None:
+        """Return why a line may not name a file; None if it may.
 
         `named` is the text in the manifest, `uri` the same made absolute.
         """
         if "\0" in named:
-            raise NotAllowed(f"{line} names a file with a NUL in its name; correct the line")
-        require_no_credentials(named)
+            return "a NUL in the name; correct the line"
+        if contains_credentials(named):
+            return "contains credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave them out"
         scheme = named.split("://")[0] if "://" in named else ""
         if scheme not in ("", "s3", "file"):
-            raise NotAllowed(f"{line} names {named}: tonelake reads files and s3:// only; fetch it and name the copy")
-        if scheme == "file" and not _is_below(self._resolve(uri), self._by_file_uri):
-            advice = f"name it by its path, or set TONELAKE_ALLOW_OUTSIDE=file://{posixpath.dirname(uri)}"
-            raise NotAllowed(f"{line} names {named}, and file:// is off: {advice}, or a folder above it")
-        if scheme != "file" and not self._is_allowed(uri):
-            setting = f"TONELAKE_ALLOW_OUTSIDE={self._folder_of(uri)}, or a folder above it"
-            raise NotAllowed(f"{line} names {uri}, outside the manifest's folder; if that is meant, set {setting}")
+            return "tonelake reads files and s3:// only; fetch it and name the copy"
+        if scheme == "file":
+            root = _root_of(self._resolve(uri), self._by_file_uri)
+            if root is None:
+                location = f"file://{posixpath.dirname(uri)}"
+                return f"file:// is off; name it by its path, or {self._advice(location)}"
+        else:
+            root = self._allowed_root(uri)
+            if root is None:
+                location = self._folder_of(uri)
+                return f"{uri} is outside the manifest's folder; if that is meant, {self._advice(location)}"
+        if root != self._own:
+            self.used.add(root)
+        return None
 
-    def _is_allowed(self, uri: str) -> bool:
+    def _advice(self, location: str) -> str:
+        allow = f"`tonelake sources allow {self._manifest} {location}` (with your --lake)"
+        return f"{allow}, or set TONELAKE_ALLOW_OUTSIDE={location}, or a folder above it"
+
+    def _allowed_root(self, uri: str) -> str | None:
         if uri.startswith("s3://"):
-            return _is_below(uri, self._remote) and ".." not in uri.split("/")
-        return _is_below(self._resolve(uri), self._local)
+            return None if ".." in uri.split("/") else _root_of(uri, self._remote)
+        return _root_of(self._resolve(uri), self._local)
 
     def _resolve(self, path: str) -> str:
         """Return the path with links resolved; each folder is resolved once."""
@@ -61,17 +81,21 @@ class PathPolicy:
 
 def require_allowed_source(source: str, allowed: tuple[str, ...]) -> None:
     """Raise NotAllowed for a file:// source that the settings do not allow."""
-    if source.startswith("file://") and not _is_below(os.path.realpath(local_path(source)), _file_uris(allowed)):
+    roots = {_file_uri_path(uri): uri for uri in allowed if uri.startswith("file://")}
+    if source.startswith("file://") and _root_of(os.path.realpath(local_path(source)), roots) is None:
         path = local_path(source)
         raise NotAllowed(
             f"{source}: file:// is off; give the path {path}, or set TONELAKE_ALLOW_OUTSIDE=file://{path}"
         )
 
 
-def _file_uris(allowed: tuple[str, ...]) -> list[str]:
-    """Return the folders that file:// uris may name; "file://" alone allows all."""
-    return [os.path.realpath(local_path(uri) or "/") for uri in allowed if uri.startswith("file://")]
+def _file_uri_path(uri: str) -> str:
+    """Return the folder below which file:// uris are allowed; "file://" alone allows all."""
+    return os.path.realpath(local_path(uri) or "/")
 
 
-def _is_below(path: str, roots: list[str]) -> bool:
-    return any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
+def _root_of(path: str, roots: dict[str, str]) -> str | None:
+    """Return the value of the first root that the path is at or below."""
+    return next(
+        (name for root, name in roots.items() if path == root or path.startswith(f"{root.rstrip('/')}/")), None
+    )

@@ -21,7 +21,8 @@ def test_a_manifest_cut_in_the_middle_of_a_line(rendered, tmp_path, suffix, cut)
     manifest.write_bytes(whole[: len(whole) - cut])
     line = error_line("--lake", lake, "--encoder", "fake", "index", manifest)
     assert str(manifest) in line
-    assert suffix == ".parquet" or "line 6" in line, line
+    number = {".csv": "line 7", ".jsonl": "line 6", ".parquet": ""}[suffix]  # a .csv has a line of names
+    assert number in line, line
     assert not Path(lake).exists(), "half of it was read"
     manifest.write_bytes(whole)
     assert len(list_sources([str(manifest)], S3Settings()).tracks) == 6

@@ -93,7 +93,7 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(tmp_path):
     assert "hunter2pass" not in message
     assert not (tmp_path / "lake").exists()
     (tmp_path / "m.csv").write_text(f"uri\n{WITH_KEYS}/a.wav\n")
-    with pytest.raises(UserError, match=r"//\*\*\*@bucket/music/a.wav contains credentials"):
+    with pytest.raises(UserError, match=r"//\*\*\*@bucket/music/a.wav': contains credentials"):
         list_sources([str(tmp_path / "m.csv")], S3Settings(), ("s3://",))
     with pytest.raises(UserError, match="contains credentials"):
         ExportFolder.at(WITH_KEYS, S3Settings())

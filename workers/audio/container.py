@@ -1,5 +1,6 @@
 """What a container states before decoding: its streams, its length and its end."""
 
+import re
 from typing import BinaryIO
 
 import av
@@ -12,6 +13,7 @@ _STATE_LENGTH = {"wav", "w64", "aiff", "flac", "ogg", "asf", "wv", "caf", "ape",
 _MP3_LENGTH_MARKS = (b"Xing", b"Info", b"VBRI")
 # FFmpeg also plays playlists and scripts. They must not open any other file or connection.
 _ONLY_THIS_FILE = {"protocol_whitelist": ""}
+_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 _MAX_OGG_PAGE_BYTES = 65_536
 _UNKNOWN_WAV_SIZES = (0, 0xFFFF_FFFF)  # written by programs that do not know the length in advance
 
@@ -67,10 +69,14 @@ def _states_length(container_format: str, file: BinaryIO) -> bool:
 def _stream_seconds(container: av.container.InputContainer, stream: av.AudioStream) -> float | None:
     """Return the length of the audio stream.
 
-    The length of a container with video is that of the longer stream, so it is not used.
+    The length of a container with video is that of the longer stream, so it is not used. Matroska keeps the length of
+    a stream as a tag, 00:03:12.5.
     """
     if stream.duration:
         return float(stream.duration * stream.time_base)
+    if match := _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, match.groups())
+        return 3600 * hours + 60 * minutes + seconds
     return container.duration / av.time_base if container.duration and not container.streams.video else None
 
 

@@ -5,6 +5,7 @@ that FFmpeg returns as noise, and goes on where FFmpeg's demuxer gives up.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -46,11 +47,27 @@ def _decode_flac(file: BinaryIO, inspector: AudioInspector) -> Iterator[Chunk]:
             decoded_samples += chunk.samples.shape[1]
             yield chunk
     except soundfile.LibsndfileError as error:
-        inspector.add("flac_strict", f"libFLAC: {error}")
+        verdict = "truncated" if _ends_at_error(file, decoded_samples) else "flac_strict"
+        inspector.add(verdict, f"libFLAC: {error}")
     else:
         if count_demuxed_samples(file) <= decoded_samples:  # libsndfile stops at a stated length that is too short
             return
     yield from _skip(_decode_ffmpeg(file, inspector), decoded_samples)
+
+
+def _ends_at_error(file: BinaryIO, start: int) -> bool:
+    """Tell whether a FLAC file ends where libFLAC fails: then it is cut off.
+
+    `start` is a sample up to which libFLAC decodes. python-soundfile decodes one frame ahead, so that the error may
+    come a frame early: nothing but this frame and the one that was cut may follow.
+    """
+    file.seek(10)
+    frame_samples = int.from_bytes(file.read(2), "big")  # the longest frame, by the stream's header
+    decoded_samples = start
+    with suppress(soundfile.LibsndfileError):
+        for chunk in _decode_sndfile(file, start, frame_samples):
+            decoded_samples += chunk.samples.shape[1]
+    return count_demuxed_samples(file) <= decoded_samples + 2 * frame_samples
 
 
 def _decode_ffmpeg(file: BinaryIO, inspector: AudioInspector) -> Iterator[Chunk]:
@@ -120,14 +137,14 @@ def _decode_rest(file: BinaryIO, start: int) -> Iterator[Chunk]:
         return
 
 
-def _decode_sndfile(file: BinaryIO, start: int) -> Iterator[Chunk]:
+def _decode_sndfile(file: BinaryIO, start: int, chunk_samples: int = CHUNK_SAMPLES) -> Iterator[Chunk]:
     file.seek(0)
     with soundfile.SoundFile(file) as sound:
         if start:
             if start >= sound.frames:
                 return
             sound.seek(start)
-        while len(block := sound.read(CHUNK_SAMPLES, dtype="float32", always_2d=True)):
+        while len(block := sound.read(chunk_samples, dtype="float32", always_2d=True)):
             yield Chunk(np.ascontiguousarray(block.T), sound.samplerate)
 
 

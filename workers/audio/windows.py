@@ -45,7 +45,7 @@ class TrackWindows:
         if self._spec.limit is None:
             yield from cut_windows(self._resampled(inspector), self._spec)
             self.facts = inspector.finish(declared)
-        elif "flac_strict" not in self._accept and (sound := _open_seekable(self._file)) is not None:
+        elif "flac_strict" not in self._accept and (sound := _open_seekable(self._file, self._accept)) is not None:
             with sound:
                 yield from self._seek_windows(sound, inspector)
                 self.facts = inspector.finish(declared, sound.frames / sound.samplerate)
@@ -150,17 +150,20 @@ def _rewind(file: BinaryIO) -> BinaryIO:
     return file
 
 
-def _open_seekable(file: BinaryIO) -> soundfile.SoundFile | None:
+def _open_seekable(file: BinaryIO, accept: frozenset[str]) -> soundfile.SoundFile | None:
     """Open a file if seeking in it is exact to the sample.
 
-    That is so for WAV, Ogg Vorbis and undamaged FLAC.
+    That is so for WAV, Ogg Vorbis and undamaged FLAC. A FLAC file that may be cut off (`accept`) is decoded from its
+    beginning: libFLAC cannot seek in it.
     """
     try:
         sound = soundfile.SoundFile(_rewind(file))
     except soundfile.LibsndfileError:
         return None
     is_exact = sound.format == "WAV" or (sound.format, sound.subtype) == ("OGG", "VORBIS")
-    if is_exact or (sound.format == "FLAC" and sound.frames == count_demuxed_samples(file)):
+    if is_exact or (
+        sound.format == "FLAC" and "truncated" not in accept and sound.frames == count_demuxed_samples(file)
+    ):
         return soundfile.SoundFile(_rewind(file))
     sound.close()
     return None

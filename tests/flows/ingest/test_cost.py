@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from flows.ingest.cost import Cost, price_of
-from flows.ingest.dry_run import START_SECONDS, estimate
+from flows.ingest.dry_run import START_SECONDS, estimates
 from flows.ingest.report import IndexRequest, cost_line
 from lake.catalogue.runs import RunRecord
 from lake.storage.lake import Lake
@@ -44,7 +44,7 @@ def test_encoders_of_one_run_share_its_cost():
 
 
 def test_before_a_run_the_basis_is_the_registered_pace(rendered, tmp_path):
-    predicted = estimate(IndexRequest((str(rendered),)), settings(tmp_path, **PRICES)).cost
+    predicted = estimates(IndexRequest((str(rendered),)), settings(tmp_path, **PRICES), print)[0].cost
     seconds = START_SECONDS + predicted.estimated_audio_seconds / (600 * 4)
     assert predicted.estimated_seconds == pytest.approx(seconds, abs=0.1)
     assert (predicted.core_seconds, predicted.gpu_seconds) == (pytest.approx(4 * seconds, abs=0.1), 0)
@@ -56,11 +56,11 @@ def test_before_a_run_the_basis_is_the_registered_pace(rendered, tmp_path):
 def test_after_a_run_the_basis_is_that_run_but_never_a_run_of_several_encoders(rendered, tmp_path):
     request = IndexRequest((str(rendered),))
     record_run(tmp_path, "1-joint", names=("fake", "musicnn"))
-    assert "not measured" in estimate(request, settings(tmp_path)).cost.basis
+    assert "not measured" in estimates(request, settings(tmp_path), print)[0].cost.basis
     record_run(tmp_path, "2-alone")
     record_run(tmp_path, "3-joint", names=("fake", "musicnn"), wall=900.0)
     record_run(tmp_path, "4-short", wall=5.0)
-    predicted = estimate(request, settings(tmp_path, **PRICES)).cost
+    predicted = estimates(request, settings(tmp_path, **PRICES), print)[0].cost
     assert predicted.basis.startswith("measured by run 2-alone of this lake")
     seconds = START_SECONDS + predicted.estimated_audio_seconds / 80
     assert predicted.estimated_seconds == pytest.approx(seconds, abs=0.1)

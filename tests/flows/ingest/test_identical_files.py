@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flows.console.progress import ProgressReporter
-from flows.ingest.dry_run import estimate
+from flows.ingest.dry_run import estimates
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
@@ -93,7 +93,7 @@ def require_equal_rows(uri, first, second, *ignored_columns):
 
 def test_only_one_of_identical_objects_is_decoded(bucket, decoded, uri):
     source = bucket(a=sound(1), b=sound(1), c=sound(2))
-    plan = estimate(IndexRequest((source,)), Settings(lake=uri, encoder="fake"))
+    plan = estimates(IndexRequest((source,)), Settings(lake=uri, encoder="fake"), print)[0]
     (report,) = index(uri, source)
     assert len(decoded) == 2
     assert "c.wav" in decoded
@@ -112,7 +112,7 @@ def test_later_copies_are_not_even_fetched(bucket, decoded, uri):
     bucket(c=sound(1), d=sound(1))
     del decoded[:]
     request = IndexRequest((source,))
-    assert estimate(request, Settings(lake=uri, encoder="fake")).cost.estimated_audio_seconds == 0
+    assert estimates(request, Settings(lake=uri, encoder="fake"), print)[0].cost.estimated_audio_seconds == 0
     (report,) = index(uri, source)
     assert decoded == []
     assert (report.embedded_now, report.copied, report.audio_seconds) == (2, 2, 0)

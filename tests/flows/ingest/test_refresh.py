@@ -11,7 +11,7 @@ import pytest
 import flows.ingest.refresh
 import lake.storage.lease
 from flows.ingest import sources
-from flows.ingest.dry_run import estimate
+from flows.ingest.dry_run import estimates
 from flows.ingest.refresh import RefreshRequest, preview_refresh
 from flows.ingest.report import IndexRequest
 from flows.releases.promote import PromoteRequest, promote
@@ -102,7 +102,7 @@ def test_an_index_run_also_restores_vanished_tracks_and_recognises_moved_files(c
     (catalogue.music / "a.wav").rename(catalogue.music / "z.wav")
     assert nonzero_changes(catalogue.refresh()) == {"moved": 1, "vanished": 1, "hashed": 1}
     (catalogue.music.parent / "d.wav").rename(catalogue.music / "d.wav")
-    plan = estimate(IndexRequest((str(catalogue.music),)), Settings(lake=catalogue.uri, encoder="fake"))
+    plan = estimates(IndexRequest((str(catalogue.music),)), Settings(lake=catalogue.uri, encoder="fake"), print)[0]
     assert (plan.would_embed, plan.cost.estimated_audio_seconds, plan.cost.core_seconds) == (1, 0, 0)
     report = catalogue.index()
     assert (report.coverage.expected, report.coverage.embedded, report.new, report.audio_seconds) == (10, 10, 0, 0)

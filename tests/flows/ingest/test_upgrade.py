@@ -7,7 +7,7 @@ import pytest
 
 from flows.console.progress import ProgressReporter
 from flows.ingest import embed
-from flows.ingest.dry_run import estimate
+from flows.ingest.dry_run import estimates
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import current_specs
 from flows.ingest.report import IndexRequest
@@ -38,7 +38,7 @@ def upgrade(lake, rendered, monkeypatch, **changes):
     monkeypatch.setitem(ENCODERS, "musicnn", replace(encoder, spec=replace(encoder.spec, **changes)))
     monkeypatch.setattr(embed, "choose_executor", lambda *_: pytest.fail("audio would be decoded"))
     settings = Settings(lake=lake, encoder="musicnn")
-    plan = estimate(IndexRequest((str(rendered),), limit=2), settings)
+    plan = estimates(IndexRequest((str(rendered),), limit=2), settings, print)[0]
     assert (plan.would_embed, plan.cost.estimated_audio_seconds, plan.cost.core_seconds) == (2, 0, 0)
     return ENCODERS["musicnn"].spec, *index_catalogue(
         IndexRequest((str(rendered),), limit=2), settings, ProgressReporter()

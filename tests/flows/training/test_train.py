@@ -213,7 +213,7 @@ ONE_SPLIT = '{"uri": "a.wav", "tags": ["x"], "split": "train"}\n'
 WRONG = {
     "no such manifest": ({}, None),
     "nothing to index": ({}, ""),
-    "cannot read the manifest": ({}, "{nope\n"),
+    "line 1: cannot be read": ({}, "{nope\n"),
     "no line with tags is in the split valid or test": ({}, ONE_SPLIT),
     "no encoder is named 'a,b'": ({"encoder": "a,b"}, ...),
     "no encoder is named 'odd'": ({"encoder": "odd", "tower": "audio"}, ...),

@@ -53,7 +53,7 @@ def paths_outside(folders):
 
 def test_a_file_outside_is_refused_with_its_line_unless_it_is_allowed(folders):
     for uri, allowed in paths_outside(folders).items():
-        with pytest.raises(NotAllowed, match=r"m\.jsonl: line 2 names .*TONELAKE_ALLOW_OUTSIDE="):
+        with pytest.raises(NotAllowed, match=r"m\.jsonl: line 2, uri .*TONELAKE_ALLOW_OUTSIDE="):
             list_uris(folders, uri)
         if uri.endswith(".wav") and "jazz/a.wav" not in uri:
             assert len(list_uris(folders, uri, f"/nowhere, {allowed}")) == 2
@@ -80,7 +80,7 @@ def test_addresses_of_other_kinds_are_always_refused(folders, uri):
 
 
 def test_a_nul_is_refused(folders):
-    with pytest.raises(NotAllowed, match="line 2 names a file with a NUL"):
+    with pytest.raises(NotAllowed, match=r"line 2, uri .*: a NUL in the name"):
         list_uris(folders, "a\0.wav", "/")
 
 
@@ -101,7 +101,7 @@ def test_a_manifest_in_a_store_names_keys_below_its_prefix(s3_bucket):
         f"{s3_bucket}/allowed-too/a.wav",
         "/etc/passwd",
     ):
-        with pytest.raises(NotAllowed, match="line 1 names"):
+        with pytest.raises(NotAllowed, match="line 1, uri"):
             list_uris(uri)
     assert list_uris("../private/a.wav", f"{s3_bucket}/private") == [f"{s3_bucket}/private/a.wav"]
 
@@ -110,8 +110,9 @@ def test_the_command_prints_one_line_and_registers_nothing(folders):
     manifest = folders / "music" / "m.csv"
     manifest.write_text("uri\njazz/a.wav\n/etc/passwd\n")
     assert error_line("--lake", folders / "lake", "--encoder", "fake", "index", manifest) == (
-        f"tonelake: {manifest}: line 2 names /etc/passwd, outside the manifest's folder; if that is meant, "
-        "set TONELAKE_ALLOW_OUTSIDE=/etc, or a folder above it"
+        f"tonelake: {manifest}: line 3, uri '/etc/passwd': /etc/passwd is outside the manifest's folder; if that is "
+        f"meant, `tonelake sources allow {manifest} /etc` (with your --lake), or set TONELAKE_ALLOW_OUTSIDE=/etc, "
+        "or a folder above it"
     )
     assert not (folders / "lake").exists()
 

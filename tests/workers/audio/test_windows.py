@@ -88,7 +88,7 @@ def test_a_limit_works_for_every_kind_of_file(name):
     [
         (cut_short(sndfile(tone(25))), "truncated"),
         (cut_short(sndfile(tone(25), "OGG")), "truncated"),
-        (cut_short(sndfile(tone(25), "FLAC")), "flac_strict"),
+        (cut_short(sndfile(tone(25), "FLAC")), "truncated"),
         (garbled(sndfile(tone(25), "FLAC")), "flac_strict"),
     ],
 )
