@@ -46,7 +46,7 @@ class ManifestFindings:
             return
         line = f"{self.source}: {first.text}"
         if self.stopping > 1:
-            line += f". {self.stopping - 1:,} more findings stop a run: `tonelake check {self.source}` lists them"
+            line += f". `tonelake check {self.source}` lists this and {self.stopping - 1:,} more that would stop a run"
         raise (NotAllowed if first.kind == "not_allowed" else ManifestError)(line)
 
     def warning_lines(self) -> list[str]:

@@ -111,7 +111,7 @@ def test_a_run_stops_before_anything_is_taken_in_and_counts_what_else_stops_it(t
     line = error_line("--lake", lake, "--encoder", "fake", "index", manifest)
     assert line == (
         f"tonelake: {manifest}: line 16, track_id '1': line 2 has it too: make ids unique. "
-        f"7 more findings stop a run: `tonelake check {manifest}` lists them"
+        f"`tonelake check {manifest}` lists this and 7 more that would stop a run"
     )
     assert not lake.exists()
 
