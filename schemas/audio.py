@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 UNREADABLE = "unreadable"
 
 # Every verdict a file can get. True: fatal, the track is quarantined. False: a warning kept with the row.
@@ -86,6 +84,8 @@ class WindowSpec:
         total = self.count_windows(samples)
         if self.limit is None or total <= self.limit:
             return list(range(total))
+        import numpy as np  # here, because the settings import this module, and `--help` needs no numpy
+
         indices: list[int] = np.linspace(0, total - 1, self.limit).round().astype(int).tolist()
         return indices
 

@@ -1,14 +1,16 @@
 """`tonelake releases`, `promote` and `rollback`: what readers see."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.jobs import run_job
 from flows.cli.output import log, print_json, print_rows
 from schemas.errors import UserError
-from schemas.releases import Check, Release
+
+if TYPE_CHECKING:
+    from schemas.releases import Check, Release
 
 app = typer.Typer()
 
@@ -88,16 +90,16 @@ def rollback(
     print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.republishes}")
 
 
-def _check_to_json(check: Check) -> dict[str, Any]:
+def _check_to_json(check: "Check") -> dict[str, Any]:
     return asdict(check) | {"verdict": check.verdict}
 
 
-def _to_json(release: Release) -> dict[str, Any]:
+def _to_json(release: "Release") -> dict[str, Any]:
     fields = asdict(release)
     return fields.pop("snapshot") | fields | {"gate": [_check_to_json(check) for check in release.gate]}
 
 
-def _table_row(release: Release, is_live: bool) -> dict[str, Any]:
+def _table_row(release: "Release", is_live: bool) -> dict[str, Any]:
     verdicts = [check.verdict for check in release.gate]
     counts = [f"{verdicts.count(word)} {word}" for word in ("passed", "FAILED", "not judged") if word in verdicts]
     command = f"{release.command} of {release.republishes}" if release.republishes else release.command

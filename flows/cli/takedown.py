@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,9 @@ from flows.cli.output import log, print_json
 from flows.console.atomic_file import write_atomically
 from schemas.errors import UserError
 from schemas.redaction import replace_controls
-from schemas.takedowns import Receipt
+
+if TYPE_CHECKING:
+    from schemas.takedowns import Receipt
 
 app = typer.Typer()
 
@@ -62,7 +64,7 @@ for old_name in old_names("takedown"):
     app.command(old_name, hidden=True)(takedown)
 
 
-def _print_receipt(receipt: Receipt) -> None:
+def _print_receipt(receipt: "Receipt") -> None:
     rows = sum(table.rows for table in receipt.tables)
     files = sum(len(table.files) for table in receipt.tables)
     print(f"{len(receipt.tracks):,} tracks: removed {rows:,} rows of {len(receipt.tables)} tables and {files:,} files")

@@ -8,7 +8,6 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from flows.console.progress import ProgressReporter, TaskWrapper, with_progress
-from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexReport, IndexRequest
 from lake.benchmarks import rendered
 from lake.benchmarks.readers.splits import split_hash
@@ -99,6 +98,8 @@ def embed_clips(
     task: TaskWrapper,
 ) -> IndexReport:
     """Index the clips that have no vector yet, in the lake of their corpus."""
+    from flows.ingest.index import index_catalogue  # decoding libraries, which a list of benchmarks does not need
+
     lines = (
         {"track_id": clip.clip_id, "uri": str(loaded.data / clip.path), "title": clip.title, "artist": clip.artist}
         for clip in clips

@@ -149,7 +149,7 @@ class TextVectors:
         return np.stack([self._vectors[text] for text in texts])
 
     def _embed(self, texts: list[str]) -> None:
-        from workers.encoders.joint.text_tower import load_frozen_tower  # imports torch, so only if needed
+        from workers.encoders.joint.text_tower import load_frozen_tower  # only if a text is new
 
         tower = load_frozen_tower(self._text, self._models)
         for start in with_progress(range(0, len(texts), _TEXTS_PER_BLOCK), f"reading {len(texts):,} texts"):

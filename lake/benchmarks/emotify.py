@@ -6,8 +6,6 @@ data.csv, one row a rating, beside emotifymusic/classical/1.mp3.
 from functools import partial
 from pathlib import Path
 
-from sklearn.model_selection import train_test_split
-
 from lake.benchmarks.readers.annotations import make_loader, read_table
 from schemas.benchmarks import SPLITS, Benchmark, Clip, SourceFile
 
@@ -73,6 +71,7 @@ def _parts(tracks: list[int], genres: dict[int, str]) -> Parts:
 
 def _draw_parts(tracks: list[int], genres: dict[int, str] | None) -> Parts:
     """Draw the parts at random, stratified by genre if `genres` is given."""
+    from sklearn.model_selection import train_test_split  # here, because a list of benchmarks does not need it
 
     def cut(rows: list[int], size: float) -> tuple[list[int], list[int]]:
         strata = [genres[track] for track in rows] if genres else None

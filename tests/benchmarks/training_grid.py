@@ -25,6 +25,7 @@ from flows.console.progress import with_progress
 from flows.training.dataset import TextVectors, TrainingSet, load_features, training_data
 from schemas.settings import Settings
 from schemas.training import REPRESENTATIONS, TEXTS, TrainingConfig
+from workers.encoders.base.interface import TextTower
 from workers.encoders.joint.net import build_joint
 from workers.encoders.joint.text_tower import JointTextTower, TagTextTower
 from workers.evaluation.predictions import Predictions, from_table
@@ -87,12 +88,14 @@ def load_or_train(
         started = time.perf_counter()
         state = train_locally(config, training_data(training_set, config, text_vectors), settings.models)
         joint = build_joint(config, state.best)
-        tower = TagTextTower(joint.centroids, training_set.vocabulary) if joint.text is None else None
+        weights = {name: weight.numpy() for name, weight in state.best.items()}
+        reader: TextTower = JointTextTower(text_vectors.embed_text, weights)
+        if config.framework == "classification":
+            reader = TagTextTower(weights["centroids"], training_set.vocabulary)
         test = training_set.splits["test"]
         with torch.inference_mode():
             vectors = joint(torch.from_numpy(test.features), None)[0].numpy()
         folder.mkdir(exist_ok=True)
-        reader = tower or JointTextTower(joint, text_vectors)
         predictions = evaluate_held_out(list(test.clips), vectors, reader, "{}", training_set.vocabulary)
         for name, protocol_predictions in predictions.items():
             pq.write_table(protocol_predictions.to_table(), folder / f"{name}.parquet")

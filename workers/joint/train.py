@@ -21,7 +21,7 @@ from workers.joint.process_group import ProcessGroup
 from workers.joint.texts import TextSampler
 from workers.joint.trainer import Trainer, TrainingState
 from workers.text import glove, minilm
-from workers.text.minilm import MiniLMNet
+from workers.text.minilm_net import MiniLMNet
 
 _STATE_FILE = "state.pt"
 _MAX_FAILURES = 3  # of workers or machines; after each, training resumes from its last checkpoint

@@ -9,18 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-Weights = Mapping[str, torch.Tensor]
+from workers.text.bert_weights import count_layers, to_torch_names
 
-# transformers' names of one BERT layer's parts -> torch's names.
-_LAYER_NAMES = {
-    "attention.output.dense": "self_attn.out_proj",
-    "attention.output.LayerNorm": "norm1",
-    "intermediate.dense": "linear1",
-    "output.dense": "linear2",
-    "output.LayerNorm": "norm2",
-}
-# Not needed for hidden states: position numbers, and a pooling layer that some checkpoints leave out.
-_UNUSED = ("embeddings.position_ids", "embeddings.token_type_ids", "pooler.")
+Weights = Mapping[str, torch.Tensor]
 
 
 class Bert(nn.Module):
@@ -76,38 +67,12 @@ def build_bert(
     The defaults are BERT's; RoBERTa counts positions from 2 (`first_position`) and has `epsilon` 1e-5. Raises
     ValueError if a weight is left over, KeyError if one is missing.
     """
-    state = _to_torch_names(dict(weights), first_position)
+    state = to_torch_names(weights, torch.cat, first_position)
     words, dim = state["words.weight"].shape
     positions = len(state["places.weight"])
-    layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
+    layers = count_layers(state)
     inner = state["layers.0.linear1.bias"].shape[0]
     with torch.device("meta"):  # so that no weights are drawn at random first
         net = Bert(words, positions, dim, layers, heads, inner, epsilon, dropout)
     net.load_state_dict(state, assign=True)
     return net.eval()
-
-
-def _to_torch_names(remaining: dict[str, torch.Tensor], first_position: int) -> dict[str, torch.Tensor]:
-    """Return the weights under torch's names, emptying `remaining`.
-
-    Every text is one sentence, so that each position absorbs the embedding of the first sentence's type.
-    """
-    positions = remaining.pop("embeddings.position_embeddings.weight")[first_position:]
-    state = {
-        "words.weight": remaining.pop("embeddings.word_embeddings.weight"),
-        "places.weight": positions + remaining.pop("embeddings.token_type_embeddings.weight")[0],
-    }
-    for kind in ("weight", "bias"):
-        state[f"norm.{kind}"] = remaining.pop(f"embeddings.LayerNorm.{kind}")
-    layer = 0
-    while f"encoder.layer.{layer}.output.dense.weight" in remaining:
-        prefix, torch_prefix = f"encoder.layer.{layer}.", f"layers.{layer}."
-        for kind in ("weight", "bias"):
-            qkv = [remaining.pop(f"{prefix}attention.self.{name}.{kind}") for name in ("query", "key", "value")]
-            state[f"{torch_prefix}self_attn.in_proj_{kind}"] = torch.cat(qkv)
-            for name, torch_name in _LAYER_NAMES.items():
-                state[f"{torch_prefix}{torch_name}.{kind}"] = remaining.pop(f"{prefix}{name}.{kind}")
-        layer += 1
-    if unknown := [name for name in remaining if not name.startswith(_UNUSED)]:
-        raise ValueError(f"weights of another net than BERT: {', '.join(unknown[:3])}")
-    return state

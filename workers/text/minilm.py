@@ -1,63 +1,62 @@
-"""all-MiniLM-L6-v2: sentences -> unit vectors, with nothing but torch and tokenizers.
+"""all-MiniLM-L6-v2: sentences -> unit vectors, with nothing but numpy and tokenizers.
 
 MiniLM(settings.models).embed_text(["a slow waltz"])
+Searches, evaluations and frozen texts in training all use this one. Only training that changes MiniLM needs torch's
+(minilm_net.py); this one reads the weights that it gives.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
 from tokenizers import Tokenizer
-from torch import nn
 
-from workers.text.bert import build_bert
+from workers.text.bert_weights import to_torch_names
 from workers.text.minilm_weights import MINILM
-from workers.text.torch_text_tower import BATCH
+from workers.text.numpy_bert import NumpyBert
+from workers.text.token_batches import batches_of_equal_length
 from workers.weights.cache import weights_folder
 
 DIM = 384
+HEADS = 12
 MAX_TOKENS = 256
-
-_HEADS = 12
-
-
-class MiniLMNet(nn.Module):
-    """Texts -> vectors [N, 384], not normalised.
-
-    A text's vector is the mean over its tokens; it is cut after 256.
-    """
-
-    def __init__(self, models: Path) -> None:
-        super().__init__()
-        folder = weights_folder(MINILM, models)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding()
-        self.bert = build_bert(load_file(folder / "model.safetensors"), _HEADS)
-
-    def forward(self, texts: list[str]) -> torch.Tensor:
-        device = self.bert.words.weight.device
-        encoded = self._tokenizer.encode_batch(texts)
-        tokens = torch.tensor([text.ids for text in encoded], device=device)
-        mask = torch.tensor([text.attention_mask for text in encoded], dtype=torch.bool, device=device)
-        hidden = self.bert(tokens, mask)
-        return (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
 
 
 class MiniLM:
-    """MiniLM's TextTower.
+    """MiniLM's TextTower, on the CPU.
 
+    `weights` are float32 under torch's names, from a training; None: the released ones.
     Source: W. Wang et al., "MiniLM" (2020), as sentence-transformers trained it on pairs of sentences.
     """
 
-    def __init__(self, models: Path) -> None:
-        self._net = MiniLMNet(models)
+    def __init__(self, models: Path, weights: Mapping[str, np.ndarray] | None = None) -> None:
+        folder = weights_folder(MINILM, models)
+        self._tokenizer = read_tokenizer(folder)
+        self._tokenizer.no_padding()
+        if weights is None:
+            weights = to_torch_names(load_file(folder / "model.safetensors"), np.concatenate)
+        self._bert = NumpyBert(weights, HEADS)
 
-    @torch.inference_mode()
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Embed texts as unit vectors [N, 384] float32."""
-        batches = [np.zeros((0, DIM), np.float32)]
-        for start in range(0, len(texts), BATCH):
-            batches.append(nn.functional.normalize(self._net(texts[start : start + BATCH])).numpy())
-        return np.concatenate(batches)
+        means = self.mean_states(texts)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    def mean_states(self, texts: list[str]) -> np.ndarray:
+        """Return each text's mean hidden state [N, 384] float32: its vector before it is normalised.
+
+        A text is cut after 256 tokens.
+        """
+        tokens = [encoded.ids for encoded in self._tokenizer.encode_batch(texts)]
+        means = np.zeros((len(texts), DIM), np.float32)
+        for rows, batch in batches_of_equal_length(tokens):
+            means[rows] = self._bert(batch).mean(axis=1)
+        return means
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Return MiniLM's tokenizer, which cuts a text after 256 tokens."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer

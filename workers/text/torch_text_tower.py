@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workers.text.token_batches import batches_of_equal_length
+
 if TYPE_CHECKING:
     from torch import nn
-
-BATCH = 64
 
 
 class TorchTextTower:
     """A TextTower of one torch net, on a GPU if there is one.
 
-    `net` maps tokens [n, T] to unit vectors [n, dim]. Only texts of equal length share a batch, so that no text is
-    padded and none depends on its neighbours. Each text is cut after `max_tokens`.
+    `net` maps tokens [n, T] to unit vectors [n, dim]. Each text is cut after `max_tokens`.
     """
 
     def __init__(self, net: "nn.Module", tokenizer: Path, max_tokens: int, dim: int) -> None:
@@ -33,11 +32,7 @@ class TorchTextTower:
 
         tokens = [encoded.ids for encoded in self._tokenizer.encode_batch(texts)]
         vectors = np.zeros((len(texts), self._dim), np.float32)
-        for length in sorted({len(ids) for ids in tokens}):
-            rows = [row for row, ids in enumerate(tokens) if len(ids) == length]
-            for start in range(0, len(rows), BATCH):
-                batch_rows = rows[start : start + BATCH]
-                with torch.inference_mode():
-                    batch = torch.tensor([tokens[row] for row in batch_rows], device=self._device)
-                    vectors[batch_rows] = self._net(batch).float().cpu().numpy()
+        for rows, batch in batches_of_equal_length(tokens):
+            with torch.inference_mode():
+                vectors[rows] = self._net(torch.from_numpy(batch).to(self._device)).float().cpu().numpy()
         return vectors

@@ -3,13 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.cli import environment, error_line, run, run_here, run_json
+from tests.cli import error_line, run, run_here, run_json
 
 COUNTS = {"expected", "embedded", "quarantined", "pending", "reasons"}
 
@@ -209,25 +207,6 @@ def test_a_store_that_does_not_answer_is_one_line():
     settings = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     assert "no S3 store answers" in error_line("--lake", "s3://bucket/lake", "status", **settings)
     assert "no S3 store answers" in error_line("--encoder", "fake", "index", "s3://bucket/music", **settings)
-
-
-@pytest.mark.parametrize("command", ["search", "tags", "status"])
-def test_readers_import_neither_ray_nor_prefect(command, indexed):
-    lake, _, _ = indexed
-    track = run_json(lake, "search", "banjo", "-k", "1")[0]["track_id"]
-    argument = {"search": ["banjo"], "tags": [track], "status": []}[command]
-    code = (
-        "import sys; sys.argv = ['tonelake', *sys.argv[1:]]\n"
-        "from flows.cli.main import app\n"
-        "try: app()\n"
-        "except SystemExit: pass\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'ray', 'prefect'}))"
-    )
-    arguments = ["--lake", str(lake), "--encoder", "fake", command, *argument]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment(), check=True
-    )
-    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_help_is_instant():

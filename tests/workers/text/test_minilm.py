@@ -1,4 +1,4 @@
-"""MiniLM, in torch alone, against transformers' BERT."""
+"""MiniLM in numpy, against transformers' BERT and against the torch net of trainings."""
 
 import os
 import subprocess
@@ -75,11 +75,23 @@ def test_similar_texts_are_near(tower):
     assert banjo @ bluegrass > 0.3 > banjo @ taxes
 
 
-def test_loads_without_torchs_compiler(models):
-    """The import of torch._dynamo takes longer than the rest of a search."""
+def test_equals_the_net_that_trainings_change(tower, models):
+    import torch
+
+    from workers.text.minilm_net import MiniLMNet
+
+    with torch.inference_mode():
+        expected = MiniLMNet(models)(TEXTS).numpy()
+    np.testing.assert_allclose(tower.mean_states(TEXTS), expected, atol=2e-6, rtol=0)
+    unit_rows = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(tower.embed_text(TEXTS), unit_rows, atol=1e-6, rtol=0)
+
+
+def test_torchs_net_is_built_without_torchs_compiler(models):
+    """The import of torch._dynamo takes longer than the rest."""
     code = (
-        "import sys; from pathlib import Path; from workers.text.minilm import MiniLM;"
-        f"MiniLM(Path({str(models)!r})).embed_text(['banjo']); print('torch._dynamo' in sys.modules)"
+        "import sys; from pathlib import Path; from workers.text.minilm_net import MiniLMNet;"
+        f"MiniLMNet(Path({str(models)!r}))(['banjo']); print('torch._dynamo' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)

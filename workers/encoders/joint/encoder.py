@@ -139,25 +139,36 @@ def require_conse_base(config: TrainingConfig, base: EncoderRegistration | None)
 
 
 def _load_text_tower(folder: Path, trained: TrainedModel, _: EncoderSpec, models: Path) -> TextTower:
-    from workers.encoders.joint.text_tower import JointTextTower, TagTextTower, load_frozen_tower
+    from workers.encoders.joint.files import read_weights
+    from workers.encoders.joint.text_tower import (
+        JointTextTower,
+        TagTextTower,
+        load_finetuned_tower,
+        load_frozen_tower,
+    )
 
-    joint = _load_joint(folder, trained, models)
-    if joint.centroids is not None:
-        return TagTextTower(joint.centroids, trained.vocabulary)
-    return JointTextTower(joint, None if trained.cell.finetune_text else load_frozen_tower(trained.cell.text, models))
+    weights = read_weights(folder, trained)
+    if trained.cell.framework == "classification":
+        return TagTextTower(weights["centroids"], trained.vocabulary)
+    if trained.cell.finetune_text:
+        return JointTextTower(load_finetuned_tower(weights, models).mean_states, weights)
+    return JointTextTower(load_frozen_tower(trained.cell.text, models).embed_text, weights)
 
 
 def _load_joint(folder: Path, trained: TrainedModel, models: Path) -> "Joint":
     """Load the trained net, in eval mode."""
+    import torch
+
     from workers.encoders.joint.files import read_weights
     from workers.encoders.joint.net import build_joint
 
     reader = None
     if trained.cell.finetune_text:
-        from workers.text.minilm import MiniLMNet  # only here, because other trained nets do not need it
+        from workers.text.minilm_net import MiniLMNet  # only here, because other trained nets do not need it
 
         reader = MiniLMNet(models)
-    return build_joint(trained.cell, read_weights(folder, trained), reader)
+    weights = {name: torch.from_numpy(weight) for name, weight in read_weights(folder, trained).items()}
+    return build_joint(trained.cell, weights, reader)
 
 
 def _head_parameters(

@@ -1,18 +1,20 @@
-"""The text side of a trained joint space: texts -> unit vectors."""
+"""The text side of a trained joint space: texts -> unit vectors.
+
+In numpy, so that a search imports no torch. It computes what the torch net of the training (net.py) does in eval mode.
+"""
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch.nn import functional
 
-from workers.encoders.joint.net import Joint
 from workers.text.glove import Glove
 from workers.text.minilm import MiniLM
+from workers.text.numpy_bert import normalise_layer
 
-_BATCH = 256
+_READER = "reader.bert."
 
 
 class FrozenTextTower(Protocol):
@@ -28,24 +30,30 @@ def load_frozen_tower(text: str, models: Path) -> FrozenTextTower:
     return {"glove": Glove, "bert": MiniLM}[text](models)
 
 
+def load_finetuned_tower(weights: Mapping[str, np.ndarray], models: Path) -> MiniLM:
+    """Load MiniLM as a training has changed it; `weights` are those of the joint net."""
+    return MiniLM(models, {name.removeprefix(_READER): weights[name] for name in weights if name.startswith(_READER)})
+
+
 class JointTextTower:
     """A TextTower of a triplet or contrastive training.
 
-    `tower` is None if the joint net reads texts itself.
+    `read_texts` maps texts to vectors [N, text]; `weights` are those of the joint net.
     """
 
-    def __init__(self, joint: Joint, tower: FrozenTextTower | None) -> None:
-        self._joint, self._tower = joint.eval(), tower
+    def __init__(self, read_texts: Callable[[list[str]], np.ndarray], weights: Mapping[str, np.ndarray]) -> None:
+        self._read_texts = read_texts
+        self._weights = {name: weight for name, weight in weights.items() if name.startswith("text.")}
 
-    @torch.inference_mode()
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        rows = [torch.zeros((0, self._joint.dim))]
-        for start in range(0, len(texts), _BATCH):
-            rows.append(self._joint.embed(self._read(texts[start : start + _BATCH])))
-        return torch.cat(rows).numpy()
+        return _normalise(self._project(self._read_texts(texts)))
 
-    def _read(self, texts: list[str]) -> torch.Tensor | list[str]:
-        return texts if self._tower is None else torch.from_numpy(self._tower.embed_text(texts))
+    def _project(self, vectors: np.ndarray) -> np.ndarray:
+        """Map vectors [N, text] to the joint space [N, dim]: the net's Centred, else its Projection."""
+        weights = self._weights
+        if "text.mean" in weights:
+            return vectors - weights["text.mean"]
+        return normalise_layer(vectors, weights["text.0.weight"], weights["text.0.bias"]) @ weights["text.1.weight"].T
 
 
 class TagTextTower:
@@ -55,15 +63,19 @@ class TagTextTower:
     anything else.
     """
 
-    def __init__(self, centroids: torch.Tensor, vocabulary: tuple[str, ...]) -> None:
-        self._centroids = functional.normalize(centroids.detach())
+    def __init__(self, centroids: np.ndarray, vocabulary: tuple[str, ...]) -> None:
+        self._centroids = _normalise(centroids)
         self._patterns = [re.compile(rf"(?<!\w){re.escape(tag.lower())}(?!\w)") for tag in vocabulary]
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         rows = [self._mean_centroid(text.lower()) for text in texts]
-        stacked = torch.stack([*rows, self._centroids[0]])  # one row more, because an empty list cannot be stacked
-        return functional.normalize(stacked)[: len(texts)].numpy()
+        return _normalise(np.array(rows, np.float32).reshape(len(texts), -1)) if rows else self._centroids[:0]
 
-    def _mean_centroid(self, text: str) -> torch.Tensor:
+    def _mean_centroid(self, text: str) -> np.ndarray:
         tags = [row for row, pattern in enumerate(self._patterns) if pattern.search(text)]
-        return self._centroids[tags or slice(None)].mean(0)
+        return self._centroids[tags or slice(None)].mean(axis=0)
+
+
+def _normalise(rows: np.ndarray) -> np.ndarray:
+    """Scale each row [N, dim] to length 1; a row of zeros stays, as in torch."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))

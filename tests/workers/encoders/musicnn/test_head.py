@@ -62,7 +62,8 @@ def test_a_vector_is_the_trained_one_and_a_share_of_conse(features):
     import torch
 
     trained = read_trained_model(FOLDER)
-    joint, conse_weight = build_joint(trained.cell, read_weights(FOLDER, trained)), trained.cell.share
+    weights = {name: torch.from_numpy(weight) for name, weight in read_weights(FOLDER, trained).items()}
+    joint, conse_weight = build_joint(trained.cell, weights), trained.cell.share
     assert 0 < conse_weight < 1
     with torch.inference_mode():
         head_vectors = torch.nn.functional.normalize(joint.audio(torch.from_numpy(features))).numpy()

@@ -1,0 +1,16 @@
+"""Batches of tokenized texts of equal length, so that no text is padded and none depends on its neighbours."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+BATCH = 64
+
+
+def batches_of_equal_length(tokens: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Yield the rows of at most 64 texts of equal length, and their tokens [n, T] int64."""
+    for length in sorted({len(ids) for ids in tokens}):
+        rows = [row for row, ids in enumerate(tokens) if len(ids) == length]
+        for start in range(0, len(rows), BATCH):
+            batch_rows = rows[start : start + BATCH]
+            yield batch_rows, np.array([tokens[row] for row in batch_rows], np.int64)
