@@ -1,4 +1,4 @@
-"""Batches of tokenized texts of equal length, so that no text is padded and none depends on its neighbours."""
+"""Batches of texts of equal length: no text is padded, and none depends on its neighbours."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ BATCH = 64
 
 
 def batches_of_equal_length(tokens: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Yield the rows of at most 64 texts of equal length, and their tokens [n, T] int64."""
+    """Yield batches of at most 64 texts: their rows, and their tokens [n, T] int64."""
     for length in sorted({len(ids) for ids in tokens}):
         rows = [row for row, ids in enumerate(tokens) if len(ids) == length]
         for start in range(0, len(rows), BATCH):

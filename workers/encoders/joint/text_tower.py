@@ -49,7 +49,7 @@ class JointTextTower:
         return _normalise(self._project(self._read_texts(texts)))
 
     def _project(self, vectors: np.ndarray) -> np.ndarray:
-        """Map vectors [N, text] to the joint space [N, dim]: the net's Centred, else its Projection."""
+        """Apply the net's Centred or its Projection: vectors [N, text] -> [N, dim]."""
         weights = self._weights
         if "text.mean" in weights:
             return vectors - weights["text.mean"]
@@ -77,5 +77,5 @@ class TagTextTower:
 
 
 def _normalise(rows: np.ndarray) -> np.ndarray:
-    """Scale each row [N, dim] to length 1; a row of zeros stays, as in torch."""
+    """Scale each row [N, dim] to length 1, except rows of zeros."""
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
