@@ -22,7 +22,8 @@ class SearchHit:
     """One result of a search.
 
     `rank` counts from 1, `tags` are best first. `score` is the cosine; without a query it is the score of the tag that
-    was searched for, or None. `stale_since`: the file has changed since then, or cannot be read.
+    was searched for, or None. Unknown metadata is None or empty. `stale_since`: the file has changed since then, or
+    cannot be read.
     """
 
     rank: int
@@ -30,6 +31,9 @@ class SearchHit:
     uri: str | None
     title: str | None
     artist: str | None
+    album: str | None
+    year: int | None
+    genres: tuple[str, ...]
     score: float | None
     tags: tuple[TagScore, ...]
     stale_since: datetime | None = None

@@ -37,21 +37,27 @@ class EvaluateRequest:
     prompt: str | None = None
     inputs: str = "vectors"
 
-    def choose_protocols(self, loaded: LoadedBenchmark, registration: EncoderRegistration) -> list[Protocol]:
-        """Return the protocols that fit. Raises UserError if a named one does not, or none does."""
+    def choose_protocols(
+        self, loaded: LoadedBenchmark, registration: EncoderRegistration
+    ) -> tuple[list[Protocol], dict[str, str]]:
+        """Return the protocols that fit, and by name why the others do not.
+
+        Raises UserError if a named one does not fit, or none does.
+        """
         prompt = registration.spec.prompt if self.prompt is None else self.prompt
         names = dict.fromkeys(self.protocols or DEFAULT_PROTOCOLS)
         protocols = [find_protocol(name, prompt, self.inputs) for name in names]
         has_text = registration.load_text is not None
         reasons = {
-            protocol.name: incompatibility_reason(protocol, loaded.benchmark.task, loaded.clips, has_text)
+            protocol.name: reason
             for protocol in protocols
+            if (reason := incompatibility_reason(protocol, loaded.benchmark.task, loaded.clips, has_text))
         }
-        fitting = [protocol for protocol in protocols if not reasons[protocol.name]]
-        if (self.protocols and len(fitting) < len(protocols)) or not fitting:
-            name, reason = next((name, reason) for name, reason in reasons.items() if reason)
+        fitting = [protocol for protocol in protocols if protocol.name not in reasons]
+        if (self.protocols and reasons) or not fitting:
+            name, reason = next(iter(reasons.items()))
             raise UserError(f"cannot judge {registration.spec.name} on {loaded.benchmark.name} by {name}: {reason}")
-        return fitting
+        return fitting, reasons
 
 
 def evaluate(
@@ -70,7 +76,7 @@ def evaluate(
         find_protocol(protocol)  # before a benchmark is fetched or rendered
     benchmarks = [task(load_benchmark)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
     runs = [
-        _EvaluationRun(loaded, registration, request.choose_protocols(loaded, registration), request, settings)
+        _EvaluationRun(loaded, registration, *request.choose_protocols(loaded, registration), request, settings)
         for loaded in benchmarks
         for registration in registrations
     ]
@@ -79,11 +85,15 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class _EvaluationRun:
-    """One benchmark for one encoder: a run of the table `runs`."""
+    """One benchmark for one encoder: a run of the table `runs`.
+
+    `left_out` maps the protocols that do not fit to the reason.
+    """
 
     loaded: LoadedBenchmark
     registration: EncoderRegistration
     protocols: list[Protocol]
+    left_out: dict[str, str]
     request: EvaluateRequest
     settings: Settings
 
@@ -93,6 +103,8 @@ class _EvaluationRun:
         settings = self.settings.model_copy(update={"encoder": spec.folder_or_name})
         clips = [clip for clip in self.loaded.clips if any(protocol.uses(clip) for protocol in self.protocols)]
         lake, run_id = Lake.at(settings.lake, settings.s3), new_run_id()
+        for name, reason in self.left_out.items():
+            progress.log(f"{self.loaded.benchmark.name}, {name}: left out, {reason}")
         arguments = asdict(self.request) | {"sources": [self.loaded.benchmark.name]}
         with (
             Lease(lake, LeaseName.EVALUATIONS, run_id, progress.log) as lease,

@@ -52,8 +52,8 @@ class CostEstimate:
 
 
 def price_of(core_seconds: float, gpu_seconds: float | None, settings: Settings) -> float | None:
-    """Return the price in the settings' currency; None if it is not known."""
-    if gpu_seconds is None:
+    """Return the price in the settings' currency. It is None if it is unknown or no price is set."""
+    if gpu_seconds is None or not (settings.price_core_hour or settings.price_gpu_hour):
         return None
     used = [(core_seconds, settings.price_core_hour), (gpu_seconds, settings.price_gpu_hour)]
     if any(seconds and not price for seconds, price in used):

@@ -188,7 +188,8 @@ def cost_line(cost: Cost | CostEstimate) -> str:
     if isinstance(cost, Cost):
         parts.append(f"{cost.bytes_written / 1e6:,.1f} MB written")
     if cost.cost is None:
-        parts.append("cost unknown: set TONELAKE_PRICE_CORE_HOUR and TONELAKE_PRICE_GPU_HOUR")
+        unknown = "" if cost.gpu_seconds is not None else ", or GPU seconds not known before a first run"
+        parts.append(f"no price set{unknown}: TONELAKE_PRICE_CORE_HOUR, TONELAKE_PRICE_GPU_HOUR")
     else:
         parts.append(f"{cost.cost:,.2f} {cost.currency}")
     line = ", ".join(parts)

@@ -62,25 +62,27 @@ def incompatibility_reason(protocol: Protocol, task: str, clips: list[Clip], has
     if protocol.needs_text and not has_text:
         return "the encoder has no text tower"
     used = [clip for clip in clips if protocol.uses(clip)]
-    if protocol.name == "sentence-retrieval":
-        return None if used else "its test clips have no captions"
+    if protocol.name == "sentence-retrieval" and not used:
+        return "its test clips have no captions"
     if missing := [split for split in protocol.splits if all(clip.split != split for clip in used)]:
         return f"it has no {' and no '.join(missing)} split"
+    if sum(clip.split == "test" for clip in used) < 2:
+        return "one test clip is too few: there is nothing to tell it from"
+    if protocol.name == "sentence-retrieval":
+        return None
     if task == "captions" or not (task == "regression" or any(clip.labels for clip in used)):
         return "its clips have captions only, no labels"
     if protocol.needs_text and task == "regression":
         return "numbers cannot be queried in words"
-    if protocol.probes and task == "multilabel":
-        return _unlearnable_reason(used)
-    return None
+    return _undivided_reason(used, protocol.splits) if task == "multilabel" else None
 
 
-def _unlearnable_reason(clips: list[Clip]) -> str | None:
-    """Return why no probe can be selected on the clips, or None.
+def _undivided_reason(clips: list[Clip], splits: tuple[str, ...]) -> str | None:
+    """Return which split no label divides, or None.
 
-    Some label must divide the validation split, by which a probe is selected, and the training split.
+    A probe learns on the training split and is selected on the validation split; all are judged on the test split.
     """
-    for split in ("train", "valid"):
+    for split in splits:
         labels = [clip.labels for clip in clips if clip.split == split]
         counts = Counter(label for clip_labels in labels for label in set(clip_labels))
         if not any(count < len(labels) for count in counts.values()):

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 
 from schemas.evaluations import LOWER_IS_BETTER
 from workers.evaluation.scoring import Change
@@ -57,6 +58,15 @@ _MARKERS = {
     "sentence": _Marker(_GREEN, "^", 34, 0.9),
     "tag": _Marker(_RED, "s", 26, 0.95),
 }
+
+
+# Where a label may stand, in points right of and above its point; the nearest places come first.
+_LABEL_OFFSETS = [
+    (distance * right, distance * up)
+    for distance in (6, 10, 16, 24, 34)
+    for right, up in ((1, 0.4), (-1, 0.4), (1, -1.2), (-1, -1.2), (0, 1.6), (0, -1.6), (1, 1.6), (-1, 1.6))
+]
+_MARKER_PIXELS = 4  # from the middle of a marker to its edge
 
 
 def plot_tags(path: Path, title: str, names: Sequence[str], areas: np.ndarray, counts: np.ndarray) -> None:
@@ -111,18 +121,44 @@ def plot_space(path: Path, title: str, points: Sequence[Point]) -> None:
                 label=f"{kind}s ({len(group)})",
                 linewidths=0,
             )
-            if kind != "track":
-                _annotate(axes, group, marker.colour)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.01), ncols=3)
+        _set_title(axes, title)
+        figure.draw_without_rendering()  # only then the places of the points are known
+        _label_points(axes, [point for point in points if point.kind != "track"])
         save_plot(figure, axes, path, title)
 
 
-def _annotate(axes: Axes, points: Sequence[Point], colour: str) -> None:
+def _label_points(axes: Axes, points: Sequence[Point]) -> None:
+    """Write each point's text beside it, where neither another text nor another point is.
+
+    A point without such a place stays without text.
+    """
+    taken = [_marker_box(axes, point) for point in points]
     for point in points:
-        position = (point.x, point.y)
-        axes.annotate(point.text, position, xytext=(4, 2), textcoords="offset points", fontsize=7, color=colour)
+        for right, up in _LABEL_OFFSETS:
+            label = axes.annotate(
+                point.text,
+                (point.x, point.y),
+                xytext=(right, up),
+                textcoords="offset points",
+                ha="left" if right > 0 else "right" if right < 0 else "center",
+                va="center",
+                fontsize=7,
+                color=_MARKERS[point.kind].colour,
+            )
+            label.set_in_layout(False)  # else the layout would move the points again
+            box, inside = label.get_window_extent(), axes.figure.bbox
+            if inside.contains(*box.min) and inside.contains(*box.max) and not box.count_overlaps(taken):
+                taken.append(box)
+                break
+            label.remove()
+
+
+def _marker_box(axes: Axes, point: Point) -> Bbox:
+    x, y = axes.transData.transform((point.x, point.y))
+    return Bbox.from_extents(x - _MARKER_PIXELS, y - _MARKER_PIXELS, x + _MARKER_PIXELS, y + _MARKER_PIXELS)
 
 
 def plot_differences(path: Path, title: str, changes: dict[str, Change]) -> None:
@@ -150,8 +186,12 @@ def plot_differences(path: Path, title: str, changes: dict[str, Change]) -> None
 
 def save_plot(figure: pyplot.Figure, axes: Axes, path: Path, title: str) -> None:
     """Put the title above `axes`, save the figure and close it."""
-    axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
+    _set_title(axes, title)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks is drawn as boxes
         figure.savefig(path)
     pyplot.close(figure)
+
+
+def _set_title(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold")

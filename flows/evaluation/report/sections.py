@@ -10,7 +10,7 @@ from pathlib import Path
 from flows.evaluation.figures import LeaderboardRow
 from flows.evaluation.report import plots
 from flows.evaluation.report.examples import Example, ExampleSelector, Gallery, QuerySet
-from flows.evaluation.report.umap_plot import project_to_plane
+from flows.evaluation.report.plane import project_to_plane
 from lake.benchmarks.results import corpus_lake, read_predictions
 from lake.catalogue.encoders import list_encoder_versions
 from lake.storage.lake import Lake

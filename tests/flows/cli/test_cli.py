@@ -1,5 +1,6 @@
 """The command line: its JSON, its exit codes, and one line for any error."""
 
+import csv
 import json
 import os
 import shutil
@@ -63,7 +64,8 @@ def test_search_in_words_by_track_by_file_and_filtered(indexed):
     lake, music, _ = indexed
     hits = run_json(lake, "search", "banjo", "-k", "3")
     assert [row["rank"] for row in hits] == [1, 2, 3]
-    assert set(hits[0]) == {"rank", "track_id", "uri", "title", "artist", "score", "tags", "stale_since"}
+    metadata = {"title", "artist", "album", "year", "genres"}
+    assert set(hits[0]) == {"rank", "track_id", "uri", "score", "tags", "stale_since"} | metadata
     like = run_json(lake, "search", "--like", hits[0]["track_id"])
     assert len(like) == 5
     assert hits[0]["track_id"] not in [row["track_id"] for row in like]
@@ -83,6 +85,14 @@ def test_a_misspelt_query_gets_a_remark_beside_its_answers(indexed):
     assert len(json.loads(answer.stdout)) == 6
     assert "'pianno' (did you mean piano" in answer.stderr
     assert run_here(*search, "slow piano").stderr == ""
+
+
+def test_a_hit_carries_the_manifests_metadata(rendered, tmp_path):
+    run_json(tmp_path, "index", rendered / "manifest.csv")
+    with (rendered / "manifest.csv").open(newline="") as file:
+        line = next(csv.DictReader(file))
+    (hit,) = run_json(tmp_path, "search", "--where", f"title = '{line['title']}'")
+    assert [hit["album"], str(hit["year"]), ";".join(hit["genres"])] == [line["album"], line["year"], line["genres"]]
 
 
 def test_tags_of_a_track_and_of_its_file_agree(indexed):

@@ -22,8 +22,8 @@ from workers.encoders.registry import ENCODERS
 from workers.text.minilm_weights import MINILM
 
 WATCHED = """
-    av boto3 duckdb fastapi huggingface_hub jinja2 lance lancedb matplotlib numba numpy pandas prefect pyarrow ray s3fs
-    scipy sklearn soundfile soxr tokenizers torch transformers umap
+    av boto3 duckdb fastapi huggingface_hub jinja2 lance lancedb matplotlib numpy pandas prefect pyarrow ray s3fs
+    scipy sklearn soundfile soxr tokenizers torch transformers
 """.split()
 # pyarrow.dataset imports pandas, and Lance imports pyarrow.dataset.
 LAKE = ["lance", "numpy", "pandas", "pyarrow"]

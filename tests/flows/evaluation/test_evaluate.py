@@ -102,6 +102,30 @@ def test_captions_alone_are_enough(tmp_path):
     assert {row["protocol"] for row in evaluate_folder(tmp_path / "lake", folder)} == {"sentence-retrieval"}
 
 
+def test_what_cannot_be_judged_is_said_before_anything_is_embedded(tmp_path, capfd):
+    folder, lake = write_labelled_folder(tmp_path / "clips"), tmp_path / "lake"
+    labels = read_labels(folder)
+    arguments = ("--lake", lake, "--encoder", "fake", "evaluate", "folder", "--data", folder)
+    one_test_clip = [row | {"split": "test" if row is labels[-1] else "train"} for row in labels]
+    write_labels(folder, one_test_clip)
+    assert "one test clip is too few" in error_line(*arguments, "--protocol", "zero-shot")
+    write_labels(folder, [row | {"split": "train"} for row in labels])
+    assert "it has no test split" in error_line(*arguments)
+    write_labels(folder, [row | {"split": "test", "tags": "tone"} for row in labels])
+    assert "no label divides its test split" in error_line(*arguments, "--protocol", "zero-shot")
+    assert not lake.exists()
+    write_labels(folder, [row | {"split": "test", "caption": ""} for row in labels])
+    capfd.readouterr()
+    evaluate_folder(lake, folder)
+    lines = capfd.readouterr().err.splitlines()
+    embedding = next(index for index, line in enumerate(lines) if "36 tracks to embed" in line)
+    assert lines[:embedding] == [
+        "folder, sentence-retrieval: left out, its test clips have no captions",
+        "folder, linear: left out, it has no train and no valid split",
+        "folder, mlp: left out, it has no train and no valid split",
+    ]
+
+
 def test_clips_never_appear_in_the_catalogue(evaluated, rendered):
     lake, _, _ = evaluated
     assert "no lake" in error_line("--lake", lake, "status")

@@ -47,6 +47,13 @@ def test_the_page_needs_no_other_file(report):
     assert all(address.startswith(("data:image/png;base64,", "data:audio/ogg;base64,", "#")) for address in addresses)
 
 
+def test_captions_are_titles(report):
+    page = (report / "index.html").read_text()
+    pictures = re.findall(r'alt="([^"]*)"><figcaption>([^<]*)</figcaption>', page)
+    assert len(pictures) == page.count("<figure")
+    assert all(title == caption and ": " in title for title, caption in pictures)
+
+
 def test_a_tag_is_text_and_never_markup(report):
     page = (report / "index.html").read_text()
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
@@ -77,6 +84,19 @@ def test_the_sounds_are_audio(report, tmp_path):
     assert sounds
     (tmp_path / "one.ogg").write_bytes(base64.b64decode(sounds[0]))
     assert soundfile.info(tmp_path / "one.ogg").duration == pytest.approx(6)
+
+
+# Counts the tables that are wider than their place, so that a reader would have to scroll.
+COUNT_CUT = """<script>
+const cut = [...document.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth);
+document.body.dataset.cut = cut.length;
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_no_column_is_cut_at_1280_pixels(report, tmp_path):
+    (tmp_path / "index.html").write_text((report / "index.html").read_text() + COUNT_CUT)
+    assert 'data-cut="0"' in browse(tmp_path, tmp_path, "--window-size=1280,2400", "--dump-dom")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

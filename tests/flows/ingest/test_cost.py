@@ -10,6 +10,7 @@ from flows.ingest.report import IndexRequest, cost_line
 from lake.catalogue.runs import RunRecord
 from lake.storage.lake import Lake
 from schemas.settings import S3Settings, Settings
+from tests.cli import run_here
 from workers.encoders.fake import SPEC
 
 PRICES = {"price_core_hour": 0.05, "price_gpu_hour": 2.0, "currency": "EUR"}
@@ -31,7 +32,8 @@ def test_the_price_is_hours_times_prices_and_unknown_without_a_price():
     assert price_of(7200, 0, settings(price_core_hour=0.05)) == pytest.approx(0.1)
     assert price_of(7200, 1800, settings(price_core_hour=0.05)) is None
     assert price_of(7200, 0, settings()) is None
-    assert price_of(0, 0, settings()) == 0
+    assert price_of(0, 0, settings()) is None
+    assert price_of(0, 0, settings(**PRICES)) == 0
     assert price_of(7200, None, settings(**PRICES)) is None
 
 
@@ -41,6 +43,16 @@ def test_encoders_of_one_run_share_its_cost():
     assert cost.cost == pytest.approx(240 / 3600 * 0.05 + 30 / 3600 * 2, abs=1e-4)
     line = "240 core seconds, 30 gpu seconds, 2.5 MB written, 0.02 EUR (its share of one run of a and b)"
     assert cost_line(cost) == line
+
+
+def test_without_prices_no_sum_is_printed(rendered, tmp_path):
+    for expected in (6, 0):
+        output = run_here("--lake", tmp_path, "--encoder", "fake", "index", rendered / "manifest.csv").stdout
+        assert f"embedded now {expected}" in output
+        assert "no price set: TONELAKE_PRICE_CORE_HOUR" in output
+    output = run_here("--lake", tmp_path, "--encoder", "fake", "refresh", "--dry-run").stdout
+    assert "0 core seconds" in output
+    assert "no price set" in output
 
 
 def test_before_a_run_the_basis_is_the_registered_pace(rendered, tmp_path):

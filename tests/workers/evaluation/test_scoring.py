@@ -109,6 +109,7 @@ CLIPS = [
     for labels in (("x",), ("y",))
 ]
 UNIFORM = [replace(clip, labels=("x",)) if clip.split == "valid" else clip for clip in CLIPS]
+SAME_LABELS = [replace(clip, labels=("x",)) for clip in CLIPS]
 CAPTIONED = [replace(clip, labels=(), captions=("a song",)) for clip in CLIPS]
 
 
@@ -122,6 +123,9 @@ CAPTIONED = [replace(clip, labels=(), captions=("a song",)) for clip in CLIPS]
         ("linear", "multilabel", CLIPS[4:], True, "no train and no valid"),
         ("marble", "multilabel", UNIFORM, True, "no label divides its valid split"),
         ("zero-shot", "multilabel", CAPTIONED, True, "captions only"),
+        ("zero-shot", "multilabel", CLIPS[:5], True, "one test clip"),
+        ("sentence-retrieval", "captions", CAPTIONED[:5], True, "one test clip"),
+        ("tag-retrieval", "multilabel", SAME_LABELS, True, "no label divides its test split"),
     ],
 )
 def test_an_incompatible_protocol_says_why(name, task, clips, has_text, word):
