@@ -9,6 +9,8 @@ import typer
 import yaml
 
 from flows.cli.main import app
+from flows.cli.options import GlobalOptions
+from flows.cli.parser import store_options
 from tests.infra.files import INFRA, ROOT, SECRET, documents, stages, unknown_variables
 from workers.encoders.registry import ENCODERS
 
@@ -149,6 +151,7 @@ def test_commands_start_ray_as_kuberay_would_and_the_job_runs_tonelake():
     program, *arguments = shlex.split(job["spec"]["entrypoint"])
     command = typer.main.get_command(app)
     context = command.make_context(program, arguments)
+    store_options(context, GlobalOptions(None, context.params["encoder"], False, False, False))
     name, subcommand, rest = command.resolve_command(context, context._protected_args + context.args)
     subcommand.make_context(name, rest, parent=context)
     assert name == "index"

@@ -122,7 +122,15 @@ def comparable(document: object) -> object:
         return document
     names = {"again": "republishes", "moves": "track_aliases"}
     left_out = {"lake", "bytes", "how", "runs"}
-    left_out |= {"searchable", "stale", "stale_since", "album", "year", "genres"}  # 0.1 said nothing of these
+    left_out |= {
+        "searchable",
+        "stale",
+        "stale_since",
+        "allowed_outside",
+        "album",
+        "year",
+        "genres",
+    }  # 0.1 said nothing of these
     return {names.get(key, key): comparable(value) for key, value in document.items() if key not in left_out}
 
 
