@@ -152,8 +152,9 @@ def test_it_can_be_read_as_it_is(old):
 def test_nobody_writes_into_it(old, tmp_path):
     music = tmp_path / "music"
     music.mkdir()
-    (music / "new.wav").write_bytes(render_sound("dark", 5))
-    (music / "labels.csv").write_text("path,split,tags\nnew.wav,test,dark\n")
+    for name in ("dark", "bright"):
+        (music / f"{name}.wav").write_bytes(render_sound(name, 5))
+    (music / "labels.csv").write_text("path,split,tags\ndark.wav,test,dark\nbright.wav,test,bright\n")
     before = files_of(old)
     for command in WRITERS:
         line = error_line("--lake", old, "--encoder", "fake", *(part.format(music=music) for part in command))
