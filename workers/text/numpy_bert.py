@@ -70,7 +70,7 @@ _DENOMINATOR = (
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
-    """Apply the exact GELU in float32: x * (1 + erf(x / sqrt 2)) / 2."""
+    """Apply the exact GELU: x * (1 + erf(x / sqrt 2)) / 2."""
     clipped = np.clip(x * np.float32(np.sqrt(0.5)), -4, 4)
     square = clipped * clipped
     erf = clipped * _evaluate(_NUMERATOR, square) / _evaluate(_DENOMINATOR, square)

@@ -1,4 +1,4 @@
-"""Batches of texts of equal length: no text is padded, and none depends on its neighbours."""
+"""Batches of texts of equal length: none is padded or depends on its neighbours."""
 
 from collections.abc import Iterator, Sequence
 
