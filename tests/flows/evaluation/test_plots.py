@@ -12,8 +12,8 @@ def test_no_label_lies_on_another_and_crowded_points_lose_theirs(tmp_path, monke
     drawn = []
     monkeypatch.setattr(plots, "save_plot", lambda figure, axes, *_: drawn.append((figure, axes)))
     rng = np.random.default_rng(0)
-    places = np.vstack([rng.standard_normal((30, 2)), 0.01 * rng.standard_normal((30, 2)) + 5])
-    points = [Point(x, y, ("tag", "sentence")[row % 2], f"music of kind {row}") for row, (x, y) in enumerate(places)]
+    spots = np.vstack([rng.standard_normal((30, 2)), 0.01 * rng.standard_normal((30, 2)) + 5])
+    points = [Point(x, y, ("tag", "sentence")[row % 2], f"music of kind {row}") for row, (x, y) in enumerate(spots)]
     plots.plot_space(tmp_path / "map.png", "a map", points)
     ((figure, axes),) = drawn
     boxes = [text.get_window_extent() for text in axes.texts]
