@@ -103,13 +103,13 @@ class _EvaluationRun:
         settings = self.settings.model_copy(update={"encoder": spec.folder_or_name})
         clips = [clip for clip in self.loaded.clips if any(protocol.uses(clip) for protocol in self.protocols)]
         lake, run_id = Lake.at(settings.lake, settings.s3), new_run_id()
-        for name, reason in self.left_out.items():
-            progress.log(f"{self.loaded.benchmark.name}, {name}: left out, {reason}")
         arguments = asdict(self.request) | {"sources": [self.loaded.benchmark.name]}
         with (
             Lease(lake, LeaseName.EVALUATIONS, run_id, progress.log) as lease,
             RunRecord(lake, run_id, "evaluate", spec, arguments) as record,
         ):
+            for name, reason in self.left_out.items():
+                progress.log(f"{self.loaded.benchmark.name}, {name}: left out, {reason}")
             report = embed_clips(self.loaded, clips, self.request.max_windows, settings, progress, task)
             figures: list[EvaluatedFigure] = []
             for protocol in self.protocols:
