@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -46,8 +47,12 @@ class QueryWords:
         vocabulary = json.loads(tokenizer.read_text())["model"]["vocab"]
         self._music = {*files("workers.text").joinpath("music_words.txt").read_text().split()}
         self._known = self._music | {token for token in vocabulary if _WORD.fullmatch(token) and token.isascii()}
+
+    @cached_property
+    def _common_trigrams(self) -> set[str]:
+        """Sequences of three letters that some known words have. Most queries need none."""
         counts = Counter(chain.from_iterable(map(_trigrams, self._known)))
-        self._trigrams = {trigram for trigram, count in counts.items() if count >= _COMMON}
+        return {trigram for trigram, count in counts.items() if count >= _COMMON}
 
     def find_unplaced(self, query: str) -> list[UnplacedWord]:
         """Return the words of a query that the text tower cannot place, in their order."""
@@ -64,7 +69,7 @@ class QueryWords:
         if any(word[:cut] in self._known and word[cut:] in self._known for cut in range(_PART, len(word) - _PART + 1)):
             return None
         trigrams = _trigrams(word)
-        is_gibberish = sum(trigram in self._trigrams for trigram in trigrams) <= _GIBBERISH * len(trigrams)
+        is_gibberish = sum(trigram in self._common_trigrams for trigram in trigrams) <= _GIBBERISH * len(trigrams)
         return UnplacedWord(word, ()) if is_gibberish else None
 
     def _is_inflection(self, word: str) -> bool:
