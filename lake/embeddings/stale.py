@@ -6,6 +6,7 @@ or until a person accepts the loss: `tonelake refresh --accept-loss SOURCE`. The
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,31 +25,39 @@ from schemas.tracks import MISSING
 TABLE = "stale"
 
 
+class _Rows(NamedTuple):
+    """The rows of a version: their number, the counts by state, the track_ids of the stale ones, their records."""
+
+    number: int
+    counts: Searchable
+    stale: pa.ChunkedArray
+    records: pa.Table
+
+
 def record_stale(lake: Lake, spec: EncoderSpec, lease: Lease) -> Searchable:
     """Bring the table of stale rows up to date for one version; return the counts.
 
     Raises CoverageError if the rows of the embeddings table are not the embedded and the stale ones.
     """
-    counts, stale = _count(lake, spec)
-    table = lake.find_table(embeddings_table(spec))
-    if table is not None and table.count_rows() != counts.rows:
-        raise CoverageError(f"{embeddings_table(spec)} has {table.count_rows()} rows, due are {counts}")
-    known = _known(lake, spec)
-    new = stale.filter(pc.invert(is_in(stale, known["track_id"])))
-    ended = known["track_id"].filter(pc.invert(is_in(known["track_id"], stale)))
+    rows = _examine_rows(lake, spec)
+    if rows.number != rows.counts.rows:
+        raise CoverageError(f"{embeddings_table(spec)} has {rows.number} rows, due are {rows.counts}")
+    recorded = rows.records["track_id"]
+    new = rows.stale.filter(pc.invert(is_in(rows.stale, recorded)))
+    ended = recorded.filter(pc.invert(is_in(recorded, rows.stale)))
     for condition in in_clauses("key", [_key(track, spec) for track in ended.to_pylist()]):
-        records = lake.table(TABLE)
+        table = lake.table(TABLE)
         lease.check()
-        records.delete(condition)
+        table.delete(condition)
     if len(new):
-        rows = {
+        columns = {
             "key": [_key(track, spec) for track in new.to_pylist()],
             "track_id": new,
             "embedding_version": pa.repeat(spec.embedding_version, len(new)),
             "since": pa.repeat(pa.scalar(clock.now(), STALE.field("since").type), len(new)),
         }
-        lake.upsert(TABLE, STALE, pa.table(rows, schema=STALE), lease.check)
-    return count_searchable(lake, spec) if len(new) or len(ended) else counts
+        lake.upsert(TABLE, STALE, pa.table(columns, schema=STALE), lease.check)
+    return count_searchable(lake, spec) if len(new) or len(ended) else rows.counts
 
 
 def count_searchable(lake: Lake, spec: EncoderSpec) -> Searchable:
@@ -56,12 +65,12 @@ def count_searchable(lake: Lake, spec: EncoderSpec) -> Searchable:
 
     The embedded ones are counted from the registry, the stale ones from the table.
     """
-    return _count(lake, spec)[0]
+    return _examine_rows(lake, spec).counts
 
 
 def find_stale(lake: Lake, spec: EncoderSpec) -> pa.ChunkedArray:
     """Return the track_ids of the stale rows of a version."""
-    return _count(lake, spec)[1]
+    return _examine_rows(lake, spec).stale
 
 
 def find_lost(lake: Lake, spec: EncoderSpec) -> pa.Table:
@@ -89,29 +98,22 @@ def stale_times(lake: Lake, spec: EncoderSpec, track_ids: Collection[str]) -> di
     return dict(zip(rows["track_id"].to_pylist(), rows["since"].to_pylist(), strict=True))
 
 
-def _count(lake: Lake, spec: EncoderSpec) -> tuple[Searchable, pa.ChunkedArray]:
-    """Return the counts of a version and the track_ids of its stale rows."""
+def _examine_rows(lake: Lake, spec: EncoderSpec) -> _Rows:
+    """Compare the rows of a version with the registry."""
+    table, records = lake.find_table(embeddings_table(spec)), STALE.empty_table()
+    if table is None:
+        return _Rows(0, Searchable(), string_column([]), records)
     columns = ["track_id", "source_version"]
     registry = lake.table("tracks").to_table(columns=columns, filter="state = 'active'")
-    table = lake.find_table(embeddings_table(spec))
-    if table is None:
-        return Searchable(), string_column([])
     rows = table.to_table(columns=[*columns, "tags_version"])
     current = rows.filter(pc.equal(rows["tags_version"], spec.tags_version))
     embedded = pc.sum(same_version(registry, current)).as_py() or 0
     is_embedded = pc.and_(same_version(rows, registry), pc.equal(rows["tags_version"], spec.tags_version))
     stale = rows["track_id"].filter(pc.invert(is_embedded))
-    known = _known(lake, spec)
-    since = pc.min(known["since"].take(index_in(stale, known["track_id"]).drop_null())).as_py()
-    return Searchable(embedded, len(stale), since), stale
-
-
-def _known(lake: Lake, spec: EncoderSpec) -> pa.Table:
-    """Return the recorded rows of a version."""
-    table = lake.find_table(TABLE)
-    if table is None:
-        return STALE.empty_table()
-    return table.to_table(filter=f"embedding_version = {string_literal(spec.embedding_version)}")
+    if (recorded := lake.find_table(TABLE)) is not None:
+        records = recorded.to_table(filter=f"embedding_version = {string_literal(spec.embedding_version)}")
+    since = pc.min(records["since"].take(index_in(stale, records["track_id"]).drop_null())).as_py()
+    return _Rows(table.count_rows(), Searchable(embedded, len(stale), since), stale, records)
 
 
 def _key(track_id: str, spec: EncoderSpec) -> str:
