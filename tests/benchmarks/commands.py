@@ -48,12 +48,11 @@ def main() -> None:
                         f"{new_lake}{number}", "index", music, TONELAKE_EXECUTOR=executor
                     ),
                 )
-        measure("search_words", lambda _: time_command(lake, "search", "piano"))
+        measure("search_words", lambda _: time_command(lake, "search", "flute"))
         measure("search_filter", lambda _: time_command(lake, "search", "--where", "year >= 1990"))
         measure("status", lambda _: time_command(lake, "status"))
         measure("help", lambda _: time_command("--help"))
     measure("import_lance", lambda _: time_imports("lance, numpy, pyarrow"))
-    measure("import_torch", lambda _: time_imports("torch"))
     record_figures("commands", figures)
 
 

@@ -30,6 +30,7 @@ from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
+from tests.benchmarks.figures import Figure, record_figures
 from tests.cli import environment
 from tests.lake.rows import SPEC
 
@@ -76,6 +77,10 @@ def main() -> None:
         f"{arguments.tracks:,} tracks x {arguments.dim}, {arguments.k} neighbours: {wall:.1f} s, {rate:.0f} GFLOP/s "
         f"on {cores} cores; the products alone {ideal:.1f} s ({before * 1e3:.0f} and {after * 1e3:.0f} ms each): "
         f"{ideal / wall:.0%} of the limit"
+    )
+    record_figures(
+        "neighbours",
+        {"seconds": Figure(wall, "s"), "share": Figure(100 * ideal / wall, "% of the products alone", True)},
     )
 
 
