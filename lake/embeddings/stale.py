@@ -26,7 +26,10 @@ TABLE = "stale"
 
 
 class _Rows(NamedTuple):
-    """The rows of a version: their number, the counts by state, the track_ids of the stale ones, their records."""
+    """The rows of a version.
+
+    `stale` are the track_ids of the stale ones, `records` the rows of the table `stale`.
+    """
 
     number: int
     counts: Searchable
