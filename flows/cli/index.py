@@ -91,13 +91,10 @@ def _print_reports(context: Context, reports: "Sequence[IndexReport | RunEstimat
         print_json(documents[0] if len(documents) == 1 else documents)
         return
     from flows.console.tables import print_table
-    from flows.ingest.report import IndexReport, cost_line, coverage_rows, searchable_rows
+    from flows.ingest.report import cost_line, report_rows
 
     for report in reports:
-        rows = coverage_rows(report.coverage)
-        if isinstance(report, IndexReport):
-            rows += searchable_rows(report.searchable)
-        print_table(report.title, ["tracks", ""], rows)
+        print_table(report.title, ["tracks", ""], report_rows(report))
         others = {
             name: value for name, value in report.to_json().items() if name not in _IN_TITLE_OR_TABLE | _IN_COST_LINE
         }

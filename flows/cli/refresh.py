@@ -125,14 +125,11 @@ def _print_report(context: Context, report: "RefreshReport[IndexReport] | Refres
         return
     from flows.console.tables import print_table
     from flows.ingest.refresh_report import change_rows
-    from flows.ingest.report import IndexReport, cost_line, coverage_rows, searchable_rows
+    from flows.ingest.report import IndexReport, cost_line, report_rows
 
     print_table(report.title, ["tracks", ""], change_rows(report.changes))
     for encoder in report.encoders:
-        rows = coverage_rows(encoder.coverage)
-        if isinstance(encoder, IndexReport):
-            rows += searchable_rows(encoder.searchable)
-        print_table(encoder.title, ["tracks", ""], rows)
+        print_table(encoder.title, ["tracks", ""], report_rows(encoder))
         if isinstance(encoder, IndexReport):
             done = f"embedded {encoder.embedded_now:,}"
         else:

@@ -21,7 +21,7 @@ from lake.catalogue.runs import RunRecord, new_run_id
 from lake.catalogue.sources import register_sources
 from lake.catalogue.tracks import active_tracks, write_tracks
 from lake.embeddings.reuse import from_vanished, tracks_needing_audio
-from lake.embeddings.stale import find_lost, record_stale
+from lake.embeddings.stale import examine_rows, find_lost, record_stale
 from lake.embeddings.sync import drop_returned, move_inactive, sync_metadata, update_source_version
 from lake.releases.publish import publish_if_due
 from lake.sources.listing import source_name
@@ -111,7 +111,7 @@ def _drop_lost(lake: Lake, jobs: list[IndexJob], others: list[LeasedVersion], so
     """Delete stale rows of missing or refused files in the sources whose loss was accepted."""
 
     def lost_tracks(spec: EncoderSpec) -> list[str]:
-        lost = find_lost(lake, spec)
+        lost = find_lost(lake, spec, examine_rows(lake, spec).stale)
         track_ids: list[str] = lost["track_id"].filter(is_in(lost["source"], string_column(sources))).to_pylist()
         return track_ids
 

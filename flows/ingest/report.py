@@ -172,6 +172,15 @@ def coverage_rows(coverage: Coverage) -> list[tuple[str, int]]:
     ]
 
 
+def report_rows(report: IndexReport | RunEstimate) -> list[tuple[str, int]]:
+    """Return the rows (name, number) of a report.
+
+    They are those of its coverage and, after a run, of what search finds.
+    """
+    rows = coverage_rows(report.coverage)
+    return rows + searchable_rows(report.searchable) if isinstance(report, IndexReport) else rows
+
+
 def searchable_rows(searchable: Searchable) -> list[tuple[str, int]]:
     """Return the rows (name, number) of stale and searchable; none if nothing is stale."""
     if not searchable.stale:
@@ -201,8 +210,7 @@ def cost_line(cost: Cost | CostEstimate) -> str:
 def coverage_markdown(report: IndexReport) -> str:
     """Return the coverage and the cost of a run, for Prefect's page."""
     lines = [f"## {report.title}", "", "| tracks | |", "|---|---|"]
-    rows = coverage_rows(report.coverage) + searchable_rows(report.searchable)
-    lines += [f"| {name.strip()} | {number:,} |" for name, number in rows]
+    lines += [f"| {name.strip()} | {number:,} |" for name, number in report_rows(report)]
     lines += ["", f"{report.audio_seconds / 3600:.2f} h of audio in {report.cost.wall_seconds:.0f} s: "]
     copied = f" {report.copied:,} copied from identical files." if report.copied else ""
     return "\n".join(lines) + f"{report.realtime_factor:.0f}x real time.{copied}\n\n" + cost_line(report.cost)

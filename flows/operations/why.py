@@ -1,11 +1,14 @@
 """`tonelake why`: where is this track or file, and what to do next."""
 
 import os
+import posixpath
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.plan import make_plan
@@ -14,12 +17,12 @@ from lake.catalogue.track_names import matching_tracks, only_match
 from lake.embeddings.stale import stale_times
 from lake.export.log import list_exports
 from lake.releases.releases import is_readable, list_releases, live_release, open_snapshot
+from lake.sources.listing import HIDDEN, skip_reason
 from lake.sources.manifest_lines import MANIFEST_SUFFIXES
 from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
 from schemas import clock
-from schemas.audio import AUDIO_SUFFIXES
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
 from schemas.tables import embeddings_table, vanished_table
@@ -69,8 +72,9 @@ def explain_track(name: str, settings: Settings) -> TrackReport:
     matches = matching_tracks(lake, name) or _titled(lake, name)
     if not matches:
         return _explain_unknown(lake, name)
-    (track,) = _rows(lake, "tracks", "track_id", only_match(name, matches))
-    versions = tuple(_version_state(lake, version.spec, track) for version in list_encoder_versions(lake))
+    registered = lake.table("tracks").to_table(filter=f"track_id = {string_literal(only_match(name, matches))}")
+    (track,) = registered.to_pylist()
+    versions = tuple(_version_state(lake, version.spec, registered) for version in list_encoder_versions(lake))
     releases = tuple(_releases_with(lake, track["track_id"]))
     in_table = {state.embedding_version for state in versions if state.state == "embedded" or state.stale_since}
     exports = tuple(
@@ -101,9 +105,10 @@ def _explain_unknown(lake: Lake, name: str) -> TrackReport:
         return TrackReport(name, None, path, f"there is no such file, and {below[0]} never listed it")
     if below[0].endswith(MANIFEST_SUFFIXES):
         return TrackReport(name, None, path, f"it is the manifest {below[0]}, whose lines are tracks")
-    if Path(path).name.startswith("."):
+    reason = skip_reason(posixpath.basename(path))
+    if reason == HIDDEN:
         return TrackReport(name, None, path, "it is skipped: its name begins with a dot", "rename it")
-    if not path.lower().endswith(AUDIO_SUFFIXES):
+    if reason:
         advice = "convert or rename it; docs/commands.md lists the suffixes"
         return TrackReport(name, None, path, f"it is skipped: {Path(path).suffix or 'no suffix'} is not audio", advice)
     return TrackReport(name, None, path, f"{below[0]} has not listed it yet", "tonelake refresh")
@@ -143,14 +148,14 @@ def _closed_dates(track: dict[str, Any]) -> str | None:
     return None if is_open else f"from {first or 'ever'} to {last or 'ever'}"
 
 
-def _version_state(lake: Lake, spec: EncoderSpec, track: dict[str, Any]) -> VersionState:
+def _version_state(lake: Lake, spec: EncoderSpec, registered: pa.Table) -> VersionState:
     """Return the state of a track under one version."""
+    (track,) = registered.to_pylist()
     name, version, key = spec.name, spec.embedding_version, track["track_id"]
     if track["state"] != "active":
         kept = _rows(lake, vanished_table(spec), "track_id", key)
         return VersionState(name, version, "out of search", "its vector is kept" if kept else None)
-    registry = lake.table("tracks").to_table(filter=f"track_id = {string_literal(key)}")
-    plan = make_plan(lake, spec, registry)
+    plan = make_plan(lake, spec, registered)
     since = stale_times(lake, spec, [key]).get(key)
     if plan.reasons:
         rows = _rows(lake, "quarantine", "key", f"{key}@{spec.feature_version}")

@@ -5,6 +5,7 @@ or until a person accepts the loss: `tonelake refresh --accept-loss SOURCE`. The
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from schemas.tracks import MISSING
 TABLE = "stale"
 
 
-class _Rows(NamedTuple):
+class RowStates(NamedTuple):
     """The rows of a version.
 
     `stale` are the track_ids of the stale ones, `records` the rows of the table `stale`.
@@ -42,7 +43,7 @@ def record_stale(lake: Lake, spec: EncoderSpec, lease: Lease) -> Searchable:
 
     Raises CoverageError if the rows of the embeddings table are not the embedded and the stale ones.
     """
-    rows = _examine_rows(lake, spec)
+    rows = examine_rows(lake, spec)
     if rows.number != rows.counts.rows:
         raise CoverageError(f"{embeddings_table(spec)} has {rows.number} rows, due are {rows.counts}")
     recorded = rows.records["track_id"]
@@ -52,15 +53,17 @@ def record_stale(lake: Lake, spec: EncoderSpec, lease: Lease) -> Searchable:
         table = lake.table(TABLE)
         lease.check()
         table.delete(condition)
-    if len(new):
-        columns = {
-            "key": [_key(track, spec) for track in new.to_pylist()],
-            "track_id": new,
-            "embedding_version": pa.repeat(spec.embedding_version, len(new)),
-            "since": pa.repeat(pa.scalar(clock.now(), STALE.field("since").type), len(new)),
-        }
-        lake.upsert(TABLE, STALE, pa.table(columns, schema=STALE), lease.check)
-    return count_searchable(lake, spec) if len(new) or len(ended) else rows.counts
+    if not len(new):
+        return rows.counts
+    now = clock.now()
+    columns = {
+        "key": [_key(track, spec) for track in new.to_pylist()],
+        "track_id": new,
+        "embedding_version": pa.repeat(spec.embedding_version, len(new)),
+        "since": pa.repeat(pa.scalar(now, STALE.field("since").type), len(new)),
+    }
+    lake.upsert(TABLE, STALE, pa.table(columns, schema=STALE), lease.check)
+    return replace(rows.counts, since=rows.counts.since or now)
 
 
 def count_searchable(lake: Lake, spec: EncoderSpec) -> Searchable:
@@ -68,22 +71,17 @@ def count_searchable(lake: Lake, spec: EncoderSpec) -> Searchable:
 
     The embedded ones are counted from the registry, the stale ones from the table.
     """
-    return _examine_rows(lake, spec).counts
+    return examine_rows(lake, spec).counts
 
 
-def find_stale(lake: Lake, spec: EncoderSpec) -> pa.ChunkedArray:
-    """Return the track_ids of the stale rows of a version."""
-    return _examine_rows(lake, spec).stale
-
-
-def find_lost(lake: Lake, spec: EncoderSpec) -> pa.Table:
-    """Return track_id and source of the stale rows whose file is missing or refused now.
+def find_lost(lake: Lake, spec: EncoderSpec, stale: pa.ChunkedArray) -> pa.Table:
+    """Return track_id and source of the stale rows whose file is missing or refused.
 
     The other stale rows are replaced by the next run.
     """
     columns = ["track_id", "source", "source_version"]
     tracks = lake.table("tracks").to_table(columns=columns, filter="state = 'active'")
-    tracks = tracks.filter(is_in(tracks["track_id"], find_stale(lake, spec)))
+    tracks = tracks.filter(is_in(tracks["track_id"], stale))
     lost = pc.equal(tracks["source_version"], MISSING)
     if (quarantine := lake.find_table("quarantine")) is not None:
         where = f"feature_version = {string_literal(spec.feature_version)}"
@@ -101,11 +99,11 @@ def stale_times(lake: Lake, spec: EncoderSpec, track_ids: Collection[str]) -> di
     return dict(zip(rows["track_id"].to_pylist(), rows["since"].to_pylist(), strict=True))
 
 
-def _examine_rows(lake: Lake, spec: EncoderSpec) -> _Rows:
+def examine_rows(lake: Lake, spec: EncoderSpec) -> RowStates:
     """Compare the rows of a version with the registry."""
     table, records = lake.find_table(embeddings_table(spec)), STALE.empty_table()
     if table is None:
-        return _Rows(0, Searchable(), string_column([]), records)
+        return RowStates(0, Searchable(), string_column([]), records)
     columns = ["track_id", "source_version"]
     registry = lake.table("tracks").to_table(columns=columns, filter="state = 'active'")
     rows = table.to_table(columns=[*columns, "tags_version"])
@@ -116,7 +114,7 @@ def _examine_rows(lake: Lake, spec: EncoderSpec) -> _Rows:
     if (recorded := lake.find_table(TABLE)) is not None:
         records = recorded.to_table(filter=f"embedding_version = {string_literal(spec.embedding_version)}")
     since = pc.min(records["since"].take(index_in(stale, records["track_id"]).drop_null())).as_py()
-    return _Rows(table.count_rows(), Searchable(embedded, len(stale), since), stale, records)
+    return RowStates(table.count_rows(), Searchable(embedded, len(stale), since), stale, records)
 
 
 def _key(track_id: str, spec: EncoderSpec) -> str:

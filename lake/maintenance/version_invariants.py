@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue.plan import make_plan
-from lake.embeddings.stale import count_searchable, find_lost, stale_times
+from lake.embeddings.stale import examine_rows, find_lost
 from lake.storage.arrow import is_in, same_version, string_column
 from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
@@ -60,7 +60,7 @@ def check_version(
     yield from _check_tags(lake, spec, rows)
     yield from _check_active(lake, spec, registry, rows)
     yield from _check_coverage(lake, spec, registry, rows)
-    yield from _check_stale(lake, spec, settings.stale_days)
+    yield from _check_searchable(lake, spec, settings.stale_days)
     advance()
     current = rows.filter(same_version(rows, registry))
     yield from _check_complete(lake, spec, current, names, settings.keep_windows, advance)
@@ -127,16 +127,19 @@ def _check_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.
             f"+ {counts.pending:,} pending"
         )
         yield Finding("coverage", lake.uri, embeddings_table(spec), abs(counts.difference), what, REPAIR)
-    searchable = count_searchable(lake, spec)
-    if searchable.rows != len(rows):
-        what = f"{len(rows):,} rows, but {searchable.embedded:,} embedded + {searchable.stale:,} stale"
-        yield Finding("coverage", lake.uri, embeddings_table(spec), abs(len(rows) - searchable.rows), what, REPAIR)
 
 
-def _check_stale(lake: Lake, spec: EncoderSpec, days: float) -> Iterator[Finding]:
-    """Name rows of lost or damaged files that search has found for more than `days`."""
-    lost = find_lost(lake, spec)
-    times = stale_times(lake, spec, lost["track_id"].to_pylist())
+def _check_searchable(lake: Lake, spec: EncoderSpec, days: float) -> Iterator[Finding]:
+    """Check that each row is embedded or stale.
+
+    Rows of lost or damaged files are named after `days`.
+    """
+    rows = examine_rows(lake, spec)
+    if rows.number != rows.counts.rows:
+        what = f"{rows.number:,} rows, but {rows.counts.embedded:,} embedded + {rows.counts.stale:,} stale"
+        yield Finding("coverage", lake.uri, embeddings_table(spec), abs(rows.number - rows.counts.rows), what, REPAIR)
+    lost = find_lost(lake, spec, rows.stale)
+    times = dict(zip(rows.records["track_id"].to_pylist(), rows.records["since"].to_pylist(), strict=True))
     old = string_column(track for track, since in times.items() if clock.now() - since > timedelta(days=days))
     lost = lost.filter(is_in(lost["track_id"], old))
     for source in sorted(lost["source"].unique().to_pylist()):

@@ -29,6 +29,7 @@ from schemas.tracks import TRACKS, local_path, source_version, track_id
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED_NAMES = 100
+HIDDEN = "a hidden file"  # why it is skipped
 _CHUNK_ROWS = 65_536
 
 
@@ -208,6 +209,13 @@ def _file_system(uri: str, s3: S3Settings) -> fsspec.AbstractFileSystem:
     return open_file_system(uri, s3)
 
 
+def skip_reason(name: str) -> str | None:
+    """Return why a file of this name is not listed; None if it is."""
+    if name.startswith("."):
+        return HIDDEN
+    return None if name.lower().endswith(AUDIO_SUFFIXES) else "not the suffix of an audio or video file"
+
+
 def _list_audio(root: str, files: fsspec.AbstractFileSystem, scan: SourceScan) -> Iterator[dict[str, Any]]:
     try:
         if files.isfile(root):
@@ -220,12 +228,8 @@ def _list_audio(root: str, files: fsspec.AbstractFileSystem, scan: SourceScan) -
             raise UserError(f"no such source: {root}")
         for uri, info in infos:
             name = posixpath.basename(uri)
-            if info is None:
-                scan.skip(uri, "a broken link")
-            elif name.startswith("."):
-                scan.skip(uri, "a hidden file")
-            elif not name.lower().endswith(AUDIO_SUFFIXES):
-                scan.skip(uri, "not the suffix of an audio or video file")
+            if reason := "a broken link" if info is None else skip_reason(name):
+                scan.skip(uri, reason)
             else:
                 yield _row(root, uri, info)
     except PermissionError as error:

@@ -175,9 +175,10 @@ class Lease:
         Raises UserError, which names the holder, if the holder is alive.
         """
         highest = self._highest_number()
-        if highest and not self._read(highest).is_gone():
-            self._wait_for_timeout(highest)
         self.has_silent_rival = bool(highest) and not self._read(highest).is_gone()
+        if self.has_silent_rival:
+            self._wait_for_timeout(highest)
+            self.has_silent_rival = not self._read(highest).is_gone()
         self._files.makedirs(self._folder, exist_ok=True)
         if not self._create(highest + 1):
             return False
