@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 
@@ -10,6 +11,17 @@ from schemas.tables import key
 
 KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # values of `musical_key`, by pitch class
 MODES = ("major", "minor")
+
+
+def to_camelot(key: str, mode: str) -> str:
+    """Return the Camelot code of a key: neighbours on its wheel of twelve mix well, "A" is minor, "B" major."""
+    semitones = KEYS.index(key) + (3 if mode == "minor" else 0)  # of the relative major key
+    return f"{(7 * semitones + 7) % 12 + 1}{'A' if mode == 'minor' else 'B'}"
+
+
+def from_camelot(code: str) -> tuple[str, str]:
+    """Return key and mode of a Camelot code, such as "8A"."""
+    return next((key, mode) for key in KEYS for mode in MODES if to_camelot(key, mode) == code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,10 @@ class Description:
     loudness_range: float | None = None
     intro_s: float | None = None
 
+    def to_columns(self) -> dict[str, Any]:
+        """Return the columns of a row, with the version of today's methods."""
+        return {"description_version": DESCRIPTION_VERSION, **asdict(self)}
+
 
 _TEXTS = {"musical_key", "mode", "camelot"}
 
@@ -61,5 +77,7 @@ DESCRIPTION_COLUMNS = [
     pa.field("description_version", pa.string()),
     *(pa.field(field.name, pa.string() if field.name in _TEXTS else pa.float32()) for field in fields(Description)),
 ]
+
+DESCRIPTION_NAMES = tuple(column.name for column in DESCRIPTION_COLUMNS)
 
 DESCRIPTIONS = pa.schema([key("content_sha256"), *DESCRIPTION_COLUMNS])

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from schemas.descriptions import DESCRIPTION_COLUMNS
 from schemas.encoders import EncoderSpec
 from schemas.tables import half_vector, key, vector
 
@@ -25,6 +26,7 @@ _TRACK_COLUMNS = [
     pa.field("tag_names", _STRINGS),
     pa.field("tags_version", pa.string()),
     pa.field("verdicts", _STRINGS),
+    *DESCRIPTION_COLUMNS,
 ]
 
 AUDIO_FACTS = pa.schema(

@@ -36,6 +36,10 @@ class SearchHit:
     genres: tuple[str, ...]
     score: float | None
     tags: tuple[TagScore, ...]
+    bpm: float | None = None
+    musical_key: str | None = None
+    mode: str | None = None
+    loudness_lufs: float | None = None
     stale_since: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:

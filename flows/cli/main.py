@@ -15,6 +15,7 @@ import typer
 from flows.cli import (
     benchmarks,
     check,
+    describe,
     duplicates,
     export,
     index,
@@ -48,6 +49,7 @@ app = typer.Typer(
 for group in (
     index,
     check,
+    describe,
     search,
     operations,
     refresh,

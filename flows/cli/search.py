@@ -31,6 +31,8 @@ def search(
     tag: Annotated[
         str | None, typer.Option(help="Find only tracks with this tag; without TEXT, by its score.")
     ] = None,
+    bpm: Annotated[str | None, typer.Option(help="Find only tracks of this tempo, such as 118-122.")] = None,
+    key: Annotated[str | None, typer.Option(help='Find only tracks in this key: "A minor", F#, or 8A.')] = None,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
 ) -> None:
@@ -38,7 +40,7 @@ def search(
     from flows.search.remarks import remark_on
     from flows.search.search import search as search_lake
 
-    query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag}
+    query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag, "bpm": bpm, "key": key}
     hits = search_lake(context.obj.settings, **query, k=k, embedding_version=embedding_version, release=release)
     if text and (remark := remark_on(text, context.obj.settings)):
         log(remark)

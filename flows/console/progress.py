@@ -103,13 +103,13 @@ class ProgressReporter:
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def expect(self, tracks: int, description: str) -> None:
-        """Add `tracks` to the number of tracks to be done, and log it."""
+    def expect(self, tracks: int, description: str, verb: str = "embed") -> None:
+        """Add `tracks` to the number of tracks to be done, and log it. `verb` says what is done with them."""
         if not self._total:
             self._started = time.monotonic()
         self._total += tracks
         self._bar.update(self._task, total=self._total, visible=True)
-        self.log(f"{tracks:,} tracks to embed, {description}")
+        self.log(f"{tracks:,} tracks to {verb}, {description}")
 
     def advance(self, outcomes: pa.Table) -> None:
         """Count a batch of outcomes (see schemas/embeddings.py) as done."""

@@ -14,6 +14,7 @@ from flows.ingest.allowances import list_requested, remember_used
 from flows.ingest.cost import Cost
 from flows.ingest.embed import IndexJob, embed_pending, shards, verify_tally
 from flows.ingest.report import IndexReport, IndexRequest, Tally
+from lake.catalogue.descriptions import sync_descriptions
 from lake.catalogue.encoders import register_encoder
 from lake.catalogue.identity import add_aliases, with_permanent_ids
 from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
@@ -49,11 +50,13 @@ def index_catalogue(
     """Embed the tracks that each of the settings' encoders lacks; return a report per encoder.
 
     A file is decoded once for all encoders. `as_task` wraps each step, so that Prefect can record it. `main` is given
-    for the lake of a benchmark or a training: it publishes no releases, and refuses tracks that were taken down from
-    itself or from the `main` lake.
+    for the lake of a benchmark or a training: it publishes no releases, describes no tracks, and refuses tracks that
+    were taken down from itself or from the `main` lake.
     """
     started = time.monotonic()
     lake = Lake.at(settings.lake, settings.s3)
+    if main is not None:
+        settings = settings.model_copy(update={"describe": False})
     encoders = [require_runnable(name, settings) for name in settings.encoders]
     specs = [encoder.spec.with_max_windows(request.max_windows) for encoder in encoders]
 
@@ -189,6 +192,7 @@ def finish_jobs(
     for job in jobs:
         verify_tally(job.tally, job.committer)
         job.committer.verify()
+        as_task(sync_descriptions)(lake, job.spec, job.lease)
         as_task(compact_and_index)(lake, job.spec)
     wall_seconds = time.monotonic() - started
     names = tuple(job.spec.name for job in jobs)

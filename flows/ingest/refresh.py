@@ -14,6 +14,7 @@ from flows.ingest.index import fetch_weights, finish_jobs, index_shard, publish_
 from flows.ingest.refresh_report import EncoderReport, RefreshReport
 from flows.ingest.report import IndexReport, RunEstimate
 from flows.ingest.source_diff import SourceDiff, compute_diff
+from lake.catalogue.descriptions import sync_descriptions
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.identity import add_aliases
 from lake.catalogue.plan import make_plan
@@ -100,6 +101,7 @@ def refresh(
         for version in leased.values():
             drop_returned(lake, version.spec, version.lease)
         for version in not_current:
+            as_task(sync_descriptions)(lake, version.spec, version.lease)
             as_task(record_stale)(lake, version.spec, version.lease)
         as_task(publish_if_live)(lake, jobs, "refresh", progress)
         for version in not_current:  # one of them may be live: readers must see which tracks left or moved

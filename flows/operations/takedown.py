@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import lance
 
 from flows.export.rebuild import rebuild_export
-from lake.catalogue import audio_facts
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.catalogue.track_names import is_beginning, is_full_id, matching_tracks, only_match
 from lake.export.log import list_exports
@@ -143,18 +142,19 @@ def _drop_old_releases(lake: Lake) -> list[RebuiltRelease]:
 def _make_erasers(lake: Lake, receipt: Receipt) -> list[RowEraser]:
     """Return an eraser for every table of one lake that has rows about tracks.
 
-    From the audio facts, only contents are erased that no other track refers to.
+    From tables about contents, only contents are erased that no other track refers to.
     """
     same_content = takedowns.track_contents(lake, "content_sha256", receipt.contents)
     tracks = {*receipt.tracks, *(track for track, _ in same_content)}
     erasers = []
     for name in sorted(lake.table_names() - takedowns.KEPT_TABLES):
         table = lake.table(name)
-        if name == audio_facts.TABLE:
+        columns = table.schema.names
+        if "content_sha256" in columns and "track_id" not in columns:
             contents = table.to_table(columns=["content_sha256"])["content_sha256"]
             unreferenced = takedowns.unreferenced_contents(lake, contents, tracks).to_pylist()
             erasers.append(RowEraser(lake, name, "content_sha256", unreferenced))
-        elif "track_id" in table.schema.names:
+        elif "track_id" in columns:
             erasers.append(RowEraser(lake, name, "track_id", tracks, include_deleted=bool(receipt.contents)))
     return erasers
 

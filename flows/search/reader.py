@@ -109,6 +109,7 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Outcome:
         print(notice, file=sys.stderr)
     uri = path if path.startswith("s3://") else str(Path(path).absolute())
     track = TrackToEmbed(track_id=uri, uri=uri, source_version="")
+    settings = settings.model_copy(update={"describe": False})
     (outcome,) = embed_track(track, [registration.load(spec, settings.models)], settings)
     if outcome.outcome != "embedded":
         raise UserError(f"cannot embed {path}: {outcome.reason or 'error'}: {outcome.message}")

@@ -5,6 +5,7 @@ Imports neither Ray nor Prefect.
 
 import numpy as np
 
+from flows.search.descriptions import bpm_condition, key_condition, require_described
 from flows.search.reader import embed_file, is_audio_file, resolve_reader, spec_for_files, text_tower
 from lake.embeddings.search import Filter, find_track, read_tags, read_vector
 from lake.embeddings.search import search as search_table
@@ -24,21 +25,28 @@ def search(
     k: int = 10,
     where: str | None = None,
     tag: str | None = None,
+    bpm: str | None = None,
+    key: str | None = None,
     embedding_version: str | None = None,
     release: int | None = None,
 ) -> list[SearchHit]:
     """Return the k tracks nearest to a text, a track or an audio file.
 
     Without any of these three, return k tracks that pass the SQL filter `where` and carry `tag`, by the score of the
-    tag. `like` is a track_id, its beginning, a path or a title. Raises UserError if the query is empty or ambiguous,
-    or if the version, the track or the tag does not exist.
+    tag. `bpm` and `key` are filters as people write them. `like` is a track_id, its beginning, a path or a title.
+    Raises UserError if the query is empty or ambiguous, if the version, the track or the tag does not exist, or if the
+    lake has no descriptions to filter by.
     """
     if sum(query is not None for query in (text, like, audio)) > 1:
         raise UserError("search takes one of TEXT, --like and --audio")
-    if not any((text, like, audio, where, tag)):
+    if not any((text, like, audio, where, tag, bpm, key)):
         raise UserError("search for what? Give TEXT, --like TRACK_ID, --audio FILE, --where SQL or --tag NAME")
+    described = [bpm_condition(bpm)] if bpm else []
+    described += [key_condition(key)] if key else []
     reader = resolve_reader(settings, embedding_version, release)
     lake, spec = reader.lake, reader.spec
+    if described:
+        require_described(lake, spec)
     tag = _vocabulary_name(tag, spec.tagger) if tag else None
     query = None
     if text is not None:
@@ -48,7 +56,8 @@ def search(
     elif like is not None:
         like = find_track(lake, spec, like)
         query = read_vector(lake, spec, like)
-    return search_table(lake, spec, query, k, Filter(where, tag, (like,) if like else ()))
+    condition = Filter(where, tag, (like,) if like else (), tuple(described))
+    return search_table(lake, spec, query, k, condition)
 
 
 def tags(

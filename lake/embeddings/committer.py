@@ -6,10 +6,12 @@ import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.catalogue import descriptions
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from schemas import clock
+from schemas.descriptions import DESCRIPTIONS
 from schemas.embeddings import AUDIO_FACTS, QUARANTINE, embeddings_schema, features_schema, windows_schema
 from schemas.encoders import EncoderSpec
 from schemas.runs import CoverageError
@@ -95,6 +97,7 @@ class Committer:
         if spec.stores_features:
             self._merge_valid(features_table(spec), rows, "features", features_schema(spec))
         self._merge_valid("audio_facts", rows, "codec", AUDIO_FACTS)
+        self._merge_valid(descriptions.TABLE, descriptions.current_rows(rows), "description_version", DESCRIPTIONS)
         self._write_embeddings(rows.append_column("run_id", pa.repeat(self._run_id, len(rows))))
         self._delete_from_quarantine(rows["track_id"])
 

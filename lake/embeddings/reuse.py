@@ -10,13 +10,17 @@ from lake.embeddings.identical_files import representatives
 from lake.storage.arrow import coalesce_columns, conform_to, index_in, is_in, same_version
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
+from schemas.descriptions import DESCRIPTION_NAMES
 from schemas.embeddings import SYNCED_COLUMNS, embeddings_schema, outcome_schema
 from schemas.encoders import EncoderSpec
 from schemas.tables import embeddings_table, features_table, vanished_table
 
 CHUNK_TRACKS = 4096
 # Columns of an embeddings row that depend on neither head nor tagger.
-_HEAD_FREE_COLUMNS = ("content_sha256", "duration_s", "title", "artist", "album", "genres", "year", "verdicts")
+_HEAD_FREE_COLUMNS = (
+    *("content_sha256", "duration_s", "title", "artist", "album", "genres", "year", "verdicts"),
+    *DESCRIPTION_NAMES,
+)
 
 
 def from_features(lake: Lake, spec: EncoderSpec, tracks: pa.Table) -> Iterator[pa.Table]:
@@ -106,10 +110,12 @@ def _with_registry_metadata(rows: pa.Table, tracks: pa.Table) -> pa.Table:
 def _join(lake: Lake, tracks: pa.Table, name: str, columns: tuple[str, ...]) -> pa.Table:
     """Return the tracks that table `name` has at the same source_version.
 
-    `columns` of that table are added.
+    Those of `columns` that the table has are added; a table of an earlier tonelake may lack some.
     """
+    table = lake.table(name)
+    columns = tuple(column for column in columns if column in table.schema.names)
     wanted = ["track_id", "source_version", *columns]
-    rows = lake.table(name).to_table(columns=wanted, filter=in_clause("track_id", tracks["track_id"].to_pylist()))
+    rows = table.to_table(columns=wanted, filter=in_clause("track_id", tracks["track_id"].to_pylist()))
     tracks = tracks.filter(same_version(tracks, rows))
     index = index_in(tracks["track_id"], rows["track_id"])
     for column in columns:

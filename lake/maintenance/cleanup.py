@@ -16,6 +16,7 @@ import fsspec
 import lance
 
 from lake.benchmarks import results as evaluations
+from lake.catalogue import descriptions
 from lake.catalogue.encoders import list_encoder_versions
 from lake.storage.holders import lease_names
 from lake.storage.lake import CorruptTableError, Lake, detect_corruption
@@ -25,7 +26,10 @@ from schemas.tables import embeddings_table, features_table
 
 SUBLAKE_FOLDERS = ("benchmarks", "training")  # folders beside the tables that contain lakes of their own
 # Tables that are written only under a lease. In the others Lance removes orphan files once they are a week old.
-LEASED_TABLES = ("tracks", "track_aliases", "quarantine", "audio_facts", "stale", evaluations.TABLE)
+LEASED_TABLES = (
+    *("tracks", "track_aliases", "quarantine", "audio_facts", descriptions.TABLE, "stale"),
+    evaluations.TABLE,
+)
 _LEASED_PREFIXES = ("embeddings__", "features__", "windows__")
 _OLDER_THAN_ANY_VERSION = timedelta(days=36_500)  # with this age Lance reports and removes orphan files alone
 _ORPHAN_OPTIONS: dict[str, Any] = {"delete_unverified": True, "error_if_tagged_old_versions": False}

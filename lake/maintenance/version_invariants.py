@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.catalogue.descriptions import find_undescribed
 from lake.catalogue.plan import make_plan
 from lake.embeddings.stale import examine_rows, find_lost
 from lake.storage.arrow import is_in, same_version, string_column
@@ -15,6 +16,7 @@ from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
 from lake.storage.vectors import BATCH_ROWS
 from schemas import clock
+from schemas.descriptions import DESCRIPTION_VERSION
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
 from schemas.settings import Settings
@@ -61,6 +63,7 @@ def check_version(
     yield from _check_active(lake, spec, registry, rows)
     yield from _check_coverage(lake, spec, registry, rows)
     yield from _check_searchable(lake, spec, settings.stale_days)
+    yield from _check_descriptions(lake, spec)
     advance()
     current = rows.filter(same_version(rows, registry))
     yield from _check_complete(lake, spec, current, names, settings.keep_windows, advance)
@@ -162,6 +165,22 @@ def _count_coverage(lake: Lake, spec: EncoderSpec, registry: pa.Table, rows: pa.
     shards = [active.slice(start, SHARD_TRACKS) for start in range(0, len(active), SHARD_TRACKS)]
     pending_count = sum(len(make_plan(lake, spec, shard).pending) for shard in shards)
     return CoverageCounts(len(active), len(embedded), quarantined_count, pending_count)
+
+
+def _check_descriptions(lake: Lake, spec: EncoderSpec) -> Iterator[Finding]:
+    """Check that descriptions of embedded rows are those of their contents.
+
+    Rows without any are no fault: their lake was described never, or by earlier methods.
+    """
+    wrong = find_undescribed(lake, spec)
+    described = lake.table(embeddings_table(spec))
+    if "description_version" not in described.schema.names:
+        return
+    current = described.to_table(columns=["track_id"], filter=f"description_version = '{DESCRIPTION_VERSION}'")
+    wrong = wrong.filter(is_in(wrong["track_id"], current["track_id"]))
+    if len(wrong):
+        what = f"rows whose tempo, key or loudness is not that of their content, such as {wrong['track_id'][0]}"
+        yield Finding("description", lake.uri, embeddings_table(spec), len(wrong), what, "tonelake describe")
 
 
 def _check_complete(

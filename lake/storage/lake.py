@@ -250,8 +250,13 @@ class Lake:
             return None
 
     def open_or_create(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
-        """Open a table; create it empty first if there is none."""
+        """Open a table; create it empty first if there is none.
+
+        Columns that an earlier tonelake did not know are added; they are null in its rows.
+        """
         if (table := self.find_table(name)) is not None:
+            if missing := [field for field in schema if field.name not in table.schema.names]:
+                table.add_columns(pa.schema(missing))
             return table
         try:
             lance.write_dataset(

@@ -24,7 +24,8 @@ class Outcome:
 
     `outcome` is "embedded", "quarantined" (`reason` is a verdict) or "pending" (the next run tries again). All fields
     from `content_sha256` on are None unless the track is embedded. `vector` is float32 [dim], `features` float16
-    [feature_dim], `window_vectors` float16 [windows, dim].
+    [feature_dim], `window_vectors` float16 [windows, dim]. `description` holds the columns of a description; it is
+    None if the settings ask for none.
     """
 
     track_id: str
@@ -51,9 +52,10 @@ class Outcome:
     channels: int | None = None
     peak: float | None = None
     rms_dbfs: float | None = None
+    description: dict[str, Any] | None = None
 
 
-_FIELDS = tuple(field.name for field in fields(Outcome))
+_FIELDS = tuple(field.name for field in fields(Outcome) if field.name != "description")
 
 
 def quarantined_outcome(track: TrackToEmbed, reason: str, message: str) -> Outcome:
@@ -72,7 +74,7 @@ def _to_stored_message(message: str) -> str:
 
 def outcome_table(outcomes: list[Outcome], spec: EncoderSpec) -> pa.Table:
     """Return outcomes as a table with the columns of `outcome_schema`."""
-    rows = [{name: getattr(outcome, name) for name in _FIELDS} for outcome in outcomes]
+    rows = [{name: getattr(outcome, name) for name in _FIELDS} | (outcome.description or {}) for outcome in outcomes]
     return pa.Table.from_pylist(rows, schema=outcome_schema(spec))
 
 

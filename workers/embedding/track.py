@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from schemas.audio import AudioFacts, WindowSpec
+from schemas.descriptions import Description
 from schemas.embeddings import TAG_SCORE_FLOOR
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
@@ -35,6 +36,7 @@ class DecodedFile:
     content_sha256: str
     tags: FileTags
     facts: AudioFacts
+    description: Description | None
 
 
 def embed_track(track: TrackToEmbed, encoders: Sequence[Encoder], settings: Settings) -> list[Outcome]:
@@ -47,7 +49,7 @@ def embed_track(track: TrackToEmbed, encoders: Sequence[Encoder], settings: Sett
     def embed_with_all() -> list[Outcome]:
         with fetch(track.uri, settings.s3) as fetched:
             tags = read_tags(fetched.file)
-            recording = Recording(fetched.file, keep=len(encoders) > 1)
+            recording = Recording(fetched.file, keep=len(encoders) > 1, describe=settings.describe)
             return [
                 result_or_failure(track, partial(_embed, track, fetched, tags, recording, encoder, settings))
                 for encoder in encoders
@@ -67,7 +69,7 @@ def _embed(
 ) -> Outcome:
     spec = encoder.spec.backbone.windows
     facts, pooled = _consume_windows(recording, spec, settings, lambda windows: mean_pool(windows, encoder))
-    decoded = DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts)
+    decoded = DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts, recording.description())
     return embedded_outcome(track, decoded, pooled, encoder)
 
 
@@ -78,9 +80,10 @@ def decode_track(track: TrackToEmbed, spec: EncoderSpec, settings: Settings) -> 
     """
     with fetch(track.uri, settings.s3) as fetched:
         tags = read_tags(fetched.file)
-        recording = Recording(fetched.file, keep=False)
+        recording = Recording(fetched.file, keep=False, describe=settings.describe)
         facts, windows = _consume_windows(recording, spec.backbone.windows, settings, _stack)
-        return DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts), windows
+        description = recording.description()
+        return DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts, description), windows
 
 
 def _consume_windows(
@@ -124,6 +127,7 @@ def embedded_outcome(track: TrackToEmbed, decoded: DecodedFile, pooled: PooledTr
         channels=facts.channels,
         peak=facts.peak,
         rms_dbfs=facts.rms_dbfs,
+        description=decoded.description.to_columns() if decoded.description else None,
         **_project_and_tag(pooled.features, encoder),
     )
 

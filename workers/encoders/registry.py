@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.encoders import BFLOAT16_SUFFIX, EncoderSpec
 from schemas.errors import UserError
 from schemas.names import did_you_mean
-from workers.encoders import fake
+from workers.encoders import description, fake
 from workers.encoders.base.interface import Encoder
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.clamp3 import encoder as clamp3
@@ -40,6 +40,9 @@ _MODULES = (
 ENCODERS: dict[str, EncoderRegistration] = {
     registration.spec.name: registration for module in _MODULES for registration in module.REGISTRATIONS
 }
+
+# Not for users: no table has its vectors.
+_HIDDEN = {description.SPEC.name: description.REGISTRATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def find_by_name(name: str, above: tuple[Path, ...] = ()) -> EncoderRegistration
     A name may end in -bfloat16. `above` are the folders of trained encoders that have this one as their base.
     Raises UserError if there is no such encoder (the message has the nearest names), or if a folder is its own base.
     """
-    registration = ENCODERS.get(name.removesuffix(BFLOAT16_SUFFIX))
+    registration = (ENCODERS | _HIDDEN).get(name.removesuffix(BFLOAT16_SUFFIX))
     if registration is None and ("/" in name or Path(name).is_dir()):
         folder = Path(name).expanduser().absolute()
         if folder in above:
