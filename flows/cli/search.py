@@ -54,6 +54,8 @@ def search(
             "title": hit.title,
             "artist": hit.artist,
             "tags": _tag_names(hit.tags),
+            **({"bpm": round(hit.bpm)} if bpm and hit.bpm else {}),
+            **({"key": f"{hit.musical_key} {hit.mode}"} if key else {}),
             "file": _file_name(hit),
             "track_id": hit.track_id,
         }

@@ -41,9 +41,10 @@ CHANGED = "its file changed or is gone: tonelake refresh"
 
 @dataclass(frozen=True, slots=True)
 class DescribeReport:
-    """What a run described: `decoded` files now, and the rows of each encoder version after it.
+    """What a run described now, and the rows of each encoder version after it.
 
-    `pending` counts the files that were not described, by reason; of these the next run tries `unfinished` ones again.
+    `decoded` files were described now. `pending` counts those that were not, by reason; of these
+    the next run tries `unfinished` ones again.
     In the report of a dry run `decoded` is 0 and `cost` says what decoding would take.
     """
 
@@ -62,10 +63,10 @@ class DescribeReport:
 
 
 def describe(settings: Settings, progress: ProgressReporter) -> DescribeReport:
-    """Describe every embedded content that has no current description, and copy it to the rows of all versions.
+    """Describe every embedded content that has no current description.
 
-    Each file is decoded once. The same call finishes a killed one. Raises UserError if the lake has no encoder
-    version, or if a takedown is unfinished.
+    Each file is decoded once, and its description is copied to the rows of all versions. The same call finishes a
+    killed one. Raises UserError if the lake has no encoder version, or if a takedown is unfinished.
     """
     lake = _open(settings)
     run_id = new_run_id()
@@ -126,7 +127,10 @@ def _copy(lake: Lake, leased: list[LeasedVersion]) -> None:
 
 
 def _find_files(lake: Lake, specs: list[EncoderSpec]) -> tuple[pa.Table, Counter[str]]:
-    """Return the registry rows of one file for each undescribed content, and the contents without a file by reason."""
+    """Return the registry row of a file for each undescribed content.
+
+    Contents without such a file are counted by reason.
+    """
     tracks = active_tracks(lake)
     undescribed = pa.concat_tables([find_undescribed(lake, spec) for spec in specs])
     readable = undescribed.filter(same_version(undescribed, tracks))

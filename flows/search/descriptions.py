@@ -50,6 +50,6 @@ def key_condition(text: str) -> str:
 
 
 def require_described(lake: Lake, spec: EncoderSpec) -> None:
-    """Raise UserError if no track of the version is described: such a filter would find nothing."""
+    """Raise UserError if no track of the version has a description to filter by."""
     if not count_described(lake, spec).described:
         raise UserError("no track has a tempo or a key here: run `tonelake describe`, then search again")

@@ -72,7 +72,7 @@ def current_rows(rows: pa.Table) -> pa.Table:
 
 
 def find_undescribed(lake: Lake, spec: EncoderSpec) -> pa.Table:
-    """Return embedded rows without a current description, or with another one than their content has.
+    """Return embedded rows whose description is missing, not current, or not their content's.
 
     The columns are track_id, source_version and content_sha256. The table of descriptions is in memory meanwhile.
     """
@@ -115,7 +115,7 @@ def sync_descriptions(lake: Lake, spec: EncoderSpec, lease: Lease) -> int:
 
 
 def copy_descriptions(lake: Lake, spec: EncoderSpec, lease: Lease, rows: pa.Table) -> int:
-    """Copy the current descriptions of their contents to these embedded rows; return how many have one."""
+    """Copy the current descriptions of their contents to embedded rows; return to how many."""
     stored, count = lake.find_table(TABLE), 0
     if stored is None:
         return 0

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.releases.releases import open_snapshot
-from lake.storage.arrow import index_in, is_in
+from lake.storage.arrow import conform_to, index_in, is_in
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
@@ -54,12 +54,12 @@ def changed_indices(lake: Lake, before: Snapshot, after: Snapshot) -> Iterator[n
     old = open_snapshot(lake, before).table(before.table)
     old_ids = old.to_table(columns=["track_id"])["track_id"]
     rows, start = SnapshotRows(lake, after), 0
-    names = rows.schema.names
+    old_names = [name for name in rows.schema.names if name in old.schema.names]  # an earlier tonelake knew fewer
     for batch in rows.batches(0, after.tracks):
         is_known: np.ndarray = is_in(batch["track_id"], old_ids).to_numpy()
         known = batch.filter(pa.array(is_known))
-        old_rows = old.to_table(columns=names, filter=in_clause("track_id", known["track_id"].to_pylist()))
-        old_rows = old_rows.take(index_in(known["track_id"], old_rows["track_id"]))
+        old_rows = old.to_table(columns=old_names, filter=in_clause("track_id", known["track_id"].to_pylist()))
+        old_rows = conform_to(old_rows.take(index_in(known["track_id"], old_rows["track_id"])), known.schema)
         changed = ~is_known
         changed[is_known] = differing_rows(known.combine_chunks(), old_rows.combine_chunks())
         yield start + np.flatnonzero(changed)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.console.progress import ProgressReporter
-from flows.ingest import embed
+from flows.ingest import describe, embed
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
@@ -28,7 +28,8 @@ def run_in_process(decoded, monkeypatch, block_tracks=1024):
 
     The names of decoded files are appended to `decoded`.
     """
-    monkeypatch.setattr(embed, "choose_executor", lambda *_: _ThisProcess(decoded, block_tracks))
+    for module in (embed, describe):
+        monkeypatch.setattr(module, "choose_executor", lambda *_: _ThisProcess(decoded, block_tracks))
 
 
 @dataclass(frozen=True)
