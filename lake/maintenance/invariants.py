@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.benchmarks import results as evaluations
+from lake.catalogue import descriptions
+from lake.catalogue import descriptions
 from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
 from lake.catalogue.runs import stale_runs
 from lake.embeddings.indexes import VECTOR_INDEX_ROWS, count_unindexed, indexes_to_build
@@ -138,7 +140,7 @@ def _check_encoder_version(
         drop = (f"embedding_version = '{version.embedding_version}'",)
         yield finding("encoders", count=1, what=what, run=REPAIR, drop=drop)
         return
-    if {name, "quarantine"} & unsound or "tracks" not in sound:
+    if {name, "quarantine", descriptions.TABLE} & unsound or "tracks" not in sound:
         return
     if name not in sound:
         yield finding(name, count=1, what="the version is known but has no table", run=_index_command(spec))

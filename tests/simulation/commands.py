@@ -12,6 +12,7 @@ from flows.console.progress import ProgressReporter
 from flows.evaluation.evaluate import EvaluateRequest, evaluate
 from flows.export.export import ExportRequest, write_export
 from flows.ingest import sources as source_commands
+from flows.ingest.describe import describe
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
@@ -25,7 +26,9 @@ from tests.flows.catalogue import run_in_process
 from tests.flows.labelled import render_sound, write_labels
 from tests.simulation.history import Step
 from tests.simulation.reader import PlainReader
+from tests.simulation.sounds import RememberedDescriber
 from tests.simulation.sources import FOLDERS, MANIFEST, Sources
+from workers.audio import recording
 
 _ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
 _ONE_WINDOW = 4  # the position in _ENCODERS whose version takes one window of each track
@@ -58,7 +61,11 @@ class Commands:
             max_windows=1 if encoder == _ONE_WINDOW else None,
             limit=limit % 4 if limit % 10 == 1 else None,
         )
-        return lambda: index_catalogue(request, self.settings(encoder=_ENCODERS[encoder]), ProgressReporter())
+        settings = self.settings(encoder=_ENCODERS[encoder], describe=limit % 5 > 0)
+        return lambda: index_catalogue(request, settings, ProgressReporter())
+
+    def describe_tracks(self, *_: int) -> Command:
+        return lambda: describe(self.settings(), ProgressReporter())
 
     def retry(self, *_: int) -> Command:
         """Try the tracks in quarantine again."""
@@ -138,6 +145,7 @@ def without_ray(*, with_vector_index: bool) -> Iterator[None]:
     """Embed in the process that commits inside the `with` block; build vector indexes over small tables."""
     with pytest.MonkeyPatch.context() as patches:
         run_in_process([], patches, block_tracks=2)
+        patches.setattr(recording, "Describer", RememberedDescriber)
         if with_vector_index:
             patches.setattr(indexes, "VECTOR_INDEX_ROWS", 3)
         patches.setattr(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES)

@@ -85,7 +85,19 @@ def draw_history(seed: int) -> list[Step]:
         steps.append(_draw_command(rng))
         if rng.random() < 0.05:
             steps.append(Step("damage_table", _choices(rng)))
-    return steps
+    return _with_descriptions(steps, random.Random(f"descriptions of {seed}"))
+
+
+def _with_descriptions(steps: list[Step], rng: random.Random) -> list[Step]:
+    """Return the steps with a `describe_tracks` among them, in half of the histories.
+
+    Its generator is its own: the other steps of a seed are what they were before descriptions came.
+    """
+    if rng.random() < 0.5:
+        return steps
+    first = next(number for number, step in enumerate(steps) if step.name == "index")
+    place = rng.randint(first + 1, len(steps))
+    return [*steps[:place], _draw_command(rng, "describe_tracks"), *steps[place:]]
 
 
 def _draw_change(rng: random.Random) -> Step:

@@ -7,7 +7,7 @@ import numpy as np
 
 from schemas.encoders import EncoderSpec
 from tests.simulation.reader import Observation, PlainReader, read_exports
-from tests.simulation.sounds import HEADS, content_sha256, expected_vectors
+from tests.simulation.sounds import HEADS, content_sha256, expected_description, expected_vectors
 from tests.simulation.sources import MANIFEST, Sources
 from workers.encoders.fake import SPEC
 
@@ -92,6 +92,8 @@ class ShadowModel:
         if kind in ("embeddings", "vanished"):
             expected = content_sha256(content)
             require(row["content_sha256"] == expected, f"{name}: {row['track_id']} has another file's content")
+            if row["description_version"]:
+                self._check_description(name, row, content)
         version = name.rsplit("__", 1)[1]
         require(version in _SPEC_OF, f"{name} is of no known version")
         column = {"features": "features", "windows": "window_vectors"}.get(kind, "vector")
@@ -102,6 +104,20 @@ class ShadowModel:
             rtol=_TOLERANCE,
         )
         require(same, f"{name}: {row['track_id']} has a vector of another content or version")
+
+    def _check_description(self, name: str, row: dict[str, Any], content: int) -> None:
+        due = expected_description(content)
+        require({column: row[column] for column in due} == due, f"{name}: {row['track_id']} has another description")
+
+    def check_described(self, seen: Observation) -> None:
+        """After `describe`, every embedded row whose file is still there has its description, and no content two."""
+        readable = {(track, row["source_version"]) for track, row in seen.active.items()}
+        for name, rows in seen.of_kind("embeddings").items():
+            for row in rows:
+                is_due = (row["track_id"], row["source_version"]) in readable
+                require(
+                    not is_due or row["description_version"] is not None, f"{name}: {row['track_id']} is not described"
+                )
 
     def _content(self, name: str, row: dict[str, Any]) -> int:
         content = self.sources.versions.get(row["source_version"])

@@ -34,7 +34,9 @@ from tests.simulation.store import SimulatedStore
 
 WORK = Path("/dev/shm/tonelake-simulation")
 _LEFT_BY_FAULTS = {"complete", "orphan", "lease", "run", "table", "takedown", "vanished", "release", "items"}
+_LEFT_BY_FAULTS |= {"description"}
 _DAMAGEABLE = ("embeddings__", "windows__", "features__", "tracks", "runs", "quarantine", "audio_facts")
+_DAMAGEABLE += ("descriptions",)
 _VOLATILE = {"run_id", "at", "added_at", "last_seen", "last_listed_at", "created_at", "started_at", "finished_at"}
 _VOLATILE |= {"counts", "published_at", "begun_at", "done_at", "host", "confirmed_at", "lance_version", "gate"}
 
@@ -264,8 +266,10 @@ class _Run:
         if not self.reader.column("sources", "source"):
             return
         self._finish(Step("refresh", (1, 0, 0)))
+        self._finish(Step("describe_tracks"))
         seen = Observation.of(self.reader)
         self.model.check_complete(seen, accepted=True)
+        self.model.check_described(seen)
         self._finish(Step("refresh", (1, 0, 0)))
         repeated = Observation.of(self.reader)
         changed = {name for name in repeated.versions if repeated.versions[name] != seen.versions.get(name)}

@@ -2,19 +2,24 @@
 
 import functools
 import hashlib
+import io
 import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
+import soundfile
 
+from schemas.descriptions import DESCRIPTION_COLUMNS, Description
 from schemas.encoders import EncoderSpec, HeadSpec
 from schemas.settings import Settings
 from schemas.tracks import TRACKS
 from tests.audio_files import sndfile
+from workers.description.describer import Describer
 from workers.embedding.outcomes import unpack
 from workers.embedding.stages import FusedStage
 from workers.encoders.base.registration import EncoderRegistration
@@ -78,6 +83,38 @@ def expected_vectors(content: int, spec: EncoderSpec) -> dict[str, np.ndarray]:
     assert outcome["outcome"].to_pylist() == ["embedded"], outcome.to_pylist()
     (row,) = outcome.select(["vector", "features", "window_vectors"]).to_pylist()
     return {name: np.asarray(value, np.float32) for name, value in row.items() if value is not None}
+
+
+class RememberedDescriber:
+    """Describes a sound as `Describer` does, which takes 20 ms, and remembers that by its samples."""
+
+    def __init__(self) -> None:
+        self._samples: list[np.ndarray] = []
+        self._rate = 0
+
+    def add(self, samples: np.ndarray, rate: int) -> None:
+        self._samples.append(samples)
+        self._rate = rate
+
+    def finish(self) -> Description:
+        samples = np.concatenate(self._samples, axis=1)
+        return _describe(samples.tobytes(), len(samples), self._rate)
+
+
+@functools.cache
+def _describe(samples: bytes, channels: int, rate: int) -> Description:
+    describer = Describer()
+    describer.add(np.frombuffer(samples, np.float32).reshape(channels, -1), rate)
+    return describer.finish()
+
+
+@functools.cache
+def expected_description(content: int) -> dict[str, Any]:
+    """Return what must be stored of a sound: its description, from its samples alone, in float32."""
+    samples, rate = soundfile.read(io.BytesIO(sound(content)), dtype="float32", always_2d=True)
+    row = _describe(np.ascontiguousarray(samples.T).tobytes(), samples.shape[1], rate).to_columns()
+    stored: dict[str, Any] = pa.Table.from_pylist([row], schema=pa.schema(DESCRIPTION_COLUMNS)).to_pylist()[0]
+    return stored
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
