@@ -38,6 +38,8 @@ def status(
     for encoder in report.encoders:
         title = f"{encoder.encoder} {encoder.embedding_version}"
         print_table(title, ["tracks", ""], coverage_rows(encoder.coverage) + searchable_rows(encoder.searchable))
+        if missing := encoder.described.undescribed:
+            print(f"{missing:,} tracks have no tempo, key and loudness: tonelake describe")
     sizes = [report.tables, *(encoder.tables for encoder in report.encoders)]
     rows = [[name, size.rows, size.bytes] for tables in sizes for name, size in tables.items()]
     print_table(report.lake, ["table", "rows", "bytes"], rows)

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lake.catalogue.descriptions import DescribedRows, count_described
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
 from lake.catalogue.tracks import active_tracks
@@ -27,18 +28,20 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class EncoderStatus:
-    """Coverage of one encoder version, and the sizes of its tables by name."""
+    """Coverage and descriptions of one encoder version, and the sizes of its tables by name."""
 
     encoder: str
     embedding_version: str
     coverage: Coverage
     searchable: Searchable
+    described: DescribedRows
     tables: dict[str, TableSize]
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; the counts of the coverage stand beside the names."""
         names = {"encoder": self.encoder, "embedding_version": self.embedding_version}
-        return names | self.coverage.to_json() | self.searchable.to_json() | {"tables": _sizes_to_json(self.tables)}
+        counts = self.coverage.to_json() | self.searchable.to_json() | self.described.to_json()
+        return names | counts | {"tables": _sizes_to_json(self.tables)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def read_status(settings: Settings) -> StatusReport:
         sizes = {name: _size(lake, name) for name in version_tables if name in names}
         counts = coverage(make_plan(lake, spec, tracks))
         searchable = count_searchable(lake, spec)
-        encoders.append(EncoderStatus(version.name, version.embedding_version, counts, searchable, sizes))
+        described = count_described(lake, spec)
+        encoders.append(EncoderStatus(version.name, version.embedding_version, counts, searchable, described, sizes))
     shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
     return StatusReport(lake.uri, live_release(lake), tuple(encoders), shared)
 
