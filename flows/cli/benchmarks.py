@@ -12,8 +12,8 @@ from flows.cli.output import print_json
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
-    from flows.evaluation.evaluate import EvaluateRequest
     from flows.evaluation.figures import EvaluatedFigure
+    from flows.evaluation.request import EvaluateRequest
 
 app = typer.Typer()
 benchmarks = typer.Typer(help="List the benchmarks; `check` verifies the files of one.")
@@ -79,8 +79,8 @@ def evaluate(
     inputs: Annotated[str, typer.Option(help="What probes are trained on: vectors or features.")] = "vectors",
 ) -> None:
     """Evaluate encoder versions on benchmarks; reuse earlier results that still hold."""
-    from flows.evaluation.evaluate import EvaluateRequest
     from flows.evaluation.leaderboard import show_figures
+    from flows.evaluation.request import EvaluateRequest
 
     if inputs not in ("vectors", "features"):
         raise UserError(f"--inputs takes vectors or features, not {inputs!r}")

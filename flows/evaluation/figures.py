@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from lake.benchmarks.results import EvaluationRow
+from schemas.benchmarks import DESCRIPTION_TASKS
 from schemas.evaluations import Figure
 
 
@@ -76,6 +77,13 @@ def coverage_text(row: LeaderboardRow) -> str:
         return ""
     text = f"{row.embedded:,} of {row.expected:,}"
     return f"{text}: partial, worst split {row.coverage:.1%}" if row.partial else text
+
+
+def dropped_kind(protocol: str) -> str:
+    """Return what the names are that no figure of a protocol counts."""
+    if protocol in DESCRIPTION_TASKS:
+        return "clips"
+    return "queries" if protocol.endswith("retrieval") else "classes"
 
 
 def figure_text(figure: Figure | None, with_interval: bool = True) -> str:
