@@ -1,4 +1,4 @@
-"""`tonelake benchmarks`, `evaluate`, `leaderboard` and `report`: how good an encoder is."""
+"""`tonelake benchmarks`, `evaluate`, `leaderboard` and `report`: how good encoders and descriptions are."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -78,7 +78,7 @@ def evaluate(
     prompt: Annotated[str | None, typer.Option(help="Text around a tag, such as 'music with {}'.")] = None,
     inputs: Annotated[str, typer.Option(help="What probes are trained on: vectors or features.")] = "vectors",
 ) -> None:
-    """Evaluate encoder versions on benchmarks; reuse earlier results that still hold."""
+    """Evaluate encoders, or descriptions, on benchmarks; reuse earlier results that still hold."""
     from flows.evaluation.leaderboard import show_figures
     from flows.evaluation.request import EvaluateRequest
 

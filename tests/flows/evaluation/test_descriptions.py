@@ -15,6 +15,7 @@ from schemas.errors import UserError
 from schemas.runs import CoverageError
 from schemas.settings import S3Settings, Settings
 from tests.cli import error_line, run_here, run_json
+from tests.flows.ingest.test_describe import write_chord
 from tests.flows.labelled import write_labelled_folder
 from workers.evaluation.predictions import from_table
 
@@ -119,7 +120,10 @@ def test_leaderboard_and_report_show_it(evaluated, tmp_path):
     assert row["embedding_version"] == DESCRIPTION_VERSION
     run_here("--lake", lake, "report", "--out", tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
-    assert "3 clips are in no figure: 5: missing, 4: truncated, 6: unlabelled" in page
+    assert (
+        "no figure counts 3 clips (1 missing, 1 truncated, 1 unlabelled): 5: missing, 4: truncated, 6: unlabelled"
+        in page
+    )
     assert f"<td>{DESCRIPTION_VERSION}" in page
 
 
@@ -152,3 +156,25 @@ def test_what_cannot_be_judged_is_said_at_once(tmp_path):
         path.unlink()
     assert "no audio file such as audio/1.LOFI.mp3 is below" in error_line(*command, "--data", data)
     assert not lake.exists()
+
+
+def test_real_files_are_described(tmp_path):
+    """Chords over clicks; one key is labelled a fifth too high, one file is no audio, and one is missing."""
+    tempo, key = tmp_path / "sets/giantsteps-tempo", tmp_path / "sets/giantsteps-key"
+    write_tempo_benchmark(tempo)
+    for name in ("1", "2"):
+        write_chord(tempo / f"audio/{name}.LOFI.mp3", 220.0, float(TEMPI[name]))
+    for name in ("3", "6"):
+        (tempo / f"audio/{name}.LOFI.mp3").unlink()
+    for path in ("annotations/key", "audio"):
+        (key / path).mkdir(parents=True)
+    for name, label, root in (("1", "A major", 220.0), ("2", "C major", 261.63), ("3", "Db major", 185.0)):
+        (key / f"annotations/key/{name}.LOFI.key").write_text(label)
+        write_chord(key / f"audio/{name}.LOFI.mp3", root, 120)
+    rows = run_json(tmp_path / "lake", "evaluate", "giantsteps-tempo", "giantsteps-key", "--data", tmp_path / "sets")
+    values = {(row["protocol"], row["metric"]): row["value"] for row in rows}
+    assert values["tempo", "accuracy2"] == values["tempo", "answered"] == 1
+    assert values["key", "weighted"] == pytest.approx(2.5 / 3)
+    assert values["key", "fifth"] == pytest.approx(1 / 3)
+    (dropped,) = {tuple(row["dropped"]) for row in rows if row["protocol"] == "tempo"}
+    assert dropped == ("3: missing", "5: missing", "6: unlabelled", "4: unrecognised")
