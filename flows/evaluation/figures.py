@@ -81,7 +81,7 @@ def coverage_text(row: LeaderboardRow) -> str:
 
 
 def dropped_text(row: LeaderboardRow, max_names: int) -> str:
-    """Return how many classes, queries or clips no figure counts, and the first names of them."""
+    """Return how many classes, queries or clips no figure counts, and their first names."""
     names = ", ".join(row.dropped[:max_names]) + (" ..." if len(row.dropped) > max_names else "")
     kind = "queries" if row.protocol.endswith("retrieval") else "classes"
     if row.protocol in DESCRIPTION_TASKS:
