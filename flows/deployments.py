@@ -17,10 +17,10 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.console.progress import ProgressReporter
-from flows.evaluation.evaluate import EvaluateRequest
 from flows.evaluation.evaluate import evaluate as evaluate_benchmarks
 from flows.evaluation.figures import EvaluatedFigure
 from flows.evaluation.leaderboard import figures_markdown
+from flows.evaluation.request import EvaluateRequest
 from flows.export.export import ExportRequest, write_export
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest

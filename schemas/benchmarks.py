@@ -8,7 +8,10 @@ from typing import Literal
 SPLITS = ("train", "valid", "test")
 
 # The kind of a clip's labels. "captions" have no labels: such a benchmark evaluates sentence retrieval only.
-Task = Literal["multilabel", "multiclass", "regression", "captions"]
+# "tempo" and "key" judge descriptions, not encoders.
+Task = Literal["multilabel", "multiclass", "regression", "captions", "tempo", "key"]
+
+DESCRIPTION_TASKS = ("tempo", "key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Clip:
 
     `path` is the path of its audio, relative to the data folder, as the official archive unpacks it. `labels` are its
     tags (exactly one if the task is multiclass). `targets` are the numbers to predict, in the order of the benchmark's
-    `targets`. `other_names` are pairs of a label and its synonyms.
+    `targets`. `other_names` are pairs of a label and its synonyms. If the task is tempo, the target is the tempo in
+    beats per minute; if it is key, the label is a key such as "Bb minor"; a clip without one true answer has neither.
     """
 
     clip_id: str  # unique within the corpus, the same in every split and label set of it
@@ -60,10 +64,15 @@ class Benchmark:
     source: str  # where annotations and audio come from
     licence: str  # of the annotations; of the audio
     citation: str
-    files: tuple[SourceFile, ...]
+    files: tuple[SourceFile, ...]  # empty if each clip has a file of its own
     load: Callable[[Path], list[Clip]]
     faults: tuple[str, ...] = ()  # known faults, and how each is handled
-    targets: tuple[str, ...] = ()  # names of the numbers, if the task is regression
+    targets: tuple[str, ...] = ()  # names of the numbers, if the task is regression or tempo
+
+    @property
+    def judges_descriptions(self) -> bool:
+        """Whether it judges the descriptions of tracks, not the vectors of encoders."""
+        return self.task in DESCRIPTION_TASKS
 
 
 @dataclass(frozen=True, slots=True)

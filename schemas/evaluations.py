@@ -39,8 +39,8 @@ class Protocol:
     """How vectors are evaluated. Everything here is part of an evaluation's identity.
 
     `splits` are the splits whose clips it needs. `prompt` has a {} in place of the tag. `inputs` of a probe are the
-    searched "vectors" or the backbone's "features". The one of `probes` that is best on the validation split is scored
-    on the test split. `main_metric` None is the benchmark's own.
+    searched "vectors" or the backbone's "features"; descriptions are judged on "audio". The one of `probes` that is
+    best on the validation split is scored on the test split. `main_metric` None is the benchmark's own.
     """
 
     name: str
@@ -73,7 +73,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationKey:
-    """All that a figure depends on: if nothing here changed, nothing is computed again."""
+    """All that a figure depends on: if nothing here changed, nothing is computed again.
+
+    If descriptions are judged, `embedding_version` is their description_version, and `vectors_hash` that of the audio.
+    """
 
     benchmark: str
     corpus: str  # the lake that holds the clips' vectors
@@ -96,7 +99,8 @@ class Evaluation:
     """One benchmark under one protocol for one encoder version.
 
     `coverage` is that of the split that lacks the most clips. `dropped` are the classes or queries that no figure
-    counts: they have no positives, no negatives, or no clip with a vector.
+    counts: they have no positives, no negatives, or no clip with a vector. If descriptions are judged, `encoder` is
+    "description", `embedded` counts the clips that were described, and `dropped` are the other clips, as "ID: reason".
     """
 
     key: EvaluationKey

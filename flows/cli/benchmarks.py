@@ -1,4 +1,4 @@
-"""`tonelake benchmarks`, `evaluate`, `leaderboard` and `report`: how good an encoder is."""
+"""`tonelake benchmarks`, `evaluate`, `leaderboard` and `report`: how good encoders and descriptions are."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +12,8 @@ from flows.cli.output import print_json
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
-    from flows.evaluation.evaluate import EvaluateRequest
     from flows.evaluation.figures import EvaluatedFigure
+    from flows.evaluation.request import EvaluateRequest
 
 app = typer.Typer()
 benchmarks = typer.Typer(help="List the benchmarks; `check` verifies the files of one.")
@@ -78,9 +78,9 @@ def evaluate(
     prompt: Annotated[str | None, typer.Option(help="Text around a tag, such as 'music with {}'.")] = None,
     inputs: Annotated[str, typer.Option(help="What probes are trained on: vectors or features.")] = "vectors",
 ) -> None:
-    """Evaluate encoder versions on benchmarks; reuse earlier results that still hold."""
-    from flows.evaluation.evaluate import EvaluateRequest
+    """Evaluate encoders, or descriptions, on benchmarks; reuse earlier results that still hold."""
     from flows.evaluation.leaderboard import show_figures
+    from flows.evaluation.request import EvaluateRequest
 
     if inputs not in ("vectors", "features"):
         raise UserError(f"--inputs takes vectors or features, not {inputs!r}")

@@ -1,6 +1,7 @@
 """`tonelake evaluate`: encoders x benchmarks -> figures in the table `evaluations`.
 
-The vectors of a benchmark's clips are in a lake of their corpus.
+The vectors of a benchmark's clips are in a lake of their corpus. Benchmarks of tempo and key judge descriptions
+instead of encoders.
 """
 
 from collections.abc import Callable
@@ -8,56 +9,21 @@ from dataclasses import asdict, dataclass
 
 from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
 from flows.evaluation.benchmark_data import LoadedBenchmark, embed_clips, load_benchmark
+from flows.evaluation.describe_files import DescribeFiles, describe_files
+from flows.evaluation.description_run import DescriptionRun
 from flows.evaluation.evaluator import Evaluator
 from flows.evaluation.figures import EvaluatedFigure
+from flows.evaluation.request import EvaluateRequest
+from lake.benchmarks.registry import find_benchmark
 from lake.benchmarks.results import confirm_evaluation, is_finished, read_evaluation, write_evaluation
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
-from schemas.errors import UserError
 from schemas.evaluations import Protocol
 from schemas.settings import Settings
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.registry import require_runnable
-from workers.evaluation.protocols import DEFAULT_PROTOCOLS, find_protocol, incompatibility_reason
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateRequest:
-    """What to evaluate: benchmarks, encoders and protocols by name.
-
-    No `encoders`: those of the settings. No `protocols`: all that fit. `max_windows` is per clip; None: all.
-    """
-
-    benchmarks: tuple[str, ...]
-    data: str | None = None
-    encoders: tuple[str, ...] = ()
-    protocols: tuple[str, ...] = ()
-    max_windows: int | None = None
-    prompt: str | None = None
-    inputs: str = "vectors"
-
-    def choose_protocols(
-        self, loaded: LoadedBenchmark, registration: EncoderRegistration
-    ) -> tuple[list[Protocol], dict[str, str]]:
-        """Return the protocols that fit, and by name why the others do not.
-
-        Raises UserError if a named one does not fit, or none does.
-        """
-        prompt = registration.spec.prompt if self.prompt is None else self.prompt
-        names = dict.fromkeys(self.protocols or DEFAULT_PROTOCOLS)
-        protocols = [find_protocol(name, prompt, self.inputs) for name in names]
-        has_text = registration.load_text is not None
-        reasons = {
-            protocol.name: reason
-            for protocol in protocols
-            if (reason := incompatibility_reason(protocol, loaded.benchmark.task, loaded.clips, has_text))
-        }
-        fitting = [protocol for protocol in protocols if protocol.name not in reasons]
-        if (self.protocols and reasons) or not fitting:
-            name, reason = next(iter(reasons.items()))
-            raise UserError(f"cannot judge {registration.spec.name} on {loaded.benchmark.name} by {name}: {reason}")
-        return fitting, reasons
+from workers.evaluation.protocols import find_protocol
 
 
 def evaluate(
@@ -65,21 +31,29 @@ def evaluate(
     settings: Settings,
     new_progress: Callable[[], ProgressReporter] = ProgressReporter,
     task: TaskWrapper = run_directly,
+    describe: DescribeFiles = describe_files,
 ) -> list[EvaluatedFigure]:
-    """Evaluate encoders on benchmarks and return all figures, with those that earlier runs computed.
+    """Evaluate encoders or descriptions on benchmarks; return all figures, with those that earlier runs computed.
 
     Raises UserError before anything is computed if any part of the request cannot be done.
     """
+    declared = [find_benchmark(name) for name in request.benchmarks]
     names = dict.fromkeys(request.encoders or settings.encoders)
+    if all(benchmark.judges_descriptions for benchmark in declared):
+        names = {}  # no encoder need be runnable
     registrations = [require_runnable(name, settings) for name in names]
     for protocol in request.protocols:
         find_protocol(protocol)  # before a benchmark is fetched or rendered
     benchmarks = [task(load_benchmark)(name, request.data) for name in dict.fromkeys(request.benchmarks)]
-    runs = [
-        _EvaluationRun(loaded, registration, *request.choose_protocols(loaded, registration), request, settings)
-        for loaded in benchmarks
-        for registration in registrations
-    ]
+    runs: list[_EvaluationRun | DescriptionRun] = []
+    for loaded in benchmarks:
+        if loaded.benchmark.judges_descriptions:
+            runs.append(DescriptionRun(loaded, request, settings, describe))
+        else:
+            runs += [
+                _EvaluationRun(loaded, encoder, *request.choose_protocols(loaded, encoder), request, settings)
+                for encoder in registrations
+            ]
     return [figure for run in runs for figure in run.evaluate(new_progress(), task)]
 
 

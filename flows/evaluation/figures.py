@@ -1,10 +1,12 @@
 """Figures of an evaluation run and rows of the leaderboard, with their JSON and text."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from lake.benchmarks.results import EvaluationRow
+from schemas.benchmarks import DESCRIPTION_TASKS
 from schemas.evaluations import Figure
 
 
@@ -76,6 +78,16 @@ def coverage_text(row: LeaderboardRow) -> str:
         return ""
     text = f"{row.embedded:,} of {row.expected:,}"
     return f"{text}: partial, worst split {row.coverage:.1%}" if row.partial else text
+
+
+def dropped_text(row: LeaderboardRow, max_names: int) -> str:
+    """Return how many classes, queries or clips no figure counts, and their first names."""
+    names = ", ".join(row.dropped[:max_names]) + (" ..." if len(row.dropped) > max_names else "")
+    kind = "queries" if row.protocol.endswith("retrieval") else "classes"
+    if row.protocol in DESCRIPTION_TASKS:
+        reasons = Counter(name.rsplit(": ", 1)[1] for name in row.dropped)
+        kind = f"clips ({', '.join(f'{count:,} {reason}' for reason, count in reasons.items())})"
+    return f"{len(row.dropped):,} {kind}: {names}"
 
 
 def figure_text(figure: Figure | None, with_interval: bool = True) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flows.evaluation.figures import EvaluatedFigure, LeaderboardRow, coverage_text, figure_text
+from flows.evaluation.figures import EvaluatedFigure, LeaderboardRow, coverage_text, dropped_text, figure_text
 from lake.benchmarks.published import read_published
 from lake.benchmarks.registry import find_benchmark
 from lake.benchmarks.results import EvaluationRow, latest_rows
@@ -147,9 +147,7 @@ def show_figures(figures: Sequence[EvaluatedFigure]) -> None:
     show_leaderboard(rows)
     for row in rows:
         if row.dropped:
-            names = ", ".join(row.dropped[:MAX_LISTED_NAMES]) + (" ..." if len(row.dropped) > MAX_LISTED_NAMES else "")
-            kind = "queries" if row.protocol.endswith("retrieval") else "classes"
-            line = f"{row.benchmark}, {row.protocol}: no figure counts {len(row.dropped)} {kind}: {names}"
+            line = f"{row.benchmark}, {row.protocol}: no figure counts {dropped_text(row, MAX_LISTED_NAMES)}"
             print(replace_controls(line))
 
 

@@ -5,7 +5,9 @@ from lake.benchmarks import (
     emotify,
     fma,
     folder,
+    giantsteps,
     gtzan,
+    gtzan_rhythm,
     kvt,
     msd,
     mtat,
@@ -33,6 +35,8 @@ _MODULES = (
     emomusic,
     song_describer,
     musiccaps,
+    giantsteps,
+    gtzan_rhythm,
 )
 
 BENCHMARKS: dict[str, Benchmark] = {

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from lake.benchmarks import results as evaluations
 from lake.catalogue import descriptions
-from lake.catalogue import descriptions
 from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
 from lake.catalogue.runs import stale_runs
 from lake.embeddings.indexes import VECTOR_INDEX_ROWS, count_unindexed, indexes_to_build

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.evaluation.evaluate import EvaluateRequest, evaluate
+from flows.evaluation.evaluate import evaluate
+from flows.evaluation.request import EvaluateRequest
 from schemas.settings import Settings
 from tests.audio_files import sndfile
 

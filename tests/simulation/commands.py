@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flows.console.progress import ProgressReporter
-from flows.evaluation.evaluate import EvaluateRequest, evaluate
+from flows.evaluation.evaluate import evaluate
+from flows.evaluation.request import EvaluateRequest
 from flows.export.export import ExportRequest, write_export
 from flows.ingest import sources as source_commands
 from flows.ingest.describe import describe

@@ -1,7 +1,7 @@
 """The predictions of a protocol.
 
-They are scores of every class for each clip, or metrics of each query. Every metric, interval and comparison is
-computed from them. They are stored in Parquet beside the `evaluations` table.
+They are scores of every class for each clip, metrics of each query, or metrics of each described clip. Every metric,
+interval and comparison is computed from them. They are stored in Parquet beside the `evaluations` table.
 """
 
 import json
@@ -62,7 +62,29 @@ class RetrievalResults:
         return pa.table(columns).replace_schema_metadata({"items": json.dumps({"gallery": self.gallery})})
 
 
-Predictions = LabelScores | RetrievalResults
+@dataclass(frozen=True, slots=True)
+class DescriptionResults:
+    """Results of N clips whose descriptions were compared with the truth.
+
+    `truth` and `answers` are tempi or keys as text; an answer is None where the description tells none. `values` holds
+    each metric [N] float64; the figures are their means.
+    """
+
+    ids: tuple[str, ...]
+    truth: tuple[str, ...]
+    answers: tuple[str | None, ...]
+    values: dict[str, np.ndarray]
+
+    def to_table(self) -> pa.Table:
+        """Return a table of clip_id, truth, answer and a column for each metric."""
+        columns = {"clip_id": self.ids, "truth": self.truth, "answer": self.answers}
+        table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+        for name, values in self.values.items():
+            table = table.append_column(name, pa.array(values))
+        return table.replace_schema_metadata({"items": json.dumps({"metrics": list(self.values)})})
+
+
+Predictions = LabelScores | RetrievalResults | DescriptionResults
 
 
 def from_table(table: pa.Table) -> Predictions:
@@ -72,6 +94,9 @@ def from_table(table: pa.Table) -> Predictions:
         values = {name: table[name].to_numpy() for name in table.column_names if name not in ("query", "relevant")}
         relevant = tuple(map(tuple, table["relevant"].to_pylist()))
         return RetrievalResults(tuple(table["query"].to_pylist()), relevant, metadata["gallery"], values)
+    if "metrics" in metadata:
+        ids, truth, answers = (tuple(table[name].to_pylist()) for name in ("clip_id", "truth", "answer"))
+        return DescriptionResults(ids, truth, answers, {name: table[name].to_numpy() for name in metadata["metrics"]})
     ids, names = tuple(table["clip_id"].to_pylist()), tuple(metadata["names"])
     truth, scores = (_to_matrix(table[name], len(ids), len(names)) for name in ("truth", "scores"))
     return LabelScores(metadata["task"], names, ids, truth, scores, metadata["calibrated"])

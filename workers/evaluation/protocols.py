@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import product
 
-from schemas.benchmarks import SPLITS, Clip
+from schemas.benchmarks import DESCRIPTION_TASKS, SPLITS, Clip
 from schemas.errors import UserError
 from schemas.evaluations import ProbeSpec, Protocol
 from schemas.names import did_you_mean
@@ -34,6 +34,8 @@ PROTOCOLS: dict[str, Protocol] = {
     "linear": Protocol("linear", SPLITS, probes=_seed_grid(None)),
     "mlp": Protocol("mlp", SPLITS, probes=_seed_grid(512)),
     "marble": Protocol("marble", SPLITS, probes=(_MARBLE,)),
+    "tempo": Protocol("tempo", _TEST, inputs="audio"),
+    "key": Protocol("key", _TEST, inputs="audio"),
 }
 
 DEFAULT_PROTOCOLS = ("zero-shot", "tag-retrieval", "sentence-retrieval", "linear", "mlp")
@@ -59,6 +61,10 @@ def find_protocol(name: str, prompt: str | None = None, inputs: str = "vectors")
 
 def incompatibility_reason(protocol: Protocol, task: str, clips: list[Clip], has_text: bool) -> str | None:
     """Return why the protocol cannot evaluate these clips, or None if it can."""
+    if task in DESCRIPTION_TASKS and protocol.name != task:
+        return f"its clips have a {task} and no labels"
+    if protocol.name in DESCRIPTION_TASKS and protocol.name != task:
+        return f"its clips have no {protocol.name}"
     if protocol.needs_text and not has_text:
         return "the encoder has no text tower"
     used = [clip for clip in clips if protocol.uses(clip)]
@@ -66,6 +72,8 @@ def incompatibility_reason(protocol: Protocol, task: str, clips: list[Clip], has
         return "its test clips have no captions"
     if missing := [split for split in protocol.splits if all(clip.split != split for clip in used)]:
         return f"it has no {' and no '.join(missing)} split"
+    if protocol.name in DESCRIPTION_TASKS:
+        return None
     if sum(clip.split == "test" for clip in used) < 2:
         return "one test clip is too few: there is nothing to tell it from"
     if protocol.name == "sentence-retrieval":

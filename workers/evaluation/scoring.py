@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from schemas.evaluations import Figure
-from workers.evaluation.predictions import LabelScores, Predictions, RetrievalResults
+from workers.evaluation.predictions import DescriptionResults, LabelScores, Predictions, RetrievalResults
 from workers.metrics.bootstrap import difference, interval, resamples
 from workers.metrics.calibration import (
     Reliability,
@@ -40,6 +40,8 @@ class Change:
 
 def compute_metrics(predictions: Predictions, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Return the value of each metric; with bootstrap weights [B, N], its values [B]."""
+    if isinstance(predictions, DescriptionResults):
+        return {name: mean_of(values, weights) for name, values in predictions.values.items()}
     if isinstance(predictions, RetrievalResults):
         means = {name: mean_of(values, weights) for name, values in predictions.values.items() if name != "rank"}
         return means | {"median_rank": median_of(predictions.values["rank"], weights)}
@@ -190,6 +192,10 @@ def _take(predictions: Predictions, rows: list[int]) -> Predictions:
         relevant = tuple(predictions.relevant[row] for row in rows)
         values = {name: column[rows] for name, column in predictions.values.items()}
         return RetrievalResults(ids, relevant, predictions.gallery, values)
+    if isinstance(predictions, DescriptionResults):
+        truth, answers = (tuple(texts[row] for row in rows) for texts in (predictions.truth, predictions.answers))
+        values = {name: column[rows] for name, column in predictions.values.items()}
+        return DescriptionResults(ids, truth, answers, values)
     take = partial(np.take, indices=rows, axis=0)
     truth, scores = take(predictions.truth), take(predictions.scores)
     return LabelScores(predictions.task, predictions.names, ids, truth, scores, predictions.calibrated)

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from flows.console.progress import with_progress
-from flows.evaluation.figures import LeaderboardRow, coverage_text, figure_text
+from flows.evaluation.figures import LeaderboardRow, coverage_text, dropped_text, figure_text
 from flows.evaluation.leaderboard import build_leaderboard
 from flows.evaluation.report.sections import SectionBuilder
 from lake.benchmarks.registry import BENCHMARKS
@@ -53,5 +53,5 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("flows.evaluation.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters |= {"figure": figure_text, "coverage": coverage_text}
+    environment.filters |= {"figure": figure_text, "coverage": coverage_text, "dropped": dropped_text}
     return environment.get_template("page.html")

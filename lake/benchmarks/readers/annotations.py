@@ -86,6 +86,18 @@ def read_lines(data: Path, path: str) -> list[str]:
     return [line.strip() for line in read_text(data, path).split("\n") if line.strip()]
 
 
+def list_files(data: Path, folder: str, suffix: str) -> list[str]:
+    """List the files in a folder that end in `suffix`.
+
+    Returns their sorted names without the suffix. Raises FileNotFoundError if there is no such folder or no such file.
+    """
+    names = (path.name for path in (data / folder).iterdir())
+    stems = sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix) and not name.startswith("."))
+    if not stems:
+        raise FileNotFoundError(f"{data / folder}/*{suffix}")
+    return stems
+
+
 def read_table(data: Path, path: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Read the rows of a comma-separated file, with names and values stripped.
 

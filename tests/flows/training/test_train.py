@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from flows.console.progress import ProgressReporter
-from flows.evaluation.evaluate import EvaluateRequest, evaluate
+from flows.evaluation.evaluate import evaluate
+from flows.evaluation.request import EvaluateRequest
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
 from flows.search.search import search

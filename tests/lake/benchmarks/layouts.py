@@ -198,6 +198,52 @@ def musiccaps(folder: Path) -> None:
     audio(folder, "audio/-0Gj8-vB1q4.wav", "audio/-0SdAVK79lg.wav")
 
 
+def giantsteps_tempo(folder: Path) -> None:
+    # By name: the tempi of 2015 and of 2018. Two files of 2018 have no tempo, and one of them is empty.
+    tempi = {
+        "1030011": ("125", "127.0"),
+        "906760": ("171.419", "171.0"),
+        "3041381": ("140", "0.0"),
+        "28952": ("90", ""),
+    }
+    put(folder, "splits/files.txt", "".join(f"{name}.LOFI.mp3\n" for name in tempi))
+    for name, (first, second) in tempi.items():
+        put(folder, f"annotations/tempo/{name}.LOFI.bpm", first)
+        put(folder, f"annotations_v2/tempo/{name}.LOFI.bpm", second)
+    audio(folder, *(f"audio/{name}.LOFI.mp3" for name in tempi))
+
+
+def giantsteps_key(folder: Path) -> None:
+    keys = {"10089": "D major", "1234749": "Bb major\n", "677299": "Gb major", "774875": "A# minor", "61415": "All"}
+    for name, key in keys.items():
+        put(folder, f"annotations/key/{name}.LOFI.key", key)
+    audio(folder, *(f"audio/{name}.LOFI.mp3" for name in keys))
+
+
+def giantsteps_mtg_key(folder: Path) -> None:
+    rows = (
+        "5061\tD# minor\t2\n5881\tA major\t2\n10981\t-\t0\n16484\tA minor\t1\n61578\tC minor / F# minor\t2\n"
+        "299300\tG minor/major\t1\n4311630\t \t0\n4970565\tB major \t2\n"
+    )
+    put(folder, "annotations/annotations.txt", f"ID\tMANUAL KEY\tC\n{rows}")
+    audio(folder, *(f"audio/{row.split(chr(9))[0]}.LOFI.mp3" for row in rows.splitlines()))
+
+
+def gtzan_rhythm(folder: Path) -> None:
+    beats = {"blues.00000": [0.2, 0.7, 1.2, 1.7, 3.0], "rock.00002": [0.5, 1.0, 0.0], "pop.00001": [4.0]}
+    for name, times in beats.items():
+        downbeats = {"namespace": "beat", "sandbox": {"annotation_type": "downbeat"}, "data": [{"time": 0.0}]}
+        beat = {
+            "namespace": "beat",
+            "sandbox": {"annotation_type": "beat"},
+            "data": [{"time": time} for time in times],
+        }
+        tags = {"namespace": "tag_open", "sandbox": {"swing": "no"}, "data": [], "duration": float("nan")}
+        jams = {"annotations": [downbeats, beat, tags]}
+        put(folder, f"GTZAN-Rhythm/jams/{name}.wav.jams", json.dumps(jams))
+        audio(folder, f"genres/{name.split('.')[0]}/{name}.au")
+
+
 # By corpus: the benchmarks of one corpus share a folder.
 LAYOUTS: dict[str, Write] = {
     "rendered": rendered,
@@ -213,4 +259,8 @@ LAYOUTS: dict[str, Write] = {
     "emomusic": emomusic,
     "song-describer": song_describer,
     "musiccaps": musiccaps,
+    "giantsteps-tempo": giantsteps_tempo,
+    "giantsteps-key": giantsteps_key,
+    "giantsteps-mtg-key": giantsteps_mtg_key,
+    "gtzan-rhythm": gtzan_rhythm,
 }

@@ -12,10 +12,19 @@ from lake.benchmarks.check import check_files
 from lake.benchmarks.readers.splits import split_hash
 from lake.benchmarks.registry import BENCHMARKS, find_benchmark
 from schemas.benchmarks import SPLITS, SourceFile
+from schemas.descriptions import KEYS, MODES
 from schemas.errors import UserError
 from tests.lake.benchmarks.layouts import LAYOUTS
 
-MAIN = {"multilabel": "roc_auc", "multiclass": "accuracy", "regression": "r2", "captions": "recall@10"}
+MAIN = {
+    "multilabel": "roc_auc",
+    "multiclass": "accuracy",
+    "regression": "r2",
+    "captions": "recall@10",
+    "tempo": "accuracy1",
+    "key": "weighted",
+}
+FILE_PER_CLIP = {"giantsteps-key", "gtzan-rhythm"}
 every = pytest.mark.parametrize("name", BENCHMARKS)
 
 
@@ -24,10 +33,11 @@ def test_the_declaration_says_what_people_need(name):
     declared = BENCHMARKS[name]
     assert declared.name == name
     assert declared.main_metric == MAIN[declared.task]
-    for name in ("corpus", "title", "revision", "source", "licence", "citation", "files", "faults"):
+    for name in ("corpus", "title", "revision", "source", "licence", "citation", "faults"):
         assert getattr(declared, name), name
+    assert bool(declared.files) == (declared.name not in FILE_PER_CLIP)
     assert all(fault.endswith(".") for fault in declared.faults)
-    assert bool(declared.targets) == (declared.task == "regression")
+    assert bool(declared.targets) == (declared.task in ("regression", "tempo"))
     assert len({file.path for file in declared.files}) == len(declared.files)
 
 
@@ -53,9 +63,16 @@ def test_clips_are_whole(name, layout):
         assert ".." not in clip.path
         assert len(set(clip.labels)) == len(clip.labels)
         assert all(isinstance(label, str) and label == label.strip() and label for label in clip.labels)
-        assert len(clip.targets) == len(declared.targets)
+        if declared.task == "tempo":
+            assert len(clip.targets) <= 1
+            assert all(tempo > 0 for tempo in clip.targets)
+        else:
+            assert len(clip.targets) == len(declared.targets)
         if declared.task == "multiclass":
             assert len(clip.labels) == 1
+        if declared.task == "key":
+            assert set(clip.labels) <= {f"{tonic} {mode}" for tonic in KEYS for mode in MODES}
+            assert len(clip.labels) <= 1
         if declared.task == "captions":
             assert clip.captions
             assert all(caption.strip() for caption in clip.captions)
