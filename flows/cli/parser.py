@@ -128,7 +128,7 @@ def make_context(options: GlobalOptions) -> Context:
 
 
 def _describe_wrong_settings(error: ValidationError, options: GlobalOptions) -> str:
-    """Say which options and variables are wrong, and what is nearest where there is a list."""
+    """Say which options and variables are wrong, and what is nearest in a list."""
     prefix = "AWS_" if error.title == S3Settings.__name__ else "TONELAKE_"
     problems = []
     for problem in error.errors():

@@ -85,11 +85,13 @@ TREE = dict(commands_of(ROOT))
 @pytest.mark.parametrize("path", TREE, ids=" ".join)
 def test_every_option_of_every_command_combines_or_is_refused_twice(path):
     """A flag says the same twice: none has an opposite. An option of several values has a list of them."""
-    own = TREE[path].params
-    names = {name for parameter in own for name in parameter.opts}
+    parameters = TREE[path].params
+    names = {name for parameter in parameters for name in parameter.opts}
     shared = [option for option in ROOT.params if not names & set(option.opts)]
-    required = [["1"] if item.param_type_name == "argument" else [item.opts[0], "1"] for item in own if item.required]
-    for option in [*own, *shared]:
+    required = [
+        ["1"] if item.param_type_name == "argument" else [item.opts[0], "1"] for item in parameters if item.required
+    ]
+    for option in [*parameters, *shared]:
         if option.param_type_name == "argument":
             continue
         assert not option.secondary_opts
