@@ -15,7 +15,7 @@ FINDING_KINDS: dict[str, bool] = {
     "missing_cells": True,
     "no_uri": True,
     "wrong_kind": True,  # a number where a list of genres is needed, and the like
-    "repeated_track": True,  # two lines with one track_id, or with one uri and no track_id
+    "repeated_track": True,  # two lines or sources with one track_id, or one uri and no track_id
     "not_allowed": True,  # a file that this manifest may not name
     "column_name": False,  # `Year` is read as year
     "unnamed_column": False,

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.audio import ACCEPTABLE
+from schemas.names import did_you_mean
 from schemas.redaction import contains_credentials
 
 LOCATIONS = "absolute folders, s3:// prefixes or file:// uris"  # what `is_location` accepts
@@ -161,8 +162,9 @@ class Settings(BaseSettings):
     @field_validator("accept")
     @classmethod
     def _require_acceptable(cls, value: frozenset[str]) -> frozenset[str]:
-        if unknown := value - ACCEPTABLE:
-            raise ValueError(f"cannot accept {', '.join(sorted(unknown))}; choose from: {', '.join(ACCEPTABLE)}")
+        if unknown := sorted(value - ACCEPTABLE):
+            hint = did_you_mean(unknown[0], sorted(ACCEPTABLE))
+            raise ValueError(f"cannot accept {', '.join(unknown)}; {hint}there are {', '.join(sorted(ACCEPTABLE))}")
         return value
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
+from schemas.names import did_you_mean
 
 FRAMEWORKS = ("classification", "triplet", "contrastive")
 TEXTS = ("glove", "bert")
@@ -78,8 +79,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(f"{name} takes {', '.join(choices)}, not {getattr(self, name)!r}")
+            if (value := getattr(self, name)) not in choices:
+                hint = did_you_mean(value, choices)
+                raise UserError(f"{name} takes {', '.join(choices)}, not {value!r}; {hint}".rstrip("; "))
         if self.finetune_text and (self.text != "bert" or self.framework == "classification"):
             raise UserError("finetune_text works with text bert and the triplet or contrastive framework only")
         if self.framework == "classification" and self.text_projection == "none":

@@ -43,11 +43,14 @@ def run_here(*arguments: object, code: int = 0, **settings: str) -> subprocess.C
     """Run `tonelake ARGUMENTS` like `run`, in this process: that saves the seconds of its imports.
 
     Tests about signals, imports, libraries' own output or Ray need a process of their own. They get it if they set a
-    variable that has no effect later.
+    variable that has no effect later. The streams have the encoding of PYTHONIOENCODING, else UTF-8.
     """
     if settings.keys() & _FOR_NEW_PROCESSES:
         return run(*arguments, code=code, **settings)
-    output, errors, status = io.StringIO(), io.StringIO(), 0
+    output, errors = (
+        io.TextIOWrapper(io.BytesIO(), encoding=settings.get("PYTHONIOENCODING", "utf-8")) for _ in range(2)
+    )
+    status = 0
     before = signal.getsignal(signal.SIGTERM)
     with (
         contextlib.redirect_stdout(output),
@@ -60,9 +63,16 @@ def run_here(*arguments: object, code: int = 0, **settings: str) -> subprocess.C
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
             signal.signal(signal.SIGTERM, before)
-    assert status == code, f"exit {status}\n{output.getvalue()}\n{errors.getvalue()}"
-    assert "Traceback" not in errors.getvalue()
-    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
+    printed, logged = _text(output), _text(errors)
+    assert status == code, f"exit {status}\n{printed}\n{logged}"
+    assert "Traceback" not in logged
+    return subprocess.CompletedProcess(arguments, status, printed, logged)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    written: io.BytesIO = stream.buffer
+    return written.getvalue().decode(stream.encoding)
 
 
 def run_json(lake: object, *arguments: object, encoder: str = "fake", code: int = 0, **settings: str) -> Any:

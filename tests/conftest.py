@@ -13,6 +13,7 @@ os.environ.update(
     OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false"
 )
 
+from tests.odd_lake import OddLake, build_odd_lake
 from tests.seaweed import BUCKET, Seaweed
 from workers.synthetic_music.demo.catalogue import render_catalogue
 
@@ -36,6 +37,12 @@ def s3_bucket(s3_server: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def odd_lake(tmp_path_factory: pytest.TempPathFactory) -> OddLake:
+    """A lake with every odd thing in it; do not change its tracks."""
+    return build_odd_lake(tmp_path_factory.mktemp("odd"))
 
 
 @pytest.fixture(scope="session")

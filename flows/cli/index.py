@@ -61,16 +61,16 @@ def quarantine(
     retry: Annotated[bool, typer.Option("--retry", help="Try to embed them again first.")] = False,
 ) -> None:
     """List the tracks that could not be embedded, and why."""
-    from flows.operations.status import quarantined_max_windows, read_quarantine
+    from flows.operations.status import quarantined_versions, read_quarantine
 
     unfinished = 0
     if retry:
         from flows.ingest.report import IndexRequest
 
-        for settings in context.obj.settings.split_by_encoder():
-            for max_windows in quarantined_max_windows(settings):
-                (report,) = _run_index(IndexRequest(max_windows=max_windows, retry=True), settings)
-                unfinished += report.unfinished
+        for encoder, max_windows in quarantined_versions(context.obj.settings):
+            settings = context.obj.settings.model_copy(update={"encoder": encoder})
+            (report,) = _run_index(IndexRequest(max_windows=max_windows, retry=True), settings)
+            unfinished += report.unfinished
     quarantined = read_quarantine(context.obj.settings)
     print_rows(context.obj, "quarantine", shorten_ids(context.obj, [track.to_json() for track in quarantined]))
     raise typer.Exit(1 if unfinished else 0)

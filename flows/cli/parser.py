@@ -4,6 +4,7 @@ Global options stand in any place, no option of one value is taken twice, and wr
 """
 
 import logging
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from flows.cli.options import GLOBAL_PANEL, Context, GlobalOptions
 from flows.cli.output import configure_logging, discard_output, has_reader
 from schemas.errors import UserError
 from schemas.names import did_you_mean
-from schemas.settings import Settings
+from schemas.settings import S3Settings, Settings
 
 
 def use_parser(app: typer.Typer) -> None:
@@ -121,10 +122,28 @@ def make_context(options: GlobalOptions) -> Context:
             lake=options.lake, encoder=options.encoder, allow_unpinned=options.allow_unpinned
         )
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        raise UserError(f"a setting is wrong: {'; '.join(problems)}") from error
+        raise UserError(_describe_wrong_settings(error, options)) from error
     require_known_encoders(settings)
     return Context(settings, options.as_json)
+
+
+def _describe_wrong_settings(error: ValidationError, options: GlobalOptions) -> str:
+    """Say which options and variables are wrong, and what is nearest in a list."""
+    prefix = "AWS_" if error.title == S3Settings.__name__ else "TONELAKE_"
+    problems = []
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        text = problem["msg"].removeprefix("Value error, ")
+        if getattr(options, name, None):
+            name = f"--{name.replace('_', '-')}"
+        elif not name.isupper():  # else it is a variable already
+            name = f"{prefix}{name.upper()}"
+        if problem["type"] == "literal_error":
+            choices = re.findall(r"'(.+?)'", problem["ctx"]["expected"])
+            hint = did_you_mean(str(problem["input"]), choices)
+            text = f"there is no {problem['input']!r}; {hint}there are {', '.join(choices)}"
+        problems.append(f"{name}: {text}")
+    return f"a setting is wrong: {'; '.join(problems)}"
 
 
 def usage_line(error: Exception) -> str | None:

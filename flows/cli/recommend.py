@@ -68,6 +68,7 @@ def _print_recommendations(recommendations: "Recommendations", context: Context)
         for interest in recommendations.interests
     ]
     print_table("interests", ["", "share", "tracks", "around"], interests)
+    stale = any(row.stale_since for row in recommendations.recommended)
     rows = [
         {
             "rank": row.rank,
@@ -76,6 +77,7 @@ def _print_recommendations(recommendations: "Recommendations", context: Context)
             "artist": row.track.artist,
             "interest": row.interest,
             "nearest played": str(row.nearest_played),
+            **({"stale since": f"{row.stale_since:%Y-%m-%d}" if row.stale_since else None} if stale else {}),
             "track_id": row.track.track_id,
         }
         for row in recommendations.recommended

@@ -21,6 +21,7 @@ from schemas import clock
 from schemas.errors import UserError
 from schemas.exports import DEFAULT_K, FORMATS, NEIGHBOURS
 from schemas.log import Log
+from schemas.names import did_you_mean
 from schemas.releases import Snapshot
 from schemas.settings import Settings
 
@@ -77,7 +78,8 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
 def _require_valid(request: ExportRequest) -> None:
     """Raise UserError if the format is unknown or an option has no meaning with it."""
     if request.format not in FORMATS:
-        raise UserError(f"there is no format {request.format!r}: use {', '.join(FORMATS)}")
+        hint = did_you_mean(request.format, FORMATS)
+        raise UserError(f"there is no format {request.format!r}; {hint}there are {', '.join(FORMATS)}")
     if request.format != NEIGHBOURS and request.k is not None:
         raise UserError(f"-k is the number of neighbours: use it with --format {NEIGHBOURS}, or leave it out")
     if request.format == NEIGHBOURS and request.since is not None:

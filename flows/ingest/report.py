@@ -175,10 +175,17 @@ def coverage_rows(coverage: Coverage) -> list[tuple[str, int]]:
 def report_rows(report: IndexReport | RunEstimate) -> list[tuple[str, int]]:
     """Return the rows (name, number) of a report.
 
-    They are those of its coverage and, after a run, of what search finds.
+    They are those of its coverage and, after a run, of what search finds: in the whole lake, if the coverage is that
+    of some sources.
     """
     rows = coverage_rows(report.coverage)
-    return rows + searchable_rows(report.searchable) if isinstance(report, IndexReport) else rows
+    if not isinstance(report, IndexReport):
+        return rows
+    lake_rows = searchable_rows(report.searchable)
+    if lake_rows and report.searchable.embedded != report.coverage.embedded:
+        lake_rows = [("embedded", report.searchable.embedded), *lake_rows]
+        lake_rows = [(f"in the whole lake: {name}", number) for name, number in lake_rows]
+    return rows + lake_rows
 
 
 def searchable_rows(searchable: Searchable) -> list[tuple[str, int]]:

@@ -105,9 +105,10 @@ def read_status(settings: Settings) -> StatusReport:
 
 
 def read_quarantine(settings: Settings) -> list[QuarantinedTrack]:
-    """Return the active tracks in quarantine under the encoder's backbones, sorted by uri.
+    """Return the active tracks in quarantine, sorted by uri.
 
-    A row about an earlier version of the file is left out. Raises UserError if there is no lake.
+    They are those of the encoders that the user named, else of all. A track that several versions quarantined for one
+    reason is one row. A row about an earlier version of the file is left out. Raises UserError if there is no lake.
     """
     lake = Lake.at(settings.lake, settings.s3)
     if "quarantine" not in lake.require_table_names():
@@ -118,29 +119,34 @@ def read_quarantine(settings: Settings) -> list[QuarantinedTrack]:
     rows = lake.table("quarantine").to_table(filter=in_clause("feature_version", feature_versions)).to_pylist()
     registered = active_tracks(lake).select(["track_id", "uri", "source_version"]).to_pylist()
     tracks = {track["track_id"]: track for track in registered}
-    quarantined = [
-        QuarantinedTrack(track["track_id"], track["uri"], row["reason"], row["message"], row["attempts"])
-        for row in rows
+    quarantined = {
+        (row["track_id"], row["reason"]): QuarantinedTrack(
+            track["track_id"], track["uri"], row["reason"], row["message"], row["attempts"]
+        )
+        for row in sorted(rows, key=lambda row: int(row["attempts"]))
         if (track := tracks.get(row["track_id"])) and track["source_version"] == row["source_version"]
-    ]
-    return sorted(quarantined, key=lambda track: track.uri)
+    }
+    return sorted(quarantined.values(), key=lambda track: track.uri)
 
 
-def quarantined_max_windows(settings: Settings) -> list[int | None]:
-    """Return the window limit of every version of the encoder that has tracks in quarantine.
+def quarantined_versions(settings: Settings) -> list[tuple[str, int | None]]:
+    """Return the encoder and the window limit of every version that has tracks in quarantine.
 
-    None stands for all windows. Raises UserError if there is no lake.
+    They are of the encoders that the user named, else of all. The encoder is a name, or the folder of a trained one; a
+    limit of None stands for all windows. Raises UserError if there is no lake.
     """
     lake = Lake.at(settings.lake, settings.s3)
     lake.require_table_names()
     specs = _matching_specs(lake, settings)
-    return [spec.backbone.windows.limit for spec in specs if len(quarantined_tracks(lake, spec))]
+    quarantined = [spec for spec in specs if len(quarantined_tracks(lake, spec))]
+    return list(dict.fromkeys((spec.folder_or_name, spec.backbone.windows.limit) for spec in quarantined))
 
 
 def _matching_specs(lake: Lake, settings: Settings) -> list[EncoderSpec]:
-    """Return the versions of the settings' encoders, which are given by name or by folder."""
+    """Return the versions of the encoders that the user named; all if none is named."""
+    specs = [version.spec for version in list_encoder_versions(lake)]
     wanted = set(settings.encoders)
-    return [version.spec for version in list_encoder_versions(lake) if wanted & {version.name, version.spec.folder}]
+    return [spec for spec in specs if not settings.has_explicit_encoder or wanted & {spec.name, spec.folder}]
 
 
 def _size(lake: Lake, name: str) -> TableSize:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from flows.console.progress import with_progress_if_long
 from lake.embeddings.search import Filter, nearest_rows
+from lake.embeddings.stale import read_stale
 from lake.storage.arrow import factorize, index_in, is_in
 from lake.storage.lake import Lake
 from lake.storage.vectors import BATCH_ROWS, read_batches, to_matrix
@@ -20,7 +21,7 @@ from workers.metrics.neighbours import unit_rows
 class CandidateSet:
     """P distinct contents, each represented by one track.
 
-    `metadata` has the track_id, title and artist of that track, `vectors` its unit vector, float32 [P, dim].
+    `metadata` has that track's track_id, title, artist and stale_since, `vectors` its unit vector, float32 [P, dim].
     `matches_filter` [P] says whether any track of the content matches the filter; such a track represents it.
     `track_ids` [T] are all tracks of the version, `track_contents` [T] the index of each one's content.
     """
@@ -49,6 +50,9 @@ class CandidateSet:
         order = np.lexsort((~matches, content))  # within a content: matching tracks first, then by track_id
         representatives = order[np.unique(content[order], return_index=True)[1]]
         metadata = tracks.select(["track_id", "title", "artist"]).take(pa.array(representatives))
+        stale = read_stale(lake, spec)
+        since = stale["since"].take(index_in(metadata["track_id"], stale["track_id"]))
+        metadata = metadata.append_column("stale_since", since)
         vectors = np.empty((len(metadata), spec.head.dim), np.float32)
         ids = metadata["track_id"].combine_chunks()
         batches = read_batches(lake, embeddings_table(spec), ["vector"], ids)

@@ -4,6 +4,7 @@ The nearest tracks of each interest come from the lake's vector index.
 """
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.reader import Reader, resolve_reader
 from lake.embeddings.search import Filter, nearest_rows
+from lake.embeddings.stale import stale_times
 from lake.storage.arrow import factorize, index_in, is_in
 from lake.storage.filters import select_in
 from lake.storage.vectors import to_matrix
@@ -56,13 +58,17 @@ class InterestSummary:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A recommended track; `score` is its cosine to the interest, `nearest_played` explains it."""
+    """A recommended track; `score` is its cosine to the interest, `nearest_played` explains it.
+
+    `stale_since`: its file has changed since then, or cannot be read.
+    """
 
     rank: int
     track: TrackLabel
     score: float
     interest: int
     nearest_played: TrackLabel
+    stale_since: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; the fields of the track stand beside the others."""
@@ -72,6 +78,7 @@ class Recommendation:
             "score": self.score,
             "interest": self.interest,
             "nearest_played": asdict(self.nearest_played),
+            "stale_since": self.stale_since.isoformat() if self.stale_since else None,
         }
 
 
@@ -122,7 +129,7 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
         embedding_version=reader.spec.embedding_version,
         history=history,
         interests=_summarize_interests(interests, vectors, played),
-        recommended=_rank_candidates(request, interests, candidates, vectors, played),
+        recommended=_rank_candidates(reader, request, interests, candidates, vectors, played),
     )
 
 
@@ -162,20 +169,29 @@ def _distinct_contents(rows: pa.Table) -> pa.Table:
 
 
 def _rank_candidates(
-    request: RecommendRequest, interests: Interests, candidates: pa.Table, played_vectors: np.ndarray, played: pa.Table
+    reader: Reader,
+    request: RecommendRequest,
+    interests: Interests,
+    candidates: pa.Table,
+    played_vectors: np.ndarray,
+    played: pa.Table,
 ) -> tuple[Recommendation, ...]:
     vectors = unit_rows(to_matrix(candidates["vector"]))
     ranked = rerank(interests.centroids @ vectors.T, vectors, interests.weights, request.k, request.diversity)
     nearest_played = (vectors[ranked.rows] @ played_vectors.T).argmax(axis=1)
+    tracks = _labels(candidates, ranked.rows)
+    stale = stale_times(reader.lake, reader.spec, [track.track_id for track in tracks])
     columns = zip(
-        _labels(candidates, ranked.rows),
+        tracks,
         ranked.scores,
         ranked.interests,
         _labels(played, nearest_played),
         strict=True,
     )
     return tuple(
-        Recommendation(rank, track, round(float(score), 6), int(interest) + 1, nearest)
+        Recommendation(
+            rank, track, round(float(score), 6), int(interest) + 1, nearest, stale_since=stale.get(track.track_id)
+        )
         for rank, (track, score, interest, nearest) in enumerate(columns, start=1)
     )
 

@@ -37,6 +37,7 @@ SCHEMA = pa.schema(
         pa.field("interest", pa.int32()),  # from 1, the heaviest first
         pa.field("weight", pa.float32()),  # the interest's share of the listening
         pa.field("nearest_played", pa.string()),  # track_id of the nearest track that the user played
+        pa.field("stale_since", pa.timestamp("us", tz="UTC")),  # the file is missing, damaged or changed since then
     ]
 )
 
@@ -146,6 +147,7 @@ def _recommend_to_block(request: RecommendRequest, candidates: CandidateSet, use
             "interest": pa.array(ranked.interests + 1),
             "weight": pa.array(weights[ranked.interests]),
             "nearest_played": pa.array([played_ids[content] for content in nearest_played.tolist()], pa.string()),
+            "stale_since": metadata["stale_since"],
         }
         tables.append(pa.table([columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA))
     return pa.concat_tables(tables)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
+from schemas.names import did_you_mean
 from schemas.training import TrainingConfig
 
 _FIELDS = {"conse_weight": "share"}  # names in a file that are others in TrainingConfig
@@ -23,8 +24,9 @@ def read_config(file: Path) -> dict[str, Any]:
     known = {field.name: type(field.default) for field in fields(TrainingConfig)}
     names = {_FIELDS.get(name, name): name for name in settings if name not in _FIELDS.values()}
     if unknown := sorted(set(settings) - {names[field] for field in names if field in known}):
-        listed = ", ".join(sorted(known.keys() - _FIELDS.values() | _FIELDS.keys()))
-        raise UserError(f"{file}: there is no setting {unknown[0]}; there are: {listed}")
+        listed = sorted(known.keys() - _FIELDS.values() | _FIELDS.keys())
+        hint = did_you_mean(unknown[0], listed)
+        raise UserError(f"{file}: there is no setting {unknown[0]}; {hint}there are: {', '.join(listed)}")
     return {field: _checked(file, name, settings[name], known[field]) for field, name in names.items()}
 
 

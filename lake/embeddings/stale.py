@@ -99,11 +99,19 @@ def stale_times(lake: Lake, spec: EncoderSpec, track_ids: Collection[str]) -> di
     return dict(zip(rows["track_id"].to_pylist(), rows["since"].to_pylist(), strict=True))
 
 
+def read_stale(lake: Lake, spec: EncoderSpec) -> pa.Table:
+    """Return the rows of the table `stale` of one version."""
+    table = lake.find_table(TABLE)
+    if table is None:
+        return STALE.empty_table()
+    return table.to_table(filter=f"embedding_version = {string_literal(spec.embedding_version)}")
+
+
 def examine_rows(lake: Lake, spec: EncoderSpec) -> RowStates:
     """Compare the rows of a version with the registry."""
-    table, records = lake.find_table(embeddings_table(spec)), STALE.empty_table()
+    table = lake.find_table(embeddings_table(spec))
     if table is None:
-        return RowStates(0, Searchable(), string_column([]), records)
+        return RowStates(0, Searchable(), string_column([]), STALE.empty_table())
     columns = ["track_id", "source_version"]
     registry = lake.table("tracks").to_table(columns=columns, filter="state = 'active'")
     rows = table.to_table(columns=[*columns, "tags_version"])
@@ -111,8 +119,7 @@ def examine_rows(lake: Lake, spec: EncoderSpec) -> RowStates:
     embedded = pc.sum(same_version(registry, current)).as_py() or 0
     is_embedded = pc.and_(same_version(rows, registry), pc.equal(rows["tags_version"], spec.tags_version))
     stale = rows["track_id"].filter(pc.invert(is_embedded))
-    if (recorded := lake.find_table(TABLE)) is not None:
-        records = recorded.to_table(filter=f"embedding_version = {string_literal(spec.embedding_version)}")
+    records = read_stale(lake, spec)
     since = pc.min(records["since"].take(index_in(stale, records["track_id"]).drop_null())).as_py()
     return RowStates(table.count_rows(), Searchable(embedded, len(stale), since), stale, records)
 

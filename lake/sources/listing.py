@@ -90,13 +90,22 @@ def list_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> L
     )
 
 
-def check_source(source: str, s3: S3Settings, allowed: tuple[str, ...] = ()) -> "SourceScan":
+def check_source(
+    source: str, s3: S3Settings, allowed: tuple[str, ...] = (), others: dict[int, tuple[int, str]] | None = None
+) -> "SourceScan":
     """Read a source to its end, and keep what was found instead of its tracks.
 
-    Raises UserError if it cannot be read at all.
+    `others` has the tracks of the sources that were checked before, as hashes of id and uri, and gets those of this
+    one: an id that two sources give to two files stops a run. Raises UserError if the source cannot be read at all.
     """
     scan = SourceScan(source, s3, allowed)
-    scan.tracks = sum(1 for _ in scan.rows())
+    others = {} if others is None else others
+    for row in scan.rows():
+        scan.tracks += 1
+        uri, other = others.setdefault(hash(row["track_id"]), (hash(row["uri"]), scan.root))
+        if uri != hash(row["uri"]):
+            understood = f"{row['uri']} has it, and another file in {other}: make ids unique"
+            scan.findings.add("repeated_track", None, "track_id", row["track_id"], understood)
     return scan
 
 

@@ -18,7 +18,7 @@ from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
 from flows.operations.maintain import MaintainRequest, maintain
-from flows.operations.status import quarantined_max_windows
+from flows.operations.status import quarantined_versions
 from flows.operations.takedown import TakedownRequest, take_down
 from flows.releases.promote import PromoteRequest, promote, rollback
 from lake.embeddings import indexes
@@ -73,7 +73,7 @@ class Commands:
 
         def run() -> list[Any]:
             settings = self.settings(encoder="fake")
-            requests = [IndexRequest(max_windows=limit, retry=True) for limit in quarantined_max_windows(settings)]
+            requests = [IndexRequest(max_windows=limit, retry=True) for _, limit in quarantined_versions(settings)]
             return [index_catalogue(request, settings, ProgressReporter())[0] for request in requests]
 
         return run

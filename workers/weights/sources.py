@@ -21,7 +21,8 @@ from typing import Protocol
 from schemas.errors import UserError
 
 DOWNLOAD_SECONDS = 60.0  # without a byte
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 2.0  # to a network that answers nothing; a packet that is lost once is sent again within them
+ANSWER_SECONDS = 10.0
 COPY_BYTES = 1 << 20
 
 _NO_CONNECTION = "after connection broken by"  # in pip's words
@@ -190,7 +191,7 @@ def _require_hub() -> None:
     from huggingface_hub.utils.logging import set_verbosity_error
 
     set_verbosity_error()
-    get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
+    get_session().head(constants.ENDPOINT, timeout=(CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS))
 
 
 def download(url: str, path: Path) -> None:

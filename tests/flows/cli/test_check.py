@@ -105,6 +105,35 @@ def test_exit_codes(tmp_path):
     assert error_line(*check, manifest) == f"tonelake: no such manifest: {manifest}"
 
 
+def test_several_sources_are_checked_at_once(tmp_path):
+    """An id that two of them give to two files would stop a run of both."""
+    music = tmp_path / "music"
+    music.mkdir()
+    for name in ("a.wav", "b.wav"):
+        (music / name).write_bytes(b"x")
+    first, second, lost = music / "1.csv", music / "2.csv", music / "3.csv"
+    first.write_text("uri,track_id\na.wav,id-1\n")
+    second.write_text("uri,track_id,year\na.wav,id-1,1990\nb.wav,id-2,MCMXC\n")
+    check = ("--lake", tmp_path / "lake", "check")
+    lines = run_here(*check, first, second, music, first, code=1).stdout.splitlines()
+    assert [line.split(": ")[-1] for line in lines] == [
+        "1 tracks, all is well",
+        "no year; the value is kept in extra",
+        "2 tracks can be taken in, 1 warnings",
+        "2 tracks, 2 other files are skipped",
+    ]
+    second.write_text("uri,track_id\nb.wav,id-1\n")
+    findings = run_json(tmp_path / "lake", "check", first, second, code=2)
+    assert positions(findings) == [(None, "track_id", "repeated_track")]
+    assert findings[0]["source"] == str(second)
+    result = run_here(*check, first, lost, second, code=2)
+    assert f"{music}/b.wav has it, and another file in {first}: make ids unique" in result.stdout
+    assert result.stderr.startswith(f"tonelake: no such manifest: {lost}; {second}: a finding would stop a run")
+    assert error_line("--json", *check, lost, music / "4.csv").count("no such manifest") == 2
+    run = error_line("--lake", tmp_path / "lake", "--encoder", "fake", "index", first, second)
+    assert "have one track_id" in run
+
+
 def test_a_run_stops_before_anything_is_taken_in_and_counts_what_else_stops_it(tmp_path):
     manifest = write_odd_csv(tmp_path / "music")
     lake = tmp_path / "lake"

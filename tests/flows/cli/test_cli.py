@@ -109,6 +109,8 @@ def test_quarantine_gives_the_reason_and_a_repaired_file_leaves_it(indexed, tmp_
     (row,) = run_json(lake, "quarantine")
     assert set(row) == {"track_id", "uri", "reason", "message", "attempts"}
     assert (row["reason"], row["attempts"]) == ("unrecognised", 1)
+    assert json.loads(run_here("--lake", lake, "--json", "quarantine").stdout) == [row]
+    assert run_json(lake, "quarantine", encoder="musicnn") == []
     (row,) = run_json(lake, "quarantine", "--retry")
     assert row["attempts"] == 2
     copy, broken = tmp_path / "lake", music / "broken.mp3"
@@ -131,7 +133,7 @@ def test_a_retry_embeds_a_repaired_file_and_makes_no_new_version(rendered, tmp_p
     shutil.copy(next(rendered.glob("*.wav")), music)
     assert run_json(lake, "index", music, "--max-windows", "2")["quarantined"] == 1
     shutil.copy(next(rendered.glob("*.flac")), music / "a.flac")
-    assert run_json(lake, "quarantine", "--retry") == []
+    assert json.loads(run_here("--lake", lake, "--json", "quarantine", "--retry").stdout) == []
     (encoder,) = run_json(lake, "status")["encoders"]
     assert (encoder["expected"], encoder["embedded"], encoder["pending"]) == (2, 2, 0)
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from unittest.mock import patch
 
 import pytest
@@ -70,6 +71,49 @@ def test_an_option_of_one_value_is_refused_twice(arguments, option):
     assert f"{option} takes one value and is given twice" in error_line(*arguments)
 
 
+def commands_of(command, path=()):
+    """Yield the name and the object of every command below a group, in the parser's own tree."""
+    for name, child in getattr(command, "commands", {}).items():
+        yield (*path, name), child
+        yield from commands_of(child, (*path, name))
+
+
+ROOT = typer.main.get_command(app)
+TREE = dict(commands_of(ROOT))
+
+
+@pytest.mark.parametrize("path", TREE, ids=" ".join)
+def test_every_option_of_every_command_combines_or_is_refused_twice(path):
+    """A flag says the same twice: none has an opposite. An option of several values has a list of them."""
+    parameters = TREE[path].params
+    names = {name for parameter in parameters for name in parameter.opts}
+    shared = [option for option in ROOT.params if not names & set(option.opts)]
+    required = [
+        ["1"] if item.param_type_name == "argument" else [item.opts[0], "1"] for item in parameters if item.required
+    ]
+    for option in [*parameters, *shared]:
+        if option.param_type_name == "argument":
+            continue
+        assert not option.secondary_opts
+        if not (option.is_flag or option.multiple):
+            first, last = option.opts[0], option.opts[-1]
+            line = error_line(*path, first, "1", f"{last}=2" if last.startswith("--") else f"{last}2")
+            assert f"{first} takes one value and is given twice" in line
+            if option in shared:
+                line = error_line(first, "1", *path, *chain(*required), first, "2")
+                assert f"{first} takes one value and is given twice" in line
+
+
+def test_the_values_of_a_repeated_option_combine():
+    combining = {(path, option.opts[0]) for path in TREE for option in TREE[path].params if option.multiple}
+    assert {name for _, name in combining} == {"--accept-loss", "--encoder", "--protocol", "--benchmark"}
+    for path, name in combining:
+        command = TREE[path]
+        arguments = ["rendered"] * any(parameter.param_type_name == "argument" for parameter in command.params)
+        values, _, _ = command.make_parser(typer.Context(command)).parse_args([*arguments, name, "a", name, "b"])
+        assert ["a", "b"] in values.values()
+
+
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
@@ -93,6 +137,8 @@ def test_an_option_of_one_value_is_refused_twice(arguments, option):
         (("status", "--encoder", "nosuch"), ("no encoder is named 'nosuch'",)),
         (("evaluate", "rendred"), ("did you mean rendered?",)),
         (("evaluate", "rendered", "--protocol", "zeroshot"), ("did you mean zero-shot?",)),
+        (("export", "d", "--format", "Parqet"), ("no format 'Parqet'", "did you mean parquet? there are")),
+        (("export", "d", "--format", "nopee"), ("no format 'nopee'; there are parquet, npy",)),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_nearest_name(arguments, messages):
@@ -100,6 +146,27 @@ def test_wrong_usage_is_one_line_with_the_nearest_name(arguments, messages):
     assert line.startswith("tonelake: ")
     for message in messages:
         assert message in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("TONELAKE_EXECUTOR", "Lokal", "there is no 'Lokal'; did you mean local? there are local, ray"),
+        ("TONELAKE_EXECUTOR", "slurm", "there is no 'slurm'; there are local, ray"),
+        ("TONELAKE_ACCEPT", "silent,trunkated", "cannot accept trunkated; did you mean truncated? there are flac_str"),
+        ("TONELAKE_CPUS", "many", "should be a valid integer"),
+        ("TONELAKE_STORE_PATIENCE", "long", "should be a valid integer"),
+        ("AWS_ENDPOINT_URL", "http://me:secret1@store", "contains credentials"),
+    ],
+)
+def test_a_wrong_variable_is_one_line_with_its_name(variable, value, message):
+    line = error_line("status", **{variable: value})
+    assert line.startswith(f"tonelake: a setting is wrong: {variable}: ")
+    assert message in line
+
+
+def test_a_wrong_value_of_a_global_option_is_named_as_it_was_typed():
+    assert ": --encoder: no encoder is named" in error_line("status", "--encoder", ",")
 
 
 def test_every_command_refuses_an_unknown_option_in_one_line():

@@ -1,6 +1,7 @@
 """Rows of files that are missing, damaged or changed: search keeps them, and every count says so."""
 
 import lance
+import pyarrow.parquet as pq
 import pytest
 
 from schemas import clock
@@ -55,6 +56,36 @@ def test_a_missing_file_stays_in_search_under_its_name(home):
     write_sound(home / "music" / "3.wav", 3)
     assert refresh(home) == (10, 10, 0, 0, 0, 10)
     assert stale_hits(home) == (set(), 10)
+
+
+def test_a_recommendation_says_that_it_is_stale(home):
+    (home / "music" / "3.wav").unlink()
+    refresh(home)
+    (home / "history.txt").write_text("id-1\n")
+    typed = ("recommend", "--history", home / "history.txt")
+    rows = run_json(home / "lake", *typed)["recommended"]
+    assert [row["track_id"] for row in rows if row["stale_since"]] == ["id-4"]
+    shown = run_here("--lake", home / "lake", "--encoder", "fake", *typed).stdout
+    assert shown.count(f"{clock.now():%Y-%m-%d}") == 1
+    run_json(home / "lake", *typed, "--out", home / "all.parquet")
+    written = pq.read_table(home / "all.parquet").to_pylist()
+    assert [row["track_id"] for row in written if row["stale_since"]] == ["id-4"]
+    assert len(written) == len(rows) == 8
+    write_sound(home / "music" / "3.wav", 3)
+    refresh(home)
+    assert "stale" not in run_here("--lake", home / "lake", "--encoder", "fake", *typed).stdout
+
+
+def test_an_export_of_a_release_is_the_same_after_a_file_was_lost(home):
+    """So it does not say which rows are stale: docs/export.md."""
+    run_json(home / "lake", "export", home / "before", "--release", 1)
+    (home / "music" / "3.wav").unlink()
+    refresh(home)
+    run_json(home / "lake", "export", home / "after", "--release", 1)
+    parts = [pq.read_table(home / name / "part-00000.parquet") for name in ("before", "after")]
+    assert parts[0].equals(parts[1])
+    assert parts[0].num_rows == 10
+    assert "stale_since" not in parts[0].column_names
 
 
 def test_an_accepted_loss_leaves_search_at_once(home):

@@ -43,11 +43,12 @@ def test_conse_weight_is_called_so_in_the_file_too(requests, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("framwork = 'triplet'", "there is no setting framwork; there are: batch, conse_weight, dim"),
+        ("framwork = 'triplet'", "there is no setting framwork; did you mean framework? there are: batch, co"),
         ("share = 0.2", "there is no setting share"),
         ("epochs = 'many'", "epochs takes a whole number, not 'many'"),
         ("epochs = true", "epochs takes a whole number, not True"),
         ("synonyms = 1", "synonyms takes true or false, not 1"),
+        ("text = 'bertt'", "text takes glove, bert, not 'bertt'; did you mean bert?"),
         ("text = 'word2vec'", "text takes glove, bert, not 'word2vec'"),
         ("epochs = ", "cannot read the settings"),
     ],

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -11,7 +12,7 @@ from huggingface_hub import close_session
 from schemas.errors import UserError
 from workers.text.minilm_weights import MINILM
 from workers.weights.cache import weights_folder
-from workers.weights.sources import HubSource, UrlSource
+from workers.weights.sources import CONNECT_SECONDS, HubSource, UrlSource
 
 
 def forget_proxies():
@@ -70,6 +71,25 @@ def test_no_connection_is_one_sentence(source, proxy, set_proxy, tmp_path, capfd
     assert "No matching distribution" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+
+
+@pytest.fixture
+def silent_proxy():
+    """The address of a proxy that drops every packet, as some firewalls do: its queue of connections is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
+        for _ in range(2):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_network_that_answers_nothing_is_given_up(silent_proxy, set_proxy, tmp_path):
+    set_proxy(silent_proxy)
+    started = time.monotonic()
+    with pytest.raises(UserError, match="be online once"):
+        weights_folder(SOURCES[1], tmp_path)
+    assert CONNECT_SECONDS <= time.monotonic() - started < CONNECT_SECONDS + 3
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
