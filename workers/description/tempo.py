@@ -1,7 +1,7 @@
 """Tempo: the period of a track's onsets, and the octave that a listener would count.
 
 Sources: onset strength as spectral flux, S. Dixon, "Onset Detection Revisited" (DAFx 2006); autocorrelation times
-Fourier spectrum, because they err at different multiples, G. Peeters, "Template-Based Estimation of Time-Varying Tempo"
+spectrum, because they err at different multiples, G. Peeters, "Template-Based Estimation of Time-Varying Tempo"
 (EURASIP 2007); a log-normal prior, D. Ellis, "Beat Tracking by Dynamic Programming" (JNMR 2007).
 """
 
@@ -18,6 +18,7 @@ FRAME, HOP = 512, 110  # samples: 46 ms, and 100.2 frames a second
 FRAME_RATE = RATE / HOP
 _BANDS, _LOWEST_HZ, _HIGHEST_HZ = 40, 30.0, 5400.0
 _COMPRESSION = 1000.0  # of amplitudes, relative to the loudest of the stretch
+_SILENT = 1e-6  # amplitude of a band
 _TREND_SECONDS = 0.5  # slower changes of the onset strength are removed
 _LEAST_CHANGE = 0.004  # deviation of the onset strength: a steady tone has less, the softest pad 0.02
 _LEAST_SECONDS = 4.0
@@ -90,7 +91,7 @@ def onset_strength(stretch: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(stretch, FRAME)[::HOP]
     bands = np.abs(rfft(frames * _WINDOW, axis=1)) @ _MEL
     loudest = bands.max()
-    if not loudest > 0:
+    if not loudest > _SILENT:
         return np.zeros(0, np.float32)
     levels = np.log1p(np.float32(_COMPRESSION / loudest) * bands)
     flux = np.maximum(np.diff(levels, axis=0), 0).mean(axis=1)
