@@ -1,8 +1,8 @@
 """The time until sound begins.
 
-Sound begins with the first tenth of a second that is at most 30 LU softer than the whole track, if at least half of the
-second from there on is as loud. So a click or hiss before the music does not count. Levels are K-weighted: neither do
-rumble and DC.
+Sound begins with the first tenth of a second that is at most 30 LU softer than the whole track, if at least half of
+the second from there on is as loud: so a click before the music does not count. Where the quietest second is a noise
+floor nearly as loud as that, the limit rises above it. Levels are K-weighted: neither do rumble and DC count.
 """
 
 import numpy as np

@@ -12,6 +12,7 @@ _FACTOR = 4
 _TAPS = 12  # of each phase
 _STRETCH = 64  # samples that are examined or skipped together
 _STRETCHES_AT_ONCE = 256
+_SILENT = 1e-10  # -200 dB
 
 
 def _interpolation_filter() -> np.ndarray:
@@ -51,17 +52,17 @@ class TruePeakMeter:
         self._tail = np.zeros((0, 0), np.float32)
 
     def decibels(self) -> float | None:
-        """Return the true peak in dB full scale, or None if all samples were zero."""
-        return 20 * math.log10(self._peak) if self._peak else None
+        """Return the true peak in dB full scale, or None for silence."""
+        return 20 * math.log10(self._peak) if self._peak > _SILENT else None
 
     def _examine(self, channel: np.ndarray) -> None:
         """Raise the peak to the greatest interpolated value of a channel, [_TAPS - 1 + n]."""
-        stretches = -(-len(channel) // _STRETCH)
-        padded = np.zeros(stretches * _STRETCH + _TAPS - 1, np.float32)
-        padded[: len(channel)] = channel
-        maxima = np.abs(padded[: stretches * _STRETCH]).reshape(-1, _STRETCH).max(axis=1)
-        maxima = np.maximum(maxima, np.append(maxima[1:], 0.0))  # the filter reaches into the next stretch
+        count = len(channel) - _TAPS + 1
+        padded = np.pad(channel, (0, -count % _STRETCH))
         windows = np.lib.stride_tricks.sliding_window_view(padded, _STRETCH + _TAPS - 1)[::_STRETCH]
+        maxima = np.abs(padded[: len(windows) * _STRETCH]).reshape(-1, _STRETCH).max(axis=1)
+        following = np.append(maxima[1:], np.abs(padded[len(windows) * _STRETCH :]).max(initial=0.0))
+        maxima = np.maximum(maxima, following)  # the filter reaches into the next stretch
         order = np.argsort(-maxima, kind="stable")
         for first in range(0, len(order), _STRETCHES_AT_ONCE):
             loud = order[first : first + _STRETCHES_AT_ONCE]
@@ -69,4 +70,6 @@ class TruePeakMeter:
             if not len(loud):
                 return
             frames = np.lib.stride_tricks.sliding_window_view(windows[loud], _TAPS, axis=1)
-            self._peak = max(self._peak, float(np.abs(frames @ _FILTER).max()))
+            values = np.abs(frames @ _FILTER).max(axis=2)
+            values[loud[:, None] * _STRETCH + np.arange(_STRETCH) >= count] = 0  # these reach into the padding
+            self._peak = max(self._peak, float(values.max()))
