@@ -14,7 +14,10 @@ MODES = ("major", "minor")
 
 
 def to_camelot(key: str, mode: str) -> str:
-    """Return the Camelot code of a key: neighbours on its wheel of twelve mix well, "A" is minor, "B" major."""
+    """Return the Camelot code of a key, such as "8A".
+
+    Neighbours on its wheel of twelve mix well; "A" is minor, "B" major.
+    """
     semitones = KEYS.index(key) + (3 if mode == "minor" else 0)  # of the relative major key
     return f"{(7 * semitones + 7) % 12 + 1}{'A' if mode == 'minor' else 'B'}"
 

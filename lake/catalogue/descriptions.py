@@ -1,4 +1,4 @@
-"""The table `descriptions`: tempo, key and loudness of each audio content, and their copies in embedded rows.
+"""The table `descriptions`: tempo, key and loudness of each content; copies in embedded rows.
 
 A content is described once, whichever track has it. Its description is renewed when the methods change: then
 DESCRIPTION_VERSION differs from that of the row.

@@ -29,7 +29,10 @@ _EF = 200
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition on rows: a user's SQL, a name in tag_names, excluded track ids, and conditions of our own."""
+    """A condition on rows.
+
+    It joins a user's SQL, a name in tag_names, excluded track ids, and conditions of our own.
+    """
 
     where: str | None = None
     tag: str | None = None

@@ -96,8 +96,8 @@ def _with_descriptions(steps: list[Step], rng: random.Random) -> list[Step]:
     if rng.random() < 0.5:
         return steps
     first = next(number for number, step in enumerate(steps) if step.name == "index")
-    place = rng.randint(first + 1, len(steps))
-    return [*steps[:place], _draw_command(rng, "describe_tracks"), *steps[place:]]
+    position = rng.randint(first + 1, len(steps))
+    return [*steps[:position], _draw_command(rng, "describe_tracks"), *steps[position:]]
 
 
 def _draw_change(rng: random.Random) -> Step:

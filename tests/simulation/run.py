@@ -33,10 +33,8 @@ from tests.simulation.sources import Sources
 from tests.simulation.store import SimulatedStore
 
 WORK = Path("/dev/shm/tonelake-simulation")
-_LEFT_BY_FAULTS = {"complete", "orphan", "lease", "run", "table", "takedown", "vanished", "release", "items"}
-_LEFT_BY_FAULTS |= {"description"}
-_DAMAGEABLE = ("embeddings__", "windows__", "features__", "tracks", "runs", "quarantine", "audio_facts")
-_DAMAGEABLE += ("descriptions",)
+_LEFT_BY_FAULTS = set("complete orphan lease run table takedown vanished release items description".split())
+_DAMAGEABLE = tuple("embeddings__ windows__ features__ tracks runs quarantine audio_facts descriptions".split())
 _VOLATILE = {"run_id", "at", "added_at", "last_seen", "last_listed_at", "created_at", "started_at", "finished_at"}
 _VOLATILE |= {"counts", "published_at", "begun_at", "done_at", "host", "confirmed_at", "lance_version", "gate"}
 

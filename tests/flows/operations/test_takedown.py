@@ -85,6 +85,7 @@ def test_no_byte_of_a_vector_is_left_and_releases_lose_nothing_else(catalogue):
     assert not receipt.files_left
     assert {table.table.partition("__")[0] for table in receipt.tables} == {
         "audio_facts",
+        "descriptions",
         "tracks",
         "windows",
         "embeddings",

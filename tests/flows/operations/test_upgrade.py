@@ -130,6 +130,12 @@ def comparable(document: object) -> object:
         "album",
         "year",
         "genres",
+        "described",
+        "undescribed",
+        "bpm",
+        "musical_key",
+        "mode",
+        "loudness_lufs",
     }  # 0.1 said nothing of these
     return {names.get(key, key): comparable(value) for key, value in document.items() if key not in left_out}
 
