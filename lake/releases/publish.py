@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue.encoders import list_encoder_versions
+from lake.embeddings.stale import find_lost
 from lake.releases.releases import (
     TABLE,
     is_readable,
@@ -57,7 +58,8 @@ def publish_if_due(lake: Lake, written: Mapping[str, EncoderSpec], command: str,
 
     `written` maps run_id to spec. In a lake without releases the first version of `written` is published, unless the
     lake holds versions that are not in `written`. Nothing is published if the table has not changed since the live
-    release, or if less than 99.5 % of the live release's active tracks would still be covered.
+    release, or if less than 99.5 % of the live release's active tracks would still be covered; tracks whose loss a
+    person accepted do not count.
     """
     if _find_due(lake, written, live_release(lake)) is None:
         return None
@@ -68,7 +70,7 @@ def publish_if_due(lake: Lake, written: Mapping[str, EncoderSpec], command: str,
             return None
         run_id, snapshot = due
         readable = live.snapshot if live and is_readable(lake, live.snapshot) else None
-        check = check_coverage(lake, readable, snapshot, MIN_COVERAGE)
+        check = check_coverage(lake, readable, snapshot, MIN_COVERAGE, written[run_id])
         if not check.passed:
             log(
                 f"not published: {check.reason}; readers stay with release {live.number if live else 0}. "
@@ -80,11 +82,14 @@ def publish_if_due(lake: Lake, written: Mapping[str, EncoderSpec], command: str,
     return release
 
 
-def check_coverage(lake: Lake, before: Snapshot | None, after: Snapshot, minimum: float) -> Check:
+def check_coverage(
+    lake: Lake, before: Snapshot | None, after: Snapshot, minimum: float, spec: EncoderSpec | None = None
+) -> Check:
     """Check that `after` covers at least the fraction `minimum` of the tracks of `before`.
 
     Only tracks that are active in the registry count. A track is covered if `after` has a vector of its current file,
-    or of the same file as `before`.
+    or of the same file as `before`. If both are of one version, `spec`, a lost file whose row is gone does not count:
+    only a person removes such a row, by `tonelake refresh --accept-loss`.
     """
     if before is None:
         return Check("coverage", True, f"nothing is live to compare with: {after.tracks:,} tracks", 1.0, limit=minimum)
@@ -94,10 +99,16 @@ def check_coverage(lake: Lake, before: Snapshot | None, after: Snapshot, minimum
         open_snapshot(lake, snapshot).table(snapshot.table).to_table(columns=columns) for snapshot in (before, after)
     )
     old = old.filter(is_in(old["track_id"], active["track_id"]))
+    accepted = 0
+    if spec is not None:
+        lost = find_lost(lake, spec, old["track_id"].filter(pc.invert(is_in(old["track_id"], new["track_id"]))))
+        old, accepted = old.filter(pc.invert(is_in(old["track_id"], lost["track_id"]))), len(lost)
     current = active.take(index_in(old["track_id"], active["track_id"]))
     covered = pc.sum(pc.or_(same_version(current, new), same_version(old, new))).as_py() or 0
     fraction = covered / len(old) if len(old) else 1.0
     reason = f"{covered:,} of the {len(old):,} tracks of live; {after.tracks:,} in all"
+    if accepted:
+        reason += f"; {accepted:,} more are lost, which was accepted"
     return Check("coverage", fraction >= minimum, reason, fraction, limit=minimum)
 
 

@@ -1,5 +1,7 @@
 """Rows of files that are missing, damaged or changed: search keeps them, and every count says so."""
 
+import json
+
 import lance
 import pyarrow.parquet as pq
 import pytest
@@ -94,6 +96,25 @@ def test_an_accepted_loss_leaves_search_at_once(home):
     assert status(home) == (10, 8, 2, 0, 0, 8)
     assert stale_hits(home) == (set(), 8)
     assert refresh(home) == (10, 8, 2, 0, 0, 8)
+
+
+def test_readers_of_the_live_release_lose_what_was_accepted_and_nothing_else(home):
+    """Without --encoder a search reads the live release; the check of its coverage must not keep lost tracks."""
+
+    def read():
+        found = run_here("--lake", home / "lake", "--json", "search", "--where", "track_id != ''", "-k", 20).stdout
+        return {hit["track_id"] for hit in json.loads(found)}
+
+    (home / "music" / "0.wav").unlink()  # two tracks
+    refresh(home)
+    assert len(read()) == 10
+    refresh(home, "--accept-loss", home / "music" / "list.csv")
+    assert read() == {f"id-{number}" for number in range(2, 10)}
+    live = run_json(home / "lake", "releases")[-1]
+    assert (live["live"], live["tracks"]) == (True, 8)
+    assert live["gate"][0]["reason"] == "8 of the 8 tracks of live; 8 in all; 2 more are lost, which was accepted"
+    exported = json.loads(run_here("--lake", home / "lake", "--json", "export", home / "out").stdout)
+    assert exported["tracks"] == 8
 
 
 def test_a_damaged_file_keeps_its_earlier_row_until_the_loss_is_accepted(home):
