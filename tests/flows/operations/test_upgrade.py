@@ -144,6 +144,8 @@ def same_answers(lake: Path, uri: str, names: Iterable[str] = QUESTIONS) -> None
     """Ask the lake at `uri`, and expect the answers of 0.1 that lie beside the folder `lake`."""
     for name in names:
         before = json.loads((lake.parent / "answers" / f"{name}.json").read_text())
+        if name == "quarantine":  # 0.1 had a row for each version that quarantined the track
+            before = list({(row["track_id"], row["reason"]): row for row in before}.values())
         assert comparable(run_json(uri, *QUESTIONS[name])) == comparable(before), name
 
 
