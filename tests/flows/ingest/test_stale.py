@@ -102,8 +102,8 @@ def test_readers_of_the_live_release_lose_what_was_accepted_and_nothing_else(hom
     """Without --encoder a search reads the live release; the check of its coverage must not keep lost tracks."""
 
     def read():
-        found = run_here("--lake", home / "lake", "--json", "search", "--where", "track_id != ''", "-k", 20).stdout
-        return {hit["track_id"] for hit in json.loads(found)}
+        output = run_here("--lake", home / "lake", "--json", "search", "--where", "track_id != ''", "-k", 20).stdout
+        return {hit["track_id"] for hit in json.loads(output)}
 
     (home / "music" / "0.wav").unlink()  # two tracks
     refresh(home)
