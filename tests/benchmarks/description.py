@@ -22,13 +22,13 @@ from tests.benchmarks.description_prices import measure_prices
 from tests.benchmarks.figures import Figure, record_figures
 from tests.benchmarks.rates import print_table
 from workers.description.describer import Describer
+from workers.metrics.key import KEY_WEIGHTS, key_relation
+from workers.metrics.tempo import OCTAVES, TOLERANCE, tempo_accuracy
 from workers.synthetic_music.corpus.build import CorpusSpec, find_missing, render_pieces
 from workers.synthetic_music.corpus.pieces import Piece, compose_pieces
 from workers.synthetic_music.corpus.recording import Recording
 
-TOLERANCE = 0.04  # of a tempo, as in MIREX
-OCTAVES = (1, 2, 3, 1 / 2, 1 / 3)
-MIREX = {"exact": 1.0, "fifth": 0.5, "relative": 0.3, "parallel": 0.2, "other": 0.0, "none": 0.0}
+WEIGHTS = KEY_WEIGHTS | {"none": 0.0}  # a null counts like a wrong key, and is shown apart
 CHUNK = 1 << 17
 
 
@@ -38,11 +38,6 @@ class Result:
 
     piece: Piece
     description: Description
-
-    @property
-    def tempo_ratio(self) -> float:
-        """The described tempo to the true one, 0 without a tempo."""
-        return (self.description.bpm or 0.0) / self.piece.bpm
 
     @property
     def has_drums(self) -> bool:
@@ -64,14 +59,11 @@ class Result:
 
     @property
     def key_error(self) -> str:
-        """The relation of the described key to the true one, a key of MIREX."""
-        description, minor = self.description, self.piece.is_minor
-        if description.musical_key is None:
+        """The relation of the described key to the true one, a name of WEIGHTS."""
+        if self.description.musical_key is None:
             return "none"
-        steps = (KEYS.index(description.musical_key) - self.piece.tonic) % 12
-        if minor == (description.mode == "minor"):
-            return {0: "exact", 5: "fifth", 7: "fifth"}.get(steps, "other")
-        return {0: "parallel", 3 if minor else 9: "relative"}.get(steps, "other")
+        truth = f"{KEYS[self.piece.tonic]} {'minor' if self.piece.is_minor else 'major'}"
+        return key_relation(truth, f"{self.description.musical_key} {self.description.mode}")
 
 
 def main() -> None:
@@ -117,15 +109,13 @@ def describe(samples: np.ndarray, rate: int) -> Description:
 
 def tempo_scores(results: Sequence[Result]) -> tuple[float, float]:
     """Return the share of tempos that are right, and right but for an octave."""
-    ratios = np.array([result.tempo_ratio for result in results])
-    near = np.abs(ratios[:, None] / np.array(OCTAVES) - 1) <= TOLERANCE
-    return float(near[:, 0].mean()), float(near.any(axis=1).mean())
+    return float(_is_near(results).mean()), float(_is_near(results, *OCTAVES).mean())
 
 
 def key_scores(results: Iterable[Result]) -> tuple[float, float]:
     """Return the share of keys that are right, and MIREX's weighted score, of clips with a key."""
     errors = [result.key_error for result in results if result.has_key]
-    return float(np.mean([error == "exact" for error in errors])), float(np.mean([MIREX[error] for error in errors]))
+    return float(np.mean([error == "exact" for error in errors])), float(np.mean([WEIGHTS[error] for error in errors]))
 
 
 def print_tempos(results: Sequence[Result]) -> None:
@@ -133,12 +123,11 @@ def print_tempos(results: Sequence[Result]) -> None:
     header = ("clips", "number", "exact", "with octaves", "half", "double", "3/2 or 2/3", "none", "either of two")
     rows = []
     for name, chosen in _subsets(results):
-        ratios = np.array([result.tempo_ratio for result in chosen])
-        either = np.mean([abs(bpm / result.piece.bpm - 1) <= TOLERANCE
-                          for result, bpm in ((result, _nearest(result)) for result in chosen)])  # fmt: skip
-        shares = [np.mean(_is_near(ratios, factor)) for factor in (1 / 2, 2)]
-        thirds = np.mean(_is_near(ratios, 3 / 2) | _is_near(ratios, 2 / 3))
-        cells = [*tempo_scores(chosen), *shares, thirds, np.mean(ratios == 0), either]
+        shares = [_is_near(chosen, *factors).mean() for factors in ((1 / 2,), (2,), (3 / 2, 2 / 3))]
+        none = np.mean([result.description.bpm is None for result in chosen])
+        alternatives = np.array([result.description.bpm_alternative or np.nan for result in chosen])
+        either = (_is_near(chosen) | tempo_accuracy(_truth(chosen), alternatives)).mean()
+        cells = [*tempo_scores(chosen), *shares, none, either]
         rows.append((name, str(len(chosen)), *(f"{cell:.2f}" for cell in cells)))
     print_table(f"tempo within {TOLERANCE:.0%}", header, rows)
 
@@ -148,9 +137,9 @@ def print_keys(results: Sequence[Result]) -> None:
     rows = []
     for name, chosen in _subsets([result for result in results if result.has_key]):
         errors = Counter(result.key_error for result in chosen)
-        shares = [errors[error] / len(chosen) for error in MIREX]
+        shares = [errors[error] / len(chosen) for error in WEIGHTS]
         rows.append((name, str(len(chosen)), f"{key_scores(chosen)[1]:.2f}", *(f"{share:.2f}" for share in shares)))
-    print_table("key", ("clips", "number", "MIREX", *MIREX), rows)
+    print_table("key", ("clips", "number", "MIREX", *WEIGHTS), rows)
     untuned = [result for result in results if not result.piece.is_tonal]
     nulls = sum(result.description.musical_key is None for result in untuned)
     print(f"{nulls} of {len(untuned)} clips without pitch get no key")
@@ -171,7 +160,8 @@ def print_styles(results: Sequence[Result]) -> None:
 
 def print_calibration(results: Sequence[Result]) -> None:
     """Print how often values of a confidence are right."""
-    tempo = [(r.description.bpm_confidence, abs(r.tempo_ratio - 1) <= TOLERANCE) for r in results if r.tempo_ratio]
+    timed = [result for result in results if result.description.bpm]
+    tempo = [(result.description.bpm_confidence, right) for result, right in zip(timed, _is_near(timed), strict=True)]
     keyed = [result for result in results if result.has_key and result.description.musical_key]
     key = [(result.description.key_confidence, result.key_error == "exact") for result in keyed]
     rows = []
@@ -195,14 +185,14 @@ def _subsets(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
     return [(name, chosen) for name, chosen in subsets if chosen]
 
 
-def _nearest(result: Result) -> float:
-    """Return which of the two described tempos is nearer to the true one."""
-    tempos = [bpm for bpm in (result.description.bpm, result.description.bpm_alternative) if bpm]
-    return min(tempos, key=lambda bpm: abs(bpm - result.piece.bpm), default=0.0)
+def _truth(results: Sequence[Result]) -> np.ndarray:
+    return np.array([float(result.piece.bpm) for result in results])
 
 
-def _is_near(ratios: np.ndarray, factor: float) -> np.ndarray:
-    return np.abs(ratios / factor - 1) <= TOLERANCE
+def _is_near(results: Sequence[Result], *factors: float) -> np.ndarray:
+    """Return whether each tempo is right, or right times one of the factors; without a tempo it is not."""
+    tempi = np.array([result.description.bpm or np.nan for result in results])
+    return tempo_accuracy(_truth(results), tempi, factors or (1,))
 
 
 def _read(spec: CorpusSpec, piece: Piece) -> tuple[np.ndarray, int]:

@@ -97,7 +97,7 @@ def make_finite(samples: np.ndarray) -> np.ndarray:
 
     What exceeds full scale by more than 60 dB is cut there.
     """
-    if np.abs(samples).max(initial=0.0) <= _LOUDEST:  # false for NaN, too
+    if samples.max() <= _LOUDEST and samples.min() >= -_LOUDEST:  # false for NaN, too
         return samples.astype(np.float32, copy=False)
     finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     return np.clip(finite, -_LOUDEST, _LOUDEST).astype(np.float32)
