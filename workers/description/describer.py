@@ -11,6 +11,7 @@ from workers.description.tempo import TempoMeter
 from workers.description.true_peak import TruePeakMeter
 
 _BLOCK_SECONDS = 2  # a whole number of tenths of a second, at any rate
+_LEAST_RATE = 100  # Hz: below it there is no sound
 _LOUDEST = 1e3  # 60 dB over full scale: what is above is no sound, and its square must stay finite
 
 
@@ -32,7 +33,7 @@ class Describer:
 
         Rate and channels may change from chunk to chunk.
         """
-        if not samples.size or rate <= 0:
+        if not samples.size or rate < _LEAST_RATE:
             return
         if (rate, len(samples)) != (self._rate, self._channels):
             self._restart()
@@ -69,7 +70,10 @@ class Describer:
         )
 
     def _restart(self) -> None:
-        """Measure what waits, and end the signal: the next block has another rate or other channels."""
+        """Measure what waits and end the signal.
+
+        The next block has another rate or other channels.
+        """
         if self._samples:
             self._measure(np.concatenate(self._waiting, axis=1))
         self._waiting, self._samples = [], 0
@@ -89,8 +93,11 @@ class Describer:
 
 
 def make_finite(samples: np.ndarray) -> np.ndarray:
-    """Return the samples with silence for NaN and infinity, within 60 dB over full scale; float32."""
-    if np.abs(samples).max(initial=0.0) <= _LOUDEST:  # false for NaN, too
+    """Return the samples with silence for NaN and infinity, as float32.
+
+    What exceeds full scale by more than 60 dB is cut there.
+    """
+    if samples.max() <= _LOUDEST and samples.min() >= -_LOUDEST:  # false for NaN, too
         return samples.astype(np.float32, copy=False)
     finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     return np.clip(finite, -_LOUDEST, _LOUDEST).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Musical key: spectral peaks by pitch, their tuning, a chroma, and profiles of the 24 keys.
+"""Musical key: spectral peaks by pitch, their tuning, a chroma, profiles of 24 keys.
 
 Sources: peaks instead of all bins and the estimate of the tuning, E. Gómez, "Tonal Description of Music Audio Signals"
 (2006); profiles of major and minor, J. Albrecht and D. Shanahan, "The Use of Large Corpora to Train a New Type of
@@ -37,7 +37,7 @@ _PROFILES = np.array(
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, one of KEYS, its mode, one of MODES, the confidence in 0..1 and the Camelot code."""
+    """A tonic of KEYS, a mode of MODES, the confidence in 0..1, the Camelot code."""
 
     tonic: str | None = None
     mode: str | None = None
@@ -84,7 +84,7 @@ def pitch_histograms(stretch: np.ndarray) -> np.ndarray:
 
 
 def find_peaks(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the frame, the fractional bin and the height of each peak of spectra [frames, bins]."""
+    """Return the frame, fractional bin and height of each peak of spectra [frames, bins]."""
     middle = magnitudes[:, 1:-1]
     highest = magnitudes.max(axis=1, keepdims=True)
     least = np.maximum(_LEAST_LEVEL * highest, _SILENT * FRAME / 4)  # a sine's peak is FRAME / 4 times its amplitude
@@ -94,9 +94,10 @@ def find_peaks(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def estimate_tuning(histogram: np.ndarray) -> tuple[float, float]:
-    """Return the tuning in semitones from A = 440 Hz, and its clarity in 0..1, of a histogram [bins].
+    """Return the tuning and its clarity of a histogram [bins].
 
-    The clarity is 1 if all peaks deviate equally from the semitones, 0 if they have no semitones in common.
+    The tuning is in semitones from A = 440 Hz. The clarity is 1 if all peaks deviate equally from the semitones, 0 if
+    they have no semitones in common.
     """
     angles = np.exp(2j * np.pi * np.arange(len(histogram)) / _BINS_PER_SEMITONE)
     mean = histogram @ angles / max(float(histogram.sum()), 1e-12)
@@ -104,7 +105,10 @@ def estimate_tuning(histogram: np.ndarray) -> tuple[float, float]:
 
 
 def fold_to_chroma(histogram: np.ndarray, tuning: float) -> np.ndarray:
-    """Return the weight of each pitch class from C, [12], of a histogram [bins]; `tuning` is in semitones."""
+    """Return the weight of each pitch class from C, [12], of a histogram [bins].
+
+    `tuning` is in semitones.
+    """
     tuned = np.roll(histogram, _BINS_PER_SEMITONE // 2 - round(tuning * _BINS_PER_SEMITONE))
     return tuned.reshape(_OCTAVES, 12, _BINS_PER_SEMITONE).sum(axis=(0, 2))
 
@@ -120,9 +124,9 @@ def choose_key(chroma: np.ndarray) -> Key:
 
 
 def camelot_code(tonic: int, mode: str) -> str:
-    """Return the Camelot code of a key: neighbours on the circle of fifths have neighbouring numbers.
+    """Return the Camelot code of a key; C major is 8B, A minor 8A.
 
-    `tonic` is a pitch class, 0 for C. C major is 8B, A minor 8A.
+    Neighbours on the circle of fifths have neighbouring numbers. `tonic` is a pitch class, 0 for C.
     """
     major = tonic if mode == "major" else tonic + 3
     return f"{(major * 7 + 7) % 12 + 1}{'B' if mode == 'major' else 'A'}"

@@ -59,12 +59,15 @@ class LoudnessMeter:
         self._energies.append(self._weights @ sums / np.diff(starts))
 
     def energies(self) -> np.ndarray:
-        """Return the K-weighted mean square of each tenth of a second, summed over channels, float64 [steps]."""
+        """Return the energy of each tenth of a second, float64 [steps].
+
+        It is the mean square after K-weighting, summed over the weighted channels.
+        """
         return np.concatenate(self._energies) if self._energies else np.zeros(0)
 
 
 def step_starts(steps: int, rate: int) -> np.ndarray:
-    """Return the first sample of each of `steps` tenths of a second and the end of the last, int [steps + 1]."""
+    """Return the first sample of each tenth of a second, int [steps + 1]."""
     return np.arange(steps + 1) * rate // STEPS_PER_SECOND
 
 

@@ -1,4 +1,4 @@
-"""Mono sound at one rate, in stretches of equal length, from the blocks of a file."""
+"""Mono sound at one rate, in stretches of equal length."""
 
 from collections.abc import Iterator
 
@@ -19,13 +19,19 @@ class MonoMixer:
         self._samples = 0
 
     def add(self, block: np.ndarray, rate: int) -> Iterator[np.ndarray]:
-        """Add a block, finite float32 [channels, n] at `rate` Hz; yield the stretches that are complete."""
+        """Add a block and yield the stretches that are complete.
+
+        `block` is finite float32 [channels, n] at `rate` Hz.
+        """
         if self._stream is None:
             self._stream = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ")
         yield from self._collect(self._stream.resample_chunk(mix_down(block)))
 
     def restart(self) -> Iterator[np.ndarray]:
-        """End the signal, because the next block has another rate; yield the stretches that are complete."""
+        """End the signal and yield the stretches that are complete.
+
+        The next block may have another rate.
+        """
         if self._stream is not None:
             yield from self._collect(self._stream.resample_chunk(np.zeros(0, np.float32), last=True))
             self._stream = None
@@ -46,9 +52,9 @@ class MonoMixer:
 
 
 def mix_down(block: np.ndarray) -> np.ndarray:
-    """Return the mean of the channels, or the first channel where they cancel each other; float32 [n].
+    """Return the mean of the channels, or the first where they cancel each other.
 
-    `block` is float32 [channels, n].
+    float32 [channels, n] -> float32 [n].
     """
     if len(block) == 1:
         return block[0]

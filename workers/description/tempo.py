@@ -99,14 +99,20 @@ def onset_strength(stretch: np.ndarray) -> np.ndarray:
 
 
 def autocorrelate(strength: np.ndarray) -> np.ndarray:
-    """Return the sums of products of the onset strength [frames] at lags 0 to _LONGEST_LAG, float64."""
+    """Return the autocorrelation of the onset strength [frames], float64 [_LONGEST_LAG + 1].
+
+    It is not normalised: sums of products.
+    """
     size = 1 << (len(strength) + _LONGEST_LAG).bit_length()
     spectrum = np.fft.rfft(strength.astype(float), size)
     return np.fft.irfft(np.abs(spectrum) ** 2, size)[: _LONGEST_LAG + 1]
 
 
 def periodicity(strength: np.ndarray) -> np.ndarray:
-    """Return the amplitude of the onset strength [frames] at each of TEMPOS and its multiples, summed."""
+    """Return the amplitude of the onset strength [frames] at each of TEMPOS.
+
+    The amplitudes at _MULTIPLES of the tempo are summed.
+    """
     amplitudes = np.abs(np.fft.rfft(strength * np.hanning(len(strength)), _FFT_FRAMES))
     amplitudes /= math.sqrt(float(np.square(strength).sum()) * len(strength))
     bins = TEMPOS / 60 / FRAME_RATE * _FFT_FRAMES

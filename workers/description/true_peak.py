@@ -10,8 +10,8 @@ from scipy.signal import firwin
 
 _FACTOR = 4
 _TAPS = 12  # of each phase
-_STRETCH = 64  # samples that are examined or skipped together
-_STRETCHES_AT_ONCE = 256
+_STRETCH = 16  # samples that are examined or skipped together
+_STRETCHES_AT_ONCE = 512
 _SILENT = 1e-10  # -200 dB
 
 
@@ -22,7 +22,19 @@ def _interpolation_filter() -> np.ndarray:
     return np.stack([phase / phase.sum() for phase in phases], axis=1).astype(np.float32)
 
 
+def _stretch_matrix(phases: np.ndarray) -> np.ndarray:
+    """Return the filter as a matrix, float32 [_STRETCH + _TAPS - 1, 3 * _STRETCH].
+
+    Its product with a stretch and the samples that follow is the values between the stretch's samples.
+    """
+    matrix = np.zeros((_STRETCH + _TAPS - 1, _STRETCH, phases.shape[1]), np.float32)
+    for position in range(_STRETCH):
+        matrix[position : position + _TAPS, position] = phases
+    return matrix.reshape(len(matrix), -1)
+
+
 _FILTER = _interpolation_filter()
+_MATRIX = _stretch_matrix(_FILTER)
 _NORM = float(np.abs(_FILTER).sum(axis=0).max())  # no value between samples exceeds a neighbouring sample by more
 
 
@@ -56,7 +68,7 @@ class TruePeakMeter:
         return 20 * math.log10(self._peak) if self._peak > _SILENT else None
 
     def _examine(self, channel: np.ndarray) -> None:
-        """Raise the peak to the greatest interpolated value of a channel, [_TAPS - 1 + n]."""
+        """Raise the peak to the greatest value between samples [_TAPS - 1 + n]."""
         count = len(channel) - _TAPS + 1
         padded = np.pad(channel, (0, -count % _STRETCH))
         windows = np.lib.stride_tricks.sliding_window_view(padded, _STRETCH + _TAPS - 1)[::_STRETCH]
@@ -69,7 +81,8 @@ class TruePeakMeter:
             loud = loud[maxima[loud] * _NORM > self._peak]
             if not len(loud):
                 return
-            frames = np.lib.stride_tricks.sliding_window_view(windows[loud], _TAPS, axis=1)
-            values = np.abs(frames @ _FILTER).max(axis=2)
-            values[loud[:, None] * _STRETCH + np.arange(_STRETCH) >= count] = 0  # these reach into the padding
+            values = np.abs(windows[loud] @ _MATRIX)
+            if (loud.max() + 1) * _STRETCH > count:  # the last stretch reaches into the padding
+                positions = loud[:, None] * _STRETCH + np.arange(_STRETCH)
+                values = values.reshape(-1, _STRETCH, _FILTER.shape[1])[positions < count]
             self._peak = max(self._peak, float(values.max()))

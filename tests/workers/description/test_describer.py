@@ -37,6 +37,10 @@ def test_no_chunk_has_no_description():
     assert Describer().finish() == NOTHING
 
 
+def test_a_rate_without_sound_has_no_description():
+    assert describe(music()[:, :100], rate=1) == NOTHING
+
+
 @pytest.mark.parametrize(
     ("samples", "rate"),
     [
