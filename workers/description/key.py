@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import rfft
 
-from schemas.descriptions import KEYS, MODES
+from schemas.descriptions import KEYS, MODES, to_camelot
 from workers.description.mono import RATE
 
 FRAME, HOP = 4096, 2048  # samples: 0.37 s, and 5.4 frames a second
@@ -120,16 +120,7 @@ def choose_key(chroma: np.ndarray) -> Key:
     second, best = np.sort(correlations)[-2:]
     mode, tonic = divmod(int(correlations.argmax()), 12)
     confidence = 1 / (1 + math.exp(-_CONFIDENCE_SLOPE * (best - second - _CONFIDENCE_MIDDLE)))
-    return Key(KEYS[tonic], MODES[mode], confidence, camelot_code(tonic, MODES[mode]))
-
-
-def camelot_code(tonic: int, mode: str) -> str:
-    """Return the Camelot code of a key; C major is 8B, A minor 8A.
-
-    Neighbours on the circle of fifths have neighbouring numbers. `tonic` is a pitch class, 0 for C.
-    """
-    major = tonic if mode == "major" else tonic + 3
-    return f"{(major * 7 + 7) % 12 + 1}{'B' if mode == 'major' else 'A'}"
+    return Key(KEYS[tonic], MODES[mode], confidence, to_camelot(KEYS[tonic], MODES[mode]))
 
 
 _WINDOW = np.hanning(FRAME).astype(np.float32)
