@@ -156,12 +156,14 @@ def export(
     lake: str | None = None,
     embedding_version: str | None = None,
     k: int | None = None,
+    available_on: str | None = None,
+    territory: str | None = None,
 ) -> dict[str, Any]:
     """Run `tonelake export` as a flow; by default, export the live release.
 
     It replaces an earlier export in the folder. A retry keeps the files that are complete.
     """
-    request = ExportRequest(folder, release, since, format, embedding_version, k)
+    request = ExportRequest(folder, release, since, format, embedding_version, k, available_on, territory)
     result = prefect_task(write_export)(
         request, Settings.from_options(lake=lake), ProgressReporter().log, replaces=replace
     )

@@ -22,6 +22,8 @@ EXPORTS = pa.schema(
         pa.field("encoder", pa.string()),
         pa.field("embedding_version", pa.string()),
         pa.field("k", pa.int32()),  # of neighbours
+        pa.field("available_on", pa.string()),  # only tracks available on this day,
+        pa.field("territory", pa.string()),  # and in this territory
         pa.field("tracks", pa.int64()),  # null: started, not finished
         pa.field("host", pa.string()),  # of a local path: the machine,
         pa.field("mount", pa.string()),  # and its mount point there
@@ -44,6 +46,8 @@ class Export:
     run_id: str
     at: datetime
     k: int | None = None
+    available_on: str | None = None
+    territory: str | None = None
     tracks: int | None = None
     host: str | None = None
     mount: str | None = None

@@ -22,6 +22,7 @@ FINDING_KINDS: dict[str, bool] = {
     "year": False,
     "date": False,
     "end_before_start": False,
+    "territory": False,  # no code of two letters
     "genres": False,  # "Jazz, Blues" is one genre
     "list_as_text": False,
     "repeated_uri": False,  # under another track_id

@@ -10,7 +10,8 @@ DIVERSITY = 0.2
 class RecommendRequest:
     """A request for recommendations.
 
-    `interests` None finds their number in the history. `diversity` lies from 0, the nearest tracks, to below 1.
+    `interests` None finds their number in the history. `diversity` lies from 0, the nearest tracks, to below 1. `on`,
+    `territory` and `any_date` are those of schemas.rights.RightsFilter.
     """
 
     history: str
@@ -20,13 +21,17 @@ class RecommendRequest:
     diversity: float = DIVERSITY
     embedding_version: str | None = None
     release: int | None = None
+    on: str | None = None
+    territory: str | None = None
+    any_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PlaylistsRequest:
     """A request to evaluate playlist continuation.
 
-    Exactly one of `data`, a folder of the Million Playlist Dataset, and `interactions`, a file, is given.
+    Exactly one of `data`, a folder of the Million Playlist Dataset, and `interactions`, a file, is given. `on`,
+    `territory` and `any_date` are those of schemas.rights.RightsFilter.
     """
 
     data: str | None = None
@@ -37,3 +42,6 @@ class PlaylistsRequest:
     diversity: float = DIVERSITY
     embedding_version: str | None = None
     release: int | None = None
+    on: str | None = None
+    territory: str | None = None
+    any_date: bool = False

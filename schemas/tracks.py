@@ -10,12 +10,13 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pyarrow as pa
 
+from schemas.rights import RIGHTS_COLUMNS
 from schemas.tables import key
 
 # A source_version from object storage: equal files have equal ones. "W/..." is not one, nor is size-mtime.
 ETAG = r"^[0-9A-Fa-f]{32,}(-[0-9]+)?$"
 MISSING = "missing"  # the source_version of a file that a manifest names and that does not exist
-METADATA_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", "available_from", "available_to", "extra")
+METADATA_COLUMNS = ("title", "artist", "album", "genres", "year", "isrc", *RIGHTS_COLUMNS, "extra")
 
 TRACKS = pa.schema(
     [
@@ -32,10 +33,11 @@ TRACKS = pa.schema(
         pa.field("genres", pa.list_(pa.string())),
         pa.field("year", pa.int32()),
         pa.field("isrc", pa.string()),
-        pa.field("available_from", pa.string()),
+        pa.field("available_from", pa.string()),  # of the rights null: never named; "": named once, and lifted
         pa.field("available_to", pa.string()),
         pa.field("extra", pa.string()),  # JSON of the manifest's other columns
         pa.field("added_at", pa.timestamp("us", tz="UTC")),
+        pa.field("territories", pa.list_(pa.string())),  # codes of schemas.rights; null or none: everywhere
     ]
 )
 

@@ -40,6 +40,8 @@ def status(
         print_table(title, ["tracks", ""], coverage_rows(encoder.coverage) + searchable_rows(encoder.searchable))
         if missing := encoder.described.undescribed:
             print(f"{missing:,} tracks have no tempo, key and loudness: tonelake describe")
+    if report.not_available:
+        print(f"{report.not_available:,} tracks are not available today: tonelake why TRACK shows the dates of one")
     sizes = [report.tables, *(encoder.tables for encoder in report.encoders)]
     rows = [[name, size.rows, size.bytes] for tables in sizes for name, size in tables.items()]
     print_table(report.lake, ["table", "rows", "bytes"], rows)

@@ -12,6 +12,14 @@ GLOBAL_PANEL = "Global options"  # where --help lists them
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; write nothing.")]
 EmbeddingVersion = Annotated[str | None, typer.Option(help="Read this encoder version.")]
+OnDay = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DATE", help="Only tracks available on this day [default: today]."),
+]
+Territory = Annotated[
+    str | None, typer.Option(metavar="CODE", help="Only tracks available in this territory, such as DE.")
+]
+AnyDate = Annotated[bool, typer.Option("--any-date", help="Also tracks that are not available today.")]
 ReleaseNumber = Annotated[int | None, typer.Option(min=1, help="Read this release; by default the live one.")]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.jobs import run_job
-from flows.cli.options import Context, EmbeddingVersion, ReleaseNumber
+from flows.cli.options import AnyDate, Context, EmbeddingVersion, OnDay, ReleaseNumber, Territory
 from flows.cli.output import log, print_json, print_rows, shorten_ids
 from schemas.recommend import DIVERSITY, PlaylistsRequest, RecommendRequest
 
@@ -35,13 +35,18 @@ def recommend(
     diversity: Diversity = DIVERSITY,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
+    on: OnDay = None,
+    territory: Territory = None,
+    any_date: AnyDate = False,
     out: Annotated[Path | None, typer.Option(help="Parquet file to write the tracks of every user to.")] = None,
 ) -> None:
     """Recommend tracks to a listener, a share for each interest, and show why."""
     from flows.recommend.recommend import recommend as recommend_to_one
     from flows.recommend.recommend_to_all import recommend_to_all
 
-    request = RecommendRequest(history, k, where, interests, diversity, embedding_version, release)
+    request = RecommendRequest(
+        history, k, where, interests, diversity, embedding_version, release, on, territory, any_date
+    )
     if out is not None:
         settings = context.obj.settings
         job = partial(recommend_to_all, request, settings, out)
@@ -98,11 +103,16 @@ def playlists(
     diversity: Diversity = DIVERSITY,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
+    on: OnDay = None,
+    territory: Territory = None,
+    any_date: AnyDate = False,
 ) -> None:
     """Evaluate how well the lake continues playlists, beside popularity and the mean vector."""
     from flows.recommend.playlist_continuation import evaluate_continuation
 
-    request = PlaylistsRequest(data, interactions, judged, seed, interests, diversity, embedding_version, release)
+    request = PlaylistsRequest(
+        data, interactions, judged, seed, interests, diversity, embedding_version, release, on, territory, any_date
+    )
     settings = context.obj.settings
     report = run_job("playlists", lambda: evaluate_continuation(request, settings, log), asdict(request), settings)
     if context.obj.json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import EmbeddingVersion, ReleaseNumber
+from flows.cli.options import AnyDate, EmbeddingVersion, OnDay, ReleaseNumber, Territory
 from flows.cli.output import log, print_json, print_rows, shorten_ids
 from schemas.errors import UserError
 
@@ -33,6 +33,9 @@ def search(
     ] = None,
     bpm: Annotated[str | None, typer.Option(help="Find only tracks of this tempo, such as 118-122.")] = None,
     key: Annotated[str | None, typer.Option(help='Find only tracks in this key: "A minor", F#, or 8A.')] = None,
+    on: OnDay = None,
+    territory: Territory = None,
+    any_date: AnyDate = False,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
 ) -> None:
@@ -41,7 +44,9 @@ def search(
     from flows.search.search import search as search_lake
 
     query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag, "bpm": bpm, "key": key}
-    hits = search_lake(context.obj.settings, **query, k=k, embedding_version=embedding_version, release=release)
+    rights = {"on": on, "territory": territory, "any_date": any_date}
+    versions = {"embedding_version": embedding_version, "release": release}
+    hits = search_lake(context.obj.settings, **query, **rights, **versions, k=k)
     if text and (remark := remark_on(text, context.obj.settings)):
         log(remark)
     if context.obj.json:

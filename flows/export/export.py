@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from flows.console.progress import with_progress
 from flows.export.neighbours import plan_neighbours
@@ -14,6 +15,7 @@ from lake.catalogue.runs import RunRecord, new_run_id
 from lake.export.folder import ExportFolder, matches_plan
 from lake.export.formats import OutputFile, describe_index, is_reusable, plan_files, removed_file
 from lake.export.log import record_export, require_outside
+from lake.export.registry import read_registry, registry_digest, registry_file, select_rows
 from lake.export.rows import BATCH_ROWS, SnapshotRows, changed_indices, removed_tracks
 from lake.releases.releases import find_release, open_release
 from lake.storage.lease import Lease, export_lease
@@ -23,6 +25,7 @@ from schemas.exports import DEFAULT_K, FORMATS, NEIGHBOURS
 from schemas.log import Log
 from schemas.names import did_you_mean
 from schemas.releases import Snapshot
+from schemas.rights import RightsFilter
 from schemas.settings import Settings
 
 
@@ -32,6 +35,7 @@ class ExportRequest:
 
     `release` is a number; without it, `resolve_reader` decides. With `since`, only what changed since that earlier
     release is exported. `k` is the number of neighbours of each track, for that format alone; None means 100.
+    `available_on` (a date) and `territory` leave out tracks that may not be played then and there; None exports all.
     """
 
     folder: str
@@ -40,6 +44,37 @@ class ExportRequest:
     format: str = "parquet"
     embedding_version: str | None = None
     k: int | None = None
+    available_on: str | None = None
+    territory: str | None = None
+
+    @property
+    def rights(self) -> RightsFilter | None:
+        """The filter of the rights. Raises UserError if the date or the territory is none."""
+        return RightsFilter.from_options(self.available_on, self.territory, any_date=self.available_on is None)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportContent:
+    """What an export is made of: a source, and the release that a reader already has.
+
+    `rights` None keeps all tracks. `registry` has a row for each of the source; it is read once, at the start.
+    """
+
+    source: ExportSource
+    before: Snapshot | None
+    rights: RightsFilter | None
+    registry: pa.Table
+
+    def indices(self) -> np.ndarray | None:
+        """Return the rows of the snapshot to write, int64 [N]; None for all."""
+        changed = _changed_rows(self.source, self.before) if self.before else None
+        return select_rows(self.registry, self.rights, changed) if self.rights else changed
+
+    def kept(self) -> pa.Table:
+        """Return the registry's rows of all tracks that the filter keeps, changed or not."""
+        if self.rights is None:
+            return self.registry
+        return self.registry.take(pa.array(select_rows(self.registry, self.rights, None)))
 
 
 def write_export(request: ExportRequest, settings: Settings, log: Log, *, replaces: bool = False) -> dict[str, Any]:
@@ -56,7 +91,8 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
     folder = ExportFolder.at(request.folder, settings.s3)
     if not folder.is_started():
         require_outside(source.lake, folder.uri)
-    plan = _plan(source, before, request)
+    content = ExportContent(source, before, request.rights, read_registry(source.lake, source.snapshot))
+    plan = _plan(content, request)
     describe_index(plan, 0)  # raises here, not after an hour, if a package is missing
     run_id = new_run_id()
     with Lease(source.lake, export_lease(folder.uri), run_id, log):
@@ -66,17 +102,17 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
             folder.remove_temporary_files()
             return existing | {"done": False, "folder": folder.uri}
         with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as run:
-            entry = source.log_entry(folder.uri, request.format, run_id, since=request.since, k=plan.get("k"))
-            entry = record_export(source.lake, entry)
+            entry = record_export(source.lake, source.log_entry(folder.uri, plan, run_id))
             source.require_current()
-            manifest = _write_files(source, before, folder, plan, run_id, settings)
+            manifest = _write_files(content, folder, plan, run_id, settings)
             record_export(source.lake, replace(entry, tracks=manifest["tracks"]))
             run.finish({name: manifest[name] for name in ("tracks", "removed")})
     return manifest | {"done": True, "folder": folder.uri}
 
 
 def _require_valid(request: ExportRequest) -> None:
-    """Raise UserError if the format is unknown or an option has no meaning with it."""
+    """Raise UserError if the format or an option is none, or if they do not go together."""
+    _ = request.rights  # a date or a territory that is none
     if request.format not in FORMATS:
         hint = did_you_mean(request.format, FORMATS)
         raise UserError(f"there is no format {request.format!r}; {hint}there are {', '.join(FORMATS)}")
@@ -105,8 +141,9 @@ def _snapshot_before(source: ExportSource, since: int | None) -> Snapshot | None
     return release.snapshot
 
 
-def _plan(source: ExportSource, before: Snapshot | None, request: ExportRequest) -> dict[str, Any]:
+def _plan(content: ExportContent, request: ExportRequest) -> dict[str, Any]:
     """Return everything that decides the content of an export; equal plans give equal exports."""
+    source, before, rights = content.source, content.before, content.rights
     plan = {
         "lake": source.lake.uri,
         "release": source.release,
@@ -115,8 +152,20 @@ def _plan(source: ExportSource, before: Snapshot | None, request: ExportRequest)
         "snapshot": asdict(source.snapshot),
         "since_snapshot": asdict(before) if before else None,
         "since": request.since,
+        "available_on": rights.on if rights else None,
+        "territory": rights.territory if rights else None,
     }
+    if rights or request.format != NEIGHBOURS:
+        plan["registry_sha256"] = registry_digest(content.registry)
     return plan | {"k": request.k or DEFAULT_K} if request.format == NEIGHBOURS else plan
+
+
+def describe_filter(plan: dict[str, Any]) -> str:
+    """Return an export's filter in words, such as " available on 2026-12-24 in DE"."""
+    on, territory = plan.get("available_on"), plan.get("territory")
+    if not on and not territory:
+        return ""
+    return " available" + (f" on {on}" if on else "") + (f" in {territory}" if territory else "")
 
 
 def _require_replaceable(
@@ -127,7 +176,7 @@ def _require_replaceable(
         if not folder.is_started() and folder.file_names():
             raise UserError(f"{folder.uri} holds files that are no export: give an empty folder or a new one")
         return
-    identity = ["lake", "release", "since", "format", "embedding_version", "k"]
+    identity = ["lake", "release", "since", "format", "embedding_version", "k", "available_on", "territory"]
     if plan["release"] is None:
         identity.append("snapshot")
     if not replaces and any(existing.get(name) != plan.get(name) for name in identity):
@@ -136,12 +185,12 @@ def _require_replaceable(
             title += f" with k = {existing['k']}"
         if existing.get("since"):
             title += f" since {existing['since']}"
+        title += describe_filter(existing)
         raise UserError(f"{folder.uri} holds another export ({title}): give another folder, or --replace it")
 
 
 def _write_files(
-    source: ExportSource,
-    before: Snapshot | None,
+    content: ExportContent,
     folder: ExportFolder,
     plan: dict[str, Any],
     run_id: str,
@@ -149,13 +198,14 @@ def _write_files(
 ) -> dict[str, Any]:
     """Write the files that are not there yet, then the manifest, and return the manifest."""
     folder.start(plan)
-    indices = _changed_rows(source, before) if before else None
+    source, indices, kept = content.source, content.indices(), content.kept()
     rows = SnapshotRows(source.lake, source.snapshot, indices)
     if plan["format"] == NEIGHBOURS:
-        files = plan_neighbours(folder, source, plan, settings)
+        files = plan_neighbours(folder, source, plan, settings, indices)
     else:
-        files = plan_files(folder, rows, plan)
-    removed = removed_tracks(source.lake, before, source.snapshot) if before else None
+        of_rows = plan if content.rights else {name: plan[name] for name in plan if name != "registry_sha256"}
+        files = [*plan_files(folder, rows, of_rows), registry_file(kept, plan)]
+    removed = removed_tracks(source.lake, content.before, kept["track_id"]) if content.before else None
     if removed is not None:
         files.append(removed_file(removed))
     batches = sum(-(-file.rows // BATCH_ROWS) for file in files)

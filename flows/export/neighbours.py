@@ -18,14 +18,19 @@ BLOCK_ROWS = 4096  # the product of two blocks is 64 MB; larger blocks are no fa
 
 
 def plan_neighbours(
-    folder: ExportFolder, source: ExportSource, plan: dict[str, Any], settings: Settings
+    folder: ExportFolder,
+    source: ExportSource,
+    plan: dict[str, Any],
+    settings: Settings,
+    indices: np.ndarray | None = None,
 ) -> list[OutputFile]:
     """Return a part for each block of tracks: their k nearest other tracks.
 
-    Tracks are sorted by track_id. The same vectors give the same lists; tracks of the same content count as
-    neighbours. Ray begins to search for the missing parts here, and they must be written in their order.
+    With `indices` int [N], only those rows of the snapshot are compared. Tracks are sorted by track_id. The same
+    vectors give the same lists; tracks of the same content count as neighbours. Ray begins to search for the missing
+    parts here, and they must be written in their order.
     """
-    track_ids, order = sorted_track_ids(source.lake, source.snapshot)
+    track_ids, order = sorted_track_ids(source.lake, source.snapshot, indices)
 
     def write(block: int, metadata: bytes, path: str) -> Iterator[None]:
         nearest = next(nearest for number, nearest in results if number == block)

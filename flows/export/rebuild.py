@@ -58,7 +58,16 @@ def _rebuild(lake: Lake, settings: Settings, recorded: Export, log: Log) -> tupl
     version = None if recorded.release else recorded.embedding_version
     if isinstance(existing, OldNeighboursFile):
         return _remove_if_outdated(existing, resolve_source(settings, version, recorded.release), recorded)
-    request = ExportRequest(recorded.uri, recorded.release, recorded.since, recorded.format, version, recorded.k)
+    request = ExportRequest(
+        recorded.uri,
+        recorded.release,
+        recorded.since,
+        recorded.format,
+        version,
+        recorded.k,
+        recorded.available_on,
+        recorded.territory,
+    )
     result = write_export(request, settings, log, replaces=True)
     if result["done"]:
         return "written anew", f"{result['tracks']:,} tracks"

@@ -1,6 +1,7 @@
 """The snapshot of an encoder version that an export reads."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flows.search.reader import resolve_reader
 from lake.releases.releases import find_release, is_readable, list_releases, take_snapshot
@@ -32,20 +33,20 @@ class ExportSource:
         if self.release and find_release(self.lake, self.release).snapshot != self.snapshot:
             raise UserError(f"release {self.release} was rebuilt meanwhile: run the same command again")
 
-    def log_entry(
-        self, uri: str, format: str, run_id: str, *, since: int | None = None, k: int | None = None
-    ) -> Export:
+    def log_entry(self, uri: str, plan: dict[str, Any], run_id: str) -> Export:
         """Return the row for the export log, without `tracks`: the export is not complete."""
         return Export(
             uri=uri,
             release=self.release,
-            since=since,
-            format=format,
+            since=plan["since"],
+            format=plan["format"],
             encoder=self.spec.name,
             embedding_version=self.spec.embedding_version,
             run_id=run_id,
             at=clock.now(),
-            k=k,
+            k=plan.get("k"),
+            available_on=plan["available_on"],
+            territory=plan["territory"],
         )
 
 

@@ -44,6 +44,8 @@ class _LakeCollector:
         """Yield every metric of the lake."""
         yield from _coverage_metrics(self._status.encoders)
         yield from _size_metrics(self._status)
+        meaning = "Active tracks that may not be played today"
+        yield GaugeMetricFamily("tonelake_not_available_tracks", meaning, value=self._status.not_available)
         if live := self._status.live:
             meaning = "Number of the release that readers see"
             gauge = GaugeMetricFamily("tonelake_live_release", meaning, labels=VERSION)

@@ -6,6 +6,7 @@ from typing import Any
 from lake.catalogue.descriptions import DescribedRows, count_described
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
+from lake.catalogue.rights import count_unavailable
 from lake.catalogue.tracks import active_tracks
 from lake.embeddings.stale import count_searchable
 from lake.releases.releases import live_release
@@ -13,6 +14,7 @@ from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.releases import Release
+from schemas.rights import RightsFilter, today
 from schemas.runs import Coverage, Searchable
 from schemas.settings import Settings
 from schemas.tables import embeddings_table, features_table, windows_table
@@ -46,12 +48,16 @@ class EncoderStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The live release of a lake, its encoder versions, and the tables that they share."""
+    """The live release of a lake, its encoder versions, and the tables that they share.
+
+    `not_available` counts the active tracks that may not be played today.
+    """
 
     lake: str
     live: Release | None
     encoders: tuple[EncoderStatus, ...]
     tables: dict[str, TableSize]
+    not_available: int
 
     @property
     def all_tables(self) -> dict[str, TableSize]:
@@ -65,7 +71,8 @@ class StatusReport:
         """Return a JSON object; `live` is null in a lake without releases."""
         live = {"release": self.live.number, **asdict(self.live.snapshot)} if self.live else None
         encoders = [encoder.to_json() for encoder in self.encoders]
-        return {"lake": self.lake, "live": live, "encoders": encoders, "tables": _sizes_to_json(self.tables)}
+        counts = {"not_available": self.not_available}
+        return {"lake": self.lake, "live": live, **counts, "encoders": encoders, "tables": _sizes_to_json(self.tables)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ def read_status(settings: Settings) -> StatusReport:
         described = count_described(lake, spec)
         encoders.append(EncoderStatus(version.name, version.embedding_version, counts, searchable, described, sizes))
     shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
-    return StatusReport(lake.uri, live_release(lake), tuple(encoders), shared)
+    not_available = count_unavailable(lake, RightsFilter(today()))
+    return StatusReport(lake.uri, live_release(lake), tuple(encoders), shared, not_available)
 
 
 def read_quarantine(settings: Settings) -> list[QuarantinedTrack]:

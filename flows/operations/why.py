@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.plan import make_plan
+from lake.catalogue.rights import describe_rights, is_available
 from lake.catalogue.sources import registered_sources
 from lake.catalogue.track_names import matching_tracks, only_match
 from lake.embeddings.stale import stale_times
@@ -19,14 +20,15 @@ from lake.export.log import list_exports
 from lake.releases.releases import is_readable, list_releases, live_release, open_snapshot
 from lake.sources.listing import HIDDEN, skip_reason
 from lake.sources.manifest_lines import MANIFEST_SUFFIXES
+from lake.storage.arrow import conform_to
 from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
-from schemas import clock
 from schemas.encoders import EncoderSpec
+from schemas.rights import RightsFilter, today
 from schemas.settings import Settings
 from schemas.tables import embeddings_table, vanished_table
-from schemas.tracks import MISSING, track_id
+from schemas.tracks import MISSING, TRACKS, track_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +137,12 @@ def _answer(lake: Lake, track: dict[str, Any], versions: tuple[VersionState, ...
         return answer, advice
     if state.state == "pending":
         return "it is registered and not embedded yet", "tonelake refresh"
-    if dates := _closed_dates(track):
-        return f"it is embedded, and not available today ({dates})", None
+    if not is_available(conform_to(pa.Table.from_pylist([track]), TRACKS), RightsFilter(today()))[0]:
+        advice = "search --any-date finds it; its dates come from its manifest"
+        return f"it is embedded, and not available today ({describe_rights(track)})", advice
+    if track.get("territories"):
+        return f"search finds it, and with --territory only there ({describe_rights(track)})", None
     return "search finds it", None
-
-
-def _closed_dates(track: dict[str, Any]) -> str | None:
-    """Return the dates of a track that is not available today."""
-    first, last = track["available_from"], track["available_to"]
-    today = f"{clock.now():%Y-%m-%d}"
-    is_open = (not first or first[:10] <= today) and (not last or today <= last[:10])
-    return None if is_open else f"from {first or 'ever'} to {last or 'ever'}"
 
 
 def _version_state(lake: Lake, spec: EncoderSpec, registered: pa.Table) -> VersionState:

@@ -33,19 +33,21 @@ class CandidateSet:
     track_contents: np.ndarray
 
     @classmethod
-    def load(cls, lake: Lake, spec: EncoderSpec, where: str | None = None) -> "CandidateSet":
+    def load(
+        cls, lake: Lake, spec: EncoderSpec, filters: Filter | None = None, *, without: pa.ChunkedArray | None = None
+    ) -> "CandidateSet":
         """Read a whole encoder version, 4 x dim bytes a content in memory.
 
-        Raises UserError if the SQL filter `where` is not valid.
+        The tracks `without` are left out, as if the version had none of them. Raises UserError if the filter's SQL is
+        not valid.
         """
         table = lake.table(embeddings_table(spec))
         count = table.count_rows()
         tracks = table.to_table(columns=["track_id", "content_sha256", "title", "artist"]).sort_by("track_id")
-        if where:
-            matching_ids = nearest_rows(lake, spec, None, count, ["track_id"], Filter(where))["track_id"]
-            matches = is_in(tracks["track_id"], matching_ids).to_numpy()
-        else:
-            matches = np.ones(count, bool)
+        if without is not None:
+            tracks = tracks.filter(pc.invert(is_in(tracks["track_id"], without)))
+        matching_ids = nearest_rows(lake, spec, None, count, ["track_id"], filters or Filter())["track_id"]
+        matches = is_in(tracks["track_id"], matching_ids).to_numpy()
         content = factorize(tracks["content_sha256"])
         order = np.lexsort((~matches, content))  # within a content: matching tracks first, then by track_id
         representatives = order[np.unique(content[order], return_index=True)[1]]

@@ -20,6 +20,7 @@ from flows.recommend.continuation_report import (
     ContinuationReport,
 )
 from flows.search.reader import resolve_reader, text_tower
+from lake.catalogue.rights import unavailable_tracks
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.sources.interactions import read_interactions
 from lake.sources.million_playlist import TrackLookup, list_slices, read_slice
@@ -30,6 +31,7 @@ from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.log import Log
 from schemas.recommend import PlaylistsRequest
+from schemas.rights import RightsFilter
 from schemas.settings import Settings
 from workers.evaluation.scoring import RESAMPLES, compare_values
 from workers.metrics.bootstrap import interval, resamples
@@ -144,6 +146,7 @@ def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Lo
     The gains are those of the interests and of the title over the baselines. Raises UserError if the request names no
     source or two, if it cannot be read, or if fewer than five playlists have two tracks in the lake.
     """
+    rights = RightsFilter.from_options(request.on, request.territory, request.any_date)
     if (request.data is None) == (request.interactions is None):
         raise UserError(
             "playlists from where? Give --data FOLDER of the Million Playlist Dataset or --interactions FILE"
@@ -156,7 +159,7 @@ def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Lo
         Lease(lake, LeaseName.PLAYLISTS, run_id, log),
         RunRecord(lake, run_id, "playlists", spec, asdict(request)) as record,
     ):
-        candidates = CandidateSet.load(lake, spec)
+        candidates = CandidateSet.load(lake, spec, without=unavailable_tracks(lake, rights))
         if plays is not None:
             playlists = _playlists_of_users(plays, candidates)
         else:

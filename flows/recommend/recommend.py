@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.reader import Reader, resolve_reader
+from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.search import Filter, nearest_rows
 from lake.embeddings.stale import stale_times
 from lake.storage.arrow import factorize, index_in, is_in
@@ -20,6 +21,7 @@ from lake.storage.filters import select_in
 from lake.storage.vectors import to_matrix
 from schemas.errors import UserError
 from schemas.recommend import RecommendRequest
+from schemas.rights import RightsFilter
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from workers.metrics.neighbours import unit_rows
@@ -109,6 +111,7 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     No track of the history is recommended, no other track of the same content, and no content twice. Raises UserError
     if the history has several users or no track that the lake holds, or if the filter is not valid.
     """
+    rights = RightsFilter.from_options(request.on, request.territory, request.any_date)
     plays = read_history(request.history)
     if len(pc.unique(plays["user_id"])) > 1:
         raise UserError(f"{request.history} is of several users: name a file for all of them with --out FILE.parquet")
@@ -123,7 +126,9 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     played = known.take(pa.array(distinct_rows))
     vectors = unit_rows(to_matrix(played["vector"]))
     interests = find_interests(vectors, play_counts, request.interests)
-    candidates = _nearest_to_interests(reader, request, known, interests)
+    unavailable = unavailable_tracks(reader.lake, rights)
+    filters = Filter(request.where, without=tuple(known["track_id"].to_pylist()), unavailable=unavailable)
+    candidates = _nearest_to_interests(reader, filters, pool_size(request.k), known, interests)
     return Recommendations(
         encoder=reader.spec.name,
         embedding_version=reader.spec.embedding_version,
@@ -139,14 +144,12 @@ def _rows_of(reader: Reader, track_ids: pa.Array) -> pa.Table:
 
 
 def _nearest_to_interests(
-    reader: Reader, request: RecommendRequest, history: pa.Table, interests: Interests
+    reader: Reader, filters: Filter, wanted: int, history: pa.Table, interests: Interests
 ) -> pa.Table:
-    """Return the nearest tracks of each interest.
+    """Return the `wanted` tracks nearest to each interest, of those that pass the filter.
 
     Each content is there once, and none of the history.
     """
-    filters = Filter(request.where, without=tuple(history["track_id"].to_pylist()))
-    wanted = pool_size(request.k)
     pools = []
     for centroid in interests.centroids:
         count = wanted

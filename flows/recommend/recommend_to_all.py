@@ -17,9 +17,12 @@ from flows.console.progress import with_progress
 from flows.recommend.candidates import CandidateSet
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.reader import resolve_reader
+from lake.catalogue.rights import unavailable_tracks
+from lake.embeddings.search import Filter
 from lake.storage.arrow import factorize
 from schemas.errors import UserError
 from schemas.recommend import RecommendRequest
+from schemas.rights import RightsFilter
 from schemas.settings import Settings
 from workers.recommend.interests import MAX_INTERESTS, distinct_plays, find_interests
 from workers.recommend.rerank import rerank
@@ -84,12 +87,14 @@ def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -
     They are written as Parquet of SCHEMA; the file appears whole or not at all. Raises UserError if it cannot be
     written to `out`, if the lake holds no track of the history, or if the filter is not valid.
     """
+    rights = RightsFilter.from_options(request.on, request.territory, request.any_date)
     plays = read_history(request.history)
     if out.suffix != ".parquet" or out.is_dir() or (out.exists() and out.samefile(request.history)):
         raise UserError(f"cannot write {out}: name a file of its own that ends in .parquet")
     reader = resolve_reader(settings, request.embedding_version, request.release)
     plays = with_track_ids(plays, request.history, reader)
-    candidates = CandidateSet.load(reader.lake, reader.spec, request.where)
+    filters = Filter(request.where, unavailable=unavailable_tracks(reader.lake, rights))
+    candidates = CandidateSet.load(reader.lake, reader.spec, filters)
     history = MatchedHistory.match(plays, candidates.track_ids)
     if not history.matched:
         raise nothing_matched(request.history, reader.lake)

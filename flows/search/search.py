@@ -7,11 +7,13 @@ import numpy as np
 
 from flows.search.descriptions import bpm_condition, key_condition, require_described
 from flows.search.reader import embed_file, is_audio_file, resolve_reader, spec_for_files, text_tower
+from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.search import Filter, find_track, read_tags, read_vector
 from lake.embeddings.search import search as search_table
 from schemas.encoders import EncoderSpec, TaggerSpec
 from schemas.errors import UserError
 from schemas.names import did_you_mean
+from schemas.rights import RightsFilter
 from schemas.search import SearchHit, TagScore
 from schemas.settings import Settings
 
@@ -27,13 +29,17 @@ def search(
     tag: str | None = None,
     bpm: str | None = None,
     key: str | None = None,
+    on: str | None = None,
+    territory: str | None = None,
+    any_date: bool = False,
     embedding_version: str | None = None,
     release: int | None = None,
 ) -> list[SearchHit]:
     """Return the k tracks nearest to a text, a track or an audio file.
 
     Without any of these three, return k tracks that pass the SQL filter `where` and carry `tag`, by the score of the
-    tag. `bpm` and `key` are filters as people write them. `like` is a track_id, its beginning, a path or a title.
+    tag. `bpm` and `key` are filters as people write them. `on`, `territory` and `any_date` are those of RightsFilter:
+    by default only tracks that may be played today are found. `like` is a track_id, its beginning, a path or a title.
     Raises UserError if the query is empty or ambiguous, if the version, the track or the tag does not exist, or if the
     lake has no descriptions to filter by.
     """
@@ -41,6 +47,7 @@ def search(
         raise UserError("search takes one of TEXT, --like and --audio")
     if not any((text, like, audio, where, tag, bpm, key)):
         raise UserError("search for what? Give TEXT, --like TRACK_ID, --audio FILE, --where SQL or --tag NAME")
+    rights = RightsFilter.from_options(on, territory, any_date)
     described = [bpm_condition(bpm)] if bpm else []
     described += [key_condition(key)] if key else []
     reader = resolve_reader(settings, embedding_version, release)
@@ -56,7 +63,8 @@ def search(
     elif like is not None:
         like = find_track(lake, spec, like)
         query = read_vector(lake, spec, like)
-    condition = Filter(where, tag, (like,) if like else (), tuple(described))
+    unavailable = unavailable_tracks(lake, rights)
+    condition = Filter(where, tag, (like,) if like else (), tuple(described), unavailable)
     return search_table(lake, spec, query, k, condition)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.storage.arrow import any_differs, coalesce_columns, index_in, is_in, with_column
+from lake.storage.arrow import any_differs, coalesce_columns, conform_to, index_in, is_in, with_column
 from lake.storage.filters import in_clause, string_literal
 from lake.storage.lake import Lake, LeaseCheck, check_nothing, without_index
+from schemas.rights import RIGHTS_COLUMNS
 from schemas.tracks import METADATA_COLUMNS, TRACKS
 
 _COMPARED_COLUMNS = ("source", "uri", "source_version", "size", "state", *METADATA_COLUMNS)
@@ -61,7 +62,8 @@ def merge_with_registry(lake: Lake, tracks: pa.Table) -> pa.Table:
     """Return listed rows as the registry should have them, for a few registered tracks."""
     if not len(tracks):
         return tracks
-    registered = lake.table("tracks").to_table(filter=in_clause("track_id", tracks["track_id"].to_pylist()))
+    condition = in_clause("track_id", tracks["track_id"].to_pylist())
+    registered = conform_to(lake.table("tracks").to_table(filter=condition), TRACKS)
     return _merge(tracks, registered.take(index_in(tracks["track_id"], registered["track_id"])))
 
 
@@ -93,7 +95,8 @@ def diff_registry(lake: Lake, tracks: pa.Table, rows: int) -> RegistryDiff:
     registry = lake.find_table("tracks")
     diffs = []
     for shard, where in _split(tracks, rows):
-        registered = registry.to_table(columns=TRACKS.names, filter=where) if registry else TRACKS.empty_table()
+        # An earlier tonelake knew fewer columns, and a reader adds none.
+        registered = conform_to(registry.to_table(filter=where), TRACKS) if registry else TRACKS.empty_table()
         indices = index_in(shard["track_id"], registered["track_id"])
         before = registered.take(indices)
         merged = _merge(shard, before)
@@ -149,7 +152,20 @@ def _merge(tracks: pa.Table, before: pa.Table) -> pa.Table:
     metadata = coalesce_columns(before.select(METADATA_COLUMNS), tracks, METADATA_COLUMNS)
     for name in METADATA_COLUMNS:
         tracks = with_column(tracks, name, metadata[name])
+    for name in RIGHTS_COLUMNS:
+        tracks = with_column(tracks, name, _without_needless_marks(tracks[name], before[name]))
     return tracks
+
+
+def _without_needless_marks(rights: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of rights with null for "" or an empty list where no right was named before.
+
+    So a right that is not null limits a track, or did once: `export --since` relies on it.
+    """
+    is_list = pa.types.is_list(rights.type)
+    is_mark = pc.equal(pc.list_value_length(rights), 0) if is_list else pc.equal(rights, "")
+    is_needless = pc.and_(pc.fill_null(is_mark, False), pc.is_null(before))
+    return pc.if_else(is_needless, pa.scalar(None, rights.type), rights)
 
 
 def _split(tracks: pa.Table, rows: int) -> Iterator[tuple[pa.Table, str | None]]:

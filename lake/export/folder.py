@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"  # the plan of an export that is being written
 _CHUNK_BYTES = 16 << 20
 _EXPORTED_NAME = re.compile(
-    r"(part-\d{5}|tracks|removed)\.parquet|vectors\.npy|index\.(faiss|hnsw)|tracks\.lance/.*"
+    r"(part-\d{5}|tracks|registry|removed)\.parquet|vectors\.npy|index\.(faiss|hnsw)|tracks\.lance/.*"
     r"|(manifest|unfinished)\.json"
 )
 

@@ -39,12 +39,17 @@ def write_block(
     pq.write_table(pa.table([track_ids.slice(start, q), neighbours, cosines], schema=schema), path, compression="zstd")
 
 
-def sorted_track_ids(lake: Lake, snapshot: Snapshot) -> tuple[pa.Array, np.ndarray]:
-    """Return the sorted track_ids of a snapshot, and their table rows: int [N]."""
+def sorted_track_ids(lake: Lake, snapshot: Snapshot, indices: np.ndarray | None = None) -> tuple[pa.Array, np.ndarray]:
+    """Return the sorted track_ids of a snapshot, and their table rows: int [N].
+
+    With `indices` int [N], only those rows.
+    """
     table = open_snapshot(lake, snapshot).table(snapshot.table)
     track_ids = table.to_table(columns=["track_id"])["track_id"].combine_chunks()
-    order = pc.sort_indices(track_ids)
-    return track_ids.take(order), order.to_numpy()
+    order = pc.sort_indices(track_ids).to_numpy()
+    if indices is not None:
+        order = order[np.isin(order, indices)]
+    return track_ids.take(pa.array(order)), order
 
 
 def vector_blocks(lake: Lake, snapshot: Snapshot, order: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -66,19 +66,16 @@ def changed_indices(lake: Lake, before: Snapshot, after: Snapshot) -> Iterator[n
         start += len(batch)
 
 
-def removed_tracks(lake: Lake, before: Snapshot, after: Snapshot) -> pa.Table:
+def removed_tracks(lake: Lake, before: Snapshot, kept: pa.ChunkedArray) -> pa.Table:
     """Return the sorted ids, in a column track_id, that readers of `before` must drop.
 
-    These are the tracks of `before` that `after` lacks, and all tracks that were taken down. The latter are in no
+    These are the tracks of `before` that are not `kept`, and all tracks that were taken down. The latter are in no
     release, but an earlier export may contain them.
     """
-    old, new = (
-        open_snapshot(lake, snapshot).table(snapshot.table).to_table(columns=["track_id"])["track_id"]
-        for snapshot in (before, after)
-    )
+    old = open_snapshot(lake, before).table(before.table).to_table(columns=["track_id"])["track_id"]
     taken_down = pa.array(sorted(read_blocklist(lake).tracks), pa.string())
     candidates = pc.unique(pa.chunked_array([*old.chunks, taken_down], pa.string()))
-    removed = candidates.filter(pc.invert(is_in(candidates, new)))
+    removed = candidates.filter(pc.invert(is_in(candidates, kept)))
     return pa.table({"track_id": removed.take(pc.sort_indices(removed))})
 
 

@@ -16,7 +16,7 @@ from schemas.errors import UserError
 
 MANIFEST_SUFFIXES = (".csv", ".jsonl", ".parquet")
 TEXT_COLUMNS = ("title", "artist", "album", "isrc", "available_from", "available_to")
-KNOWN_COLUMNS = frozenset({"uri", "track_id", "genres", "year", *TEXT_COLUMNS})
+KNOWN_COLUMNS = frozenset({"uri", "track_id", "genres", "year", "territories", *TEXT_COLUMNS})
 
 Line = tuple[int, dict[str, Any]]  # its number in an editor, and its values by column
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lake.sources.findings import ManifestFindings
 from lake.sources.manifest_lines import KNOWN_COLUMNS, TEXT_COLUMNS
+from schemas.rights import RIGHTS_COLUMNS, TERRITORIES
 
 _YEAR = re.compile(r"\s*([12]\d{3})(?:\.0)?\s*")  # pandas writes 1959.0 where other lines have no year
 _SOME_YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
@@ -26,10 +27,14 @@ def parse_values(line: int, values: dict[str, Any], findings: ManifestFindings) 
     others = {name: value for name, value in values.items() if name not in KNOWN_COLUMNS and not is_empty(value)}
     row: dict[str, Any] = {column: _text(line, column, values.get(column), findings) for column in TEXT_COLUMNS}
     row["genres"] = _genres(line, values.get("genres"), findings)
+    row["territories"] = _territories(line, values.get("territories"), findings)
     row["year"] = _year(line, values.get("year"), others, findings)
     row["extra"] = json.dumps(others, ensure_ascii=False, default=str) if others else None
     if row["available_from"] or row["available_to"]:
         _check_dates(line, row, findings)
+    for column in RIGHTS_COLUMNS:
+        if column in values and row[column] is None:  # an empty cell lifts a limit; without a column it stays
+            row[column] = [] if column == "territories" else ""
     return row
 
 
@@ -47,17 +52,35 @@ def _text(line: int, column: str, value: object, findings: ManifestFindings) -> 
 
 
 def _genres(line: int, value: object, findings: ManifestFindings) -> list[str] | None:
+    names = _texts("genres", value)
+    if isinstance(value, str) and len(names) == 1 and ("," in value or " / " in value):
+        findings.add("genres", line, "genres", value, "one genre: separate genres with ; or |")
+    return names or None
+
+
+def _territories(line: int, value: object, findings: ManifestFindings) -> list[str] | None:
+    """Return codes in capital letters. What is no code is kept: the track is in no territory by it."""
+    codes = [name.upper() if name.upper() in TERRITORIES else name for name in _texts("territories", value)]
+    for code in codes:
+        if code not in TERRITORIES:
+            advice = "the United Kingdom is GB" if code.upper() == "UK" else "write DE;FR"
+            findings.add(
+                "territory", line, "territories", code, f"no code of two letters; it allows nothing: {advice}"
+            )
+    return codes or None
+
+
+def _texts(column: str, value: object) -> list[str]:
+    """Return the texts of a list, or of one text with ; or | between them. Raises WrongKindError."""
+    if is_empty(value):
+        return []
     if isinstance(value, str):
         names = re.split(r"[;|]", value)
-        if len(names) == 1 and ("," in value or " / " in value):
-            findings.add("genres", line, "genres", value, "one genre: separate genres with ; or |")
-    elif is_empty(value):
-        return None
     elif isinstance(value, list) and all(isinstance(name, str) for name in value if name is not None):
         names = [name for name in value if name is not None]
     else:
-        raise WrongKindError("genres", value, "a text or a list of texts")
-    return [name.strip() for name in names if name.strip()] or None
+        raise WrongKindError(column, value, "a text or a list of texts")
+    return [name.strip() for name in names if name.strip()]
 
 
 def _year(line: int, value: object, others: dict[str, Any], findings: ManifestFindings) -> int | None:
@@ -85,7 +108,7 @@ def _check_dates(line: int, row: dict[str, Any], findings: ManifestFindings) -> 
     start, end = row["available_from"], row["available_to"]
     for column, text in (("available_from", start), ("available_to", end)):
         if text and not is_date(text):
-            findings.add("date", line, column, text, "no date such as 2020-02-01; kept as text")
+            findings.add("date", line, column, text, "no date such as 2020-02-01; kept as text, and gives no right")
     if start and end and is_date(start) and is_date(end):
         length = min(len(start), len(end), len("2020-02-01"))  # 2020 ends after 2020-02
         if start[:length] > end[:length]:

@@ -65,7 +65,10 @@ def test_people_read_lines_and_one_line_of_error(tmp_path):
     lines = result.stdout.splitlines()
     assert "warns  line 5, year 'MCMXC': no year; the value is kept in extra" in lines
     assert "warns  line 6, year '1990s': the year 1990; the value is kept in extra" in lines
-    assert "warns  line 8, available_from '01.02.2020': no date such as 2020-02-01; kept as text" in lines
+    assert (
+        "warns  line 8, available_from '01.02.2020': no date such as 2020-02-01; kept as text, and gives no right"
+        in lines
+    )
     assert (
         "stops  line 23, title 'Caf\N{REPLACEMENT CHARACTER}': not UTF-8; perhaps 'Café': save the file as UTF-8"
         in lines

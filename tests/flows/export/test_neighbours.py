@@ -19,6 +19,7 @@ from lake.export.log import list_exports
 from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.cli import error_line, run_here, run_json
+from tests.flows.catalogue import run_in_process
 from tests.flows.released import (
     IDS,
     TABLE,
@@ -28,6 +29,7 @@ from tests.flows.released import (
     start_python,
     write_rows,
 )
+from tests.flows.rights import make_rights_lake
 from tests.lake.rows import SPEC
 
 PAUSED_EXPORT = """
@@ -248,3 +250,13 @@ def test_options_without_a_meaning_are_refused(tmp_path, options, message):
 def test_a_flow_cannot_ask_for_no_neighbours(tmp_path):
     with pytest.raises(UserError, match="a track cannot have 0 neighbours"):
         write_export(ExportRequest(str(tmp_path), format="neighbours", k=0), Settings(), print)
+
+
+def test_neighbours_are_those_of_the_filtered_set(tmp_path, monkeypatch):
+    run_in_process([], monkeypatch)
+    lake = make_rights_lake(tmp_path)
+    lake.run("export", tmp_path / "out", "--format", "neighbours", "-k", 2, "--on", "2027-01-01")
+    rows = pq.read_table(tmp_path / "out" / "part-00000.parquet").to_pylist()
+    named = {"always", "later", "german"}
+    assert {row["track_id"]: set(row["neighbours"]) for row in rows} == {name: named - {name} for name in named}
+    assert not (tmp_path / "out" / "registry.parquet").exists()

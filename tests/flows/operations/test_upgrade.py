@@ -131,6 +131,7 @@ def comparable(document: object) -> object:
         "year",
         "genres",
         "described",
+        "not_available",
         "undescribed",
         "bpm",
         "musical_key",
