@@ -1,10 +1,10 @@
-"""How well measures that cost little tell music with a voice from music without.
+"""How well cheap measures tell music with a voice from music without.
 
 python -m tests.benchmarks.voice FOLDER
 
-FOLDER holds the clips (16 kHz, mono) that tests/benchmarks/voice.tsv names; that list, its labels and every rule below
-were fixed before the first score was computed. A measure may become the column `voice` if it reaches an area under the
-ROC curve of .85 for `sung` against `instrumental`. Clips whose label begins with `fit-` train the probe and never judge.
+FOLDER holds the clips that tests/benchmarks/voice.tsv names: 16 kHz, mono, peak 0.9, repeated to 10 s if shorter. The
+list, its labels and every rule below were fixed before the first score. A measure may become the column `voice` if it
+reaches an area under the ROC curve of .85 for `sung` against `instrumental`. Clips with a label `fit-` only train.
 """
 
 import argparse
@@ -32,9 +32,8 @@ VOICE_TAGS = (
     *("female vocalists", "male vocalists", "female vocalist"),
 )
 NO_VOICE_TAGS = ("no vocals", "no vocal", "no voice", "instrumental")
-RATE, SIZE, HOP = 16_000, 1024, 160
+RATE, SIZE, HOP, RESAMPLES = 16_000, 1024, 160, 2000
 POSITIVES, NEGATIVES = ("sung", "mixed", "spoken"), ("instrumental", "unstated")
-RESAMPLES = 2000
 
 
 def main() -> None:
@@ -49,15 +48,9 @@ def main() -> None:
             for name, values in scores.items():
                 print(format_row(rows, positive, negative, name, values))
     for package in sorted({row["package"] for row in rows if row["label"] == "sung"}):
-        kept = [i for i, row in enumerate(rows) if row["label"] == "instrumental" or is_sung_in(row, package)]
-        for name in ("tags", "probe"):
-            chosen = [rows[i] for i in kept]
-            print(format_row(chosen, "sung", "instrumental", f"{name}, {package} alone", scores[name][kept]))
-
-
-def is_sung_in(row: dict[str, str], package: str) -> bool:
-    """Tell whether the row is a sung clip of the package."""
-    return row["label"] == "sung" and row["package"] == package
+        kept = [i for i, row in enumerate(rows) if row["label"] != "sung" or row["package"] == package]
+        chosen, values = [rows[i] for i in kept], scores["tags"][kept]
+        print(format_row(chosen, "sung", "instrumental", f"tags, {package} alone", values))
 
 
 def compute_scores(rows: list[dict[str, str]], folder: Path) -> dict[str, np.ndarray]:
@@ -87,7 +80,7 @@ def compute_scores(rows: list[dict[str, str]], folder: Path) -> dict[str, np.nda
 
 
 def read_clip(file: Path, sha256: str) -> np.ndarray:
-    """Return the samples [S] of a clip; raises ValueError if it is not the one of the list."""
+    """Return the samples [S] of a clip; raises ValueError if it is another one."""
     if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
         raise ValueError(f"{file} is not the clip of {LIST.name}")
     audio, _ = soundfile.read(file, dtype="float32")
@@ -95,22 +88,22 @@ def read_clip(file: Path, sha256: str) -> np.ndarray:
 
 
 def score_by_probe(rows: list[dict[str, str]], features: np.ndarray) -> np.ndarray:
-    """Return the scores [N] of a logistic regression on musicnn's features, trained on the `fit-` clips."""
+    """Return the scores [N] of a logistic regression on musicnn's features."""
     labels = np.array([row["label"] for row in rows])
     fit = np.char.startswith(labels, "fit-")
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     probe.fit(features[fit], labels[fit] == "fit-spoken")
-    return probe.decision_function(features)
+    return np.asarray(probe.decision_function(features))
 
 
 def compute_spectrogram(audio: np.ndarray) -> np.ndarray:
     """Return the magnitudes [T, SIZE // 2 + 1], a frame each 10 ms."""
     frames = np.lib.stride_tricks.sliding_window_view(audio, SIZE)[::HOP]
-    return np.abs(np.fft.rfft(frames * np.hanning(SIZE), axis=1))
+    return np.asarray(np.abs(np.fft.rfft(frames * np.hanning(SIZE), axis=1)))
 
 
 def measure_modulation(spectrogram: np.ndarray) -> float:
-    """Return the share of the bands' modulation from 0.5 to 20 Hz that lies at 3 to 6 Hz: syllables."""
+    """Return the share of slow modulation that has the rate of syllables, 3 to 6 Hz."""
     edges = np.unique(np.geomspace(6, spectrogram.shape[1] - 1, 25).astype(int))
     bands = np.add.reduceat(spectrogram, edges, axis=1)[:, :-1]
     power = np.abs(np.fft.rfft(bands - bands.mean(axis=0), axis=0)) ** 2
@@ -120,7 +113,7 @@ def measure_modulation(spectrogram: np.ndarray) -> float:
 
 
 def measure_glide(spectrogram: np.ndarray) -> float:
-    """Return the share of loud 0.4 s whose strongest partial moves without a step by 10 to 150 cents: vibrato, glides."""
+    """Return the share of loud spans whose strongest partial glides, as in vibrato."""
     low, high = round(200 * SIZE / RATE), round(2000 * SIZE / RATE)
     logs = np.log(spectrogram + 1e-9)
     peaks = low + spectrogram[:, low:high].argmax(axis=1)
