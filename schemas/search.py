@@ -1,6 +1,6 @@
 """Records of a search: its hits and the scores of their tags."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,41 @@ class TagScore:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchFilters:
+    """The filters of a search, as people write them; a hit passes all of them.
+
+    `where` is SQL, `tags` and `genres` are names, `year` is "1990" or "1990-1999", `min_duration` seconds or "1:30",
+    `bpm` "118-122", `key` "A minor". `on`, `territory` and `any_date` are those of schemas.rights.RightsFilter.
+    """
+
+    where: str | None = None
+    tags: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()
+    artist: str | None = None
+    year: str | None = None
+    min_duration: str | None = None
+    bpm: str | None = None
+    key: str | None = None
+    on: str | None = None
+    territory: str | None = None
+    any_date: bool = False
+
+    def are_named(self) -> bool:
+        """Tell whether any filter but the rights is given: such a search needs no query."""
+        names = ("where", "tags", "genres", "artist", "year", "min_duration", "bpm", "key")
+        return any(getattr(self, name) for name in names)
+
+
+NO_FILTERS = SearchFilters()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     """One result of a search.
 
     `rank` counts from 1, `tags` are best first. `score` is the cosine; without a query it is the score of the tag that
-    was searched for, or None. Unknown metadata is None or empty. `stale_since`: the file has changed since then, or
-    cannot be read.
+    was searched for (of several the lowest), or None. Unknown metadata is None or empty. `extra` are the manifest's
+    own columns. `stale_since`: the file has changed since then, or cannot be read.
     """
 
     rank: int
@@ -41,6 +70,12 @@ class SearchHit:
     mode: str | None = None
     loudness_lufs: float | None = None
     stale_since: datetime | None = None
+    duration_s: float | None = None
+    isrc: str | None = None
+    available_from: str | None = None
+    available_to: str | None = None
+    territories: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""

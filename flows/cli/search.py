@@ -8,6 +8,7 @@ import typer
 from flows.cli.options import AnyDate, EmbeddingVersion, OnDay, ReleaseNumber, Territory
 from flows.cli.output import log, print_json, print_rows, shorten_ids
 from schemas.errors import UserError
+from schemas.search import SearchFilters
 
 if TYPE_CHECKING:
     from schemas.search import SearchHit, TagScore
@@ -27,9 +28,18 @@ def search(
     ] = None,
     audio: Annotated[str | None, typer.Option(help="Find tracks that sound like this audio file.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of tracks to find.")] = 10,
-    where: Annotated[str | None, typer.Option(help="SQL filter, such as \"year >= 1990 AND artist = 'X'\".")] = None,
+    year: Annotated[str | None, typer.Option(help="Find only tracks of these years: 1990 or 1990-1999.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Find only tracks of this artist.")] = None,
+    genre: Annotated[list[str] | None, typer.Option(help="Find only tracks of this genre, or of all given.")] = None,
     tag: Annotated[
-        str | None, typer.Option(help="Find only tracks with this tag; without TEXT, by its score.")
+        list[str] | None,
+        typer.Option(help="Find only tracks with this tag, or with all given; without TEXT, by score."),
+    ] = None,
+    min_duration: Annotated[
+        str | None, typer.Option(help="Find only tracks of at least this length: seconds, or 1:30.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option(help="SQL filter on any column, a manifest's own too: \"label = 'ECM'\".")
     ] = None,
     bpm: Annotated[str | None, typer.Option(help="Find only tracks of this tempo, such as 118-122.")] = None,
     key: Annotated[str | None, typer.Option(help='Find only tracks in this key: "A minor", F#, or 8A.')] = None,
@@ -43,10 +53,13 @@ def search(
     from flows.search.remarks import remark_on
     from flows.search.search import search as search_lake
 
-    query = {"text": text, "like": like, "audio": audio, "where": where, "tag": tag, "bpm": bpm, "key": key}
-    rights = {"on": on, "territory": territory, "any_date": any_date}
+    query = {"text": text, "like": like, "audio": audio}
+    named = {"year": year, "artist": artist, "min_duration": min_duration, "where": where, "bpm": bpm, "key": key}
+    filters = SearchFilters(
+        tags=tuple(tag or ()), genres=tuple(genre or ()), **named, on=on, territory=territory, any_date=any_date
+    )
     versions = {"embedding_version": embedding_version, "release": release}
-    hits = search_lake(context.obj.settings, **query, **rights, **versions, k=k)
+    hits = search_lake(context.obj.settings, **query, filters=filters, **versions, k=k)
     if text and (remark := remark_on(text, context.obj.settings)):
         log(remark)
     if context.obj.json:
@@ -66,7 +79,12 @@ def search(
         }
         for hit in hits
     ]
-    title = ", ".join(f"{name} {value!r}" for name, value in query.items() if value is not None)
+    lists = {"genre": genre, "tag": tag}
+    asked_for = [
+        *(query | named).items(),
+        *((name, value) for name, values in lists.items() for value in values or ()),
+    ]
+    title = ", ".join(f"{name} {value!r}" for name, value in asked_for if value is not None)
     print_rows(context.obj, title, shorten_ids(context.obj, rows))
 
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.console.progress import with_progress_if_long
-from lake.embeddings.search import Filter, nearest_rows
+from lake.embeddings.filters import Filter
+from lake.embeddings.search import nearest_rows
 from lake.embeddings.stale import read_stale
 from lake.storage.arrow import factorize, index_in, is_in
 from lake.storage.lake import Lake

@@ -18,7 +18,7 @@ from flows.recommend.candidates import CandidateSet
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.reader import resolve_reader
 from lake.catalogue.rights import unavailable_tracks
-from lake.embeddings.search import Filter
+from lake.embeddings.filters import Filter
 from lake.storage.arrow import factorize
 from schemas.errors import UserError
 from schemas.recommend import RecommendRequest

@@ -1,80 +1,41 @@
 """Search in the embeddings table of one version, by vector and by SQL filter."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from lance.dataset import serialize_row_addrs
 
 from lake.catalogue.track_names import resolve_track
+from lake.embeddings.filters import NO_FILTER, Filter
+from lake.embeddings.registry_columns import resolve_where
 from lake.embeddings.stale import stale_times
-from lake.storage.arrow import index_in, is_in
-from lake.storage.filters import in_clause, select_in, string_literal, validate_filter
+from lake.storage.arrow import index_in
+from lake.storage.filters import select_in, string_literal
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
+from schemas.rights import RIGHTS_COLUMNS
 from schemas.search import SearchHit, TagScore
 from schemas.tables import embeddings_table
 
-_COLUMNS = ["track_id", "title", "artist", "album", "year", "genres", "tags"]
+_COLUMNS = ["track_id", "title", "artist", "album", "year", "genres", "tags", "duration_s"]
 _DESCRIPTION = ["bpm", "musical_key", "mode", "loudness_lufs"]
 # Chosen for recall rather than latency: recall@10 is 95 % with HNSW and 86 % with RQ.
 _NEAREST = {"metric": "cosine", "nprobes": 50, "refine_factor": 10}
 _EF = 200
-# Measured on 200,000 rows: a list in SQL of so many ids takes milliseconds, one of 100,000 ids seconds. Row addresses
-# take a tenth of a second or two, most of it to read all ids.
-_MAX_LISTED_IDS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A condition on rows.
-
-    It joins a user's SQL, a name in tag_names, excluded track ids, and conditions of our own. `unavailable` are any
-    number of excluded ids, of tracks that may not be played.
-    """
-
-    where: str | None = None
-    tag: str | None = None
-    without: tuple[str, ...] = ()
-    conditions: tuple[str, ...] = ()
-    unavailable: pa.ChunkedArray | None = field(default=None, compare=False, repr=False)
-
-    def scan(self, table: lance.LanceDataset) -> dict[str, Any]:
-        """Return the arguments of a scan of the rows that pass. Raises UserError if `where` is not one condition."""
-        condition, excluded = self.sql(), self.unavailable
-        if excluded is None or not len(excluded):
-            return {"filter": condition}
-        if len(excluded) <= _MAX_LISTED_IDS:
-            is_available = f"NOT ({in_clause('track_id', excluded.to_pylist())})"
-            return {"filter": f"{condition} AND {is_available}" if condition else is_available}
-        rows = table.to_table(columns=["track_id"], with_row_id=True)
-        addresses = rows["_rowid"].filter(is_in(rows["track_id"], excluded))
-        return {"filter": condition, "row_addr_blocklist": serialize_row_addrs(addresses.to_pylist())}
-
-    def sql(self) -> str | None:
-        """Return all conditions joined by AND, or None; `unavailable` is none of them.
-
-        Raises UserError if `where` is not one condition.
-        """
-        parts = [validate_filter(self.where)] if self.where else []
-        parts += [f"array_has(tag_names, {string_literal(self.tag)})"] if self.tag else []
-        parts += self.conditions
-        parts += [f"NOT ({in_clause('track_id', self.without)})"] if self.without else []
-        return " AND ".join(parts) or None
 
 
 def search(
-    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, condition: Filter = Filter()
+    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, condition: Filter = NO_FILTER
 ) -> list[SearchHit]:
     """Return the k tracks nearest to a unit vector [dim] by cosine.
 
-    Without a vector, returns k tracks that pass the filter: those with the highest score of its tag, if it has one.
+    Without a vector, returns k tracks that pass the filter: those with the highest score of its tags, if it has some.
     Raises UserError if the filter is not valid SQL.
     """
     described = [name for name in _DESCRIPTION if name in _open(lake, spec).schema.names]
@@ -82,18 +43,17 @@ def search(
     if query is not None:
         rows = nearest_rows(lake, spec, query, k, columns, condition).to_pylist()
         scores = [round(1 - row["_distance"], 6) for row in rows]
-    elif condition.tag:
+    elif condition.tags:
         rows, scores = _best_tagged_rows(lake, spec, k, columns, condition)
     else:
         rows = nearest_rows(lake, spec, None, k, columns, condition).to_pylist()
         scores = [None] * len(rows)
     track_ids = [row["track_id"] for row in rows]
-    uris, stale = _uris(lake, track_ids), stale_times(lake, spec, track_ids)
+    registered, stale = _registered(lake, track_ids), stale_times(lake, spec, track_ids)
     return [
         SearchHit(
             rank=rank,
             track_id=row["track_id"],
-            uri=uris.get(row["track_id"]),
             title=row["title"],
             artist=row["artist"],
             album=row["album"],
@@ -102,6 +62,8 @@ def search(
             score=score,
             tags=tuple(_by_score(row["tags"])),
             stale_since=stale.get(row["track_id"]),
+            duration_s=row["duration_s"],
+            **registered.get(row["track_id"], {"uri": None}),
             **{name: row[name] for name in described},
         )
         for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
@@ -109,7 +71,7 @@ def search(
 
 
 def nearest_rows(
-    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, columns: list[str], condition: Filter = Filter()
+    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, columns: list[str], condition: Filter = NO_FILTER
 ) -> pa.Table:
     """Return `columns` of the k rows nearest to a unit vector [dim].
 
@@ -118,7 +80,7 @@ def nearest_rows(
     """
     table = _open(lake, spec)
     with _explain_filter(condition):
-        scan = condition.scan(table)
+        scan = resolve_where(lake, table, condition).scan(table)
         if query is None:
             return table.scanner(columns=columns, limit=k, **scan).to_table()
         nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "ef": max(_EF, 10 * k), **_NEAREST}
@@ -132,18 +94,21 @@ def nearest_rows(
 def _best_tagged_rows(
     lake: Lake, spec: EncoderSpec, k: int, columns: list[str], condition: Filter
 ) -> tuple[list[dict[str, Any]], list[float | None]]:
-    """Return the k rows with the highest score of the filter's tag, and the scores. Equal scores are in order of ids.
+    """Return the k rows with the highest score of the filter's tags, and the scores.
 
-    Only the k best rows are in memory at a time, and one batch.
+    Of several tags the lowest score counts. Equal scores are in order of ids. Only the k best rows are in memory at a
+    time, and one batch.
     """
     table = _open(lake, spec)
     best = pa.table({"track_id": pa.array([], pa.string()), "score": pa.array([], pa.float32())})
     with _explain_filter(condition):
-        for batch in table.scanner(columns=["track_id", "tags"], **condition.scan(table)).to_batches():
+        scan = resolve_where(lake, table, condition).scan(table)
+        for batch in table.scanner(columns=["track_id", "tags"], **scan).to_batches():
             tags = pc.list_flatten(batch["tags"])
-            is_tag = pc.equal(pc.struct_field(tags, "name"), condition.tag)
+            is_tag = pc.is_in(pc.struct_field(tags, "name"), pa.array(condition.tags))
             ids = batch["track_id"].take(pc.list_parent_indices(batch["tags"]).filter(is_tag))
-            scored = pa.table({"track_id": ids, "score": pc.struct_field(tags, "score").filter(is_tag)})
+            scores = pa.table({"track_id": ids, "score": pc.struct_field(tags, "score").filter(is_tag)})
+            scored = scores.group_by("track_id").aggregate([("score", "min")]).rename_columns(["track_id", "score"])
             ordered = pa.concat_tables([best, scored]).sort_by([("score", "descending"), ("track_id", "ascending")])
             best = ordered.slice(0, k).combine_chunks()
     rows = select_in(table, "track_id", best["track_id"].to_pylist(), columns)
@@ -207,13 +172,16 @@ def _by_score(tags: list[dict[str, Any]] | None) -> list[TagScore]:
     return [TagScore(tag["name"], round(tag["score"], 4)) for tag in ordered]
 
 
-def _uris(lake: Lake, track_ids: list[str]) -> dict[str, str]:
-    if not track_ids:
-        return {}
-    rows = (
-        lake.table("tracks").to_table(columns=["track_id", "uri"], filter=in_clause("track_id", track_ids)).to_pylist()
-    )
-    return {row["track_id"]: row["uri"] for row in rows}
+def _registered(lake: Lake, track_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what the registry knows of tracks, by track_id: fields of a SearchHit."""
+    registry = lake.table("tracks")
+    known = [name for name in ("uri", "isrc", *RIGHTS_COLUMNS, "extra") if name in registry.schema.names]
+    rows = select_in(registry, "track_id", track_ids, ["track_id", *known]).to_pylist()
+    return {
+        row.pop("track_id"): {name: value or None for name, value in row.items()}
+        | {"territories": tuple(row.get("territories") or ()), "extra": json.loads(row["extra"] or "{}")}
+        for row in rows
+    }
 
 
 def _first_line(error: Exception) -> str:

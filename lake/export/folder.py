@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"  # the plan of an export that is being written
 _CHUNK_BYTES = 16 << 20
 _EXPORTED_NAME = re.compile(
-    r"(part-\d{5}|tracks|registry|removed)\.parquet|vectors\.npy|index\.(faiss|hnsw)|tracks\.lance/.*"
+    r"((registry/)?part-\d{5}|tracks|removed)\.parquet|vectors\.npy|index\.(faiss|hnsw)|tracks\.lance/.*"
     r"|(manifest|unfinished)\.json"
 )
 
@@ -130,6 +130,7 @@ class ExportFolder:
         """
         unfinished = f"{self.staging_dir}/{name}.writing"
         if self.is_local:
+            os.makedirs(os.path.dirname(unfinished), exist_ok=True)
             if os.path.isdir(unfinished):
                 shutil.rmtree(unfinished)
             yield unfinished
@@ -140,8 +141,9 @@ class ExportFolder:
             yield f"{self.uri}/{name}"
         else:
             with tempfile.TemporaryDirectory() as folder:
-                yield f"{folder}/{name}"
-                self.file_system.put_file(f"{folder}/{name}", f"{self.uri}/{name}")
+                path = f"{folder}/{os.path.basename(name)}"
+                yield path
+                self.file_system.put_file(path, f"{self.uri}/{name}")
 
     def has_file(self, name: str) -> bool:
         """Return whether a whole file was written before. A data set in a store may not be whole."""

@@ -1,6 +1,7 @@
-"""The registry's columns beside an export, as they were when it started: `registry.parquet`.
+"""The registry's columns beside an export, as they were when it started.
 
-They stand in a file of their own: the other files of a release never change, and rights do.
+They stand in a file of their own, because the other files of a release never change, and rights do. It lies in a
+folder, so that DIR/*.parquet are rows of the embeddings table alone.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from schemas.releases import Snapshot
 from schemas.rights import RIGHTS_COLUMNS, RightsFilter
 from schemas.tracks import TRACKS
 
-FILE = "registry.parquet"
+FILE = "registry/part-00000.parquet"
 _NAMES = ("track_id", "uri", "isrc", *RIGHTS_COLUMNS, "extra")
 SCHEMA = pa.schema([TRACKS.field(name).remove_metadata() for name in _NAMES])
 

@@ -49,10 +49,10 @@ class _ThisProcess:
             yield from unpack(stage(tracks.slice(start, self.block_tracks)), specs)
 
 
-def write_sound(path: Path, seed: int) -> None:
-    """Write two seconds of noise; every seed is another sound, and all files have one size."""
+def write_sound(path: Path, seed: int, seconds: int = 2) -> None:
+    """Write noise; every seed is another sound, and all files of one length have one size."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = 0.3 * np.random.default_rng(seed).standard_normal((1, 32_000))
+    noise = 0.3 * np.random.default_rng(seed).standard_normal((1, 16_000 * seconds))
     path.write_bytes(sndfile(noise.astype(np.float32), rate=16_000))
 
 

@@ -10,7 +10,8 @@ from flows.export.export import ExportRequest, write_export
 from flows.export.rebuild import rebuild_export
 from lake.benchmarks.results import corpus_lake, read_predictions
 from lake.catalogue.encoders import list_encoder_versions
-from lake.embeddings.search import Filter, nearest_rows
+from lake.embeddings.filters import Filter
+from lake.embeddings.search import nearest_rows
 from lake.export.log import list_exports
 from lake.storage.lake import Lake
 from schemas.errors import UserError
@@ -88,7 +89,7 @@ def test_a_model_that_is_its_own_base_is_refused(tmp_path):
 )
 def test_a_filter_cannot_undo_other_filters(lake, where):
     with pytest.raises(UserError, match="is not one condition"):
-        nearest_rows(lake, SPEC, None, 5, ["track_id"], Filter(where, tag="no track has it"))
+        nearest_rows(lake, SPEC, None, 5, ["track_id"], Filter(where, tags=("no track has it",)))
 
 
 @pytest.mark.parametrize("where", ["year > (SELECT 1)", "title = read_text('/etc/passwd')", "title = $$x$$"])

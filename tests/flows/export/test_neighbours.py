@@ -259,4 +259,4 @@ def test_neighbours_are_those_of_the_filtered_set(tmp_path, monkeypatch):
     rows = pq.read_table(tmp_path / "out" / "part-00000.parquet").to_pylist()
     named = {"always", "later", "german"}
     assert {row["track_id"]: set(row["neighbours"]) for row in rows} == {name: named - {name} for name in named}
-    assert not (tmp_path / "out" / "registry.parquet").exists()
+    assert not (tmp_path / "out" / "registry").exists()

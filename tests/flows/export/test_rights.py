@@ -12,6 +12,7 @@ from tests.flows.catalogue import run_in_process, write_sound
 from tests.flows.rights import AVAILABLE, RIGHTS, TODAY, make_rights_lake, set_clock
 
 EVERYTHING = set(RIGHTS)
+REGISTRY = "registry/part-00000.parquet"
 
 
 @pytest.fixture
@@ -39,7 +40,9 @@ def test_an_export_holds_all_dates_and_carries_the_rights(lake, tmp_path):
     manifest = lake.run("export", tmp_path / "out")
     assert ids_of(tmp_path / "out") == EVERYTHING
     assert (manifest["available_on"], manifest["territory"]) == (None, None)
-    rows = {row["track_id"]: row for row in pq.read_table(tmp_path / "out" / "registry.parquet").to_pylist()}
+    rows = {
+        row["track_id"]: row for row in pq.read_table(tmp_path / "out" / "registry" / "part-00000.parquet").to_pylist()
+    }
     assert rows.keys() == EVERYTHING
     assert rows["dach"]["territories"] == ["DE", "AT", "CH"]
     assert rows["ended"]["available_to"] == "2021-12-31"
@@ -51,7 +54,7 @@ def test_an_export_holds_all_dates_and_carries_the_rights(lake, tmp_path):
 def test_every_format_has_the_registry_beside_it(lake, tmp_path, form):
     lake.run("export", tmp_path / "out", "--format", form, "--on", "2027-01-01")
     expected = {"always", "later", "german"}
-    assert ids_of(tmp_path / "out", "registry.parquet") == expected
+    assert ids_of(tmp_path / "out", REGISTRY) == expected
     if form == "lance":
         assert set(lance.dataset(tmp_path / "out" / "tracks.lance").to_table()["track_id"].to_pylist()) == expected
     else:
@@ -65,7 +68,7 @@ def test_one_release_exports_the_same_files(lake, tmp_path):
     lake.run("refresh")
     after = lake.run("export", tmp_path / "after")
     changed = {name for name, sha256 in hashes(after).items() if hashes(before)[name] != sha256}
-    assert changed == {"registry.parquet"}
+    assert changed == {REGISTRY}
     assert lake.run("export", tmp_path / "before")["done"]  # the rights that it carries are not those of today
 
 
@@ -102,7 +105,7 @@ def test_an_increment_lists_what_left_the_filtered_set_and_has_what_entered(lake
         lake.run("export", full, "--on", day)
         lake.run("export", increment, "--on", day, "--since", 1)
         assert apply_increment(base, increment) == ids_of(full)
-        assert ids_of(increment, "registry.parquet") == ids_of(full)
+        assert ids_of(increment, REGISTRY) == ids_of(full)
         removed = set(pd.read_parquet(increment / "removed.parquet")["track_id"])
         assert removed == EVERYTHING - ids_of(full)
     assert "unclear" in ids_of(tmp_path / "full-0")
@@ -114,7 +117,7 @@ def test_a_takedown_rebuilds_a_filtered_export_by_its_filter(lake, tmp_path, mon
     set_clock(monkeypatch, "2027-06-01")
     lake.run("takedown", "german", "--reason", "test", "--yes")
     assert ids_of(tmp_path / "out") == AVAILABLE - {"german"}
-    assert ids_of(tmp_path / "out", "registry.parquet") == AVAILABLE - {"german"}
+    assert ids_of(tmp_path / "out", REGISTRY) == AVAILABLE - {"german"}
 
 
 @pytest.mark.parametrize(

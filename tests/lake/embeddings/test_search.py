@@ -7,8 +7,9 @@ import pytest
 
 from lake.catalogue.encoders import choose_encoder_version, register_encoder
 from lake.catalogue.tracks import register_tracks
+from lake.embeddings.filters import Filter
 from lake.embeddings.indexes import VECTOR_INDEX_ROWS, compact_and_index, vector_index_options
-from lake.embeddings.search import Filter, read_tags, read_vector, search
+from lake.embeddings.search import read_tags, read_vector, search
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.search import TagScore
@@ -51,7 +52,7 @@ def test_nearest_is_itself_and_scores_are_cosines(home):
 
 
 def test_filters(home):
-    assert len(search(home, SPEC, query("t040"), 50, Filter(tag="soft"))) == 5
+    assert len(search(home, SPEC, query("t040"), 50, Filter(tags=("soft",)))) == 5
     assert len(search(home, SPEC, query("t040"), 50, Filter(where="artist = 'O''Hara' AND year > 1990"))) == 5
     assert len(search(home, SPEC, None, 50, Filter(where="array_has(genres, 'Jazz')"))) == 5
     assert "t007" not in [row.track_id for row in search(home, SPEC, query("t007"), 50, Filter(without=("t007",)))]
