@@ -1,7 +1,7 @@
 """`tonelake search` and `tonelake tags`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,27 +65,9 @@ def search(
     if context.obj.json:
         print_json([hit.to_json() for hit in hits])
         return
-    rows = [
-        {
-            "": hit.rank,
-            "score": hit.score,
-            "title": hit.title,
-            "artist": hit.artist,
-            "tags": _tag_names(hit.tags),
-            **({"bpm": round(hit.bpm)} if bpm and hit.bpm else {}),
-            **({"key": f"{hit.musical_key} {hit.mode}"} if key else {}),
-            "file": _file_name(hit),
-            "track_id": hit.track_id,
-        }
-        for hit in hits
-    ]
-    lists = {"genre": genre, "tag": tag}
-    asked_for = [
-        *(query | named).items(),
-        *((name, value) for name, values in lists.items() for value in values or ()),
-    ]
-    title = ", ".join(f"{name} {value!r}" for name, value in asked_for if value is not None)
-    print_rows(context.obj, title, shorten_ids(context.obj, rows))
+    lists = [("genre", name) for name in filters.genres] + [("tag", name) for name in filters.tags]
+    title = ", ".join(f"{name} {value!r}" for name, value in [*(query | named).items(), *lists] if value is not None)
+    print_rows(context.obj, title, shorten_ids(context.obj, [_table_row(hit, filters) for hit in hits]))
 
 
 @app.command()
@@ -123,6 +105,21 @@ def tags(
     elif out is not None:
         count = write_custom_tags(request, out, settings)
         print_rows(context.obj, str(out), [{"tracks": count, "file": str(out)}])
+
+
+def _table_row(hit: "SearchHit", filters: SearchFilters) -> dict[str, Any]:
+    """Return a hit as people see it; tempo and key only if asked for."""
+    return {
+        "": hit.rank,
+        "score": hit.score,
+        "title": hit.title,
+        "artist": hit.artist,
+        "tags": _tag_names(hit.tags),
+        **({"bpm": round(hit.bpm)} if filters.bpm and hit.bpm else {}),
+        **({"key": f"{hit.musical_key} {hit.mode}"} if filters.key else {}),
+        "file": _file_name(hit),
+        "track_id": hit.track_id,
+    }
 
 
 def _file_name(hit: "SearchHit") -> str:

@@ -55,7 +55,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportContent:
-    """What an export is made of: a source, and the release that a reader already has.
+    """The source of an export, and the release that a reader already has.
 
     `rights` None keeps all tracks. `registry` has a row for each of the source; it is read once, at the start.
     """
@@ -111,7 +111,7 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
 
 
 def _require_valid(request: ExportRequest) -> None:
-    """Raise UserError if the format or an option is none, or if they do not go together."""
+    """Raise UserError if the format or an option is none, or if two contradict."""
     _ = request.rights  # a date or a territory that is none
     if request.format not in FORMATS:
         hint = did_you_mean(request.format, FORMATS)

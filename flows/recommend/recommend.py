@@ -15,8 +15,7 @@ from flows.recommend.history import MatchedHistory, nothing_matched, read_histor
 from flows.search.reader import Reader, resolve_reader
 from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.filters import Filter
-from lake.embeddings.registry_columns import resolve_where
-from lake.embeddings.search import nearest_rows
+from lake.embeddings.search import nearest_rows, resolve_filter
 from lake.embeddings.stale import stale_times
 from lake.storage.arrow import factorize, index_in, is_in
 from lake.storage.filters import select_in
@@ -130,7 +129,7 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     interests = find_interests(vectors, play_counts, request.interests)
     unavailable = unavailable_tracks(reader.lake, rights)
     filters = Filter(request.where, without=tuple(known["track_id"].to_pylist()), unavailable=unavailable)
-    filters = resolve_where(reader.lake, reader.lake.table(embeddings_table(reader.spec)), filters)  # once for all
+    filters = resolve_filter(reader.lake, reader.spec, filters)
     candidates = _nearest_to_interests(reader, filters, pool_size(request.k), known, interests)
     return Recommendations(
         encoder=reader.spec.name,

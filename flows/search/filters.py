@@ -1,4 +1,4 @@
-"""The filters of a search as people write them, as one Filter: years, artists, genres, tags, lengths and SQL."""
+"""Filters of a search, as people write them, become one Filter."""
 
 import re
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ def search(
     embedding_version: str | None = None,
     release: int | None = None,
 ) -> list[SearchHit]:
-    """Return the k tracks nearest to a text, a track or an audio file, of those that pass the filters.
+    """Return the k nearest tracks to a text, track or file that pass filters.
 
     Without any of these three, return k tracks that pass, by the score of the tags if they have some. `like` is a
     track_id, its beginning, a path or a title. Raises UserError if the query is empty or ambiguous, if the version,

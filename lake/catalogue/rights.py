@@ -23,7 +23,7 @@ _SCHEMA = pa.schema([TRACKS.field(name) for name in ("track_id", *RIGHTS_COLUMNS
 
 
 def unavailable_tracks(lake: Lake, rights: RightsFilter | None) -> pa.ChunkedArray:
-    """Return the ids of the tracks that are not available on a day in a territory.
+    """Return the ids of tracks that are not available on a day in a territory.
 
     The registry is read as it is now. None stands for any day and territory: no track is left out.
     """
@@ -63,7 +63,7 @@ def is_available(rows: pa.Table, rights: RightsFilter) -> np.ndarray:
 
 
 def describe_rights(row: dict[str, Any]) -> str:
-    """Return the rights of a registry row in words, such as "from 2020-01-01 to ever, in DE, FR"."""
+    """Return rights in words, such as "from 2020-01-01 to ever, in DE, FR"."""
     territories = f", in {', '.join(row['territories'])}" if row.get("territories") else ""
     return f"from {row['available_from'] or 'ever'} to {row['available_to'] or 'ever'}{territories}"
 

@@ -158,7 +158,7 @@ def _merge(tracks: pa.Table, before: pa.Table) -> pa.Table:
 
 
 def _without_needless_marks(rights: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of rights with null for "" or an empty list where no right was named before.
+    """Return rights with null for empty values where no right was named before.
 
     So a right that is not null limits a track, or did once: `export --since` relies on it.
     """

@@ -34,6 +34,7 @@ _KEYWORDS = frozenset(
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")  # 007 is a name
 _MAX_INTEGER = 1 << 63
 _WRONG_TYPE = "could not convert to literal"  # Lance compares values of one type only
+_NO_COLUMN = "No field named"
 _MAX_LISTED = 8
 
 
@@ -49,7 +50,7 @@ def resolve_where(lake: Lake, table: lance.LanceDataset, condition: Filter) -> F
     registered = lake.table("tracks")
     embedded, registry_names = _by_folded_name(table.schema.names), _by_folded_name(registered.schema.names)
     names = dict.fromkeys(_named_columns(where, embedded.keys() | registry_names.keys()))
-    if embedded.keys() >= set(names):
+    if embedded.keys() >= set(names) or not _lacks_column(table, where):
         return condition
     from_table = [embedded[name] for name in names if name in embedded]
     rows = table.to_table(columns=list(dict.fromkeys(["track_id", *from_table])))
@@ -62,6 +63,20 @@ def resolve_where(lake: Lake, table: lance.LanceDataset, condition: Filter) -> F
         rows = rows.append_column(name, registry[name])
     values = _own_values(registry["extra"], own_names, [*embedded.values(), *registry_names.values()])
     return replace(condition, where=None, only=_matching_ids(rows, values, where))
+
+
+def _lacks_column(table: lance.LanceDataset, where: str) -> bool:
+    """Tell whether SQL names a column that the table lacks.
+
+    Raises what Lance raises of other faults.
+    """
+    try:
+        table.scanner(columns=["track_id"], filter=where).explain_plan()
+    except ValueError as error:
+        if _NO_COLUMN not in str(error):
+            raise
+        return True
+    return False
 
 
 def _by_folded_name(names: Iterable[str]) -> dict[str, str]:
@@ -91,13 +106,13 @@ def _own_values(extra: pa.ChunkedArray, names: list[str], known: list[str]) -> d
     if not names:
         return {}
     rows = [json.loads(text) if text else {} for text in extra.to_pylist()]
-    own = _by_folded_name(dict.fromkeys(key for row in rows for key in row))
-    if missing := next((name for name in names if name not in own), None):
-        columns = [*known, *own.values()]
-        listed = ", ".join(sorted(own.values())[:_MAX_LISTED]) or "none"
+    stored_names = _by_folded_name(dict.fromkeys(key for row in rows for key in row))
+    if missing := next((name for name in names if name not in stored_names), None):
+        columns = [*known, *stored_names.values()]
+        listed = ", ".join(sorted(stored_names.values())[:_MAX_LISTED]) or "none"
         hint = did_you_mean(missing, columns) or f"the manifest's own columns are: {listed}; "
         raise UserError(f"--where names the column {missing!r}, which no track has; {hint}".rstrip("; "))
-    return {own[name]: [row.get(own[name]) for row in rows] for name in dict.fromkeys(names)}
+    return {stored_names[name]: [row.get(stored_names[name]) for row in rows] for name in dict.fromkeys(names)}
 
 
 def _matching_ids(rows: pa.Table, values: dict[str, list[Any]], where: str) -> pa.ChunkedArray:

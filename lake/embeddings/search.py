@@ -91,6 +91,15 @@ def nearest_rows(
         return rows
 
 
+def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
+    """Return a filter without SQL on columns that the embeddings table lacks, for several searches.
+
+    Raises UserError if the filter is not valid SQL, or names a column that no track has.
+    """
+    with _explain_filter(condition):
+        return resolve_where(lake, _open(lake, spec), condition)
+
+
 def _best_tagged_rows(
     lake: Lake, spec: EncoderSpec, k: int, columns: list[str], condition: Filter
 ) -> tuple[list[dict[str, Any]], list[float | None]]:

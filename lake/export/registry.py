@@ -25,6 +25,7 @@ from schemas.tracks import TRACKS
 
 FILE = "registry/part-00000.parquet"
 _NAMES = ("track_id", "uri", "isrc", *RIGHTS_COLUMNS, "extra")
+_NULL, _ROW, _COLUMN, _ITEM = "\x00", "\x1d", "\x1e", "\x1f"  # no value holds ASCII's separators
 SCHEMA = pa.schema([TRACKS.field(name).remove_metadata() for name in _NAMES])
 
 
@@ -42,10 +43,13 @@ def read_registry(lake: Lake, snapshot: Snapshot) -> pa.Table:
 
 
 def registry_digest(rows: pa.Table) -> str:
-    """Return a hash of rows of the registry: equal rows have equal ones."""
+    """Return a hash of rows of the registry, the same on every machine."""
     digest = hashlib.sha256()
-    for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
-        digest.update(batch.serialize())
+    for start in range(0, len(rows), BATCH_ROWS):
+        columns = rows.slice(start, BATCH_ROWS).columns
+        texts = [pc.binary_join(column, _ITEM) if pa.types.is_list(column.type) else column for column in columns]
+        joined = pc.binary_join_element_wise(*(pc.fill_null(text, _NULL) for text in texts), _COLUMN)
+        digest.update("".join(text + _ROW for text in joined.to_pylist()).encode())
     return digest.hexdigest()
 
 

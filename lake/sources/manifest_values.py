@@ -71,7 +71,7 @@ def _territories(line: int, value: object, findings: ManifestFindings) -> list[s
 
 
 def _texts(column: str, value: object) -> list[str]:
-    """Return the texts of a list, or of one text with ; or | between them. Raises WrongKindError."""
+    """Return the texts of a list, or of a text that ; or | separate. Raises WrongKindError."""
     if is_empty(value):
         return []
     if isinstance(value, str):
