@@ -59,11 +59,12 @@ def test_a_copied_export_log_touches_no_export_of_the_original_lake(lake, tmp_pa
     copied = Lake.at(str(tmp_path / "copied"), S3Settings())
     copied.table("releases").update({"lance_version": "99"}, where="number = 1")
     (recorded,) = list_exports(copied)
-    before = {path: path.read_bytes() for path in (*(tmp_path / "out").rglob("*") if path.is_file(), *site.iterdir())}
+    paths = [path for folder in (tmp_path / "out", site) for path in folder.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in paths}
     for uri, reason in ((recorded.uri, f"an export of the lake {lake.uri}"), (str(site), "no manifest of tonelake")):
         result = rebuild_export(copied, Settings(lake=copied.uri), replace(recorded, uri=uri), print)
         assert (result.state, reason in result.message) == ("out of reach", True)
-    assert {path: path.read_bytes() for path in (*(tmp_path / "out").rglob("*") if path.is_file(), *site.iterdir())} == before
+    assert {path: path.read_bytes() for path in paths} == before
 
 
 def test_a_moved_lake_still_owns_its_exports(lake, tmp_path):
