@@ -11,8 +11,8 @@ from lance.dataset import serialize_row_addrs
 from lake.storage.arrow import is_in
 from lake.storage.filters import in_clause, string_literal, validate_filter
 
-# Measured on 200,000 rows: a list in SQL of so many ids takes milliseconds, one of 100,000 ids seconds. Row addresses
-# take a tenth of a second or two, most of it to read all ids.
+# Measured on 200,000 rows: a list in SQL of 100 ids takes milliseconds, one of 100,000 ids seconds. Row addresses take
+# a few tenths of a second, most of it to read all ids.
 _MAX_LISTED_IDS = 1000
 
 
