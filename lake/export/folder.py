@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -199,6 +199,9 @@ class ExportFolder:
         for name in self.file_names():
             if name != but and not _is_foreign(name):
                 self.file_system.rm_file(f"{self.uri}/{name}")
+                for parent in Path(name).parents[:-1] if self.is_local else ():
+                    with suppress(OSError):  # the last file of a folder takes the folder with it
+                        os.rmdir(f"{self.uri}/{parent}")
 
     def _plan_paths(self) -> list[str]:
         """Return the paths of files that name the plan of an export."""

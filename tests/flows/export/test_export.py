@@ -174,7 +174,7 @@ def test_unusable_destinations_are_refused(home, tmp_path):
     for name, message in cases.items():
         with pytest.raises(UserError, match=message):
             export_to(home, name if "://" in name else tmp_path / name)
-    with pytest.raises(UserError, match="no format 'csv': use parquet, npy, lance, faiss, hnsw"):
+    with pytest.raises(UserError, match="no format 'csv'; there are parquet, npy, lance, faiss, hnsw"):
         export_to(home, tmp_path / "out", format="csv")
     with pytest.raises(UserError, match="there is no release 9"):
         export_to(home, tmp_path / "out", release=9)

@@ -239,7 +239,7 @@ def test_the_command(home, tmp_path):
     [
         (("--format", "neighbours", "--since", 1), "neighbours of every other: export them without --since"),
         (("-k", 3), "use it with --format neighbours"),
-        (("--format", "similar"), "no format 'similar': use parquet, npy, lance, faiss, hnsw, neighbours"),
+        (("--format", "similar"), "no format 'similar'; there are parquet, npy, lance, faiss, hnsw, neighbours"),
     ],
 )
 def test_options_without_a_meaning_are_refused(tmp_path, options, message):
