@@ -5,7 +5,6 @@ A killed process is a thread whose every further read and write raises Killed: w
 and what its `finally` blocks would do after is not.
 """
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,6 @@ from tests.simulation.clock import SimulatedClock
 from tests.simulation.faults import Fault, FaultKind, Killed, store_error
 
 HEARTBEAT_SECONDS = 5.0
-_PIDS = itertools.count(100_000)
 
 
 @dataclass
@@ -29,7 +27,7 @@ class SimulatedProcess:
     fault: Fault | None = None
     meets_fault_at_requests: bool = False  # on S3: its proxy makes the faults, but for STALL
     turns: list[int] = field(default_factory=list)  # numbers of reads and writes until the other process runs
-    pid: int = field(default_factory=lambda: next(_PIDS))
+    pid: int = 0  # of its history alone: messages name it, and a seed must give the same ones each time
     writes: int = 0
     requests: int = 0  # to an S3 store, those that change something
     is_dead: bool = False

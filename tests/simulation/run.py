@@ -153,9 +153,9 @@ class _Run:
         self.scheduler.clock.seconds += 3600
         processes = [
             SimulatedProcess(
-                step.host, timedelta(hours=step.clock_hours), step.fault, self.store is not None, list(step.turns)
+                step.host, timedelta(hours=step.clock_hours), step.fault, self.store is not None, list(step.turns), pid
             )
-            for step in steps
+            for pid, step in enumerate(steps, start=100_000 + self.result.counts["commands"])
         ]
         commands = [self._commands_of(process, number) for number, process in enumerate(processes)]
         prepared = [commands[number].prepare(step) for number, step in enumerate(steps)]
