@@ -1,12 +1,11 @@
 """What a track is: tempo, key, loudness and intro, computed once for each content."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pyarrow as pa
 
+from schemas.encoders import derive_version
 from schemas.tables import key
 
 KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # values of `musical_key`, by pitch class
@@ -38,9 +37,7 @@ class DescriptionSpec:
 
     @property
     def version(self) -> str:
-        """The first 12 hex digits of the sha256 of canonical JSON."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return derive_version(asdict(self))
 
 
 DESCRIPTION_VERSION = DescriptionSpec().version

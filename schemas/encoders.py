@@ -100,7 +100,8 @@ class EncoderSpec:
 
     @property
     def tags_version(self) -> str:
-        return _version({"backbone": asdict(self.backbone), "tagger": asdict(self.tagger) if self.tagger else None})
+        tagger = asdict(self.tagger) if self.tagger else None
+        return derive_version({"backbone": asdict(self.backbone), "tagger": tagger})
 
     @property
     def stores_features(self) -> bool:
@@ -138,15 +139,15 @@ class EncoderSpec:
 
 @cache
 def _feature_version(backbone: BackboneSpec) -> str:
-    return _version(asdict(backbone))
+    return derive_version(asdict(backbone))
 
 
 @cache
 def _embedding_version(backbone: BackboneSpec, head: HeadSpec) -> str:
-    return _version({"backbone": asdict(backbone), "head": asdict(head)})
+    return derive_version({"backbone": asdict(backbone), "head": asdict(head)})
 
 
-def _version(numeric: dict[str, Any]) -> str:
+def derive_version(numeric: dict[str, Any]) -> str:
     """Return the first 12 hex digits of the sha256 of canonical JSON."""
     canonical = json.dumps(numeric, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -9,6 +9,7 @@ import pyarrow as pa
 from schemas.settings import Settings
 from workers.embedding.blocks import total_seconds
 from workers.embedding.outcomes import Outcomes, Specs
+from workers.encoders import description
 from workers.encoders.registry import find_by_spec
 
 LOCAL_MAX_SECONDS = 20 * 60  # of audio: Ray takes 9 s to start on two cores, and is then no faster
@@ -41,6 +42,13 @@ def choose_executor(tracks: pa.Table, specs: Specs, settings: Settings) -> Execu
     from workers.distributed.pipeline import RayExecutor  # Ray takes seconds to import
 
     return RayExecutor()
+
+
+def describe_tracks(tracks: pa.Table, settings: Settings) -> Iterator[pa.Table]:
+    """Yield the outcomes of decoding registry rows; only their descriptions are of use."""
+    specs, settings = (description.SPEC,), settings.model_copy(update={"describe": True})
+    for _, outcomes in choose_executor(tracks, specs, settings).embed(tracks, specs, settings):
+        yield outcomes
 
 
 def _default_name(tracks: pa.Table, specs: Specs, settings: Settings) -> str:

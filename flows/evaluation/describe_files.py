@@ -36,15 +36,13 @@ def describe_files(paths: Sequence[Path], settings: Settings) -> Iterator[Descri
     Little audio is decoded in processes of this machine, much of it on Ray. A damaged file has the verdict that it
     would have in a lake. Raises UserError if a file could not be decoded for a reason that is not the file's.
     """
-    from workers.encoders.description import SPEC  # decoding libraries, which a list of benchmarks does not need
-    from workers.executors import choose_executor
+    from workers.executors import describe_tracks  # decoding libraries, which a list of benchmarks does not need
 
-    settings = settings.model_copy(update={"describe": True})
     rows = [
         {"track_id": str(path), "uri": str(path), "source_version": "", "size": path.stat().st_size} for path in paths
     ]
     tracks = pa.Table.from_pylist(rows, schema=TRACKS)
-    for _, outcomes in choose_executor(tracks, (SPEC,), settings).embed(tracks, (SPEC,), settings):
+    for outcomes in describe_tracks(tracks, settings):
         for row in outcomes.select(["track_id", "outcome", "reason", "message", *_FIELDS]).to_pylist():
             path = Path(row["track_id"])
             if row["outcome"] == "pending":

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from flows.console.progress import ProgressReporter, TaskWrapper, with_progress
 from flows.evaluation.benchmark_data import LoadedBenchmark
 from flows.evaluation.describe_files import DescribeFiles
 from flows.evaluation.figures import EvaluatedFigure
 from flows.evaluation.request import EvaluateRequest
-from lake.benchmarks.results import confirm_evaluation, is_finished, read_evaluation, write_evaluation
+from flows.evaluation.stored_evaluations import evaluate_if_new
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
@@ -28,7 +31,6 @@ from schemas.evaluations import Evaluation, EvaluationKey
 from schemas.runs import CoverageError
 from schemas.settings import Settings
 from workers.evaluation.descriptions import judge_descriptions
-from workers.evaluation.predictions import DescriptionResults
 from workers.evaluation.protocols import find_protocol, incompatibility_reason
 from workers.evaluation.scoring import compute_figures, resample_count
 from workers.metrics.bootstrap import METRIC_VERSION
@@ -72,19 +74,12 @@ class DescriptionRun:
             RunRecord(lake, run_id, "evaluate", None, arguments) as record,
         ):
             evaluator = DescriptionEvaluator(self.loaded, self.settings, self.describe_files)
-            evaluation_id = evaluator.key.evaluation_id
-            title = f"{benchmark.name}, {benchmark.task}"
-            unchanged = is_finished(lake, evaluation_id)
-            if unchanged:
-                progress.log(f"{title}: nothing has changed")
-                confirm_evaluation(lake, evaluation_id, lease)
-            else:
-                progress.log(f"{title}: {len(evaluator.files):,} clips ...")
-                evaluation, results = task(evaluator.evaluate)(run_id)
-                write_evaluation(lake, evaluation, results.to_table(), lease)
-            rows = read_evaluation(lake, evaluation_id)
-            record.finish(coverage_counts(rows[0].expected, rows[0].dropped))
-            return [EvaluatedFigure(row, unchanged, pending=0) for row in rows]
+            title, compute = f"{benchmark.name}, {benchmark.task}", partial(task(evaluator.evaluate), run_id)
+            figures = evaluate_if_new(
+                lake, lease, evaluator.key, title, len(evaluator.files), compute, pending=0, log=progress.log
+            )
+            record.finish(coverage_counts(figures[0].row.expected, figures[0].row.dropped))
+            return figures
 
 
 def coverage_counts(expected: int, dropped: Sequence[str]) -> dict[str, Any]:
@@ -131,8 +126,11 @@ class DescriptionEvaluator:
             metric_version=METRIC_VERSION,
         )
 
-    def evaluate(self, run_id: str) -> tuple[Evaluation, DescriptionResults]:
-        """Describe the files and compute the figures. Raises UserError if no file can be described."""
+    def evaluate(self, run_id: str) -> tuple[Evaluation, pa.Table]:
+        """Describe the files and compute the figures.
+
+        Returns them with the table of the results behind them. Raises UserError if no file can be described.
+        """
         benchmark, descriptions = self._loaded.benchmark, self._describe()
         clips = [clip for clip in self._expected if clip.clip_id in descriptions]
         if not clips:
@@ -150,7 +148,7 @@ class DescriptionEvaluator:
             run_id=run_id,
             dropped=self._dropped(),
         )
-        return evaluation, results
+        return evaluation, results.to_table()
 
     def _hash_files(self) -> dict[str, str]:
         """Return the content hash of each file, by clip id.

@@ -6,6 +6,7 @@ instead of encoders.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from flows.console.progress import ProgressReporter, TaskWrapper, run_directly
 from flows.evaluation.benchmark_data import LoadedBenchmark, embed_clips, load_benchmark
@@ -14,8 +15,8 @@ from flows.evaluation.description_run import DescriptionRun
 from flows.evaluation.evaluator import Evaluator
 from flows.evaluation.figures import EvaluatedFigure
 from flows.evaluation.request import EvaluateRequest
+from flows.evaluation.stored_evaluations import evaluate_if_new
 from lake.benchmarks.registry import find_benchmark
-from lake.benchmarks.results import confirm_evaluation, is_finished, read_evaluation, write_evaluation
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
@@ -88,17 +89,12 @@ class _EvaluationRun:
             figures: list[EvaluatedFigure] = []
             for protocol in self.protocols:
                 evaluator = Evaluator(self.loaded, spec, protocol, settings)
-                evaluation_id = evaluator.key.evaluation_id
                 title = f"{self.loaded.benchmark.name}, {protocol.name}"
-                unchanged = is_finished(lake, evaluation_id)
-                if unchanged:
-                    progress.log(f"{title}: nothing has changed")
-                    confirm_evaluation(lake, evaluation_id, lease)
-                else:
-                    progress.log(f"{title}: {len(evaluator.clips):,} clips ...")
-                    evaluation, predictions = task(evaluator.evaluate)(run_id)
-                    write_evaluation(lake, evaluation, predictions, lease)
-                rows = read_evaluation(lake, evaluation_id)
-                figures += [EvaluatedFigure(row, unchanged, report.coverage.pending) for row in rows]
+                compute = partial(task(evaluator.evaluate), run_id)
+                figures += evaluate_if_new(
+                    *(lake, lease, evaluator.key, title, len(evaluator.clips), compute),
+                    pending=report.coverage.pending,
+                    log=progress.log,
+                )
             record.finish(report.to_json())
         return figures

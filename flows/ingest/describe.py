@@ -25,7 +25,7 @@ from lake.catalogue.runs import RunRecord, new_run_id
 from lake.catalogue.tracks import active_tracks
 from lake.embeddings.indexes import compact_and_index
 from lake.releases.publish import publish_if_due
-from lake.storage.arrow import is_in, same_version
+from lake.storage.arrow import first_of_each, is_in, same_version
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import quarantine_blocked, require_finished
 from schemas.descriptions import DESCRIPTION_VERSION
@@ -34,7 +34,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from workers.embedding.blocks import total_seconds
 from workers.encoders.description import REGISTRATION, SPEC
-from workers.executors import choose_executor
+from workers.executors import describe_tracks
 
 CHANGED = "its file changed or is gone: tonelake refresh"
 
@@ -134,8 +134,7 @@ def _find_files(lake: Lake, specs: list[EncoderSpec]) -> tuple[pa.Table, Counter
     tracks = active_tracks(lake)
     undescribed = pa.concat_tables([find_undescribed(lake, spec) for spec in specs])
     readable = undescribed.filter(same_version(undescribed, tracks))
-    first = pc.index_in(pc.unique(readable["content_sha256"]), readable["content_sha256"])
-    wanted = readable.take(first)["track_id"]
+    wanted = first_of_each(readable, "content_sha256")["track_id"]
     without_file = pc.count_distinct(undescribed["content_sha256"]).as_py() - len(wanted)
     return tracks.filter(is_in(tracks["track_id"], wanted)), Counter({CHANGED: without_file} if without_file else {})
 
@@ -146,6 +145,4 @@ def _describe_files(tracks: pa.Table, settings: Settings, progress: ProgressRepo
         progress.log("nothing to describe: every embedded track has its description")
         return
     progress.expect(len(tracks), f"about {total_seconds(tracks) / 3600:.1f} h of audio", "describe")
-    settings = settings.model_copy(update={"describe": True})
-    for _, outcomes in choose_executor(tracks, (SPEC,), settings).embed(tracks, (SPEC,), settings):
-        yield outcomes
+    yield from describe_tracks(tracks, settings)

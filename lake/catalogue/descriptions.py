@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.storage.arrow import any_differs, index_in, is_in
+from lake.storage.arrow import any_differs, conform_to, first_of_each, index_in, is_in
 from lake.storage.filters import select_in, string_literal
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
@@ -24,7 +24,8 @@ from schemas.tables import embeddings_table
 TABLE = "descriptions"
 _FILE_COLUMNS = ["track_id", "source_version", "content_sha256"]
 CHUNK_ROWS = 8192
-_OTHER_VERSION = f"description_version IS NULL OR description_version != {string_literal(DESCRIPTION_VERSION)}"
+_CURRENT = f"description_version = {string_literal(DESCRIPTION_VERSION)}"
+_NOT_CURRENT = f"description_version IS NULL OR NOT {_CURRENT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class DescriptionWriter:
         rows = pa.concat_tables(self._buffer) if self._buffer else DESCRIPTIONS.empty_table()
         self._buffer, self._flushed_at = [], clock.monotonic()
         if len(rows):
-            first = pc.index_in(pc.unique(rows["content_sha256"]), rows["content_sha256"])
-            self._lake.upsert(TABLE, DESCRIPTIONS, rows.take(first).cast(DESCRIPTIONS), self._lease.check)
+            rows = first_of_each(rows, "content_sha256").cast(DESCRIPTIONS)
+            self._lake.upsert(TABLE, DESCRIPTIONS, rows, self._lease.check)
 
 
 def current_rows(rows: pa.Table) -> pa.Table:
@@ -74,19 +75,20 @@ def current_rows(rows: pa.Table) -> pa.Table:
 def find_undescribed(lake: Lake, spec: EncoderSpec) -> pa.Table:
     """Return embedded rows whose description is missing, not current, or not their content's.
 
-    The columns are track_id, source_version and content_sha256. The table of descriptions is in memory meanwhile.
+    The columns are track_id, source_version, content_sha256 and those of the description. The table of descriptions is
+    in memory meanwhile.
     """
-    table = lake.find_table(embeddings_table(spec))
+    table, schema = lake.find_table(embeddings_table(spec)), embeddings_schema(spec)
+    schema = pa.schema([schema.field(name) for name in (*_FILE_COLUMNS, *DESCRIPTION_NAMES)])
     if table is None:
-        return embeddings_schema(spec).empty_table().select(_FILE_COLUMNS)
-    if "description_version" not in table.schema.names:
-        return table.to_table(columns=_FILE_COLUMNS)
-    rows = table.to_table(columns=[*_FILE_COLUMNS, *DESCRIPTION_NAMES])
+        return schema.empty_table()
+    known = [name for name in schema.names if name in table.schema.names]  # an earlier tonelake knew fewer
+    rows = conform_to(table.to_table(columns=known), schema)
     stored = lake.find_table(TABLE)
     described = current_rows(stored.to_table() if stored is not None else DESCRIPTIONS.empty_table())
     due = described.take(index_in(rows["content_sha256"], described["content_sha256"]))
     undescribed = pc.or_(pc.is_null(due["description_version"]), any_differs(rows, due, DESCRIPTION_NAMES))
-    return rows.filter(undescribed).select(_FILE_COLUMNS)
+    return rows.filter(undescribed)
 
 
 def count_described(lake: Lake, spec: EncoderSpec) -> DescribedRows:
@@ -95,7 +97,7 @@ def count_described(lake: Lake, spec: EncoderSpec) -> DescribedRows:
     rows = table.count_rows() if table is not None else 0
     described = 0
     if table is not None and "description_version" in table.schema.names:
-        described = table.count_rows(f"description_version = {string_literal(DESCRIPTION_VERSION)}")
+        described = table.count_rows(_CURRENT)
     return DescribedRows(spec.name, spec.embedding_version, described, rows - described)
 
 
@@ -108,28 +110,24 @@ def sync_descriptions(lake: Lake, spec: EncoderSpec, lease: Lease) -> int:
     table = lake.find_table(embeddings_table(spec))
     if table is None or lake.find_table(TABLE) is None:
         return 0
-    has_columns = "description_version" in table.schema.names
-    return copy_descriptions(
-        lake, spec, lease, table.to_table(columns=_FILE_COLUMNS, filter=_OTHER_VERSION if has_columns else None)
-    )
+    where = _NOT_CURRENT if "description_version" in table.schema.names else None
+    return copy_descriptions(lake, spec, lease, table.to_table(columns=_FILE_COLUMNS, filter=where))
 
 
 def copy_descriptions(lake: Lake, spec: EncoderSpec, lease: Lease, rows: pa.Table) -> int:
     """Copy the current descriptions of their contents to embedded rows; return to how many."""
-    stored, count = lake.find_table(TABLE), 0
+    stored = lake.find_table(TABLE) if len(rows) else None
     if stored is None:
         return 0
+    # A lake that was never described has few of the contents, or none: they must not be asked for chunk by chunk.
+    contents = stored.to_table(columns=["content_sha256"], filter=_CURRENT)["content_sha256"]
+    rows = rows.filter(is_in(rows["content_sha256"], contents))
     for start in range(0, len(rows), CHUNK_ROWS):
         chunk = rows.slice(start, CHUNK_ROWS)
-        contents = pc.unique(chunk["content_sha256"]).to_pylist()
-        described = current_rows(select_in(stored, "content_sha256", contents))
-        chunk = chunk.filter(is_in(chunk["content_sha256"], described["content_sha256"]))
-        if not len(chunk):
-            continue
+        described = select_in(stored, "content_sha256", pc.unique(chunk["content_sha256"]).to_pylist())
         copies = described.take(index_in(chunk["content_sha256"], described["content_sha256"]))
         copies = copies.select(DESCRIPTION_NAMES).append_column("track_id", chunk["track_id"])
         table = lake.open_or_create(embeddings_table(spec), embeddings_schema(spec))
         lease.check()
         table.merge_insert("track_id").when_matched_update_all().execute(copies)
-        count += len(copies)
-    return count
+    return len(rows)

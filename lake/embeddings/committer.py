@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue import descriptions
+from lake.storage.arrow import first_of_each
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
@@ -138,7 +139,7 @@ class Committer:
         """
         valid = rows.filter(pc.is_valid(rows[column]))
         if len(valid):
-            self._merge(name, _first_of_each(valid, key_column(schema)), schema)
+            self._merge(name, first_of_each(valid, key_column(schema)), schema)
 
     def _merge(self, name: str, rows: pa.Table, schema: pa.Schema) -> None:
         """Merge into a table that other runs may write at the same time.
@@ -168,12 +169,3 @@ class Committer:
 
 def _conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).cast(schema)
-
-
-def _first_of_each(rows: pa.Table, column: str) -> pa.Table:
-    """Return the first row of each value of a column.
-
-    Identical files share one set of facts.
-    """
-    first = pc.index_in(pc.unique(rows[column]), rows[column])
-    return rows.take(first)

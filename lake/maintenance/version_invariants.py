@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.catalogue.descriptions import find_undescribed
+from lake.catalogue.descriptions import current_rows, find_undescribed
 from lake.catalogue.plan import make_plan
 from lake.embeddings.stale import examine_rows, find_lost
 from lake.storage.arrow import is_in, same_version, string_column
@@ -16,7 +16,6 @@ from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
 from lake.storage.vectors import BATCH_ROWS
 from schemas import clock
-from schemas.descriptions import DESCRIPTION_VERSION
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
 from schemas.settings import Settings
@@ -172,12 +171,7 @@ def _check_descriptions(lake: Lake, spec: EncoderSpec) -> Iterator[Finding]:
 
     Rows without any are no fault: their lake was described never, or by earlier methods.
     """
-    wrong = find_undescribed(lake, spec)
-    described = lake.table(embeddings_table(spec))
-    if "description_version" not in described.schema.names:
-        return
-    current = described.to_table(columns=["track_id"], filter=f"description_version = '{DESCRIPTION_VERSION}'")
-    wrong = wrong.filter(is_in(wrong["track_id"], current["track_id"]))
+    wrong = current_rows(find_undescribed(lake, spec))
     if len(wrong):
         what = f"rows whose tempo, key or loudness is not that of their content, such as {wrong['track_id'][0]}"
         yield Finding("description", lake.uri, embeddings_table(spec), len(wrong), what, "tonelake describe")

@@ -47,6 +47,11 @@ def conform_to(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).cast(schema)
 
 
+def first_of_each(rows: pa.Table, column: str) -> pa.Table:
+    """Return the first row of each value of a column."""
+    return rows.take(pc.index_in(pc.unique(rows[column]), rows[column]))
+
+
 def string_column(values: Iterable[str | None]) -> pa.ChunkedArray:
     """Return the values as a column of strings."""
     return pa.chunked_array([pa.array(list(values), pa.string())])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.console.progress import ProgressReporter
-from flows.ingest import describe, embed
+from flows.ingest import embed
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
@@ -16,6 +16,7 @@ from lake.storage.lake import Lake
 from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table, vanished_table
 from tests.audio_files import sndfile
+from workers import executors
 from workers.embedding.outcomes import unpack
 from workers.embedding.stages import FusedStage
 from workers.encoders.fake import SPEC
@@ -28,7 +29,7 @@ def run_in_process(decoded, monkeypatch, block_tracks=1024):
 
     The names of decoded files are appended to `decoded`.
     """
-    for module in (embed, describe):
+    for module in (embed, executors):
         monkeypatch.setattr(module, "choose_executor", lambda *_: _ThisProcess(decoded, block_tracks))
 
 
