@@ -13,8 +13,8 @@ from rich.console import Console
 
 from flows.cli.main import main as run_command_line
 from flows.console.tables import print_table
-from flows.search.reader import resolve_reader, text_tower
 from flows.search.search import search
+from flows.search.version import resolve_version, text_tower
 from lake.embeddings.search import search as search_table
 from schemas.settings import Settings
 from workers.synthetic_music.demo.catalogue import compose_pieces, kinds, render_catalogue
@@ -65,7 +65,7 @@ def rank_kinds(settings: Settings) -> dict[str, int | None]:
     styles = kinds()
     file_by_kind = {style.name: piece.file for style, piece in zip(styles, compose_pieces(len(styles)), strict=True)}
     names = sorted(file_by_kind)
-    reader = resolve_reader(settings)
+    reader = resolve_version(settings)
     vectors = text_tower(reader.spec, settings).embed_text(names)
     ranks: dict[str, int | None] = {}
     for name, vector in zip(names, vectors, strict=True):

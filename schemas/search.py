@@ -1,8 +1,10 @@
-"""Records of a search: its hits and the scores of their tags."""
+"""Records of a search: what is asked, its hits, and the scores of their tags."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from schemas.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,38 @@ class SearchFilters:
 NO_FILTERS = SearchFilters()
 
 
+PartKind = Literal["text", "track", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPart:
+    """A text, a track or an audio file that hits are like.
+
+    They are unlike it if the weight is below 0. `value` is the text; a track's id, the beginning of an id, path or title; or the file's path. Raises UserError if
+    the weight is not from -1 to 1.
+    """
+
+    kind: PartKind
+    value: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.weight <= 1:
+            raise UserError(f"the weight {self.weight:g} of {self.value!r} is out of range: give one from -1 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to a lake: find the k best tracks.
+
+    Without parts, the filters alone choose them.
+    """
+
+    parts: tuple[QueryPart, ...] = ()
+    filters: SearchFilters = NO_FILTERS
+    k: int = 10
+
+
 @dataclass(frozen=True, slots=True)
 class SearchHit:
     """One result of a search.
@@ -80,3 +114,11 @@ class SearchHit:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
         return asdict(self) | {"stale_since": self.stale_since.isoformat() if self.stale_since else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The hits of a query, and what a person should know about them: a line each."""
+
+    hits: list[SearchHit]
+    remarks: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from flows.cli import (
     refresh,
     releases,
     search,
+    tags,
     takedown,
     training,
 )
@@ -51,6 +52,7 @@ for group in (
     check,
     describe,
     search,
+    tags,
     operations,
     refresh,
     releases,

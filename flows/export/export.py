@@ -33,7 +33,7 @@ from schemas.settings import Settings
 class ExportRequest:
     """What to export, and to which folder.
 
-    `release` is a number; without it, `resolve_reader` decides. With `since`, only what changed since that earlier
+    `release` is a number; without it, `resolve_version` decides. With `since`, only what changed since that earlier
     release is exported. `k` is the number of neighbours of each track, for that format alone; None means 100.
     `available_on` (a date) and `territory` leave out tracks that may not be played then and there; None exports all.
     """

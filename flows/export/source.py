@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flows.search.reader import resolve_reader
+from flows.search.version import resolve_version
 from lake.releases.releases import find_release, is_readable, list_releases, take_snapshot
 from lake.storage.lake import Lake
 from schemas import clock
@@ -51,12 +51,12 @@ class ExportSource:
 
 
 def resolve_source(settings: Settings, embedding_version: str | None, release: int | None) -> ExportSource:
-    """Resolve which snapshot to export, in the same order as `resolve_reader`.
+    """Resolve which snapshot to export, in the same order as `resolve_version`.
 
     The current table of a version is pinned as it is now. Raises UserError if none or several versions match, or if
     the version has no rows.
     """
-    reader = resolve_reader(settings, embedding_version, release)
+    reader = resolve_version(settings, embedding_version, release)
     lake = Lake.at(settings.lake, settings.s3)
     for candidate in reversed(list_releases(lake)):
         snapshot = candidate.snapshot

@@ -3,7 +3,8 @@
 from flows.console.progress import progress_bar
 from lake.maintenance.cleanup import list_lakes
 from lake.maintenance.invariants import check_lake
-from lake.storage.lake import CorruptTableError, Lake
+from lake.storage.corruption import CorruptTableError
+from lake.storage.lake import Lake
 from lake.storage.vectors import BATCH_ROWS
 from schemas.maintenance import Finding
 from schemas.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.search.reader import Reader
+from flows.search.version import ReadVersion
 from lake.catalogue.track_names import MAX_SHORTENED, is_full_id, matching_tracks, only_match
 from lake.sources.interactions import read_interactions
 from lake.storage.arrow import is_in, with_column
@@ -58,7 +58,7 @@ def read_history(file: str) -> pa.Table:
     return plays
 
 
-def with_track_ids(plays: pa.Table, file: str, reader: Reader) -> pa.Table:
+def with_track_ids(plays: pa.Table, file: str, reader: ReadVersion) -> pa.Table:
     """Return the plays with track_ids in the place of other names of tracks.
 
     Only a .txt, which people write by hand, has those: beginnings of ids, paths and titles. What names no track is

@@ -19,7 +19,7 @@ from flows.recommend.continuation_report import (
     ContinuationGain,
     ContinuationReport,
 )
-from flows.search.reader import resolve_reader, text_tower
+from flows.search.version import resolve_version, text_tower
 from lake.catalogue.rights import unavailable_tracks
 from lake.catalogue.runs import RunRecord, new_run_id
 from lake.sources.interactions import read_interactions
@@ -152,7 +152,7 @@ def evaluate_continuation(request: PlaylistsRequest, settings: Settings, log: Lo
             "playlists from where? Give --data FOLDER of the Million Playlist Dataset or --interactions FILE"
         )
     plays = None if request.interactions is None else read_interactions(request.interactions)
-    reader = resolve_reader(settings, request.embedding_version, request.release)
+    reader = resolve_version(settings, request.embedding_version, request.release)
     lake, spec = reader.lake, reader.spec
     run_id = new_run_id()
     with (

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
-from flows.search.reader import Reader, resolve_reader
+from flows.search.version import ReadVersion, resolve_version
 from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.filters import Filter
 from lake.embeddings.search import nearest_rows, resolve_filter
@@ -116,7 +116,7 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     plays = read_history(request.history)
     if len(pc.unique(plays["user_id"])) > 1:
         raise UserError(f"{request.history} is of several users: name a file for all of them with --out FILE.parquet")
-    reader = resolve_reader(settings, request.embedding_version, request.release)
+    reader = resolve_version(settings, request.embedding_version, request.release)
     plays = with_track_ids(plays, request.history, reader)
     known = _rows_of(reader, pc.unique(plays["track_id"]))
     if not len(known):
@@ -140,13 +140,13 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     )
 
 
-def _rows_of(reader: Reader, track_ids: pa.Array) -> pa.Table:
+def _rows_of(reader: ReadVersion, track_ids: pa.Array) -> pa.Table:
     table = reader.lake.table(embeddings_table(reader.spec))
     return select_in(table, "track_id", track_ids.to_pylist(), _COLUMNS).sort_by("track_id")
 
 
 def _nearest_to_interests(
-    reader: Reader, filters: Filter, wanted: int, history: pa.Table, interests: Interests
+    reader: ReadVersion, filters: Filter, wanted: int, history: pa.Table, interests: Interests
 ) -> pa.Table:
     """Return the `wanted` tracks nearest to each interest, of those that pass the filter.
 
@@ -174,7 +174,7 @@ def _distinct_contents(rows: pa.Table) -> pa.Table:
 
 
 def _rank_candidates(
-    reader: Reader,
+    reader: ReadVersion,
     request: RecommendRequest,
     interests: Interests,
     candidates: pa.Table,

@@ -16,7 +16,7 @@ from flows.console.atomic_file import write_atomically
 from flows.console.progress import with_progress
 from flows.recommend.candidates import CandidateSet
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
-from flows.search.reader import resolve_reader
+from flows.search.version import resolve_version
 from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.filters import Filter
 from lake.storage.arrow import factorize
@@ -91,7 +91,7 @@ def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -
     plays = read_history(request.history)
     if out.suffix != ".parquet" or out.is_dir() or (out.exists() and out.samefile(request.history)):
         raise UserError(f"cannot write {out}: name a file of its own that ends in .parquet")
-    reader = resolve_reader(settings, request.embedding_version, request.release)
+    reader = resolve_version(settings, request.embedding_version, request.release)
     plays = with_track_ids(plays, request.history, reader)
     filters = Filter(request.where, unavailable=unavailable_tracks(reader.lake, rights))
     candidates = CandidateSet.load(reader.lake, reader.spec, filters)

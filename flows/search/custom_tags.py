@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.console.progress import with_progress
-from flows.search.reader import Reader, embed_file, is_audio_file, resolve_reader, spec_for_files, text_tower
+from flows.search.version import ReadVersion, embed_file, is_audio_file, resolve_version, spec_for_files, text_tower
 from lake.benchmarks.results import latest_rows, read_predictions
 from lake.embeddings.search import find_track, read_vector
 from lake.storage.lake import Lake
@@ -69,7 +69,7 @@ class Vocabulary:
     calibrations: dict[str, Calibration] | None
 
     @classmethod
-    def load(cls, request: VocabularyRequest, reader: Reader, settings: Settings) -> "Vocabulary":
+    def load(cls, request: VocabularyRequest, reader: ReadVersion, settings: Settings) -> "Vocabulary":
         """Read the file, embed its words and learn the calibrations.
 
         A calibration is learned from the benchmark's zero-shot evaluation by this encoder version. Raises UserError if
@@ -111,11 +111,11 @@ def read_custom_tags(request: VocabularyRequest, track_or_file: str, settings: S
     Raises UserError if the vocabulary, the version or the track does not exist, or if the file cannot be embedded.
     """
     if is_audio_file(track_or_file):
-        reader = Reader(Lake.at(settings.lake, settings.s3), spec_for_files(settings))
+        reader = ReadVersion(Lake.at(settings.lake, settings.s3), spec_for_files(settings))
         vocabulary = Vocabulary.load(request, reader, settings)
         vector = np.asarray(embed_file(track_or_file, reader.spec, settings).vector, np.float32)
     else:
-        reader = resolve_reader(settings, request.embedding_version, request.release)
+        reader = resolve_version(settings, request.embedding_version, request.release)
         vocabulary = Vocabulary.load(request, reader, settings)
         vector = read_vector(reader.lake, reader.spec, find_track(reader.lake, reader.spec, track_or_file))
     return vocabulary.tags(vector)
@@ -126,7 +126,7 @@ def write_custom_tags(request: VocabularyRequest, out: Path, settings: Settings)
 
     Raises UserError if the vocabulary or the version does not exist, or if `out` is a folder.
     """
-    reader = resolve_reader(settings, request.embedding_version, request.release)
+    reader = resolve_version(settings, request.embedding_version, request.release)
     if out.is_dir():
         raise UserError(f"{out} is a folder: name a file for the tags, such as {out}/tags.parquet")
     vocabulary = Vocabulary.load(request, reader, settings)

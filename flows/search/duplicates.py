@@ -16,7 +16,7 @@ from pyarrow.parquet import write_table
 
 from flows.console.atomic_file import write_atomically
 from flows.search.near_pairs import Pair, compare_near_contents
-from flows.search.reader import resolve_reader
+from flows.search.version import resolve_version
 from lake.catalogue.audio_facts import read_codecs
 from lake.catalogue.tracks import active_tracks
 from lake.storage.arrow import index_in, is_in, same_version
@@ -125,7 +125,7 @@ def find_duplicates(request: DuplicatesRequest, settings: Settings) -> Duplicate
 
     Only tracks that were embedded from their current file are compared. Raises UserError if there is no such release.
     """
-    reader = resolve_reader(settings, release=request.release)
+    reader = resolve_version(settings, release=request.release)
     lake, spec = reader.lake, reader.spec
     columns = ["track_id", "source_version", "content_sha256", "duration_s", "title"]
     if request.near:

@@ -4,11 +4,10 @@ import re
 from dataclasses import dataclass
 
 from flows.search.descriptions import bpm_condition, key_condition, require_described
-from lake.catalogue.rights import unavailable_tracks
+from flows.search.reader import Reader
 from lake.embeddings.filters import Filter
 from lake.storage.filters import string_literal
-from lake.storage.lake import Lake
-from schemas.encoders import EncoderSpec, TaggerSpec
+from schemas.encoders import TaggerSpec
 from schemas.errors import UserError
 from schemas.names import did_you_mean
 from schemas.rights import RightsFilter
@@ -39,15 +38,15 @@ class ParsedFilters:
         rights = RightsFilter.from_options(filters.on, filters.territory, filters.any_date)
         return cls(filters, tuple(conditions), rights)
 
-    def make_filter(self, lake: Lake, spec: EncoderSpec) -> Filter:
-        """Return the filter for an encoder version.
+    def make_filter(self, reader: Reader) -> Filter:
+        """Return the filter for what a reader reads.
 
         Raises UserError if the version lacks a tag, or if the lake has no descriptions to filter by.
         """
         if self.filters.bpm or self.filters.key:
-            require_described(lake, spec)
-        tags = tuple(_vocabulary_name(tag, spec.tagger) for tag in self.filters.tags)
-        unavailable = unavailable_tracks(lake, self.rights)
+            require_described(reader.lake, reader.spec)
+        tags = tuple(_vocabulary_name(tag, reader.spec.tagger) for tag in self.filters.tags)
+        unavailable = reader.unavailable(self.rights)
         return Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable)
 
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import lance
 from lance.optimize import Compaction, CompactionOptions
 
-from lake.storage.lake import Lake, is_panic
+from lake.storage.corruption import is_panic
+from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.tables import embeddings_table, features_table, windows_table

@@ -1,7 +1,7 @@
 """Search in the embeddings table of one version, by vector and by SQL filter."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.catalogue.track_names import resolve_track
+from lake.catalogue.track_names import is_full_id, matching_tracks, resolve_track
 from lake.embeddings.filters import NO_FILTER, Filter
 from lake.embeddings.registry_columns import resolve_where
 from lake.embeddings.stale import stale_times
@@ -38,18 +38,41 @@ def search(
     Without a vector, returns k tracks that pass the filter: those with the highest score of its tags, if it has some.
     Raises UserError if the filter is not valid SQL.
     """
-    described = [name for name in _DESCRIPTION if name in _open(lake, spec).schema.names]
-    columns = _COLUMNS + described  # a table of an earlier tonelake has no descriptions
-    if query is not None:
-        rows = nearest_rows(lake, spec, query, k, columns, condition).to_pylist()
-        scores = [round(1 - row["_distance"], 6) for row in rows]
-    elif condition.tags:
-        rows, scores = _best_tagged_rows(lake, spec, k, columns, condition)
-    else:
-        rows = nearest_rows(lake, spec, None, k, columns, condition).to_pylist()
-        scores = [None] * len(rows)
-    track_ids = [row["track_id"] for row in rows]
+    if query is None:
+        return passing_hits(lake, spec, k, condition)
+    rows = nearest_rows(lake, spec, query, k, hit_columns(lake, spec), condition)
+    return make_hits(lake, spec, rows, cosines(rows))
+
+
+def passing_hits(lake: Lake, spec: EncoderSpec, k: int, condition: Filter) -> list[SearchHit]:
+    """Return k tracks that pass the filter.
+
+    If the filter has tags, these are the tracks with the highest score of them.
+    Raises UserError if the filter is not valid SQL.
+    """
+    columns = hit_columns(lake, spec)
+    if condition.tags:
+        return make_hits(lake, spec, *_best_tagged_rows(lake, spec, k, columns, condition))
+    rows = nearest_rows(lake, spec, None, k, columns, condition)
+    return make_hits(lake, spec, rows, [None] * len(rows))
+
+
+def hit_columns(lake: Lake, spec: EncoderSpec) -> list[str]:
+    """Return the columns of the embeddings table that a hit is made of."""
+    stored = _open(lake, spec).schema.names
+    return _COLUMNS + [name for name in _DESCRIPTION if name in stored]  # an earlier tonelake had no descriptions
+
+
+def cosines(rows: pa.Table) -> list[float]:
+    """Return the cosine of each row of `nearest_rows`, rounded to six digits."""
+    return [round(1 - distance, 6) for distance in rows["_distance"].to_pylist()]
+
+
+def make_hits(lake: Lake, spec: EncoderSpec, rows: pa.Table, scores: Sequence[float | None]) -> list[SearchHit]:
+    """Return a hit for each row, in order. The rows have the columns of `hit_columns`."""
+    track_ids = rows["track_id"].to_pylist()
     registered, stale = _registered(lake, track_ids), stale_times(lake, spec, track_ids)
+    described = [name for name in _DESCRIPTION if name in rows.column_names]
     return [
         SearchHit(
             rank=rank,
@@ -66,7 +89,7 @@ def search(
             **registered.get(row["track_id"], {"uri": None}),
             **{name: row[name] for name in described},
         )
-        for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1)
+        for rank, (row, score) in enumerate(zip(rows.to_pylist(), scores, strict=True), start=1)
     ]
 
 
@@ -102,7 +125,7 @@ def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
 
 def _best_tagged_rows(
     lake: Lake, spec: EncoderSpec, k: int, columns: list[str], condition: Filter
-) -> tuple[list[dict[str, Any]], list[float | None]]:
+) -> tuple[pa.Table, list[float]]:
     """Return the k rows with the highest score of the filter's tags, and the scores.
 
     Of several tags the lowest score counts. Equal scores are in order of ids. Only the k best rows are in memory at a
@@ -122,7 +145,7 @@ def _best_tagged_rows(
             best = ordered.slice(0, k).combine_chunks()
     rows = select_in(table, "track_id", best["track_id"].to_pylist(), columns)
     rows = rows.take(index_in(best["track_id"], rows["track_id"]))
-    return rows.to_pylist(), [round(score, 4) for score in best["score"].to_pylist()]
+    return rows, [round(score, 4) for score in best["score"].to_pylist()]
 
 
 @contextmanager
@@ -134,6 +157,11 @@ def _explain_filter(condition: Filter) -> Iterator[None]:
         if condition.where:
             raise UserError(f"cannot search with --where {condition.where!r}: {_first_line(error)}") from error
         raise
+
+
+def find_tracks(lake: Lake, spec: EncoderSpec, name: str) -> dict[str, str]:
+    """Return the tracks of the version that a name may mean, as `matching_tracks` does: id -> path or title."""
+    return {name: name} if is_full_id(name) else matching_tracks(lake, name, _open(lake, spec))
 
 
 def find_track(lake: Lake, spec: EncoderSpec, name: str) -> str:

@@ -18,8 +18,9 @@ import lance
 from lake.benchmarks import results as evaluations
 from lake.catalogue import descriptions
 from lake.catalogue.encoders import list_encoder_versions
+from lake.storage.corruption import CorruptTableError, detect_corruption
 from lake.storage.holders import lease_names
-from lake.storage.lake import CorruptTableError, Lake, detect_corruption
+from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName, fence_tables
 from schemas.log import Log
 from schemas.tables import embeddings_table, features_table

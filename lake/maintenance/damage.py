@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from lake.maintenance.cleanup import old_versions
 from lake.releases import releases, retention
-from lake.storage.lake import CorruptTableError, Lake
+from lake.storage.corruption import CorruptTableError
+from lake.storage.lake import Lake
 from lake.takedowns import takedowns
 from schemas import clock
 

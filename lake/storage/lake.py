@@ -1,8 +1,7 @@
 """A lake: Lance tables under one URI, a local folder or an s3:// prefix."""
 
 import posixpath
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,9 @@ import lance
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError
 
+from lake.storage.corruption import CorruptTableError, damage_message, is_panic
 from lake.storage.format import FORMAT, format_of, marker_name
+from lake.storage.held_tables import HeldTables
 from lake.storage.store import open_file_system, permission_hint, require_reachable
 from schemas.errors import UserError
 from schemas.settings import S3Settings
@@ -23,25 +24,6 @@ STORAGE_VERSION: Final = "2.1"  # of Lance's files, pinned: readers are upgraded
 INDEX_CACHE_BYTES, METADATA_CACHE_BYTES = 1 << 30, 128 << 20  # at most, for one command
 # Lance raises one class of error for a damaged version and for a store or disk that fails; these mark the second.
 _TRANSIENT_ERRORS = ("Generic S3 error", "necessary privileges", "valid authentication", "(os error")
-_CORRUPT = ("corrupt file", "Invalid format", "decode Protobuf", "range was invalid")
-
-
-def _damage_message(uri: str, version: str) -> str:
-    return f"the table {uri} is damaged: {version} cannot be read; run `tonelake doctor` to see how to repair it"
-
-
-@contextmanager
-def detect_corruption(table: lance.LanceDataset) -> Iterator[None]:
-    """Raise CorruptTableError if Lance finds an unreadable version inside the `with` block.
-
-    Wrap calls that read every version of the table, like its clean-up.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if any(word in str(error) for word in _CORRUPT):
-            raise CorruptTableError(_damage_message(table.uri, "an older version")) from error
-        raise
 
 
 def validate_name(name: str) -> str:
@@ -65,20 +47,11 @@ def without_index(merge: Any) -> Any:
     return merge.use_index(False)
 
 
-def is_panic(error: BaseException) -> bool:
-    """Tell whether Lance's Rust code panicked. Python has no name for that class."""
-    return type(error).__name__ == "PanicException"
-
-
 LeaseCheck = Callable[[], None]  # called between the opening of a table and the commit
 
 
 def check_nothing() -> None:
     """Check no lease: the table has none."""
-
-
-class CorruptTableError(UserError):
-    """A version of a table exists and cannot be read."""
 
 
 def _open_session() -> Any:  # Lance's stubs do not show the class
@@ -101,6 +74,7 @@ class Lake:
     # table is looked up each time.
     _session: Any = field(default_factory=_open_session, repr=False, compare=False)
     _finished: set[str] = field(default_factory=set, repr=False, compare=False)  # names of tables that have a version
+    _held: HeldTables | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def at(cls, uri: str, s3: S3Settings) -> "Lake":
@@ -215,13 +189,51 @@ class Lake:
         """Return the same lake for readers, with one table fixed at a Lance version."""
         return replace(self, pins=(*self.pins, (name, version)))
 
+    def hold(self) -> "Lake":
+        """Return the same lake for readers that ask often.
+
+        A table is opened once, and stays as it was then.
+        """
+        return replace(self, _held=HeldTables())
+
+    def reopen(self) -> "Lake":
+        """Return a held lake with every table as it is now; itself if no table has changed."""
+        if self._held is None or (current := self._held.current(self._newest_version)) is self._held:
+            return self
+        return replace(self, _held=current)
+
     def table(self, name: str) -> lance.LanceDataset:
         """Open an existing table at its newest version, or at its pinned one.
 
         Raises CorruptTableError if that version cannot be read, ValueError ("not found") if there is no table.
         """
+        if self._held is None:
+            return self._open(name)
+        if (table := self.find_table(name)) is None:
+            raise ValueError(f"the table {name} was not found in {self.uri}")
+        return table
+
+    def find_table(self, name: str) -> lance.LanceDataset | None:
+        """Open a table like `table`; None if there is none. No listing of the lake is needed."""
+        if self._held is not None:
+            return self._held.find(name, dict(self.pins).get(name), lambda: self._find(name))
+        return self._find(name)
+
+    def _newest_version(self, name: str) -> int | None:
+        table = self._find(name)
+        return table.version if table is not None else None
+
+    def _find(self, name: str) -> lance.LanceDataset | None:
+        try:
+            return self._open(name)
+        except ValueError as error:  # also for a folder without a version, which a killed run leaves
+            if "not found" not in str(error):
+                raise
+            return None
+
+    def _open(self, name: str) -> lance.LanceDataset:
         uri, version = self.table_uri(name), dict(self.pins).get(name)
-        damage = _damage_message(uri, f"version {version}" if version else "the newest version")
+        damage = damage_message(uri, f"version {version}" if version else "the newest version")
         try:
             table = lance.dataset(uri, version=version, storage_options=self.storage_options, session=self._session)
         except ValueError as error:
@@ -239,15 +251,6 @@ class Lake:
             raise CorruptTableError(damage)
         self._finished.add(name)
         return table
-
-    def find_table(self, name: str) -> lance.LanceDataset | None:
-        """Open a table like `table`; None if there is none. No listing of the lake is needed."""
-        try:
-            return self.table(name)
-        except ValueError as error:  # also for a folder without a version, which a killed run leaves
-            if "not found" not in str(error):
-                raise
-            return None
 
     def open_or_create(self, name: str, schema: pa.Schema) -> lance.LanceDataset:
         """Open a table; create it empty first if there is none.

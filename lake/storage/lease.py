@@ -3,8 +3,7 @@
 A lease is a file `_leases/{name}/{number}.json`; the highest number holds it. A run takes a lease by creating the
 next number, which the file system or the store grants to one run only. The number is the fencing token: a holder that
 was replaced finds a higher one before its next commit. Clocks of two machines are never compared: a holder has expired
-if its process on this host is gone, or if its heartbeat did not move for LEASE_TIMEOUT_SECONDS of the waiter's own
-clock.
+if its process on this host is gone, or its heartbeat did not move for LEASE_TIMEOUT_SECONDS of the waiter's clock.
 
 Every writer holds a lease of its lake. A run that removes unreferenced files takes SWEEP first and then every other
 lease. A writer takes its own lease first and then checks SWEEP. So one of the two always sees the other.
@@ -24,7 +23,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
-from lake.storage.lake import STORAGE_ERRORS, CorruptTableError, Lake
+from lake.storage.corruption import CorruptTableError
+from lake.storage.lake import STORAGE_ERRORS, Lake
 from schemas import clock
 from schemas.errors import UserError
 from schemas.log import Log

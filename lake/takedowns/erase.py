@@ -17,8 +17,9 @@ from lance.file import LanceFileReader
 from lance.fragment import write_fragments
 
 from lake.embeddings.indexes import update_indexes
+from lake.storage.corruption import detect_corruption
 from lake.storage.filters import in_clause
-from lake.storage.lake import STORAGE_VERSION, Lake, detect_corruption
+from lake.storage.lake import STORAGE_VERSION, Lake
 from schemas.takedowns import ErasureRecord
 
 HEAD_TAG = "takedown-head"  # marks the version that is to be the newest, while older ones are rebuilt on top of it

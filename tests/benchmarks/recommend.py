@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from flows.recommend.candidates import CandidateSet
 from flows.recommend.recommend import recommend
 from flows.recommend.recommend_to_all import recommend_to_all
-from flows.search.reader import resolve_reader
+from flows.search.version import resolve_version
 from lake.catalogue.encoders import register_encoder
 from lake.embeddings.indexes import compact_and_index
 from lake.embeddings.search import search
@@ -93,7 +93,7 @@ def make_plays(folder: Path, tracks: int, users: int) -> str:
 
 def measure_many(settings: Settings, plays: str, folder: Path) -> dict[str, Figure]:
     """Measure the recommendations to all listeners, from file to file."""
-    reader = resolve_reader(settings)
+    reader = resolve_version(settings)
     lake, spec = reader.lake, reader.spec
     pool, table = CandidateSet.load(lake, spec), pq.read_table(plays)
     histories = pool.indices(table["track_id"]).reshape(-1, 40)
@@ -131,7 +131,7 @@ def measure_many(settings: Settings, plays: str, folder: Path) -> dict[str, Figu
 
 def measure_one(settings: Settings, folder: Path) -> dict[str, Figure]:
     """Measure twenty listeners, each with a command of its own, without starting Python."""
-    reader = resolve_reader(settings)
+    reader = resolve_version(settings)
     lake, spec = reader.lake, reader.spec
     answers: list[int] = []
 

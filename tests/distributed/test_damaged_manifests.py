@@ -10,7 +10,8 @@ import pytest
 from flows.operations.doctor import examine_lakes
 from flows.operations.maintain import MaintainRequest, maintain
 from lake.maintenance.damage import inspect_table
-from lake.storage.lake import CorruptTableError, Lake
+from lake.storage.corruption import CorruptTableError
+from lake.storage.lake import Lake
 from schemas.settings import S3Settings, Settings
 from tests.cli import error_line, run, run_json
 from tests.distributed.interrupted_runs import embedded_ids, finish_run, link_tracks

@@ -202,7 +202,7 @@ def test_a_missing_bucket_is_one_line(s3_bucket):
         (["--lake", "ftp://x/y", "status"], "local path or s3://"),
         (["index", ".", "--max-windows", "0"], "--max-windows"),
         (["search"], "search for what"),
-        (["search", "a", "--like", "b"], "one of TEXT"),
+        (["search", "a", "--like", "b:3"], "from -1 to 1"),
     ],
 )
 def test_an_error_is_one_line(arguments, message):

@@ -9,7 +9,8 @@ from flows.operations.takedown import TakedownRequest, take_down
 from lake.embeddings.search import search
 from lake.maintenance.damage import inspect_table, repair
 from lake.releases.releases import find_release, is_tagged, live_release, open_release
-from lake.storage.lake import CorruptTableError, Lake
+from lake.storage.corruption import CorruptTableError
+from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.settings import S3Settings, Settings
 from tests.flows.released import IDS, TABLE, create_lake, publish_release, write_rows

@@ -1,0 +1,60 @@
+"""Options of `tonelake search`, and the query that they make."""
+
+import re
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from schemas.errors import UserError
+from schemas.search import PartKind, QueryPart
+
+Also = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Words that count as well.")]
+Not = Annotated[list[str] | None, typer.Option("--not", metavar="TEXT", help="Words that must not describe it.")]
+Like = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TRACK", help="Find tracks that sound like this TRACK_ID, path, title or audio file."),
+]
+Unlike = Annotated[
+    list[str] | None, typer.Option(metavar="TRACK", help="Find tracks that do not sound like this one.")
+]
+Audio = Annotated[list[str] | None, typer.Option(metavar="FILE", help="Find tracks that sound like this audio file.")]
+Count = Annotated[int, typer.Option("-k", min=1, help="Number of tracks to find.")]
+Year = Annotated[str | None, typer.Option(help="Find only tracks of these years: 1990 or 1990-1999.")]
+Artist = Annotated[str | None, typer.Option(help="Find only tracks of this artist.")]
+Genre = Annotated[list[str] | None, typer.Option(help="Find only tracks of this genre, or of all given.")]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(help="Find only tracks with this tag, or with all given; without TEXT, by score."),
+]
+MinDuration = Annotated[str | None, typer.Option(help="Find only tracks of at least this length: seconds, or 1:30.")]
+Where = Annotated[str | None, typer.Option(help="SQL filter on any column, a manifest's own too: \"label = 'ECM'\".")]
+Bpm = Annotated[str | None, typer.Option(help="Find only tracks of this tempo, such as 118-122.")]
+Key = Annotated[str | None, typer.Option(help='Find only tracks in this key: "A minor", F#, or 8A.')]
+
+
+# What each option of `tonelake search` gives: the kind of part, and its weight without a number.
+_OPTIONS: dict[str, tuple[PartKind, float]] = {
+    "text": ("text", 1.0),
+    "also": ("text", 1.0),
+    "not": ("text", -1.0),
+    "like": ("track", 1.0),
+    "unlike": ("track", -1.0),
+    "audio": ("file", 1.0),
+}
+_WEIGHT = re.compile(r"(?P<value>.+):(?P<weight>[+-]?\d*\.?\d+)", re.DOTALL)
+
+
+def parse_part(option: str, typed: str) -> QueryPart:
+    """Return the part that an option's value such as `guitar` or `TRACK:0.5` stands for.
+
+    The first text of a query has no weight: its colons belong to it. Raises UserError if the weight is out of range.
+    """
+    kind, sign = _OPTIONS[option]
+    match = None if option == "text" else _WEIGHT.fullmatch(typed)
+    if match is None:
+        return QueryPart(kind, typed, sign)
+    weight = float(match["weight"])
+    if sign < 0 and weight < 0:
+        raise UserError(f"--{option} {typed!r}: its weight counts against a hit already: give one from 0 to 1")
+    return replace(QueryPart(kind, match["value"], weight), weight=sign * weight)

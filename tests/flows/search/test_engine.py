@@ -1,0 +1,114 @@
+"""Queries of several parts, and readers that stay open while the lake changes."""
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from flows.cli.search_options import parse_part
+from flows.operations.takedown import TakedownRequest, take_down
+from flows.search.engine import answer
+from flows.search.reader import open_reader
+from lake.releases.publish import draft, publish
+from lake.releases.releases import live_release, take_snapshot
+from lake.storage.lake import Lake
+from schemas.errors import UserError
+from schemas.rights import RightsFilter
+from schemas.search import Query, QueryPart
+from schemas.settings import Settings
+from schemas.tables import embeddings_table
+from schemas.tracks import TRACKS
+from tests.cli import error_line
+from tests.lake.rows import SPEC, make_small_lake
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    lake = make_small_lake(str(tmp_path / "lake"), commits=1, tracks=20)
+    publish(lake, draft(None, take_snapshot(lake, SPEC), "run", "index"), print)
+    return lake
+
+
+def like(name, weight=1.0):
+    return QueryPart("track", name, weight)
+
+
+def vectors(lake):
+    rows = lake.table(embeddings_table(SPEC)).to_table(columns=["track_id", "vector"]).to_pylist()
+    return {row["track_id"]: np.array(row["vector"]) for row in rows}
+
+
+def test_tracks_of_a_query_are_weighed_and_left_out(lake):
+    hits = answer(open_reader(Settings(lake=lake.uri)), Query((like("t0003"), like("t0007", 0.5)), k=100)).hits
+    known = vectors(lake)
+    query = known["t0003"] + 0.5 * known["t0007"]
+    cosines = {name: float(vector @ query) for name, vector in known.items() if name not in ("t0003", "t0007")}
+    assert [hit.track_id for hit in hits] == sorted(cosines, key=cosines.__getitem__, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "part"),
+    [
+        ("text", "songs: 4", QueryPart("text", "songs: 4")),
+        ("also", "harp:0.5", QueryPart("text", "harp", 0.5)),
+        ("not", "vocals", QueryPart("text", "vocals", -1)),
+        ("not", "vocals:.3", QueryPart("text", "vocals", -0.3)),
+        ("like", "s3://bucket/a.wav", QueryPart("track", "s3://bucket/a.wav")),
+        ("like", "a:b:-0.25", QueryPart("track", "a:b", -0.25)),
+        ("unlike", "t1:1", QueryPart("track", "t1", -1)),
+        ("audio", "/m/a.wav:0.1", QueryPart("file", "/m/a.wav", 0.1)),
+    ],
+)
+def test_parts_as_people_type_them(option, typed, part):
+    assert parse_part(option, typed) == part
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--like", "t0003:2"), "the weight 2 of 't0003' is out of range: give one from -1 to 1"),
+        (("--unlike", "t0003:-1"), "--unlike 't0003:-1': its weight counts against a hit already"),
+        (("--not", "  "), "an empty text finds nothing"),
+        ((), "search for what? Give TEXT, --like TRACK_or_FILE"),
+    ],
+)
+def test_a_wrong_part_is_one_line(lake, arguments, message):
+    assert message in error_line("--lake", lake.uri, "--encoder", "fake", "search", *arguments)
+
+
+def test_a_reader_sees_a_new_release_after_a_refresh(lake):
+    reader = open_reader(Settings(lake=lake.uri))
+    assert len(answer(reader, Query((like("t0003"),), k=100)).hits) == 19
+    assert reader.refresh() is reader
+    table = lake.table(embeddings_table(SPEC))
+    table.delete("track_id > 't0009'")
+    assert len(answer(reader, Query((like("t0003"),), k=100)).hits) == 19, "no release was published"
+    publish(lake, draft(live_release(lake), take_snapshot(lake, SPEC), "run", "index"), print)
+    assert len(answer(reader, Query((like("t0003"),), k=100)).hits) == 19, "the reader is that of the old release"
+    renewed = reader.refresh()
+    assert len(answer(renewed, Query((like("t0003"),), k=100)).hits) == 9
+    assert renewed.refresh() is renewed
+
+
+def test_a_reader_opens_each_table_once(lake, monkeypatch):
+    reader = open_reader(Settings(lake=lake.uri))
+    before = answer(reader, Query((like("t0003"),), k=5)).hits
+    monkeypatch.setattr(lance, "dataset", None)
+    assert answer(reader, Query((like("t0003"),), k=5)).hits == before
+
+
+def test_a_refreshed_reader_leaves_out_what_lost_its_rights_or_was_taken_down(lake):
+    reader = open_reader(Settings(lake=lake.uri))
+    rows = lake.table("tracks").to_table(filter="track_id = 't0005'").to_pylist()
+    ended = rows[0] | {"available_to": "2020-12-31"}
+    lake.upsert("tracks", TRACKS, pa.Table.from_pylist([ended], schema=TRACKS))
+    reader = reader.refresh()
+    assert reader.unavailable(RightsFilter("2026-01-01")).to_pylist() == ["t0005"]
+    take_down(TakedownRequest(("t0006",)), Settings(lake=lake.uri), print)
+    hits = answer(reader.refresh(), Query((like("t0003"),), k=100)).hits
+    assert {hit.track_id for hit in hits} == {f"t{number:04d}" for number in range(20)} - {"t0003", "t0005", "t0006"}
+
+
+def test_a_track_without_a_name_is_an_error_with_a_way_out(lake):
+    with pytest.raises(UserError, match="no track is named 'nobody': give an id"):
+        answer(open_reader(Settings(lake=lake.uri)), Query((like("nobody"),)))
