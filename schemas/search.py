@@ -55,8 +55,8 @@ PartKind = Literal["text", "track", "file"]
 class QueryPart:
     """A text, a track or an audio file that hits are like.
 
-    They are unlike it if the weight is below 0. `value` is the text; a track's id, the beginning of an id, path or title; or the file's path. Raises UserError if
-    the weight is not from -1 to 1.
+    They are unlike it if the weight is below 0. `value` is the text; a track's id, the beginning of an id, path or
+    title; or the file's path. Raises UserError if the weight is not from -1 to 1.
     """
 
     kind: PartKind
@@ -118,7 +118,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The hits of a query, and what a person should know about them: a line each."""
+    """The hits of a query, and remarks that a person should read."""
 
     hits: list[SearchHit]
     remarks: tuple[str, ...] = ()

@@ -53,7 +53,10 @@ class Reader:
         return read_vector(self.lake, self.spec, part.value)
 
     def unavailable(self, rights: RightsFilter | None) -> pa.ChunkedArray:
-        """Return the ids of the tracks that may not be found: by their rights, or because they were taken down."""
+        """Return the ids of the tracks that may not be found.
+
+        They lack the rights, or they were taken down.
+        """
         if rights not in self._unavailable:
             blocked = string_column(sorted(read_blocklist(self.lake).tracks))
             self._unavailable[rights] = pa.chunked_array(
@@ -79,7 +82,8 @@ class Reader:
 def open_reader(settings: Settings, embedding_version: str | None = None, release: int | None = None) -> Reader:
     """Open a lake for queries.
 
-    `resolve_version` says which encoder version is read, and from which release. Raises UserError if there is no lake, or if none or several versions match.
+    `resolve_version` says which encoder version is read, and from which release. Raises UserError if there is no lake,
+    or if none or several versions match.
     """
     lake = Lake.at(settings.lake, settings.s3).hold()
     version = resolve_version(settings, embedding_version, release, lake)

@@ -22,9 +22,9 @@ def search(
     embedding_version: str | None = None,
     release: int | None = None,
 ) -> list[SearchHit]:
-    """Open a lake and return the k nearest tracks to a text, track and file that pass filters.
+    """Open a lake and return the k tracks nearest to a text, track and file.
 
-    `like` is a track_id, its beginning, a path or a title. Raises UserError as `open_reader` and `answer` do.
+    They pass the filters. `like` is a track_id, its beginning, a path or a title. Raises UserError as `open_reader` and `answer` do.
     """
     given: list[tuple[PartKind, str | None]] = [("text", text), ("track", like), ("file", audio)]
     parts = tuple(QueryPart(kind, value) for kind, value in given if value is not None)

@@ -197,7 +197,10 @@ class Lake:
         return replace(self, _held=HeldTables())
 
     def reopen(self) -> "Lake":
-        """Return a held lake with every table as it is now; itself if no table has changed."""
+        """Return a held lake with every table as it is now.
+
+        It is itself if no table has changed.
+        """
         if self._held is None or (current := self._held.current(self._newest_version)) is self._held:
             return self
         return replace(self, _held=current)
