@@ -24,7 +24,8 @@ def search(
 ) -> list[SearchHit]:
     """Open a lake and return the k tracks nearest to a text, track and file.
 
-    They pass the filters. `like` is a track_id, its beginning, a path or a title. Raises UserError as `open_reader` and `answer` do.
+    They pass the filters. `like` is a track_id, its beginning, a path or a title. Raises UserError as `open_reader`
+    and `answer` do.
     """
     given: list[tuple[PartKind, str | None]] = [("text", text), ("track", like), ("file", audio)]
     parts = tuple(QueryPart(kind, value) for kind, value in given if value is not None)

@@ -160,7 +160,7 @@ def _explain_filter(condition: Filter) -> Iterator[None]:
 
 
 def find_tracks(lake: Lake, spec: EncoderSpec, name: str) -> dict[str, str]:
-    """Return the tracks of the version that a name may mean: id -> path or title."""
+    """Return the tracks that a name may mean: id -> path or title."""
     return {name: name} if is_full_id(name) else matching_tracks(lake, name, _open(lake, spec))
 
 
