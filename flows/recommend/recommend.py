@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.version import ReadVersion, resolve_version
 from lake.catalogue.rights import unavailable_tracks
-from lake.embeddings.filters import Filter
+from lake.embeddings.filters import Filter, TrackSet
 from lake.embeddings.search import nearest_rows, resolve_filter
 from lake.embeddings.stale import stale_times
 from lake.storage.arrow import factorize, index_in, is_in
@@ -127,7 +127,7 @@ def recommend(request: RecommendRequest, settings: Settings) -> Recommendations:
     played = known.take(pa.array(distinct_rows))
     vectors = unit_rows(to_matrix(played["vector"]))
     interests = find_interests(vectors, play_counts, request.interests)
-    unavailable = unavailable_tracks(reader.lake, rights)
+    unavailable = TrackSet(unavailable_tracks(reader.lake, rights))
     filters = Filter(request.where, without=tuple(known["track_id"].to_pylist()), unavailable=unavailable)
     filters = resolve_filter(reader.lake, reader.spec, filters)
     candidates = _nearest_to_interests(reader, filters, pool_size(request.k), known, interests)

@@ -18,7 +18,7 @@ from flows.recommend.candidates import CandidateSet
 from flows.recommend.history import MatchedHistory, nothing_matched, read_history, with_track_ids
 from flows.search.version import resolve_version
 from lake.catalogue.rights import unavailable_tracks
-from lake.embeddings.filters import Filter
+from lake.embeddings.filters import Filter, TrackSet
 from lake.storage.arrow import factorize
 from schemas.errors import UserError
 from schemas.recommend import RecommendRequest
@@ -93,7 +93,7 @@ def recommend_to_all(request: RecommendRequest, settings: Settings, out: Path) -
         raise UserError(f"cannot write {out}: name a file of its own that ends in .parquet")
     reader = resolve_version(settings, request.embedding_version, request.release)
     plays = with_track_ids(plays, request.history, reader)
-    filters = Filter(request.where, unavailable=unavailable_tracks(reader.lake, rights))
+    filters = Filter(request.where, unavailable=TrackSet(unavailable_tracks(reader.lake, rights)))
     candidates = CandidateSet.load(reader.lake, reader.spec, filters)
     history = MatchedHistory.match(plays, candidates.track_ids)
     if not history.matched:

@@ -10,7 +10,6 @@ import numpy as np
 from flows.search.blend import blend
 from flows.search.filters import ParsedFilters
 from flows.search.reader import Reader
-from flows.search.remarks import remark_on
 from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
 from lake.embeddings.filters import Filter
@@ -43,8 +42,7 @@ def answer(reader: Reader, query: Query) -> Answer:
         else passing_hits(reader.lake, reader.spec, query.k, condition)
     )
     texts = [part.value for part in query.parts if part.kind == "text"]
-    remarks = [remark_on(text, reader.settings) for text in texts]
-    return Answer(hits, tuple(filter(None, remarks)))
+    return Answer(hits, tuple(filter(None, map(reader.text.remark_on, texts))))
 
 
 def require_answerable(query: Query) -> ParsedFilters:

@@ -4,13 +4,14 @@ Imports neither Ray nor Prefect.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from flows.search.version import embed_file, resolve_version, text_tower
+from flows.search.text_side import TextSide
+from flows.search.version import embed_file, resolve_version
 from lake.catalogue.rights import unavailable_tracks
+from lake.embeddings.filters import TrackSet
 from lake.embeddings.search import read_vector
 from lake.storage.arrow import string_column
 from lake.storage.lake import Lake
@@ -19,7 +20,6 @@ from schemas.encoders import EncoderSpec
 from schemas.rights import RightsFilter
 from schemas.search import QueryPart
 from schemas.settings import Settings
-from workers.encoders.base.interface import TextTower
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,9 @@ class Reader:
     settings: Settings
     lake: Lake
     spec: EncoderSpec
+    text: TextSide
     wanted: tuple[str | None, int | None] = (None, None)  # embedding_version and release, as asked for
-    _unavailable: dict[RightsFilter | None, pa.ChunkedArray] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def tower(self) -> TextTower:
-        """The text tower. Raises UserError if the encoder has none."""
-        return text_tower(self.spec, self.settings)
+    _unavailable: dict[RightsFilter | None, TrackSet] = field(default_factory=dict, repr=False)
 
     def embed(self, part: QueryPart) -> np.ndarray:
         """Return the unit vector of a part of a query, float32 [dim]. A track is named by its id.
@@ -47,21 +43,17 @@ class Reader:
         Raises UserError if the track or the file cannot be read.
         """
         if part.kind == "text":
-            return self.tower.embed_text([part.value])[0]
+            return self.text.embed(part.value)
         if part.kind == "file":
             return np.asarray(embed_file(part.value, self.spec, self.settings).vector, np.float32)
         return read_vector(self.lake, self.spec, part.value)
 
-    def unavailable(self, rights: RightsFilter | None) -> pa.ChunkedArray:
-        """Return the ids of the tracks that may not be found.
-
-        They lack the rights, or they were taken down.
-        """
+    def unavailable(self, rights: RightsFilter | None) -> TrackSet:
+        """Return the tracks that lack the rights or were taken down."""
         if rights not in self._unavailable:
             blocked = string_column(sorted(read_blocklist(self.lake).tracks))
-            self._unavailable[rights] = pa.chunked_array(
-                [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks], pa.string()
-            )
+            ids = [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks]
+            self._unavailable[rights] = TrackSet(pa.chunked_array(ids, pa.string()))
         return self._unavailable[rights]
 
     def refresh(self) -> "Reader":
@@ -73,10 +65,8 @@ class Reader:
         if lake is self.lake:
             return self
         version = resolve_version(self.settings, *self.wanted, replace(lake, pins=()))
-        renewed = Reader(self.settings, version.lake, version.spec, self.wanted)
-        if version.spec == self.spec and "tower" in self.__dict__:
-            renewed.__dict__["tower"] = self.tower
-        return renewed
+        text = self.text if version.spec == self.spec else TextSide(self.settings, version.spec)
+        return Reader(self.settings, version.lake, version.spec, text, self.wanted)
 
 
 def open_reader(settings: Settings, embedding_version: str | None = None, release: int | None = None) -> Reader:
@@ -87,4 +77,5 @@ def open_reader(settings: Settings, embedding_version: str | None = None, releas
     """
     lake = Lake.at(settings.lake, settings.s3).hold()
     version = resolve_version(settings, embedding_version, release, lake)
-    return Reader(settings, version.lake, version.spec, (embedding_version, release))
+    text = TextSide(settings, version.spec)
+    return Reader(settings, version.lake, version.spec, text, (embedding_version, release))

@@ -16,20 +16,47 @@ from lake.storage.filters import in_clause, string_literal, validate_filter
 _MAX_LISTED_IDS = 1000
 
 
+class TrackSet:
+    """Any number of track ids, and where their rows are in a table.
+
+    The rows are looked up once a table version, because that reads all ids of the table. Threads may share it.
+    """
+
+    def __init__(self, ids: pa.ChunkedArray) -> None:
+        self.ids = ids
+        self._addresses: dict[tuple[str, int], bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def without(self, others: "TrackSet") -> "TrackSet":
+        """Return the tracks that are not among `others`."""
+        return TrackSet(self.ids.filter(pc.invert(is_in(self.ids, others.ids))))
+
+    def addresses(self, table: lance.LanceDataset) -> bytes:
+        """Return the addresses of the tracks' rows, as Lance serialises them."""
+        key = (table.uri, table.version)
+        if key not in self._addresses:
+            rows = table.to_table(columns=["track_id"], with_row_id=True)
+            wanted = rows["_rowid"].filter(is_in(rows["track_id"], self.ids))
+            self._addresses[key] = serialize_row_addrs(wanted.to_pylist())
+        return self._addresses[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A condition on rows.
 
-    It joins a user's SQL, names in tag_names, excluded track ids, and conditions of our own. `only` and `unavailable`
-    are any number of ids: the tracks that may pass, and those that may not.
+    It joins a user's SQL, names in tag_names, excluded track ids, and conditions of our own. Of `only` and
+    `unavailable` the first are the tracks that may pass, the second those that may not.
     """
 
     where: str | None = None
     tags: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
-    unavailable: pa.ChunkedArray | None = field(default=None, compare=False, repr=False)
-    only: pa.ChunkedArray | None = field(default=None, compare=False, repr=False)
+    unavailable: TrackSet | None = field(default=None, compare=False, repr=False)
+    only: TrackSet | None = field(default=None, compare=False, repr=False)
 
     def sql(self) -> str | None:
         """Return all conditions joined by AND, or None; `only` and `unavailable` are none of them.
@@ -46,17 +73,16 @@ class Filter:
         """Return the arguments of a scan of the rows that pass. Raises UserError if `where` is not one condition."""
         condition, allowed, excluded = self.sql(), self.only, self.unavailable
         if allowed is not None and excluded is not None:
-            allowed, excluded = allowed.filter(pc.invert(is_in(allowed, excluded))), None
-        ids = excluded if allowed is None else allowed
-        if ids is None or (allowed is None and not len(ids)):
+            allowed, excluded = allowed.without(excluded), None
+        tracks = excluded if allowed is None else allowed
+        if tracks is None or (allowed is None and not len(tracks)):
             return {"filter": condition}
-        if len(ids) <= _MAX_LISTED_IDS:
-            clause = in_clause("track_id", ids.to_pylist())
+        if len(tracks) <= _MAX_LISTED_IDS:
+            clause = in_clause("track_id", tracks.ids.to_pylist())
             clause = f"NOT ({clause})" if allowed is None else clause
             return {"filter": f"{condition} AND {clause}" if condition else clause}
-        rows = table.to_table(columns=["track_id"], with_row_id=True)
-        addresses = serialize_row_addrs(rows["_rowid"].filter(is_in(rows["track_id"], ids)).to_pylist())
-        return {"filter": condition, "row_addr_blocklist" if allowed is None else "row_addr_allowlist": addresses}
+        name = "row_addr_blocklist" if allowed is None else "row_addr_allowlist"
+        return {"filter": condition, name: tracks.addresses(table)}
 
 
 NO_FILTER = Filter()

@@ -14,7 +14,7 @@ from typing import Any
 import lance
 import pyarrow as pa
 
-from lake.embeddings.filters import Filter
+from lake.embeddings.filters import Filter, TrackSet
 from lake.storage.arrow import index_in
 from lake.storage.filters import validate_filter
 from lake.storage.lake import Lake
@@ -62,7 +62,7 @@ def resolve_where(lake: Lake, table: lance.LanceDataset, condition: Filter) -> F
     for name in from_registry:
         rows = rows.append_column(name, registry[name])
     values = _own_values(registry["extra"], own_names, [*embedded.values(), *registry_names.values()])
-    return replace(condition, where=None, only=_matching_ids(rows, values, where))
+    return replace(condition, where=None, only=TrackSet(_matching_ids(rows, values, where)))
 
 
 def _lacks_column(table: lance.LanceDataset, where: str) -> bool:

@@ -103,7 +103,7 @@ def test_a_refreshed_reader_leaves_out_what_lost_its_rights_or_was_taken_down(la
     ended = rows[0] | {"available_to": "2020-12-31"}
     lake.upsert("tracks", TRACKS, pa.Table.from_pylist([ended], schema=TRACKS))
     reader = reader.refresh()
-    assert reader.unavailable(RightsFilter("2026-01-01")).to_pylist() == ["t0005"]
+    assert reader.unavailable(RightsFilter("2026-01-01")).ids.to_pylist() == ["t0005"]
     take_down(TakedownRequest(("t0006",)), Settings(lake=lake.uri), print)
     hits = answer(reader.refresh(), Query((like("t0003"),), k=100)).hits
     assert {hit.track_id for hit in hits} == {f"t{number:04d}" for number in range(20)} - {"t0003", "t0005", "t0006"}

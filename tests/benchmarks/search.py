@@ -1,0 +1,237 @@
+"""`make bench`: questions to an open lake, against faiss, hnswlib and the plain LanceDB client.
+
+python -m tests.benchmarks.search [--tracks 1000000] [--dim 384] [--work FOLDER] [--peers]
+
+The vectors are clustered, as music is: 3,000 centres in 64 dimensions, noise of .6 around them, projected to `dim`
+dimensions, noise of .05 on top, and unit length. Queries are further draws from the same clusters. A question is a
+whole `answer`, from the query to hits with their metadata; the text tower is replaced by one that looks the vector up.
+The lake in the work folder is kept, and used again.
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import lance
+import numpy as np
+import pyarrow as pa
+
+from flows.search.engine import answer
+from flows.search.reader import Reader, open_reader
+from lake.catalogue.encoders import register_encoder
+from lake.embeddings.indexes import update_indexes
+from lake.releases.publish import draft, publish
+from lake.releases.releases import take_snapshot
+from lake.storage.lake import STORAGE_VERSION, Lake
+from schemas.embeddings import embeddings_schema
+from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
+from schemas.search import Query, QueryPart, SearchFilters, SearchHit
+from schemas.settings import S3Settings, Settings
+from schemas.tables import embeddings_table
+from schemas.tracks import TRACKS
+from tests.benchmarks.figures import Figure, record_figures
+from tests.benchmarks.rates import print_table
+from tests.lake.rows import SPEC
+
+CENTRES, INNER = 3000, 64
+CHUNK = 1 << 14
+QUERIES = 400
+K = 10
+CLIENTS, CLIENT_SECONDS = 8, 10.0
+FILTERS = {
+    "no filter": SearchFilters(any_date=True),
+    "rights of today, 1 % ended": SearchFilters(),
+    "year >= 1990, half of the rows": SearchFilters(where="year >= 1990", any_date=True),
+    "a tag that 2 % have": SearchFilters(where="array_has(tag_names, 'rare')", any_date=True),
+}
+
+
+def main() -> None:
+    """Make the lake, measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tracks", type=int, default=1_000_000)
+    parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--peers", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.work or Path(temporary)
+        reader = open_made_lake(folder / f"search-{arguments.tracks}-{arguments.dim}", arguments.tracks, arguments.dim)
+        queries = draw_queries(arguments.dim)
+        truth = exact_answers(arguments.tracks, arguments.dim, queries)
+        figures = measure_reader(reader, queries, truth)
+    record_figures("search", figures)
+
+
+def draw(rows: int, dim: int, seed: int) -> np.ndarray:
+    """Return clustered unit vectors, float32 [rows, dim]."""
+    fixed, random = np.random.default_rng(0), np.random.default_rng(seed)
+    centres = fixed.standard_normal((CENTRES, INNER)).astype(np.float32)
+    projection = fixed.standard_normal((INNER, dim)).astype(np.float32) / np.sqrt(INNER)
+    inner = centres[random.integers(0, CENTRES, rows)] + 0.6 * random.standard_normal((rows, INNER), np.float32)
+    vectors = inner @ projection + 0.05 * random.standard_normal((rows, dim), np.float32)
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def chunks(tracks: int, dim: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the first row and the vectors of each part of the catalogue."""
+    for start in range(0, tracks, CHUNK):
+        yield start, draw(min(CHUNK, tracks - start), dim, 1 + start)
+
+
+def draw_queries(dim: int) -> np.ndarray:
+    """Return the vectors of the queries, float32 [QUERIES, dim]."""
+    return draw(QUERIES, dim, seed=999_999_999)
+
+
+def exact_answers(tracks: int, dim: int, queries: np.ndarray) -> np.ndarray:
+    """Return the rows nearest to each query, int64 [QUERIES, K]."""
+    scores, rows = np.full((len(queries), K), -2.0), np.zeros((len(queries), K), np.int64)
+    for start, vectors in chunks(tracks, dim):
+        products = queries @ vectors.T
+        best = np.argpartition(-products, K - 1, axis=1)[:, :K]
+        scores = np.concatenate([scores, np.take_along_axis(products, best, axis=1)], axis=1)
+        rows = np.concatenate([rows, best + start], axis=1)
+        keep = np.argsort(-scores, axis=1)[:, :K]
+        scores, rows = np.take_along_axis(scores, keep, axis=1), np.take_along_axis(rows, keep, axis=1)
+    return rows
+
+
+def open_made_lake(folder: Path, tracks: int, dim: int) -> Reader:
+    """Open the lake in a folder; make it first if it is not there."""
+    settings = Settings(lake=str(folder))
+    if not folder.exists():
+        started = time.perf_counter()
+        unfinished = folder.with_suffix(".part")
+        make_lake(str(unfinished), tracks, dim)
+        unfinished.rename(folder)
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        print(f"made {tracks:,} x {dim} in {time.perf_counter() - started:.0f} s, {size / 1e9:.1f} GB", flush=True)
+    return open_reader(settings)
+
+
+def make_lake(uri: str, tracks: int, dim: int) -> None:
+    """Make a lake with its indexes and a release: rows with tags, years and a few words; 1 % have ended rights."""
+    lake = Lake.at(uri, S3Settings())
+    spec = EncoderSpec(
+        "synthetic", "MIT", "", BackboneSpec("0" * 64, SPEC.backbone.windows, "", "", dim), HeadSpec("", dim)
+    )
+    lake.require_current_format()
+    register_encoder(lake, spec)
+    schema = embeddings_schema(spec)
+    for name, columns in (("tracks", TRACKS), (embeddings_table(spec), schema)):
+        lake.open_or_create(name, columns)
+    tags = [{"name": f"tag-{number}", "score": number / 20} for number in range(10)]
+    started = time.perf_counter()
+    for start, vectors in chunks(tracks, dim):
+        numbers = np.arange(start, start + len(vectors))
+        ids = [f"{number:032x}" for number in numbers]
+        shared = {
+            "track_id": ids,
+            "title": [f"Title {n}" for n in numbers],
+            "artist": [f"Artist {n // 10}" for n in numbers],
+        }
+        names = [["rare"] if n % 50 == 0 else ["common"] for n in numbers]
+        arrays = shared | {
+            "vector": pa.FixedSizeListArray.from_arrays(vectors.ravel(), dim),
+            "year": (1960 + numbers % 60).tolist(),
+            "tags": [tags] * len(ids),
+            "tag_names": names,
+        }
+        _append(lake, embeddings_table(spec), schema, arrays, len(ids))
+        ended = ["2020-12-31" if n % 100 == 7 else None for n in numbers]
+        registered = shared | {"uri": [f"/music/{name}.flac" for name in ids], "state": ["active"] * len(ids)}
+        _append(lake, "tracks", TRACKS, registered | {"available_to": ended}, len(ids))
+    print(f"rows written: {time.perf_counter() - started:.0f} s", flush=True)
+    started = time.perf_counter()
+    for name in ("tracks", embeddings_table(spec)):
+        update_indexes(lake.table(name), name)
+    print(f"indexes built: {time.perf_counter() - started:.0f} s", flush=True)
+    publish(lake, draft(None, take_snapshot(lake, spec), "run", "index"), print)
+
+
+def _append(lake: Lake, name: str, schema: pa.Schema, values: dict, rows: int) -> None:
+    arrays = [
+        pa.array(values[field.name], field.type) if field.name in values else pa.nulls(rows, field.type)
+        for field in schema
+    ]
+    table = pa.table(arrays, schema=schema)
+    lance.write_dataset(table, lake.table_uri(name), mode="append", data_storage_version=STORAGE_VERSION)
+
+
+@dataclass
+class LookUp:
+    """A text side that knows the vector of each query by its number."""
+
+    vectors: np.ndarray
+
+    def embed(self, text: str) -> np.ndarray:
+        return self.vectors[int(text)]
+
+    def remark_on(self, text: str) -> None:
+        """Know every word."""
+
+
+def measure_reader(reader: Reader, queries: np.ndarray, truth: np.ndarray) -> dict[str, Figure]:
+    """Return the figures of the open lake, and print them."""
+    reader = replace(reader, text=LookUp(queries))
+
+    def ask(number: int, filters: SearchFilters) -> list[SearchHit]:
+        return answer(reader, Query((QueryPart("text", str(number)),), filters, K)).hits
+
+    rows, figures = [], {}
+    for name, filters in FILTERS.items():
+        ask(0, filters)
+        took, hits = time_each(lambda number, filters=filters: ask(number, filters), range(QUERIES))
+        p50, p95 = np.percentile(took, [50, 95]) * 1e3
+        recall = np.nan
+        if name == "no filter":
+            pairs = zip(hits, truth, strict=True)
+            recall = np.mean([len({int(hit.track_id, 16) for hit in ten} & set(row)) / K for ten, row in pairs])
+            figures |= {"p50": Figure(p50, "ms"), "p95": Figure(p95, "ms"), "recall": Figure(recall, "", True)}
+        rows.append([name, f"{p50:.1f}", f"{p95:.1f}", f"{recall:.3f}"])
+    print_table("one client", ["case", "p50 ms", "p95 ms", "recall@10"], rows)
+    rate, p95 = many_clients(lambda number: ask(number, FILTERS["no filter"]))
+    print(f"{CLIENTS} clients: {rate:.0f} queries/s, p95 {p95 * 1e3:.0f} ms; load {os.getloadavg()[0]:.1f}")
+    return figures | {"rate": Figure(rate, "queries/s", True), "clients_p95": Figure(p95 * 1e3, "ms")}
+
+
+def time_each(ask: Callable[[int], object], numbers: range) -> tuple[np.ndarray, list]:
+    """Return the seconds of each question, and the answers."""
+    took, answers = [], []
+    for number in numbers:
+        started = time.perf_counter()
+        answers.append(ask(number))
+        took.append(time.perf_counter() - started)
+    return np.array(took), answers
+
+
+def many_clients(ask: Callable[[int], object]) -> tuple[float, float]:
+    """Return questions a second and the 95th percentile of seconds, of 8 threads that ask without a pause."""
+    took: list[float] = []
+    end = time.perf_counter() + CLIENT_SECONDS
+
+    def client(first: int) -> None:
+        number = first
+        while time.perf_counter() < end:
+            started = time.perf_counter()
+            ask(number % QUERIES)
+            took.append(time.perf_counter() - started)
+            number += CLIENTS
+
+    threads = [threading.Thread(target=client, args=(first,)) for first in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(took) / CLIENT_SECONDS, float(np.percentile(took, 95))
+
+
+if __name__ == "__main__":
+    main()
