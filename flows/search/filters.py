@@ -47,7 +47,8 @@ class ParsedFilters:
             require_described(reader.lake, reader.spec)
         tags = tuple(_vocabulary_name(tag, reader.spec.tagger) for tag in self.filters.tags)
         unavailable = reader.unavailable(self.rights)
-        return Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable)
+        condition = Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable)
+        return reader.resolve(condition)
 
 
 def year_condition(text: str) -> str:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from flows.search.text_side import TextSide
 from flows.search.version import embed_file, resolve_version
 from lake.catalogue.rights import unavailable_tracks
-from lake.embeddings.filters import TrackSet
-from lake.embeddings.search import read_vector
+from lake.embeddings.filters import Filter, TrackSet
+from lake.embeddings.search import read_vector, resolve_filter
 from lake.storage.arrow import string_column
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
@@ -20,6 +20,8 @@ from schemas.encoders import EncoderSpec
 from schemas.rights import RightsFilter
 from schemas.search import QueryPart
 from schemas.settings import Settings
+
+_KEPT_CONDITIONS = 64  # a condition on a manifest's own column keeps the ids of its tracks in memory
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Reader:
     text: TextSide
     wanted: tuple[str | None, int | None] = (None, None)  # embedding_version and release, as asked for
     _unavailable: dict[RightsFilter | None, TrackSet] = field(default_factory=dict, repr=False)
+    _conditions: dict[str, Filter] = field(default_factory=dict, repr=False)  # by the SQL that they answer
 
     def embed(self, part: QueryPart) -> np.ndarray:
         """Return the unit vector of a part of a query, float32 [dim]. A track is named by its id.
@@ -55,6 +58,21 @@ class Reader:
             ids = [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks]
             self._unavailable[rights] = TrackSet(pa.chunked_array(ids, pa.string()))
         return self._unavailable[rights]
+
+    def resolve(self, condition: Filter) -> Filter:
+        """Return a filter whose SQL names only columns of the embeddings table.
+
+        SQL on other columns is answered once, for all tracks. Raises UserError if the SQL is not valid, or names a
+        column that no track has.
+        """
+        if condition.where is None:
+            return condition
+        if condition.where not in self._conditions:
+            if len(self._conditions) >= _KEPT_CONDITIONS:
+                self._conditions.clear()
+            self._conditions[condition.where] = resolve_filter(self.lake, self.spec, Filter(condition.where))
+        resolved = self._conditions[condition.where]
+        return replace(condition, where=resolved.where, only=resolved.only)
 
     def refresh(self) -> "Reader":
         """Return a reader of the lake as it is now; itself if nothing has changed.

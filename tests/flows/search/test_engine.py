@@ -7,6 +7,7 @@ import pytest
 
 from flows.cli.search_options import parse_part
 from flows.operations.takedown import TakedownRequest, take_down
+from flows.search import reader as reader_module
 from flows.search.engine import answer
 from flows.search.reader import open_reader
 from lake.releases.publish import draft, publish
@@ -14,7 +15,7 @@ from lake.releases.releases import live_release, take_snapshot
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.rights import RightsFilter
-from schemas.search import Query, QueryPart
+from schemas.search import Query, QueryPart, SearchFilters
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
@@ -112,3 +113,14 @@ def test_a_refreshed_reader_leaves_out_what_lost_its_rights_or_was_taken_down(la
 def test_a_track_without_a_name_is_an_error_with_a_way_out(lake):
     with pytest.raises(UserError, match="no track is named 'nobody': give an id"):
         answer(open_reader(Settings(lake=lake.uri)), Query((like("nobody"),)))
+
+
+def test_a_condition_on_own_columns_is_answered_once(lake, monkeypatch):
+    rows = lake.table("tracks").to_table().to_pylist()
+    labelled = [row | {"extra": '{"label": "ECM"}'} for row in rows[:3]]
+    lake.upsert("tracks", TRACKS, pa.Table.from_pylist(labelled, schema=TRACKS))
+    reader, query = open_reader(Settings(lake=lake.uri)), Query(filters=SearchFilters(where="label = 'ECM'"))
+    before = answer(reader, query).hits
+    assert sorted(hit.track_id for hit in before) == sorted(row["track_id"] for row in labelled)
+    monkeypatch.setattr(reader_module, "resolve_filter", None)
+    assert answer(reader, query).hits == before
