@@ -19,7 +19,7 @@ def unreleased_holders(lake: Lake) -> dict[str, Holder]:
 
     Its process may be dead.
     """
-    holders = {name: Lease(lake, name, "", _ignore).current_holder() for name in lease_names(lake)}
+    holders = {name: _read_holder(lake, name) for name in lease_names(lake)}
     return {name: holder for name, holder in holders.items() if holder}
 
 
@@ -32,9 +32,12 @@ def expired_holders(lake: Lake, holders: dict[str, Holder]) -> dict[str, Holder]
     deadline = clock.monotonic() + LEASE_TIMEOUT_SECONDS
     while any(not holder.is_gone() for holder in silent.values()) and clock.monotonic() < deadline:
         clock.sleep(min(1.0, LEASE_TIMEOUT_SECONDS / 10))
-        now = unreleased_holders(lake)
-        silent = {name: holder for name, holder in silent.items() if now.get(name) == holder}
+        silent = {name: holder for name, holder in silent.items() if _read_holder(lake, name) == holder}
     return silent
+
+
+def _read_holder(lake: Lake, name: str) -> Holder | None:
+    return Lease(lake, name, "", _ignore).current_holder()
 
 
 def _ignore(_: str) -> None:

@@ -27,9 +27,10 @@ from tests.flows.catalogue import run_in_process
 from tests.flows.labelled import render_sound, write_labels
 from tests.simulation.history import Step
 from tests.simulation.reader import PlainReader
-from tests.simulation.sounds import RememberedDescriber
+from tests.simulation.sounds import RememberedDescriber, embed_remembered
 from tests.simulation.sources import FOLDERS, MANIFEST, Sources
 from workers.audio import recording
+from workers.embedding import track as track_module
 
 _ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
 _ONE_WINDOW = 4  # the position in _ENCODERS whose version takes one window of each track
@@ -45,13 +46,14 @@ class Commands:
     def __init__(self, uri: str, sources: Sources, reader: PlainReader, s3: S3Settings) -> None:
         self.uri, self._sources, self._reader, self._s3 = uri, sources, reader, s3
         self._benchmark = str(sources.root / "benchmark")
+        self._settings = Settings(lake=uri, s3=s3, shard_tracks=4, commit_rows=3)
 
     def prepare(self, step: Step) -> Command:
         """Return the command of a step, with what its choices pick now."""
         return getattr(self, step.name)(*step.choices)
 
     def settings(self, **options: Any) -> Settings:
-        return Settings(lake=self.uri, s3=self._s3, shard_tracks=4, commit_rows=3, **options)
+        return self._settings.model_copy(update=options)
 
     def index(self, source: int, encoder: int, limit: int) -> Command:
         names = [name for name in (*FOLDERS, MANIFEST) if (self._sources.root / name).exists()]
@@ -147,6 +149,7 @@ def without_ray(*, with_vector_index: bool) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patches:
         run_in_process([], patches, block_tracks=2)
         patches.setattr(recording, "Describer", RememberedDescriber)
+        patches.setattr(track_module, "_embed", embed_remembered)
         if with_vector_index:
             patches.setattr(indexes, "VECTOR_INDEX_ROWS", 3)
         patches.setattr(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES)

@@ -1,5 +1,6 @@
 """A plain reader of a lake: Lance and a listing of files, none of tonelake's code."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,12 +17,28 @@ from schemas.settings import S3Settings
 _open = lance.dataset  # the plain one: the simulator replaces the name in the module
 
 
+FileState = tuple[int, int, int]  # inode, size, time of the last change in nanoseconds
+
+
+@dataclass(frozen=True, slots=True)
+class TableContent:
+    """The rows, the schema and the number of one version of a table. Do not change the rows."""
+
+    rows: list[dict[str, Any]]
+    schema: pa.Schema
+    version: int
+
+
 @dataclass
 class PlainReader:
-    """Reads the tables below a local path or an s3:// prefix."""
+    """Reads the tables below a local path or an s3:// prefix.
+
+    A table whose files are all what they were is not read again: most steps change a few tables only.
+    """
 
     uri: str
     s3: S3Settings = field(default_factory=S3Settings)
+    _contents: dict[tuple[str, int | None], tuple[dict[str, FileState], TableContent]] = field(default_factory=dict)
 
     @property
     def on_s3(self) -> bool:
@@ -29,6 +46,10 @@ class PlainReader:
 
     def names(self) -> list[str]:
         """Return the names of the tables that have a version."""
+        if not self.on_s3:
+            return sorted(
+                name for name in _table_names(self.uri) if _has_manifest(f"{self.uri}/{name}.lance/_versions")
+            )
         return sorted({PurePosixPath(path).parents[1].stem for path in self.glob("*.lance/_versions/*.manifest")})
 
     def glob(self, pattern: str) -> list[str]:
@@ -41,20 +62,55 @@ class PlainReader:
         options = self.s3.lance_options() if self.on_s3 else None
         return _open(f"{self.uri}/{name}.lance", version=version, storage_options=options)
 
+    def content(self, name: str, version: int | None = None) -> TableContent:
+        """Read a table, unless all its files are what they were when it was read before."""
+        files = {} if self.on_s3 else _file_states(f"{self.uri}/{name}.lance")
+        files_before, content = self._contents.get((name, version), ({}, None))
+        if content is None or not files or files != files_before:
+            table = self.open(name, version)
+            content = TableContent(table.to_table().to_pylist(), table.schema, table.version)
+            self._contents[name, version] = files, content
+        return content
+
     def rows(self, name: str, version: int | None = None) -> list[dict[str, Any]]:
         """Return the rows of a table; none if it does not exist."""
-        if version is None and name not in self.names():
+        if version is None and not self.exists(name):
             return []
-        return self.open(name, version).to_table().to_pylist()
+        return self.content(name, version).rows
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a table has a version."""
+        return name in self.names() if self.on_s3 else _has_manifest(f"{self.uri}/{name}.lance/_versions")
 
     def column(self, name: str, column: str) -> list[Any]:
         """Return one column of a table, sorted."""
-        if name not in self.names():
-            return []
-        return sorted(self.open(name).to_table(columns=[column])[column].to_pylist())
+        return sorted(row[column] for row in self.rows(name))
 
     def versions(self, name: str) -> list[int]:
         return [version["version"] for version in self.open(name).versions()]
+
+
+def _table_names(folder: str) -> list[str]:
+    if not os.path.isdir(folder):
+        return []
+    return [name.removesuffix(".lance") for name in os.listdir(folder) if name.endswith(".lance")]
+
+
+def _has_manifest(folder: str) -> bool:
+    return os.path.isdir(folder) and any(name.endswith(".manifest") for name in os.listdir(folder))
+
+
+def _file_states(folder: str) -> dict[str, FileState]:
+    """Return the state of each file below a folder, by its path: what is written anew has another."""
+    states = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                states |= _file_states(entry.path)
+            else:
+                info = entry.stat()
+                states[entry.path] = (info.st_ino, info.st_size, info.st_mtime_ns)
+    return states
 
 
 def read_exports(folder: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -78,9 +134,8 @@ class Observation:
     def of(cls, reader: PlainReader) -> "Observation":
         tables, schemas, versions = {}, {}, {}
         for name in reader.names():
-            table = reader.open(name)
-            tables[name], schemas[name] = table.to_table().to_pylist(), table.schema
-            versions[name] = table.version
+            content = reader.content(name)
+            tables[name], schemas[name], versions[name] = content.rows, content.schema, content.version
         return cls(tables, schemas, versions)
 
     def rows(self, name: str) -> list[dict[str, Any]]:

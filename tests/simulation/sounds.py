@@ -14,14 +14,21 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
+from schemas.audio import AudioFacts
 from schemas.descriptions import DESCRIPTION_COLUMNS, Description
 from schemas.encoders import EncoderSpec, HeadSpec
 from schemas.settings import Settings
-from schemas.tracks import TRACKS
+from schemas.tracks import TRACKS, TrackToEmbed
 from tests.audio_files import sndfile
+from workers.audio.fetch import FetchedFile
+from workers.audio.metadata import FileTags
+from workers.audio.recording import Recording
 from workers.description.describer import Describer
-from workers.embedding.outcomes import unpack
+from workers.embedding.outcomes import Outcome, unpack
+from workers.embedding.pooling import PooledTrack, mean_pool
 from workers.embedding.stages import FusedStage
+from workers.embedding.track import DecodedFile, _consume_windows, embedded_outcome
+from workers.encoders.base.interface import Encoder
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.base.torch_encoder import normalise_rows
 from workers.encoders.fake import SPEC, FakeEncoder, FakeTextTower
@@ -83,6 +90,31 @@ def expected_vectors(content: int, spec: EncoderSpec) -> dict[str, np.ndarray]:
     assert outcome["outcome"].to_pylist() == ["embedded"], outcome.to_pylist()
     (row,) = outcome.select(["vector", "features", "window_vectors"]).to_pylist()
     return {name: np.asarray(value, np.float32) for name, value in row.items() if value is not None}
+
+
+_heard: dict[tuple[str, str, bool], tuple[AudioFacts, PooledTrack, Description | None]] = {}
+
+
+def embed_remembered(
+    track: TrackToEmbed,
+    fetched: FetchedFile,
+    tags: FileTags,
+    recording: Recording,
+    encoder: Encoder,
+    settings: Settings,
+) -> Outcome:
+    """Embed a fetched file as `workers.embedding.track` does; a content is decoded once for each encoder version.
+
+    Contents are known by the hash of the bytes that were fetched, so a row of another file is still found.
+    """
+    key = (fetched.content_sha256, encoder.spec.embedding_version, settings.describe)
+    if key not in _heard:
+        windows = encoder.spec.backbone.windows
+        facts, pooled = _consume_windows(recording, windows, settings, lambda windows: mean_pool(windows, encoder))
+        _heard[key] = facts, pooled, recording.description()
+    facts, pooled, description = _heard[key]
+    decoded = DecodedFile(fetched.source_version, fetched.content_sha256, tags, facts, description)
+    return embedded_outcome(track, decoded, pooled, encoder)
 
 
 class RememberedDescriber:

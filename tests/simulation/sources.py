@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import fsspec
+
 from lake.sources.listing import source_version
 from lake.storage.store import open_file_system
 from schemas.settings import S3Settings
@@ -36,6 +38,7 @@ class Sources:
     lines: list[ManifestLine] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     _changes: int = 0
+    _disk: fsspec.AbstractFileSystem = field(default_factory=lambda: open_file_system("", S3Settings()))
 
     def address(self, source: str) -> str:
         """Return what a user would type for a source."""
@@ -94,5 +97,5 @@ class Sources:
         self._remember(path)
 
     def _remember(self, path: str) -> None:
-        info = open_file_system("", S3Settings()).info(str(self.root / path))
+        info = self._disk.info(str(self.root / path))
         self.versions[source_version(info)] = self.files[path]
