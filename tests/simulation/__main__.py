@@ -7,19 +7,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from schemas.settings import S3Settings
 from tests.seaweed import Seaweed
 from tests.simulation.history import shorter
+from tests.simulation.modes import MODES, RunSeed
 from tests.simulation.run import WORK, HistoryResult, run_history, run_seed
-from tests.simulation.store import open_store
 
-RunSeed = Callable[[int, Path], HistoryResult]
 SEEDS_A_POOL = 500
 SHRINK_RUNS = 200  # histories that are tried to shorten one failure
 
@@ -31,9 +29,7 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--work", type=Path, default=WORK, help="a folder in memory for the lakes")
     parser.add_argument("--verbose", action="store_true", help="print each history")
-    parser.add_argument(
-        "--mode", choices=_MODES, default="once", help="twice: each must be the same; s3: in SeaweedFS"
-    )
+    parser.add_argument("--mode", choices=MODES, default="once", help="twice: each must be the same; s3: in SeaweedFS")
     options = parser.parse_args()
     with _store_environment(options.mode):
         return _simulate(options)
@@ -42,7 +38,7 @@ def main() -> int:
 def _simulate(options: argparse.Namespace) -> int:
     started, counts, failures = time.monotonic(), Counter[str](), list[int]()
     seeds = range(options.first, options.first + options.seeds)
-    for done, result in enumerate(run_seeds(seeds, options.work, _MODES[options.mode]), 1):
+    for done, result in enumerate(run_seeds(seeds, options.work, MODES[options.mode]), 1):
         counts += result.counts
         if result.failure:
             failures.append(result.seed)
@@ -64,23 +60,6 @@ def run_seeds(seeds: range, work: Path, run: RunSeed = run_seed) -> Iterator[His
         with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
             for future in as_completed([pool.submit(run, seed, work) for seed in seeds[start : start + SEEDS_A_POOL]]):
                 yield future.result()
-
-
-def run_twice(seed: int, work: Path) -> HistoryResult:
-    """Run a seed two times; the result has failed if they are not the same."""
-    first, second = run_seed(seed, work), run_seed(seed, work)
-    if (first.lines, first.digest, first.counts) != (second.lines, second.digest, second.counts):
-        first.failure = first.failure or "it was another history the second time"
-    return first
-
-
-def run_on_s3(seed: int, work: Path) -> HistoryResult:
-    """Run a seed in the S3 store that the AWS_* variables name."""
-    with open_store(S3Settings()) as store:
-        return run_seed(seed, work, store)
-
-
-_MODES: dict[str, RunSeed] = {"once": run_seed, "twice": run_twice, "s3": run_on_s3}
 
 
 @contextmanager

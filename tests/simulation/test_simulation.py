@@ -1,13 +1,17 @@
 """A hundred seeds of the simulator, the seeds of the faults it found, and histories that public reports name."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.__main__ import run_on_s3, run_seeds, shrink
+from tests.cli import ROOT, environment
+from tests.simulation.__main__ import run_seeds, shrink
 from tests.simulation.faults import Fault, FaultKind
 from tests.simulation.history import Step, draw_history
+from tests.simulation.modes import run_on_s3
 from tests.simulation.mutations import MUTATIONS, find
 from tests.simulation.run import WORK, run_history, run_seed
 
@@ -21,6 +25,14 @@ def test_a_hundred_histories():
 def test_a_seed_is_the_same_each_time(seed):
     first, second = run_seed(seed), run_seed(seed)
     assert (first.lines, first.digest, first.counts) == (second.lines, second.digest, second.counts)
+
+
+def test_each_seed_twice_as_it_is_typed():
+    """Found so: the processes of the pool did not find the function that runs a seed twice."""
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--from", "3", "--mode", "twice"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=300)
+    assert ended.stdout.startswith("1 histories at"), ended.stderr
+    assert " 0 failed" in ended.stdout
 
 
 @pytest.mark.slow
