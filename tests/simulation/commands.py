@@ -29,7 +29,7 @@ from tests.simulation.history import Step
 from tests.simulation.reader import PlainReader
 from tests.simulation.sounds import RememberedDescriber, embed_remembered
 from tests.simulation.sources import FOLDERS, MANIFEST, Sources
-from workers.audio import recording
+from workers.description import describer
 from workers.embedding import track as track_module
 
 _ENCODERS = ("fake", "fake", "fake", "fake", "fake", "head-8", "head-12", "fake,head-8")
@@ -148,7 +148,7 @@ def without_ray(*, with_vector_index: bool) -> Iterator[None]:
     """Embed in the process that commits inside the `with` block; build vector indexes over small tables."""
     with pytest.MonkeyPatch.context() as patches:
         run_in_process([], patches, block_tracks=2)
-        patches.setattr(recording, "Describer", RememberedDescriber)
+        patches.setattr(describer, "Describer", RememberedDescriber)
         patches.setattr(track_module, "_embed", embed_remembered)
         if with_vector_index:
             patches.setattr(indexes, "VECTOR_INDEX_ROWS", 3)

@@ -8,7 +8,6 @@ from schemas.audio import ACCEPTABLE
 from schemas.descriptions import Description
 from workers.audio.decode import Chunk, decode
 from workers.audio.verdicts import AudioInspector
-from workers.description.describer import Describer
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +59,8 @@ class Recording:
         A fault of the describer must not keep a track from being embedded: it is logged, and the track has no
         description.
         """
+        from workers.description.describer import Describer  # here: it takes a second, and a driver decodes nothing
+
         describer = Describer() if self._describe and self._description is None else None
         for chunk in chunks:
             try:

@@ -83,3 +83,12 @@ def test_a_command_imports_only_what_it_needs(command, lake):
     )
     assert result.stderr.endswith("exit 0"), result.stderr
     assert set(result.stdout.splitlines()[-1].split()) <= set(COMMANDS[command])
+
+
+def test_a_driver_imports_nothing_of_descriptions():
+    """A refresh with nothing to decode began a second later for them: scipy.signal takes long."""
+    code = "import sys, flows.ingest.refresh, workers.audio.recording; print('scipy' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert result.stdout == "False\n"
