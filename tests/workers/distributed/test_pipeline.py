@@ -44,14 +44,20 @@ def tracks(rendered, tmp_path_factory):
     return list_sources([str(rendered), str(folder)], Settings().s3).tracks
 
 
-def test_fused_equals_split(tracks, settings):
-    fused = by_track(run_fused(tracks, (SPEC,), settings))
+@pytest.fixture(scope="module")
+def fused(tracks, settings):
+    """The outcomes of the tracks, by track_id."""
+    return by_track(run_fused(tracks, (SPEC,), settings))
+
+
+def test_fused_equals_split(fused, tracks, settings):
     split = by_track(run_split(tracks, SPEC, settings, gpus=0))
     assert fused.keys() == split.keys() == set(tracks["track_id"].to_pylist())
     for track, row in fused.items():
-        for name in ("vector", "features", "window_vectors"):
-            np.testing.assert_array_equal(row.pop(name), split[track].pop(name))
-        assert row == split[track]
+        arrays = ("vector", "features", "window_vectors")
+        for name in arrays:
+            np.testing.assert_array_equal(row[name], split[track][name])
+        assert row == split[track] | {name: row[name] for name in arrays}
 
 
 def test_the_local_executor_gives_the_same_bits(tracks, settings):
@@ -78,12 +84,9 @@ def test_a_missing_cluster_is_reported_at_once(rendered, tmp_path):
     assert errors.splitlines()[-1].startswith("tonelake: no Ray cluster answers at 127.0.0.1:1: start it, or unset")
 
 
-def test_broken_files_are_rows_with_reasons(tracks, settings):
-    outcomes = by_track(embed(tracks, (SPEC,), settings))
+def test_broken_files_are_rows_with_reasons(fused, tracks):
     uris = dict(zip(tracks["track_id"].to_pylist(), tracks["uri"].to_pylist(), strict=True))
-    reasons = {
-        Path(uris[track]).name: row["reason"] for track, row in outcomes.items() if row["outcome"] != "embedded"
-    }
+    reasons = {Path(uris[track]).name: row["reason"] for track, row in fused.items() if row["outcome"] != "embedded"}
     assert reasons == {name: BROKEN[name][1] for name in ("html.mp3", "silent.wav", "cut.ogg", "garbled.flac")}
 
 
@@ -95,15 +98,21 @@ def poisoned(rendered, tmp_path, monkeypatch):
     return poisoned_tracks(tmp_path, rendered)
 
 
-def test_a_poison_file_is_quarantined_alone(poisoned, settings):
+@pytest.fixture
+def undescribed(settings):
+    """Settings without descriptions, whose code each process that replaces a dead one would import for a second."""
+    return settings.model_copy(update={"describe": False})
+
+
+def test_a_poison_file_is_quarantined_alone(poisoned, undescribed):
     ray.cloudpickle.register_pickle_by_value(poison)
-    outcomes = by_track(embed(poisoned, (SPEC,), settings, PoisonStage))
+    outcomes = by_track(embed(poisoned, (SPEC,), undescribed, PoisonStage))
     poison.assert_only_poison_quarantined(outcomes, poisoned)
 
 
-def test_a_crash_that_does_not_recur_quarantines_nothing(poisoned, settings):
+def test_a_crash_that_does_not_recur_quarantines_nothing(poisoned, undescribed):
     ray.cloudpickle.register_pickle_by_value(poison)
-    outcomes = by_track(embed(poisoned, (SPEC,), settings, OncePoisonStage))
+    outcomes = by_track(embed(poisoned, (SPEC,), undescribed, OncePoisonStage))
     assert {row["outcome"] for row in outcomes.values()} == {"embedded"}
     assert len(outcomes) == 41
 
@@ -111,6 +120,7 @@ def test_a_crash_that_does_not_recur_quarantines_nothing(poisoned, settings):
 @pytest.mark.usefixtures("settings")
 def test_an_unreachable_store_leaves_tracks_pending(tracks, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("TONELAKE_STORE_PATIENCE", "1")  # without it each track is tried for a minute
     unreachable = pa.array([f"s3://bucket/{number}.wav" for number in range(2)])
     index = tracks.schema.get_field_index("uri")
     lost = tracks.slice(0, 2).set_column(index, tracks.schema.field("uri"), unreachable)
