@@ -31,23 +31,40 @@ def pool_size(k: int) -> int:
     return k + 100
 
 
-def rerank(scores: np.ndarray, rows: np.ndarray, weights: np.ndarray, k: int, diversity: float = 0.0) -> RankedTracks:
+@dataclass(frozen=True, slots=True)
+class GroupLimit:
+    """At most `limit` tracks of one group. `groups` int [N] is the group of each track, -1 for none."""
+
+    groups: np.ndarray
+    limit: int
+
+
+def rerank(
+    scores: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    k: int,
+    diversity: float = 0.0,
+    limit: GroupLimit | None = None,
+) -> RankedTracks:
     """Choose at most k tracks, none twice.
 
     `scores` [I, N] are cosines of interests and tracks, -inf for a track that must not be chosen. `rows` [N, dim] are
-    unit vectors of the tracks, `weights` [I] the interests' weights.
+    unit vectors of the tracks, `weights` [I] the interests' weights. With a `limit` every track is a candidate, else
+    the `pool_size` nearest of each interest.
 
     The next track belongs to the interest that is furthest below its quota, its weight's fraction of the list. It is
     the track of that interest with the highest (1 - diversity) x cosine to the interest - diversity x highest cosine
     to a track chosen before.
     """
-    pool, scores = _nearest_tracks(scores, pool_size(k))
+    pool, scores = _nearest_tracks(scores, scores.shape[1] if limit else pool_size(k))
     rows = rows[pool] if diversity else rows
     relevance = (1 - diversity) * scores
     redundancy = np.zeros(len(pool), np.float32)  # highest cosine to a track chosen before
     shortfall = np.zeros(len(weights))  # how far each interest is below its quota; -inf if it has no tracks left
     chosen: list[int] = []
     chosen_for: list[int] = []
+    left = np.full(limit.groups.max(initial=-1) + 1, limit.limit) if limit else np.zeros(0, int)  # of each group
     while len(chosen) < min(k, len(pool)):
         interest = int(np.argmax(shortfall + weights))
         gain = relevance[interest] - diversity * redundancy if diversity else relevance[interest]
@@ -62,6 +79,10 @@ def rerank(scores: np.ndarray, rows: np.ndarray, weights: np.ndarray, k: int, di
         shortfall += weights
         shortfall[interest] -= 1
         relevance[:, best] = -np.inf
+        if limit and (group := limit.groups[best]) >= 0:
+            left[group] -= 1
+            if not left[group]:
+                relevance[:, limit.groups == group] = -np.inf
         if diversity:
             cosines = rows @ rows[best]
             redundancy = cosines if len(chosen) == 1 else np.maximum(redundancy, cosines)

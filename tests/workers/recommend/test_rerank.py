@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.metrics.neighbours import unit_rows
-from workers.recommend.rerank import pool_size, rerank
+from workers.recommend.rerank import GroupLimit, pool_size, rerank
 
 RANDOM = np.random.default_rng(0)
 ROWS = unit_rows(RANDOM.standard_normal((400, 8)))
@@ -68,3 +68,22 @@ def test_diversity_makes_tracks_less_similar():
         return (rows @ rows.T)[~np.eye(20, dtype=bool)].mean()
 
     assert similarity(0.0) > similarity(0.3) > similarity(0.8)
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.4, 1.0])
+def test_a_limit_of_a_group_holds_and_the_best_of_each_group_stay(diversity):
+    groups = np.arange(400) % 7 - 1  # -1: without a group
+    ranked = rerank(SCORES[:1], ROWS, np.ones(1), 60, diversity, GroupLimit(groups, 2))
+    chosen = groups[ranked.rows]
+    assert np.bincount(chosen[chosen >= 0]).tolist() == [2] * 6
+    assert (chosen == -1).sum() == 48
+    if not diversity:
+        for group in range(6):
+            members = np.flatnonzero(groups == group)
+            assert ranked.rows[chosen == group].tolist() == members[np.argsort(-SCORES[0, members])[:2]].tolist()
+
+
+def test_a_limit_that_leaves_too_few_is_a_shorter_list_from_all_candidates():
+    groups = np.zeros(400, int)
+    groups[np.argsort(-SCORES[0])[-3:]] = (1, 2, 3)  # beyond the pool of a list without a limit
+    assert sorted(groups[rerank(SCORES[:1], ROWS, np.ones(1), 9, 0.0, GroupLimit(groups, 1)).rows]) == [0, 1, 2, 3]
