@@ -46,6 +46,7 @@ class SearchFilters:
 
 
 NO_FILTERS = SearchFilters()
+MAX_COMPARED = 2000  # hits that are compared with each other; the time of that grows with the square
 
 
 PartKind = Literal["text", "track", "file"]
@@ -72,12 +73,31 @@ class QueryPart:
 class Query:
     """A question to a lake: find the k best tracks.
 
-    Without parts, the filters alone choose them.
+    Without parts, the filters alone choose them. `distinct` lists a recording once, whatever its encodes; at most
+    `per_artist` tracks are of one artist; `diversity` is from 0 (the best tracks) to 1 (the most different). Both
+    imply `distinct`. Raises UserError if a number is out of range.
     """
 
     parts: tuple[QueryPart, ...] = ()
     filters: SearchFilters = NO_FILTERS
     k: int = 10
+    per_artist: int | None = None
+    diversity: float = 0.0
+    distinct: bool = False
+
+    def __post_init__(self) -> None:
+        if self.per_artist is not None and self.per_artist < 1:
+            raise UserError(f"--per-artist {self.per_artist} leaves nothing: give 1 or more")
+        if not 0 <= self.diversity <= 1:
+            raise UserError(f"--diversity {self.diversity:g} is out of range: give one from 0 to 1")
+        if self.is_diverse and self.k > MAX_COMPARED:
+            advice = "with --per-artist, --diversity or --distinct at most"
+            raise UserError(f"{self.k:,} tracks are too many to compare with each other: {advice} {MAX_COMPARED:,}")
+
+    @property
+    def is_diverse(self) -> bool:
+        """Whether the hits are chosen from more candidates than k."""
+        return self.distinct or self.per_artist is not None or self.diversity > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,8 @@ class SearchHit:
 
     `rank` counts from 1, `tags` are best first. `score` is the cosine; without a query it is the score of the tag that
     was searched for (of several the lowest), or None. Unknown metadata is None or empty. `extra` are the manifest's
-    own columns. `stale_since`: the file has changed since then, or cannot be read.
+    own columns. `stale_since`: the file has changed since then, or cannot be read. `copies` are the ids of other
+    encodes of the recording that were left out.
     """
 
     rank: int
@@ -110,6 +131,7 @@ class SearchHit:
     available_to: str | None = None
     territories: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""

@@ -1,6 +1,7 @@
 """`tonelake search`."""
+# ruff: noqa: ARG001 - most options are read from the context: there are too many to hand on one by one
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,16 +14,19 @@ from flows.cli.search_options import (
     Audio,
     Bpm,
     Count,
+    Diversity,
     Genre,
     Key,
     Like,
     MinDuration,
     Not,
+    PerArtist,
     Tag,
     Unlike,
     Where,
     Year,
-    parse_part,
+    make_filters,
+    make_parts,
 )
 from schemas.search import Query, SearchFilters
 
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHOWN_TAGS = 4
+_TITLED = (
+    *("text", "also", "not_", "like", "unlike", "audio"),
+    *("year", "artist", "min_duration", "where", "bpm", "key", "genre", "tag"),
+)
 
 
 @app.command()
@@ -44,6 +52,9 @@ def search(
     unlike: Unlike = None,
     audio: Audio = None,
     k: Count = 10,
+    per_artist: PerArtist = None,
+    diversity: Diversity = 0.0,
+    distinct: Annotated[bool, typer.Option("--distinct", help="List a recording once, whatever its encodes.")] = False,
     year: Year = None,
     artist: Artist = None,
     genre: Genre = None,
@@ -64,30 +75,29 @@ def search(
     """
     from flows.search.search import answer_query
 
-    texts = [] if text is None else [text]
-    typed = {"text": texts, "also": also, "not": not_, "like": like, "unlike": unlike, "audio": audio}
-    parts = tuple(parse_part(option, value) for option, values in typed.items() for value in values or ())
-    named = {"year": year, "artist": artist, "min_duration": min_duration, "where": where, "bpm": bpm, "key": key}
-    filters = SearchFilters(
-        tags=tuple(tag or ()), genres=tuple(genre or ()), **named, on=on, territory=territory, any_date=any_date
+    filters = make_filters(context.params)
+    query = Query(
+        make_parts(context.params), filters, k, per_artist=per_artist, diversity=diversity, distinct=distinct
     )
-    answer = answer_query(context.obj.settings, Query(parts, filters, k), embedding_version, release)
+    answer = answer_query(context.obj.settings, query, embedding_version, release)
     for remark in answer.remarks:
         log(remark)
     if context.obj.json:
         print_json([hit.to_json() for hit in answer.hits])
         return
-    given = typed | {name: [value] for name, value in named.items() if value is not None}
-    title = _title(given | {"genre": filters.genres, "tag": filters.tags})
-    print_rows(context.obj, title, shorten_ids(context.obj, [_table_row(hit, filters) for hit in answer.hits]))
+    shows_copies = any(hit.copies for hit in answer.hits)
+    rows = [_table_row(hit, filters, shows_copies) for hit in answer.hits]
+    print_rows(context.obj, _title(context.params), shorten_ids(context.obj, rows))
 
 
-def _title(given: Mapping[str, Sequence[str] | None]) -> str:
+def _title(options: Mapping[str, Any]) -> str:
     """Return what was asked for, such as "text 'harp', year '1990'"."""
-    return ", ".join(f"{option} {value!r}" for option, values in given.items() for value in values or ())
+    given = {name.strip("_"): options[name] for name in _TITLED}
+    values = {name: [value] if isinstance(value, str) else value or () for name, value in given.items()}
+    return ", ".join(f"{name} {value!r}" for name in values for value in values[name])
 
 
-def _table_row(hit: "SearchHit", filters: SearchFilters) -> dict[str, Any]:
+def _table_row(hit: "SearchHit", filters: SearchFilters, shows_copies: bool) -> dict[str, Any]:
     """Return a hit as people see it; tempo and key only if asked for."""
     return {
         "": hit.rank,
@@ -97,6 +107,7 @@ def _table_row(hit: "SearchHit", filters: SearchFilters) -> dict[str, Any]:
         "tags": _tag_names(hit.tags),
         **({"bpm": round(hit.bpm)} if filters.bpm and hit.bpm else {}),
         **({"key": f"{hit.musical_key} {hit.mode}"} if filters.key else {}),
+        **({"copies": len(hit.copies)} if shows_copies else {}),
         "file": _file_name(hit),
         "track_id": hit.track_id,
     }

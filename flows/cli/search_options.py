@@ -1,13 +1,14 @@
 """Options of `tonelake search`, and the query that they make."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from schemas.errors import UserError
-from schemas.search import PartKind, QueryPart
+from schemas.search import PartKind, QueryPart, SearchFilters
 
 Also = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Words that count as well.")]
 Not = Annotated[list[str] | None, typer.Option("--not", metavar="TEXT", help="Words that must not describe it.")]
@@ -31,6 +32,13 @@ MinDuration = Annotated[str | None, typer.Option(help="Find only tracks of at le
 Where = Annotated[str | None, typer.Option(help="SQL filter on any column, a manifest's own too: \"label = 'ECM'\".")]
 Bpm = Annotated[str | None, typer.Option(help="Find only tracks of this tempo, such as 118-122.")]
 Key = Annotated[str | None, typer.Option(help='Find only tracks in this key: "A minor", F#, or 8A.')]
+PerArtist = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Find at most N tracks of an artist, and a recording once.")
+]
+Diversity = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="From 0 (the best) to 1 (the most different); a recording counts once."),
+]
 
 
 # What each option of `tonelake search` gives: the kind of part, and its weight without a number.
@@ -58,3 +66,18 @@ def parse_part(option: str, typed: str) -> QueryPart:
     if sign < 0 and weight < 0:
         raise UserError(f"--{option} {typed!r}: its weight counts against a hit already: give one from 0 to 1")
     return replace(QueryPart(kind, match["value"], weight), weight=sign * weight)
+
+
+def make_parts(options: Mapping[str, Any]) -> tuple[QueryPart, ...]:
+    """Return the parts of a query from a command's options by name. Raises UserError if a weight is out of range."""
+    given = {**options, "text": [] if options["text"] is None else [options["text"]], "not": options["not_"]}
+    return tuple(parse_part(option, value) for option in _OPTIONS for value in given[option] or ())
+
+
+def make_filters(options: Mapping[str, Any]) -> SearchFilters:
+    """Return the filters of a query from a command's options by name."""
+    names = ("where", "artist", "year", "min_duration", "bpm", "key", "on", "territory", "any_date")
+    lists = {"tags": options["tag"], "genres": options["genre"]}
+    return SearchFilters(
+        **{name: options[name] for name in names}, **{name: tuple(values or ()) for name, values in lists.items()}
+    )

@@ -4,18 +4,21 @@ Imports neither Ray nor Prefect.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+import pyarrow as pa
 
 from flows.search.blend import blend
+from flows.search.diversity import COLUMNS, choose
 from flows.search.filters import ParsedFilters
 from flows.search.reader import Reader
 from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
 from lake.embeddings.filters import Filter
-from lake.embeddings.search import cosines, find_tracks, hit_columns, make_hits, nearest_rows, passing_hits
+from lake.embeddings.search import cosines, find_tracks, hit_columns, make_hits, nearest_rows, passing_rows
 from schemas.errors import UserError
-from schemas.search import Answer, Query, QueryPart, SearchHit
+from schemas.search import Answer, Query, QueryPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,12 @@ def answer(reader: Reader, query: Query) -> Answer:
     parsed = require_answerable(query)
     parts = [resolve_part(reader, part) for part in query.parts]
     condition = parsed.make_filter(reader)
-    hits = (
-        _nearest(reader, query, parts, condition)
-        if parts
-        else passing_hits(reader.lake, reader.spec, query.k, condition)
-    )
+    find = partial(_nearest if parts else _passing, reader, query, parts, condition)
+    choice = choose(reader.lake, query, find)
+    hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
+    hits = [replace(hit, copies=copies) for hit, copies in zip(hits, choice.copies, strict=True)]
     texts = [part.value for part in query.parts if part.kind == "text"]
-    return Answer(hits, tuple(filter(None, map(reader.text.remark_on, texts))))
+    return Answer(hits, tuple(filter(None, [*map(reader.text.remark_on, texts), choice.remark])))
 
 
 def require_answerable(query: Query) -> ParsedFilters:
@@ -68,10 +70,24 @@ def resolve_part(reader: Reader, part: QueryPart) -> ResolvedPart:
     return ResolvedPart(part, reader.embed(part))
 
 
-def _nearest(reader: Reader, query: Query, parts: list[ResolvedPart], condition: Filter) -> list[SearchHit]:
-    """Return the tracks nearest to the parts, but for the parts themselves."""
+def _nearest(
+    reader: Reader, query: Query, parts: list[ResolvedPart], condition: Filter, count: int
+) -> tuple[pa.Table, list[float | None]]:
+    """Return the rows nearest to the parts, but for the parts themselves, and their scores."""
     vector = blend([part.vector for part in parts], [part.part.weight for part in parts])
     own_tracks = tuple(part.part.value for part in parts if part.part.kind == "track")
     condition = replace(condition, without=own_tracks)
-    rows = nearest_rows(reader.lake, reader.spec, vector, query.k, hit_columns(reader.lake, reader.spec), condition)
-    return make_hits(reader.lake, reader.spec, rows, cosines(rows))
+    rows = nearest_rows(reader.lake, reader.spec, vector, count, _columns(reader, query), condition)
+    return rows, cosines(rows)
+
+
+def _passing(
+    reader: Reader, query: Query, _: list[ResolvedPart], condition: Filter, count: int
+) -> tuple[pa.Table, list[float | None]]:
+    return passing_rows(reader.lake, reader.spec, count, _columns(reader, query), condition)
+
+
+def _columns(reader: Reader, query: Query) -> list[str]:
+    """Return the columns of hits, and those that a choice among them needs."""
+    columns = hit_columns(reader.lake, reader.spec)
+    return list(dict.fromkeys([*columns, *COLUMNS])) if query.is_diverse else columns

@@ -38,23 +38,25 @@ def search(
     Without a vector, returns k tracks that pass the filter: those with the highest score of its tags, if it has some.
     Raises UserError if the filter is not valid SQL.
     """
+    columns = hit_columns(lake, spec)
     if query is None:
-        return passing_hits(lake, spec, k, condition)
-    rows = nearest_rows(lake, spec, query, k, hit_columns(lake, spec), condition)
+        return make_hits(lake, spec, *passing_rows(lake, spec, k, columns, condition))
+    rows = nearest_rows(lake, spec, query, k, columns, condition)
     return make_hits(lake, spec, rows, cosines(rows))
 
 
-def passing_hits(lake: Lake, spec: EncoderSpec, k: int, condition: Filter) -> list[SearchHit]:
-    """Return k tracks that pass the filter.
+def passing_rows(
+    lake: Lake, spec: EncoderSpec, k: int, columns: list[str], condition: Filter
+) -> tuple[pa.Table, list[float | None]]:
+    """Return `columns` of k rows that pass the filter, and their scores.
 
-    If the filter has tags, these are the tracks with the highest score of them.
+    If the filter has tags, these are the rows with the highest score of them; else there are no scores.
     Raises UserError if the filter is not valid SQL.
     """
-    columns = hit_columns(lake, spec)
     if condition.tags:
-        return make_hits(lake, spec, *_best_tagged_rows(lake, spec, k, columns, condition))
+        return _best_tagged_rows(lake, spec, k, columns, condition)
     rows = nearest_rows(lake, spec, None, k, columns, condition)
-    return make_hits(lake, spec, rows, [None] * len(rows))
+    return rows, [None] * len(rows)
 
 
 def hit_columns(lake: Lake, spec: EncoderSpec) -> list[str]:
@@ -63,7 +65,7 @@ def hit_columns(lake: Lake, spec: EncoderSpec) -> list[str]:
     return _COLUMNS + [name for name in _DESCRIPTION if name in stored]  # an earlier tonelake had no descriptions
 
 
-def cosines(rows: pa.Table) -> list[float]:
+def cosines(rows: pa.Table) -> list[float | None]:
     """Return the cosine of each row of `nearest_rows`, rounded to six digits."""
     return [round(1 - distance, 6) for distance in rows["_distance"].to_pylist()]
 
@@ -125,7 +127,7 @@ def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
 
 def _best_tagged_rows(
     lake: Lake, spec: EncoderSpec, k: int, columns: list[str], condition: Filter
-) -> tuple[pa.Table, list[float]]:
+) -> tuple[pa.Table, list[float | None]]:
     """Return the k rows with the highest score of the filter's tags, and the scores.
 
     Of several tags the lowest score counts. Equal scores are in order of ids. Only the k best rows are in memory at a
