@@ -74,17 +74,18 @@ def _near_pairs(
 
 
 def _compare_fingerprints(
-    lake: Lake, contents: list[str], left: np.ndarray, right: np.ndarray, pairs: np.ndarray
+    lake: Lake, contents: list[str | None], left: np.ndarray, right: np.ndarray, pairs: np.ndarray
 ) -> Iterator[tuple[int, bool]]:
     """Yield the number of a pair, and whether it is one recording.
 
     Pairs without two stored fingerprints are left out.
     """
-    if not len(pairs):
+    names = sorted({contents[row] for row in {*left[pairs], *right[pairs]}} - {None})
+    stored = read_fingerprints(lake, names) if names else {}
+    if not stored:
         return
     from workers.audio.fingerprint import bit_error_rate, is_current  # decoding libraries
 
-    stored = read_fingerprints(lake, sorted({contents[row] for row in {*left[pairs], *right[pairs]}}))
     prints = {name: data for name, data in stored.items() if is_current(data)}
     has_print = np.array([name in prints for name in contents])
     for pair in pairs[has_print[left[pairs]] & has_print[right[pairs]]].tolist():

@@ -66,8 +66,8 @@ def _choose_hits(reader: Reader, request: PlaylistRequest) -> tuple[list[SearchH
     count = (request.count or COUNT) if request.minutes is None else None
     wanted = count or _FIRST_CANDIDATES
     while True:
-        query = Query(request.parts, request.filters, wanted, request.per_artist, request.diversity, distinct=True)
-        answered = answer(reader, query)
+        options = {"per_artist": request.per_artist, "diversity": request.diversity}
+        answered = answer(reader, Query(request.parts, request.filters, wanted, distinct=True, **options))
         hits = _without_copies_of_seeds(reader, request, answered.hits)
         chosen = hits[:count] if count else fill(hits, 60 * (request.minutes or 0))
         is_full = len(chosen) == count if count else len(chosen) < len(hits)

@@ -43,6 +43,7 @@ COMMANDS = {
     "search --where duration_s>1": LAKE,
     "search --tag piano": LAKE,
     f"search --like {IDS[0]}": LAKE,
+    f"playlist --like {IDS[0]}": LAKE,
     "search flute": [*LAKE, "tokenizers"],
 }
 
