@@ -1,0 +1,130 @@
+"""Tracks that a question names by their artist, title or album.
+
+A track is named if its names together have every word of the question, and one of its names stands there as a whole.
+So "guitar" does not name "Blue Guitar", and a sentence hardly ever names a track.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lake.embeddings.names import NAME_COLUMNS, NameWord, count_edits, split_words
+from workers.text.query_words import music_words
+
+RowFinder = Callable[[Sequence[NameWord]], list[dict[str, Any]]]
+
+_UNIMPORTANT = frozenset("a an and by feat featuring from ft of the with".split())
+# Parts of a title that nobody types: a leading track number, brackets, guests, " - Remastered 2011".
+_BESIDE = re.compile(
+    r"""^\d{1,3}\s*[-._]+\s*(?=\D) | [(\[{].*?[)\]}] | \s(?:feat|ft|featuring)\b.*$
+    | \s-\s[^-]*\b(?:remaster(?:ed)?|version|live|mix|edit|mono|stereo|demo)\b.*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_ONE_EDIT, _TWO_EDITS = 4, 7  # letters of a word that may have so many letters wrong
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """A name that stands in a question as a whole: its column, and the words of the question."""
+
+    column: str
+    name: str
+    words: str
+    edits: int
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.name!r} matched {self.words!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTrack:
+    """A track that a question names.
+
+    `leads`: it comes before what only sounds right, because an artist's whole name or a word that is not English
+    stands in the question. Otherwise its rank among the names is one of two.
+    """
+
+    track_id: str
+    matches: tuple[NameMatch, ...]
+    leads: bool
+
+    @property
+    def tier(self) -> tuple[int, int, int]:
+        """The order of named tracks: most whole names, then artists, then the fewest wrong letters."""
+        columns = [match.column for match in self.matches]
+        return (-len(columns), -columns.count("artist"), sum(match.edits for match in self.matches))
+
+
+def name_words(text: str) -> list[str]:
+    """Return the words of a text that a name must have: without "the" or "by", unless it has no others."""
+    words = list(dict.fromkeys(split_words(text)))
+    return [word for word in words if word not in _UNIMPORTANT] or words
+
+
+def find_named(text: str, find_rows: RowFinder, is_known: Callable[[str], bool]) -> list[NamedTrack]:
+    """Return the tracks that a question names, the best first.
+
+    Words that are not known may be misspelt, if nothing is named otherwise. `find_rows` returns the rows whose names
+    have each of some words, `is_known` tells whether a word is English or of music.
+    """
+    plain = name_words(text)
+    leads = not all(map(is_known, plain))
+    for words in spellings(plain, is_known):
+        tracks = [track for row in find_rows(words) if (track := match_row(words, row, leads))]
+        if tracks:
+            return sorted(tracks, key=lambda track: track.tier)
+    return []
+
+
+def spellings(words: Sequence[str], is_known: Callable[[str], bool]) -> Iterable[list[NameWord]]:
+    """Yield the words as they are; then, if some are unknown, so that these may be misspelt."""
+    yield [NameWord(word) for word in words]
+    tolerant = [NameWord(word, 0 if is_known(word) else _allowed_edits(word)) for word in words]
+    if any(word.edits for word in tolerant):
+        yield tolerant
+
+
+def match_row(words: Sequence[NameWord], row: dict[str, Any], leads: bool) -> NamedTrack | None:
+    """Return the track of a row if these are all the words of its names that a question must have."""
+    matches, covered = [], set[str]()
+    for column in NAME_COLUMNS:
+        pairs = _pairs(words, split_words(row[column] or ""))
+        covered |= {word.text for word, _ in pairs}
+        if match := _whole_match(column, row[column] or "", pairs):
+            matches.append(match)
+    if not matches or len(covered) < len(words):
+        return None
+    return NamedTrack(row["track_id"], tuple(matches), leads or any(match.column == "artist" for match in matches))
+
+
+def match_name(words: Sequence[NameWord], column: str, name: str | None) -> NameMatch | None:
+    """Return the match if the words are one whole name, and no more."""
+    pairs = _pairs(words, split_words(name or ""))
+    return _whole_match(column, name or "", pairs) if {word for word, _ in pairs} == {*words} else None
+
+
+def _pairs(words: Sequence[NameWord], stored: Sequence[str]) -> list[tuple[NameWord, str]]:
+    """Return each word of the question with each word of a name that it is. A word of music is not misspelt."""
+    return [
+        (word, other)
+        for other in dict.fromkeys(stored)
+        for word in words
+        if word.text == other or (word.edits and other not in music_words() and word.matches(other))
+    ]
+
+
+def _whole_match(column: str, name: str, pairs: Sequence[tuple[NameWord, str]]) -> NameMatch | None:
+    """Return the match of a name if the pairs have all its words but those that nobody types."""
+    edits: dict[str, int] = {}
+    for word, other in pairs:
+        edits[other] = min(count_edits(word.text, other), edits.get(other, len(other)))
+    needed = name_words(_BESIDE.sub(" ", name)) or name_words(name)
+    if not needed or not edits.keys() >= {*needed}:
+        return None
+    words = " ".join(dict.fromkeys(word.text for word, _ in pairs))
+    return NameMatch(column, name, words, sum(edits[other] for other in needed))
+
+
+def _allowed_edits(word: str) -> int:
+    return (len(word) >= _ONE_EDIT) + (len(word) >= _TWO_EDITS) if word.isalpha() else 0
