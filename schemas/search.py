@@ -72,12 +72,13 @@ class QueryPart:
 class Query:
     """A question to a lake: find the k best tracks.
 
-    Without parts, the filters alone choose them.
+    Without parts, the filters alone choose them. With `explain` each hit says what found it.
     """
 
     parts: tuple[QueryPart, ...] = ()
     filters: SearchFilters = NO_FILTERS
     k: int = 10
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ class SearchHit:
 
     `rank` counts from 1, `tags` are best first. `score` is the cosine; without a query it is the score of the tag that
     was searched for (of several the lowest), or None. Unknown metadata is None or empty. `extra` are the manifest's
-    own columns. `stale_since`: the file has changed since then, or cannot be read.
+    own columns. `stale_since`: the file has changed since then, or cannot be read. `found_by` are the parts of the
+    query that found it, such as "sound: cosine 0.412", where that was asked for.
     """
 
     rank: int
@@ -110,6 +112,7 @@ class SearchHit:
     available_to: str | None = None
     territories: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    found_by: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""

@@ -13,6 +13,7 @@ from flows.cli.search_options import (
     Audio,
     Bpm,
     Count,
+    Explain,
     Genre,
     Key,
     Like,
@@ -55,6 +56,7 @@ def search(
     on: OnDay = None,
     territory: Territory = None,
     any_date: AnyDate = False,
+    explain: Explain = False,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
 ) -> None:
@@ -71,7 +73,7 @@ def search(
     filters = SearchFilters(
         tags=tuple(tag or ()), genres=tuple(genre or ()), **named, on=on, territory=territory, any_date=any_date
     )
-    answer = answer_query(context.obj.settings, Query(parts, filters, k), embedding_version, release)
+    answer = answer_query(context.obj.settings, Query(parts, filters, k, explain), embedding_version, release)
     for remark in answer.remarks:
         log(remark)
     if context.obj.json:
@@ -97,6 +99,7 @@ def _table_row(hit: "SearchHit", filters: SearchFilters) -> dict[str, Any]:
         "tags": _tag_names(hit.tags),
         **({"bpm": round(hit.bpm)} if filters.bpm and hit.bpm else {}),
         **({"key": f"{hit.musical_key} {hit.mode}"} if filters.key else {}),
+        **({"found by": "; ".join(hit.found_by)} if hit.found_by else {}),
         "file": _file_name(hit),
         "track_id": hit.track_id,
     }

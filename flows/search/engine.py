@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from flows.search.blend import blend
+from flows.search.explain import explain
 from flows.search.filters import ParsedFilters
+from flows.search.name_matches import best_named, fuse
 from flows.search.reader import Reader
+from flows.search.understand import understand
 from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
 from lake.embeddings.filters import Filter
 from lake.embeddings.search import cosines, find_tracks, hit_columns, make_hits, nearest_rows, passing_hits
+from lake.storage.filters import in_clause
 from schemas.errors import UserError
 from schemas.search import Answer, Query, QueryPart, SearchHit
 
@@ -29,20 +33,26 @@ class ResolvedPart:
 def answer(reader: Reader, query: Query) -> Answer:
     """Return the k best tracks that pass the query's filters.
 
-    Without parts, these are k tracks that pass, by the score of the tags if the filters have some. Raises UserError if
-    the query is empty or ambiguous, if the track, or a filter's column or tag does not exist, or if the lake has no
-    descriptions to filter by.
+    Tracks that the query names are among them. Without parts, these are k tracks that pass, by the score of the tags
+    if the filters have some. Raises UserError if the query is empty or ambiguous, if the track, or a filter's column
+    or tag does not exist, or if the lake has no descriptions to filter by.
     """
-    parsed = require_answerable(query)
+    understood = understand(reader, query, require_answerable(query).make_filter(reader))
+    query, condition = understood.query, understood.condition
     parts = [resolve_part(reader, part) for part in query.parts]
-    condition = parsed.make_filter(reader)
     hits = (
         _nearest(reader, query, parts, condition)
         if parts
         else passing_hits(reader.lake, reader.spec, query.k, condition)
     )
-    texts = [part.value for part in query.parts if part.kind == "text"]
-    return Answer(hits, tuple(filter(None, map(reader.text.remark_on, texts))))
+    by_sound = {hit.track_id for hit in hits}
+    if tracks := best_named(understood.tracks, query.k):
+        named = replace(condition, conditions=(*condition.conditions, in_clause("track_id", tracks)))
+        hits = fuse(hits, _nearest(reader, replace(query, k=len(tracks)), parts, named), tracks, query.k)
+    if query.explain:
+        hits = explain(reader, hits, [(part.part, part.vector) for part in parts], by_sound, tracks)
+    texts = [part.value for part in query.parts if part.kind == "text" and not tracks]
+    return Answer(hits, (*understood.remarks, *filter(None, map(reader.text.remark_on, texts))))
 
 
 def require_answerable(query: Query) -> ParsedFilters:

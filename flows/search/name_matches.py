@@ -1,15 +1,18 @@
 """Tracks that a question names by their artist, title or album.
 
-A track is named if its names together have every word of the question, and one of its names stands there as a whole.
-So "guitar" does not name "Blue Guitar", and a sentence hardly ever names a track.
+A track is named if its names together have every word of the question, and one of its names stands there as a whole,
+or a word of the question is not English. So "guitar" does not name "Blue Guitar", and a sentence hardly ever names a
+track.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lake.embeddings.names import NAME_COLUMNS, NameWord, count_edits, split_words
+from schemas.search import SearchHit
 from workers.text.query_words import music_words
 
 RowFinder = Callable[[Sequence[NameWord]], list[dict[str, Any]]]
@@ -21,17 +24,22 @@ _BESIDE = re.compile(
     | \s-\s[^-]*\b(?:remaster(?:ed)?|version|live|mix|edit|mono|stereo|demo)\b.*$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_RANK_OFFSET = 60  # of reciprocal rank fusion, as Cormack, Clarke and Buettcher (2009) chose it
 _ONE_EDIT, _TWO_EDITS = 4, 7  # letters of a word that may have so many letters wrong
 
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """A name that stands in a question as a whole: its column, and the words of the question."""
+    """A name of a track, its column, and the words of the question that it has.
+
+    If `whole`, these are all of its words but those that nobody types.
+    """
 
     column: str
     name: str
     words: str
     edits: int
+    whole: bool = True
 
     def __str__(self) -> str:
         return f"{self.column} {self.name!r} matched {self.words!r}"
@@ -52,12 +60,15 @@ class NamedTrack:
     @property
     def tier(self) -> tuple[int, int, int]:
         """The order of named tracks: most whole names, then artists, then the fewest wrong letters."""
-        columns = [match.column for match in self.matches]
+        columns = [match.column for match in self.matches if match.whole]
         return (-len(columns), -columns.count("artist"), sum(match.edits for match in self.matches))
 
 
 def name_words(text: str) -> list[str]:
-    """Return the words of a text that a name must have: without "the" or "by", unless it has no others."""
+    """Return the words of a text that a name must have.
+
+    They are those without "the" or "by", unless it has no others.
+    """
     words = list(dict.fromkeys(split_words(text)))
     return [word for word in words if word not in _UNIMPORTANT] or words
 
@@ -77,8 +88,36 @@ def find_named(text: str, find_rows: RowFinder, is_known: Callable[[str], bool])
     return []
 
 
+def best_named(tracks: Sequence[NamedTrack], k: int, limit: int = 200) -> dict[str, NamedTrack]:
+    """Return the first k named tracks by id, and all as well named as the last.
+
+    There are at most `limit`.
+    """
+    tiers = [track.tier for track in tracks[:k]]
+    return {track.track_id: track for track in tracks[:limit] if track.tier <= tiers[-1]} if tiers else {}
+
+
+def fuse(
+    by_sound: Sequence[SearchHit], by_name: Sequence[SearchHit], tracks: dict[str, NamedTrack], k: int
+) -> list[SearchHit]:
+    """Return the k best of the hits of two searches, ranked anew.
+
+    Tracks whose names lead come first. The others are ordered by reciprocal rank fusion, names before sounds.
+    """
+    by_name = sorted(by_name, key=lambda hit: tracks[hit.track_id].tier)
+    leading = [hit for hit in by_name if tracks[hit.track_id].leads]
+    others = [hit for hit in by_name if not tracks[hit.track_id].leads]
+    hits = {hit.track_id: hit for hit in [*leading, *others, *by_sound]}
+    scores = dict.fromkeys(hits, 0.0) | {hit.track_id: math.inf for hit in leading}
+    for ranking in (others, by_sound):
+        for rank, hit in enumerate(ranking, start=1):
+            scores[hit.track_id] += 1 / (_RANK_OFFSET + rank)
+    ordered = sorted(hits.values(), key=lambda hit: -scores[hit.track_id])
+    return [replace(hit, rank=rank) for rank, hit in enumerate(ordered[:k], start=1)]
+
+
 def spellings(words: Sequence[str], is_known: Callable[[str], bool]) -> Iterable[list[NameWord]]:
-    """Yield the words as they are; then, if some are unknown, so that these may be misspelt."""
+    """Yield the words as they are, then so that unknown ones may be misspelt."""
     yield [NameWord(word) for word in words]
     tolerant = [NameWord(word, 0 if is_known(word) else _allowed_edits(word)) for word in words]
     if any(word.edits for word in tolerant):
@@ -86,22 +125,26 @@ def spellings(words: Sequence[str], is_known: Callable[[str], bool]) -> Iterable
 
 
 def match_row(words: Sequence[NameWord], row: dict[str, Any], leads: bool) -> NamedTrack | None:
-    """Return the track of a row if these are all the words of its names that a question must have."""
-    matches, covered = [], set[str]()
-    for column in NAME_COLUMNS:
-        pairs = _pairs(words, split_words(row[column] or ""))
-        covered |= {word.text for word, _ in pairs}
-        if match := _whole_match(column, row[column] or "", pairs):
-            matches.append(match)
-    if not matches or len(covered) < len(words):
+    """Return the track of a row if the words name it. If they lead, they need not have a whole name."""
+    pairs = {column: _pairs(words, split_words(row[column] or "")) for column in NAME_COLUMNS}
+    if {word for column in pairs.values() for word, _ in column} != {*words}:
         return None
-    return NamedTrack(row["track_id"], tuple(matches), leads or any(match.column == "artist" for match in matches))
+    matches = [_match(column, row[column], matched) for column, matched in pairs.items() if matched]
+    whole = [match for match in matches if match.whole]
+    if not whole and not leads:
+        return None
+    return NamedTrack(
+        row["track_id"], tuple(whole or matches), leads or any(match.column == "artist" for match in whole)
+    )
 
 
 def match_name(words: Sequence[NameWord], column: str, name: str | None) -> NameMatch | None:
     """Return the match if the words are one whole name, and no more."""
     pairs = _pairs(words, split_words(name or ""))
-    return _whole_match(column, name or "", pairs) if {word for word, _ in pairs} == {*words} else None
+    if not pairs or {word for word, _ in pairs} != {*words}:
+        return None
+    match = _match(column, name or "", pairs)
+    return match if match.whole else None
 
 
 def _pairs(words: Sequence[NameWord], stored: Sequence[str]) -> list[tuple[NameWord, str]]:
@@ -114,16 +157,14 @@ def _pairs(words: Sequence[NameWord], stored: Sequence[str]) -> list[tuple[NameW
     ]
 
 
-def _whole_match(column: str, name: str, pairs: Sequence[tuple[NameWord, str]]) -> NameMatch | None:
-    """Return the match of a name if the pairs have all its words but those that nobody types."""
+def _match(column: str, name: str, pairs: Sequence[tuple[NameWord, str]]) -> NameMatch:
+    """Return the match of a name. It is whole if the pairs have all words of the name but those that nobody types."""
     edits: dict[str, int] = {}
     for word, other in pairs:
         edits[other] = min(count_edits(word.text, other), edits.get(other, len(other)))
     needed = name_words(_BESIDE.sub(" ", name)) or name_words(name)
-    if not needed or not edits.keys() >= {*needed}:
-        return None
     words = " ".join(dict.fromkeys(word.text for word, _ in pairs))
-    return NameMatch(column, name, words, sum(edits[other] for other in needed))
+    return NameMatch(column, name, words, sum(edits.values()), edits.keys() >= {*needed})
 
 
 def _allowed_edits(word: str) -> int:

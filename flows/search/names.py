@@ -50,7 +50,7 @@ _QUOTES = "\"'“”‘’„«»"
 
 @dataclass(frozen=True, slots=True)
 class NameReading:
-    """One way to read a name: as the title of a track, perhaps with its artist, or as an artist."""
+    """One way to read a name: as a title, perhaps with its artist, or as an artist."""
 
     title: str | None
     artist: str | None
@@ -72,7 +72,10 @@ class NamedSentence:
     quoted: bool = False
 
     def readings(self) -> Iterator[NameReading]:
-        """Yield the ways to read the name: TITLE by ARTIST at each "by", then a title, then an artist."""
+        """Yield the ways to read the name.
+
+        These are TITLE by ARTIST at each "by", then a title, then an artist.
+        """
         if self.like and not self.quoted:
             for cut in _TITLE_BY_ARTIST.finditer(self.name):
                 title, artist = self.name[: cut.start()], self.name[cut.end() :]
@@ -83,7 +86,7 @@ class NamedSentence:
 
 
 def parse(text: str) -> tuple[NamedSentence, ...]:
-    """Return the ways to cut a sentence that may name a track or an artist, the longest names first.
+    """Return the ways to cut a sentence that may name something, the longest names first.
 
     None if it has none of the forms "like NAME", "similar to NAME", "in the style of NAME", "TEXT by ARTIST"; wishes
     may follow a name: ", but slower", " without vocals".
@@ -110,7 +113,10 @@ def _cut(before: str, rest: str) -> Iterator[NamedSentence]:
 
 
 def _parse_wishes(text: str) -> tuple[tuple[Comparison, ...], tuple[tuple[str, float], ...]]:
-    """Return the comparisons of a text such as "much slower and without vocals", and its other words with weights."""
+    """Return the comparisons of a text, and its other words with weights.
+
+    Of "much slower and without vocals" these are slower, and vocals with weight -1.
+    """
     comparisons: list[Comparison] = []
     wishes: list[tuple[str, float]] = []
     for part in filter(None, _WISHES.split(text)):
@@ -125,7 +131,10 @@ def _parse_wishes(text: str) -> tuple[tuple[Comparison, ...], tuple[tuple[str, f
 
 
 def _trim(text: str) -> str:
-    """Return the text without words at its ends that describe nothing: "some calm music that" is calm."""
+    """Return the text without words at its ends that describe nothing.
+
+    Of "some calm music that" this is calm.
+    """
     words = text.strip(" ,;").split()
     while words and words[0].lower() in _FILLERS:
         del words[0]

@@ -48,7 +48,13 @@ _SCALAR_INDEXES: dict[str, ScalarIndex] = {
 # Full-text indexes by name, for questions that name a track. No stop words and no stems: The The is a band. No
 # positions: Lance's optimize has crashed on them (lance#7653).
 NAME_INDEXES = {"artist_words": "artist", "title_words": "title", "album_words": "album"}
-_WORDS = {"with_position": False, "stem": False, "remove_stop_words": False, "lower_case": True, "ascii_folding": True}
+_WORDS: dict[str, Any] = {
+    "with_position": False,
+    "stem": False,
+    "remove_stop_words": False,
+    "lower_case": True,
+    "ascii_folding": True,
+}
 
 
 def compact_and_index(lake: Lake, spec: EncoderSpec) -> None:
@@ -142,9 +148,9 @@ def _explain_panic(table: lance.LanceDataset) -> Iterator[None]:
 def indexes_to_build(
     table: lance.LanceDataset, name: str, *, merge: bool = False
 ) -> dict[str, ScalarIndex | dict[str, Any]]:
-    """Return the columns that lack an index or have outgrown it, and the missing ones of NAME_INDEXES.
+    """Return the columns that lack an index or have outgrown it.
 
-    The values are the kind of a scalar index or the options of a vector index.
+    The missing ones of NAME_INDEXES are among them. The values are the kind of a scalar index or the options of a vector index.
     """
     rows = table.count_rows()
     if not rows or not (name == "tracks" or name.startswith("embeddings__")):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import lance
 import numpy as np
 import pyarrow as pa
 from lance.query import BooleanQuery, FullTextQuery, MatchQuery, Occur
@@ -19,7 +18,10 @@ from lance.query import BooleanQuery, FullTextQuery, MatchQuery, Occur
 from lake.embeddings.filters import NO_FILTER, Filter
 from lake.embeddings.indexes import NAME_INDEX_ROWS, has_name_indexes
 from lake.embeddings.registry_columns import resolve_where
+from lake.embeddings.search import explain_filter
 from lake.storage.lake import Lake
+from schemas.encoders import EncoderSpec
+from schemas.tables import embeddings_table
 
 NAME_COLUMNS = ("artist", "title", "album")
 MAX_WORDS = 40  # a longer question names nothing
@@ -31,7 +33,7 @@ _PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "ł": "l"
 
 @dataclass(frozen=True, slots=True)
 class NameWord:
-    """A word of a question, folded, and by how many letters a stored word may differ from it.
+    """A folded word of a question, and how many letters of it may be wrong.
 
     A letter that is added, left out, changed or swapped with its neighbour counts as one.
     """
@@ -59,23 +61,25 @@ class NamedRows:
 
 
 def find_named_rows(
-    lake: Lake, table: lance.LanceDataset, words: Sequence[NameWord], condition: Filter = NO_FILTER
+    lake: Lake, spec: EncoderSpec, words: Sequence[NameWord], condition: Filter = NO_FILTER
 ) -> NamedRows:
-    """Return at most 1,000 rows that have each of the words in their artist, title or album, and pass the filter.
+    """Return at most 1,000 rows whose names have each of the words.
 
-    Rows that came after the last run's index are found by words that are spelt as stored.
+    The rows pass the filter. Those that came after the last run's index are found by words that are spelt as stored. Raises UserError if the
+    filter is not valid SQL.
     """
-    columns, scan = ["track_id", *NAME_COLUMNS], resolve_where(lake, table, condition).scan(table)
+    table, columns = lake.table(embeddings_table(spec)), ["track_id", *NAME_COLUMNS]
     count = table.count_rows()
     if not 0 < len(words) <= MAX_WORDS or not count:
         return NamedRows([])
-    if has_name_indexes(table):
-        scan |= {"full_text_query": _full_text_query(words), "prefilter": True, "limit": MAX_NAMED_ROWS}
-        rows = table.scanner(columns=[*columns, "_score"], **scan).to_table().select(columns)
-        return NamedRows(rows.filter(_have_words(rows, words)).to_pylist())
-    rows = table.scanner(columns=columns, **scan).to_table()
+    with explain_filter(condition):
+        scan = resolve_where(lake, table, condition).scan(table)
+        if indexed := has_name_indexes(table):
+            scan |= {"full_text_query": _full_text_query(words), "prefilter": True, "limit": MAX_NAMED_ROWS}
+            columns = [*columns, "_score"]
+        rows = table.scanner(columns=columns, **scan).to_table()
     rows = rows.filter(_have_words(rows, words)).slice(0, MAX_NAMED_ROWS)
-    return NamedRows(rows.to_pylist(), count if count >= NAME_INDEX_ROWS else 0)
+    return NamedRows(rows.to_pylist(), 0 if indexed or count < NAME_INDEX_ROWS else count)
 
 
 def split_words(text: str) -> list[str]:
@@ -89,7 +93,10 @@ def split_words(text: str) -> list[str]:
 
 
 def count_edits(word: str, other: str) -> int:
-    """Return the least number of letters to add, leave out, change or swap that makes one word the other."""
+    """Return how many letters must be wrong to make one word of the other.
+
+    A letter is added, left out, changed, or swapped with its neighbour.
+    """
     before: list[int] = []
     row = list(range(len(other) + 1))
     for index, letter in enumerate(word, start=1):

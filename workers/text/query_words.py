@@ -61,7 +61,7 @@ class QueryWords:
         return {trigram for trigram, count in counts.items() if count >= _COMMON}
 
     def knows(self, word: str) -> bool:
-        """Tell whether a word in lower case, without accents, is a known one or an inflection of one."""
+        """Tell whether a folded word is a known one or an inflection of one."""
         return word in self._known or self._is_inflection(word)
 
     def find_unplaced(self, query: str) -> list[UnplacedWord]:

@@ -53,8 +53,8 @@ def lake(request, tmp_path_factory):
 
 
 def ids(lake, text, edits=0, condition=NO_FILTER):
-    table, words = lake.table(embeddings_table(SPEC)), [NameWord(word, edits) for word in split_words(text)]
-    return sorted(row["track_id"] for row in find_named_rows(lake, table, words, condition).rows)
+    words = [NameWord(word, edits) for word in split_words(text)]
+    return sorted(row["track_id"] for row in find_named_rows(lake, SPEC, words, condition).rows)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "t8"])
@@ -112,7 +112,7 @@ def test_a_large_table_without_indexes_says_how_many_rows_were_read(tmp_path, mo
     table = lake.table(embeddings_table(SPEC))
     table.drop_index(next(iter(NAME_INDEXES)))
     monkeypatch.setattr("lake.embeddings.names.NAME_INDEX_ROWS", 5)
-    named = find_named_rows(lake, lake.table(embeddings_table(SPEC)), [NameWord("muldjord")])
+    named = find_named_rows(lake, SPEC, [NameWord("muldjord")])
     assert ([row["track_id"] for row in named.rows], named.scanned) == (["t2"], len(NAMES))
 
 
