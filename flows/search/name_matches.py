@@ -30,7 +30,7 @@ _ONE_EDIT, _TWO_EDITS = 4, 7  # letters of a word that may have so many letters 
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """A name of a track, its column, and the words of the question that it has.
+    """A name of a track, its column, and the question's words in it.
 
     If `whole`, these are all of its words but those that nobody types.
     """
@@ -89,7 +89,7 @@ def find_named(text: str, find_rows: RowFinder, is_known: Callable[[str], bool])
 
 
 def best_named(tracks: Sequence[NamedTrack], k: int, limit: int = 200) -> dict[str, NamedTrack]:
-    """Return the first k named tracks by id, and all as well named as the last.
+    """Return the first k named tracks by id, with all that are named as well.
 
     There are at most `limit`.
     """

@@ -50,7 +50,7 @@ _QUOTES = "\"'“”‘’„«»"
 
 @dataclass(frozen=True, slots=True)
 class NameReading:
-    """One way to read a name: as a title, perhaps with its artist, or as an artist."""
+    """One way to read a name: a title, perhaps with an artist, or an artist."""
 
     title: str | None
     artist: str | None

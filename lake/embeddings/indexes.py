@@ -150,7 +150,8 @@ def indexes_to_build(
 ) -> dict[str, ScalarIndex | dict[str, Any]]:
     """Return the columns that lack an index or have outgrown it.
 
-    The missing ones of NAME_INDEXES are among them. The values are the kind of a scalar index or the options of a vector index.
+    The missing ones of NAME_INDEXES are among them. The values are the kind of a scalar index or the options of a
+    vector index.
     """
     rows = table.count_rows()
     if not rows or not (name == "tracks" or name.startswith("embeddings__")):

@@ -65,8 +65,8 @@ def find_named_rows(
 ) -> NamedRows:
     """Return at most 1,000 rows whose names have each of the words.
 
-    The rows pass the filter. Those that came after the last run's index are found by words that are spelt as stored. Raises UserError if the
-    filter is not valid SQL.
+    The rows pass the filter. Those that came after the last run's index are found by words that are spelt as stored.
+    Raises UserError if the filter is not valid SQL.
     """
     table, columns = lake.table(embeddings_table(spec)), ["track_id", *NAME_COLUMNS]
     count = table.count_rows()
