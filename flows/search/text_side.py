@@ -39,7 +39,10 @@ class TextSide:
         return self.tower.embed_text([text])[0]
 
     def knows(self, word: str) -> bool:
-        """Tell whether a folded word is one of English or of music; of music alone without MiniLM's vocabulary."""
+        """Tell whether a folded word is one of English or of music.
+
+        Without MiniLM's vocabulary on this machine, only words of music are known.
+        """
         return self.words.knows(word) if self.words else word in music_words()
 
     def remark_on(self, text: str) -> str | None:

@@ -103,7 +103,7 @@ def understand(reader: Reader, query: Query, condition: Filter) -> Understood:
         understood = Understood(query, condition, tracks) if tracks else None
     understood = understood or _understand_sentence(finder, query, texts[0], condition)
     if finder.scanned:
-        remark = f"the names of {finder.scanned:,} tracks are not indexed and were all read: run `tonelake maintain`"
+        remark = f"this snapshot has no index of names: those of {finder.scanned:,} tracks were read"
         return replace(understood, remarks=(*understood.remarks, remark))
     return understood
 

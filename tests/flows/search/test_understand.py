@@ -172,4 +172,4 @@ def test_a_release_without_the_indexes_is_read_in_full_and_says_so(lake, monkeyp
     monkeypatch.setattr("lake.embeddings.names.NAME_INDEX_ROWS", 5)
     monkeypatch.setattr("lake.embeddings.names.has_name_indexes", lambda _: False)
     assert ids(lake, "muljord", k=1) == ["chaos"]
-    assert understood(lake, "muljord").startswith("the names of 9 tracks are not indexed and were all read")
+    assert understood(lake, "muljord") == "this snapshot has no index of names: those of 9 tracks were read"
