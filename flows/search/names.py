@@ -71,6 +71,10 @@ class NamedSentence:
     wishes: tuple[tuple[str, float], ...] = ()
     quoted: bool = False
 
+    def is_marked(self) -> bool:
+        """Tell whether the name is marked as one, by quotes or a capital letter."""
+        return self.quoted or self.name != self.name.lower()
+
     def readings(self) -> Iterator[NameReading]:
         """Yield the ways to read the name.
 

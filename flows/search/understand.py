@@ -109,7 +109,8 @@ def understand(reader: Reader, query: Query, condition: Filter) -> Understood:
 
 
 def _understand_sentence(finder: _NameFinder, query: Query, text: QueryPart, condition: Filter) -> Understood:
-    for sentence in parse(text.value):
+    sentences = parse(text.value)
+    for sentence in sentences:
         meanings = _find_meanings(finder, sentence)
         if not meanings:
             continue
@@ -121,6 +122,9 @@ def _understand_sentence(finder: _NameFinder, query: Query, text: QueryPart, con
         if sentence.like:
             return _like(finder.reader, query, text, condition, sentence, meanings[0])
         return _by(finder, query, text, condition, sentence, meanings[0])
+    if sentences and sentences[-1].like and sentences[-1].is_marked():
+        remark = f"nothing here is named {sentences[-1].name!r}: the sentence is searched as words"
+        return Understood(query, condition, remarks=(remark,))
     return Understood(query, condition)
 
 
@@ -139,17 +143,16 @@ def _must_be_name(finder: _NameFinder, sentence: NamedSentence) -> bool:
 
     It stands in quotes, or has a capital letter or a word that is not English.
     """
-    has_capital = sentence.name != sentence.name.lower()
-    return sentence.quoted or has_capital or not all(map(finder.reader.text.knows, split_words(sentence.name)))
+    return sentence.is_marked() or not all(map(finder.reader.text.knows, split_words(sentence.name)))
 
 
 def _may_be_name(sentence: NamedSentence) -> bool:
-    """Tell whether a name in small letters is more than words that describe music.
+    """Tell whether a name in small letters is more than words that may describe music.
 
-    "like rain" is not.
+    "like rain" and "like slow jazz" are not.
     """
     words = split_words(sentence.name)
-    return len(words) > 1 and not music_words().issuperset(words)
+    return len(words) > 1 and music_words().isdisjoint(words)
 
 
 def _name_artists(rows: list[dict[str, Any]]) -> list[_Meaning]:

@@ -168,6 +168,11 @@ def test_a_sentence_that_names_nothing_is_not_remarked_on(lake, text):
     assert understood(lake, text) == ""
 
 
+def test_a_marked_name_that_the_lake_lacks_is_remarked_on(lake):
+    line = understood(lake, "like Clair de Lune by Debussy, but darker")
+    assert line == "nothing here is named 'Clair de Lune by Debussy': the sentence is searched as words"
+
+
 def test_a_release_without_the_indexes_is_read_in_full_and_says_so(lake, monkeypatch):
     monkeypatch.setattr("lake.embeddings.names.NAME_INDEX_ROWS", 5)
     monkeypatch.setattr("lake.embeddings.names.has_name_indexes", lambda _: False)
