@@ -107,6 +107,18 @@ def test_a_question_without_words_or_with_too_many_names_nothing(lake):
     assert ids(lake, " ".join(["god"] * (MAX_WORDS + 1))) == []
 
 
+def test_the_next_run_indexes_new_rows(tmp_path, monkeypatch):
+    lake = make_lake(tmp_path, 1)
+    monkeypatch.setattr(indexes, "NAME_INDEX_ROWS", 1)
+    with committing(lake) as committer:
+        committer.add(outcome_batch(embedded_row("new", artist="Björk", title="Jóga")))
+        committer.flush()
+    assert ids(lake, "bjorg", edits=1) == []  # Lance finds a misspelt word among those of its index
+    compact_and_index(lake, SPEC)
+    assert ids(lake, "bjorg", edits=1) == ["new"]
+    assert ids(lake, "muljord", edits=1) == ["t2"]
+
+
 def test_a_large_table_without_indexes_says_how_many_rows_were_read(tmp_path, monkeypatch):
     lake = make_lake(tmp_path, 1)
     table = lake.table(embeddings_table(SPEC))
