@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flows.search.names import is_quoted
 from lake.embeddings.names import NAME_COLUMNS, NameWord, count_edits, split_words
 from schemas.search import SearchHit
 from workers.text.query_words import music_words
@@ -76,11 +77,14 @@ def name_words(text: str) -> list[str]:
 def find_named(text: str, find_rows: RowFinder, is_known: Callable[[str], bool]) -> list[NamedTrack]:
     """Return the tracks that a question names, the best first.
 
-    Words that are not known may be misspelt, if nothing is named otherwise. `find_rows` returns the rows whose names
-    have each of some words, `is_known` tells whether a word is English or of music.
+    Words of music alone name nothing, unless they stand in quotes. Words that are not known may be misspelt, if
+    nothing is named otherwise. `find_rows` returns the rows whose names have each of some words, `is_known` tells
+    whether a word is English or of music.
     """
-    plain = name_words(text)
-    leads = not all(map(is_known, plain))
+    plain, quoted = name_words(text), is_quoted(text)
+    if music_words().issuperset(plain) and not quoted:
+        return []
+    leads = quoted or not all(map(is_known, plain))
     for words in spellings(plain, is_known):
         tracks = [track for row in find_rows(words) if (track := match_row(words, row, leads))]
         if tracks:

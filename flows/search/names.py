@@ -101,7 +101,7 @@ def parse(text: str) -> tuple[NamedSentence, ...]:
     match = _BY.match(text)
     if match and not _DONE_BY.search(match["before"]):
         return (
-            NamedSentence(False, _unquote(match["name"]), _trim(match["before"]), quoted=_is_quoted(match["name"])),
+            NamedSentence(False, _unquote(match["name"]), _trim(match["before"]), quoted=is_quoted(match["name"])),
         )
     return ()
 
@@ -113,7 +113,7 @@ def _cut(before: str, rest: str) -> Iterator[NamedSentence]:
         name = rest[:end]
         if name:
             comparisons, wishes = _parse_wishes(rest[start:])
-            yield NamedSentence(True, _unquote(name), _trim(before), comparisons, wishes, _is_quoted(name))
+            yield NamedSentence(True, _unquote(name), _trim(before), comparisons, wishes, is_quoted(name))
 
 
 def _parse_wishes(text: str) -> tuple[tuple[Comparison, ...], tuple[tuple[str, float], ...]]:
@@ -147,9 +147,11 @@ def _trim(text: str) -> str:
     return " ".join(words)
 
 
-def _is_quoted(name: str) -> bool:
-    return len(name) > 2 and name[0] in _QUOTES and name[-1] in _QUOTES and not _TITLE_BY_ARTIST.search(name)
+def is_quoted(name: str) -> bool:
+    """Tell whether a text stands in quotes as a whole."""
+    text = name.strip()
+    return len(text) > 2 and text[0] in _QUOTES and text[-1] in _QUOTES and not _TITLE_BY_ARTIST.search(text)
 
 
 def _unquote(name: str) -> str:
-    return name[1:-1] if _is_quoted(name) else name
+    return name[1:-1] if is_quoted(name) else name
