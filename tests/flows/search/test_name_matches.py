@@ -53,6 +53,7 @@ def find_rows(words):
         ("chaos god trumpet", []),  # every word has to be in a name
         ("piano", []),  # words of music are about the sound
         ("'piano'", ["piano"]),
+        ("Piano", ["piano"]),
         ("pianno", []),  # a misspelt word of music is not a name
         ("wesnoth ost", ["theme"]),  # not English: a part of a name is enough
         ("wesnot", ["theme"]),
