@@ -77,9 +77,9 @@ def name_words(text: str) -> list[str]:
 def find_named(text: str, find_rows: RowFinder, is_known: Callable[[str], bool]) -> list[NamedTrack]:
     """Return the tracks that a question names, the best first.
 
-    Words of music alone name nothing, unless they have a capital letter or stand in quotes. Words that are not
-    known may be misspelt, if nothing is named otherwise. `find_rows` returns the rows whose names have each of some words, `is_known` tells
-    whether a word is English or of music.
+    Words of music alone name nothing, unless they have a capital letter or stand in quotes. Words that are not known
+    may be misspelt, if nothing is named otherwise. `find_rows` returns the rows whose names have each of some words,
+    `is_known` tells whether a word is English or of music.
     """
     plain, quoted = name_words(text), is_quoted(text)
     if music_words().issuperset(plain) and not quoted and text == text.lower():
