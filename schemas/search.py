@@ -75,7 +75,7 @@ class Query:
 
     Without parts, the filters alone choose them. `distinct` lists a recording once, whatever its encodes; at most
     `per_artist` tracks are of one artist; `diversity` is from 0 (the best tracks) to 1 (the most different). Both
-    imply `distinct`. Raises UserError if a number is out of range.
+    imply `distinct`. With `explain` each hit says what found it. Raises UserError if a number is out of range.
     """
 
     parts: tuple[QueryPart, ...] = ()
@@ -84,6 +84,7 @@ class Query:
     per_artist: int | None = None
     diversity: float = 0.0
     distinct: bool = False
+    explain: bool = False
 
     def __post_init__(self) -> None:
         if self.per_artist is not None and self.per_artist < 1:
@@ -108,6 +109,8 @@ class SearchHit:
     was searched for (of several the lowest), or None. Unknown metadata is None or empty. `extra` are the manifest's
     own columns. `stale_since`: the file has changed since then, or cannot be read. `copies` are the ids of other
     encodes of the recording that were left out.
+    own columns. `stale_since`: the file has changed since then, or cannot be read. `found_by` are the parts of the
+    query that found it, such as "sound: cosine 0.412", where that was asked for.
     """
 
     rank: int
@@ -132,6 +135,7 @@ class SearchHit:
     territories: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
+    found_by: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""

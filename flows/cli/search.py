@@ -15,6 +15,7 @@ from flows.cli.search_options import (
     Bpm,
     Count,
     Diversity,
+    Explain,
     Genre,
     Key,
     Like,
@@ -66,6 +67,7 @@ def search(
     on: OnDay = None,
     territory: Territory = None,
     any_date: AnyDate = False,
+    explain: Explain = False,
     embedding_version: EmbeddingVersion = None,
     release: ReleaseNumber = None,
 ) -> None:
@@ -76,9 +78,8 @@ def search(
     from flows.search.search import answer_query
 
     filters = make_filters(context.params)
-    query = Query(
-        make_parts(context.params), filters, k, per_artist=per_artist, diversity=diversity, distinct=distinct
-    )
+    choice = {"per_artist": per_artist, "diversity": diversity, "distinct": distinct}
+    query = Query(make_parts(context.params), filters, k, explain=explain, **choice)
     answer = answer_query(context.obj.settings, query, embedding_version, release)
     for remark in answer.remarks:
         log(remark)
@@ -108,6 +109,7 @@ def _table_row(hit: "SearchHit", filters: SearchFilters, shows_copies: bool) -> 
         **({"bpm": round(hit.bpm)} if filters.bpm and hit.bpm else {}),
         **({"key": f"{hit.musical_key} {hit.mode}"} if filters.key else {}),
         **({"copies": len(hit.copies)} if shows_copies else {}),
+        **({"found by": "; ".join(hit.found_by)} if hit.found_by else {}),
         "file": _file_name(hit),
         "track_id": hit.track_id,
     }

@@ -20,6 +20,7 @@ Unlike = Annotated[
     list[str] | None, typer.Option(metavar="TRACK", help="Find tracks that do not sound like this one.")
 ]
 Audio = Annotated[list[str] | None, typer.Option(metavar="FILE", help="Find tracks that sound like this audio file.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say of each track what found it.")]
 Count = Annotated[int, typer.Option("-k", min=1, help="Number of tracks to find.")]
 Year = Annotated[str | None, typer.Option(help="Find only tracks of these years: 1990 or 1990-1999.")]
 Artist = Annotated[str | None, typer.Option(help="Find only tracks of this artist.")]

@@ -3,7 +3,7 @@
 Source: Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SIGIR 1998.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,14 +65,25 @@ def artist_groups(artists: Iterable[str | None]) -> np.ndarray:
     return np.array([numbers.setdefault(name, len(numbers)) if name else -1 for name in names], int)
 
 
+def _relevance(scores: Sequence[float]) -> np.ndarray:
+    """Return how much each row counts, float32 [N], at most 1.
+
+    These are the scores relative to the best one, because cosines of words are lower than those between tracks. If the
+    rows are not in the order of their scores, since the query names some, their ranks count instead.
+    """
+    relevance = np.array(scores, np.float32)
+    if (np.diff(relevance) > 0).any():
+        return np.linspace(1, 0, len(relevance), dtype=np.float32)
+    best = relevance.max(initial=0.0)
+    return relevance / best if best > 0 else relevance
+
+
 def _choose_among(lake: Lake, query: Query, rows: pa.Table, scores: list[float | None]) -> Choice:
     originals = find_originals(lake, rows)
     kept = np.flatnonzero(originals == np.arange(len(rows)))
     limit = query.per_artist or len(rows)
     artists = artist_groups(rows["artist"].take(pa.array(kept)).to_pylist())
-    relevance = np.array([scores[row] or 0.0 for row in kept], np.float32)
-    best = relevance.max(initial=0.0)
-    relevance = relevance / best if best > 0 else relevance  # cosines to words are lower than those between tracks
+    relevance = _relevance([scores[row] or 0.0 for row in kept])
     vectors = unit_rows(to_matrix(rows["vector"]))[kept]
     ranked = rerank(relevance[None], vectors, np.ones(1), query.k, query.diversity, GroupLimit(artists, limit))
     chosen = kept[ranked.rows]

@@ -3,48 +3,43 @@
 Imports neither Ray nor Prefect.
 """
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
-import numpy as np
-import pyarrow as pa
-
-from flows.search.blend import blend
 from flows.search.diversity import COLUMNS, choose
+from flows.search.explain import explain
 from flows.search.filters import ParsedFilters
+from flows.search.ranking import Ranking, ResolvedPart
 from flows.search.reader import Reader
+from flows.search.understand import understand
 from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
-from lake.embeddings.filters import Filter
-from lake.embeddings.search import cosines, find_tracks, hit_columns, make_hits, nearest_rows, passing_rows
+from lake.embeddings.search import find_tracks, hit_columns, make_hits
 from schemas.errors import UserError
 from schemas.search import Answer, Query, QueryPart
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedPart:
-    """A part of a query with its unit vector, float32 [dim]. `part.value` of a track is its id."""
-
-    part: QueryPart
-    vector: np.ndarray
 
 
 def answer(reader: Reader, query: Query) -> Answer:
     """Return the k best tracks that pass the query's filters.
 
-    Without parts, these are k tracks that pass, by the score of the tags if the filters have some. Raises UserError if
-    the query is empty or ambiguous, if the track, or a filter's column or tag does not exist, or if the lake has no
-    descriptions to filter by.
+    Tracks that the query names are among them. Without parts, these are k tracks that pass, by the score of the tags
+    if the filters have some. Raises UserError if the query is empty or ambiguous, if the track, or a filter's column
+    or tag does not exist, or if the lake has no descriptions to filter by.
     """
-    parsed = require_answerable(query)
+    understood = understand(reader, query, require_answerable(query).make_filter(reader))
+    query = understood.query
     parts = [resolve_part(reader, part) for part in query.parts]
-    condition = parsed.make_filter(reader)
-    find = partial(_nearest if parts else _passing, reader, query, parts, condition)
-    choice = choose(reader.lake, query, find)
+    columns = hit_columns(reader.lake, reader.spec)
+    if query.is_diverse:
+        columns = list(dict.fromkeys([*columns, *COLUMNS]))
+    ranking = Ranking(reader, parts, understood.condition, columns, understood.tracks)
+    choice = choose(reader.lake, query, ranking.first)
     hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
     hits = [replace(hit, copies=copies) for hit, copies in zip(hits, choice.copies, strict=True)]
-    texts = [part.value for part in query.parts if part.kind == "text"]
-    return Answer(hits, tuple(filter(None, [*map(reader.text.remark_on, texts), choice.remark])))
+    if query.explain:
+        hits = explain(reader, hits, ranking, query.k)
+    texts = [part.value for part in query.parts if part.kind == "text" and not understood.tracks]
+    remarks = [*understood.remarks, *map(reader.text.remark_on, texts), choice.remark]
+    return Answer(hits, tuple(filter(None, remarks)))
 
 
 def require_answerable(query: Query) -> ParsedFilters:
@@ -68,26 +63,3 @@ def resolve_part(reader: Reader, part: QueryPart) -> ResolvedPart:
         else:
             part = replace(part, value=only_match(part.value, matches))
     return ResolvedPart(part, reader.embed(part))
-
-
-def _nearest(
-    reader: Reader, query: Query, parts: list[ResolvedPart], condition: Filter, count: int
-) -> tuple[pa.Table, list[float | None]]:
-    """Return the rows nearest to the parts, but for the parts themselves, and their scores."""
-    vector = blend([part.vector for part in parts], [part.part.weight for part in parts])
-    own_tracks = tuple(part.part.value for part in parts if part.part.kind == "track")
-    condition = replace(condition, without=own_tracks)
-    rows = nearest_rows(reader.lake, reader.spec, vector, count, _columns(reader, query), condition)
-    return rows, cosines(rows)
-
-
-def _passing(
-    reader: Reader, query: Query, _: list[ResolvedPart], condition: Filter, count: int
-) -> tuple[pa.Table, list[float | None]]:
-    return passing_rows(reader.lake, reader.spec, count, _columns(reader, query), condition)
-
-
-def _columns(reader: Reader, query: Query) -> list[str]:
-    """Return the columns of hits, and those that a choice among them needs."""
-    columns = hit_columns(reader.lake, reader.spec)
-    return list(dict.fromkeys([*columns, *COLUMNS])) if query.is_diverse else columns

@@ -10,7 +10,7 @@ from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
 from workers.encoders.base.interface import TextTower
 from workers.text.minilm_weights import MINILM
-from workers.text.query_words import QueryWords
+from workers.text.query_words import QueryWords, music_words
 
 
 @dataclass
@@ -37,6 +37,13 @@ class TextSide:
     def embed(self, text: str) -> np.ndarray:
         """Return the unit vector of a text, float32 [dim]. Raises UserError if the encoder has no text tower."""
         return self.tower.embed_text([text])[0]
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a folded word is one of English or of music.
+
+        Without MiniLM's vocabulary on this machine, only words of music are known.
+        """
+        return self.words.knows(word) if self.words else word in music_words()
 
     def remark_on(self, text: str) -> str | None:
         """Return a line about misspelt or strange words; None if there are none."""

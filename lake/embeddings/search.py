@@ -104,7 +104,7 @@ def nearest_rows(
     Raises UserError if the filter is not valid SQL.
     """
     table = _open(lake, spec)
-    with _explain_filter(condition):
+    with explain_filter(condition):
         scan = resolve_where(lake, table, condition).scan(table)
         if query is None:
             return table.scanner(columns=columns, limit=k, **scan).to_table()
@@ -121,7 +121,7 @@ def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
 
     Raises UserError if the filter is not valid SQL, or names a column that no track has.
     """
-    with _explain_filter(condition):
+    with explain_filter(condition):
         return resolve_where(lake, _open(lake, spec), condition)
 
 
@@ -135,7 +135,7 @@ def _best_tagged_rows(
     """
     table = _open(lake, spec)
     best = pa.table({"track_id": pa.array([], pa.string()), "score": pa.array([], pa.float32())})
-    with _explain_filter(condition):
+    with explain_filter(condition):
         scan = resolve_where(lake, table, condition).scan(table)
         for batch in table.scanner(columns=["track_id", "tags"], **scan).to_batches():
             tags = pc.list_flatten(batch["tags"])
@@ -151,7 +151,7 @@ def _best_tagged_rows(
 
 
 @contextmanager
-def _explain_filter(condition: Filter) -> Iterator[None]:
+def explain_filter(condition: Filter) -> Iterator[None]:
     """Raise UserError where Lance refuses the user's SQL."""
     try:
         yield

@@ -1,6 +1,6 @@
 """`make bench`: questions to an open lake, against faiss, hnswlib and the plain LanceDB client.
 
-python -m tests.benchmarks.search [--tracks 1000000] [--dim 384] [--work FOLDER] [--peers]
+python -m tests.benchmarks.search [--tracks 1000000] [--dim 384] [--work FOLDER] [--peers] [--s3]
 
 The vectors are clustered, as music is: 3,000 centres in 64 dimensions, noise of .6 around them, projected to `dim`
 dimensions, noise of .05 on top, and unit length. Queries are further draws from the same clusters. A question is a
@@ -13,16 +13,20 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import faiss
 import lance
+import lancedb
 import numpy as np
 import pyarrow as pa
 
 from flows.search.engine import answer
-from flows.search.reader import Reader, open_reader
+from flows.search.reader import open_reader
 from lake.catalogue.encoders import register_encoder
 from lake.embeddings.indexes import update_indexes
 from lake.releases.publish import draft, publish
@@ -31,13 +35,15 @@ from lake.storage.lake import STORAGE_VERSION, Lake
 from schemas.embeddings import embeddings_schema
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.search import Query, QueryPart, SearchFilters, SearchHit
-from schemas.settings import S3Settings, Settings
+from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
 from tests.benchmarks.figures import Figure, record_figures
 from tests.benchmarks.rates import print_table
 from tests.lake.rows import SPEC
+from tests.seaweed import BUCKET, Seaweed
 
+IP = faiss.METRIC_INNER_PRODUCT
 CENTRES, INNER = 3000, 64
 CHUNK = 1 << 14
 QUERIES = 400
@@ -52,20 +58,27 @@ FILTERS = {
 
 
 def main() -> None:
-    """Make the lake, measure, and print a table."""
+    """Make the lake, measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracks", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=384)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--work", type=Path, help="a folder that keeps the lake for the next run")
+    parser.add_argument("--peers", action="store_true", help="measure faiss, hnswlib and LanceDB on the same vectors")
+    parser.add_argument("--s3", action="store_true", help="the lake lies in a SeaweedFS on this machine")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.work or Path(temporary)
-        reader = open_made_lake(folder / f"search-{arguments.tracks}-{arguments.dim}", arguments.tracks, arguments.dim)
-        queries = draw_queries(arguments.dim)
-        truth = exact_answers(arguments.tracks, arguments.dim, queries)
-        figures = measure_reader(reader, queries, truth)
-    record_figures("search", figures)
+    tracks, dim = arguments.tracks, arguments.dim
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        folder = f"{arguments.work or temporary}/search-{tracks}-{dim}"
+        if arguments.s3:
+            os.environ.update(stack.enter_context(Seaweed(Path(temporary))).environment())
+            folder = f"s3://{BUCKET}/search"
+        settings = make_once(folder, tracks, dim)
+        queries = draw_queries(dim)
+        truth = exact_answers(tracks, dim, queries)
+        figures = measure_reader(settings, queries, truth)
+        if arguments.peers:
+            measure_peers(settings, tracks, dim, queries, truth)
+    record_figures("search_s3" if arguments.s3 else "search", figures)
 
 
 def draw(rows: int, dim: int, seed: int) -> np.ndarray:
@@ -103,22 +116,23 @@ def exact_answers(tracks: int, dim: int, queries: np.ndarray) -> np.ndarray:
     return rows
 
 
-def open_made_lake(folder: Path, tracks: int, dim: int) -> Reader:
-    """Open the lake in a folder; make it first if it is not there."""
-    settings = Settings(lake=str(folder))
-    if not folder.exists():
-        started = time.perf_counter()
-        unfinished = folder.with_suffix(".part")
+def make_once(uri: str, tracks: int, dim: int) -> Settings:
+    """Return the settings of the lake; make it first if it is not there."""
+    settings = Settings(lake=uri)
+    if "://" in uri:
+        make_lake(uri, tracks, dim)
+    elif not Path(uri).exists():
+        unfinished = Path(f"{uri}.part")
         make_lake(str(unfinished), tracks, dim)
-        unfinished.rename(folder)
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        print(f"made {tracks:,} x {dim} in {time.perf_counter() - started:.0f} s, {size / 1e9:.1f} GB", flush=True)
-    return open_reader(settings)
+        unfinished.rename(uri)
+        size = sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
+        print(f"{tracks:,} x {dim}: {size / 1e9:.1f} GB", flush=True)
+    return settings
 
 
 def make_lake(uri: str, tracks: int, dim: int) -> None:
     """Make a lake with its indexes and a release: rows with tags, years and a few words; 1 % have ended rights."""
-    lake = Lake.at(uri, S3Settings())
+    lake = Lake.at(uri, Settings().s3)
     spec = EncoderSpec(
         "synthetic", "MIT", "", BackboneSpec("0" * 64, SPEC.backbone.windows, "", "", dim), HeadSpec("", dim)
     )
@@ -178,34 +192,91 @@ class LookUp:
         """Know every word."""
 
 
-def measure_reader(reader: Reader, queries: np.ndarray, truth: np.ndarray) -> dict[str, Figure]:
-    """Return the figures of the open lake, and print them."""
-    reader = replace(reader, text=LookUp(queries))
+def measure_reader(settings: Settings, queries: np.ndarray, truth: np.ndarray) -> dict[str, Figure]:
+    """Return the figures of the lake, from its opening on, and print them."""
+    started = time.perf_counter()
+    reader = replace(open_reader(settings), text=LookUp(queries))
 
     def ask(number: int, filters: SearchFilters) -> list[SearchHit]:
         return answer(reader, Query((QueryPart("text", str(number)),), filters, K)).hits
 
-    rows, figures = [], {}
+    ask(0, FILTERS["no filter"])
+    cold = time.perf_counter() - started
+    print(f"opened and asked once: {cold * 1e3:.0f} ms")
+    rows, figures = [], {"cold": Figure(cold * 1e3, "ms")}
     for name, filters in FILTERS.items():
         ask(0, filters)
-        took, hits = time_each(lambda number, filters=filters: ask(number, filters), range(QUERIES))
+        took, hits = time_each(lambda number, filters=filters: ask(number, filters))
         p50, p95 = np.percentile(took, [50, 95]) * 1e3
-        recall = np.nan
+        recall = recall_at_10([[int(hit.track_id, 16) for hit in ten] for ten in hits], truth)
+        rows.append([name, f"{p50:.1f}", f"{p95:.1f}", f"{recall:.3f}" if name == "no filter" else ""])
         if name == "no filter":
-            pairs = zip(hits, truth, strict=True)
-            recall = np.mean([len({int(hit.track_id, 16) for hit in ten} & set(row)) / K for ten, row in pairs])
             figures |= {"p50": Figure(p50, "ms"), "p95": Figure(p95, "ms"), "recall": Figure(recall, "", True)}
-        rows.append([name, f"{p50:.1f}", f"{p95:.1f}", f"{recall:.3f}"])
     print_table("one client", ["case", "p50 ms", "p95 ms", "recall@10"], rows)
     rate, p95 = many_clients(lambda number: ask(number, FILTERS["no filter"]))
     print(f"{CLIENTS} clients: {rate:.0f} queries/s, p95 {p95 * 1e3:.0f} ms; load {os.getloadavg()[0]:.1f}")
     return figures | {"rate": Figure(rate, "queries/s", True), "clients_p95": Figure(p95 * 1e3, "ms")}
 
 
-def time_each(ask: Callable[[int], object], numbers: range) -> tuple[np.ndarray, list]:
+def measure_peers(settings: Settings, tracks: int, dim: int, queries: np.ndarray, truth: np.ndarray) -> None:
+    """Print what other libraries need for the ids alone, without metadata; each has the vectors in memory."""
+    vectors = np.concatenate([part for _, part in chunks(tracks, dim)])
+    lists = int(tracks**0.5)
+    peers: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
+        "faiss IVF": lambda: _faiss(faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, IP), vectors, nprobe=20),
+        "faiss HNSW": lambda: _faiss(faiss.IndexHNSWFlat(dim, 32, IP), vectors, efSearch=64),
+        "hnswlib": lambda: _hnswlib(vectors),
+        "LanceDB client, new for each query": lambda: _lancedb(settings.lake),
+    }
+    rows = []
+    for name, make in peers.items():
+        started = time.perf_counter()
+        find = make()
+        built = time.perf_counter() - started
+        took, answers = time_each(lambda number, find=find: find(queries[number]))
+        p50, p95 = np.percentile(took, [50, 95]) * 1e3
+        rows.append([name, f"{built:.0f}", f"{p50:.1f}", f"{p95:.1f}", f"{recall_at_10(answers, truth):.3f}"])
+    print_table("peers, ids alone", ["", "built in s", "p50 ms", "p95 ms", "recall@10"], rows)
+
+
+def _faiss(index: faiss.Index, vectors: np.ndarray, **parameters: int) -> Callable[[np.ndarray], np.ndarray]:
+    index.train(vectors[:: max(1, len(vectors) // 200_000)])
+    index.add(vectors)
+    for name, value in parameters.items():
+        faiss.ParameterSpace().set_index_parameter(index, name, value)
+    return lambda query: index.search(query[None], K)[1][0]
+
+
+def _hnswlib(vectors: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    import hnswlib  # needs a C++ compiler, and is not everywhere
+
+    index = hnswlib.Index("ip", vectors.shape[1])
+    index.init_index(len(vectors), ef_construction=100, M=32)
+    index.add_items(vectors)
+    index.set_ef(64)
+    return lambda query: index.knn_query(query, K)[0][0]
+
+
+def _lancedb(uri: str) -> Callable[[np.ndarray], np.ndarray]:
+    database = lancedb.connect(uri)
+    name = next(name for name in database.table_names() if name.startswith("embeddings__"))
+
+    def find(query: np.ndarray) -> np.ndarray:
+        rows = database.open_table(name).search(query).distance_type("cosine").nprobes(20).refine_factor(5)
+        return np.array([int(row["track_id"], 16) for row in rows.select(["track_id"]).limit(K).to_list()])
+
+    return find
+
+
+def recall_at_10(answers: Sequence[Sequence[int]], truth: np.ndarray) -> float:
+    """Return the share of the nearest ten that the answers hold."""
+    return float(np.mean([len({*answer} & {*row}) / K for answer, row in zip(answers, truth, strict=True)]))
+
+
+def time_each(ask: Callable[[int], Any]) -> tuple[np.ndarray, list]:
     """Return the seconds of each question, and the answers."""
     took, answers = [], []
-    for number in numbers:
+    for number in range(QUERIES):
         started = time.perf_counter()
         answers.append(ask(number))
         took.append(time.perf_counter() - started)

@@ -145,13 +145,15 @@ def _clip(sound: str, number: int) -> bytes:
 
 @contextmanager
 def without_ray(*, with_vector_index: bool) -> Iterator[None]:
-    """Embed in the process that commits inside the `with` block; build vector indexes over small tables."""
+    """Embed in the process that commits inside the `with` block; build the indexes of large tables
+    over small ones."""
     with pytest.MonkeyPatch.context() as patches:
         run_in_process([], patches, block_tracks=2)
         patches.setattr(describer, "Describer", RememberedDescriber)
         patches.setattr(track_module, "_embed", embed_remembered)
         if with_vector_index:
             patches.setattr(indexes, "VECTOR_INDEX_ROWS", 3)
+            patches.setattr(indexes, "NAME_INDEX_ROWS", 3)
         patches.setattr(indexes, "_SCALAR_INDEXES", _FEWER_INDEXES)
         yield
 

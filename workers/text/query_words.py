@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -37,6 +37,12 @@ class UnplacedWord:
     near: tuple[str, ...]
 
 
+@cache
+def music_words() -> frozenset[str]:
+    """Return the words of genres, instruments, moods and tempi that text sides know."""
+    return frozenset(files("workers.text").joinpath("music_words.txt").read_text().split())
+
+
 class QueryWords:
     """The words that a text side for English knows.
 
@@ -45,7 +51,7 @@ class QueryWords:
 
     def __init__(self, tokenizer: Path) -> None:
         vocabulary = json.loads(tokenizer.read_text())["model"]["vocab"]
-        self._music = {*files("workers.text").joinpath("music_words.txt").read_text().split()}
+        self._music = music_words()
         self._known = self._music | {token for token in vocabulary if _WORD.fullmatch(token) and token.isascii()}
 
     @cached_property
@@ -53,6 +59,10 @@ class QueryWords:
         """Sequences of three letters that some known words have. Most queries need none."""
         counts = Counter(chain.from_iterable(map(_trigrams, self._known)))
         return {trigram for trigram, count in counts.items() if count >= _COMMON}
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a folded word is a known one or an inflection of one."""
+        return word in self._known or self._is_inflection(word)
 
     def find_unplaced(self, query: str) -> list[UnplacedWord]:
         """Return the words of a query that the text tower cannot place, in their order."""
@@ -62,7 +72,7 @@ class QueryWords:
     def _examine(self, word: str) -> UnplacedWord | None:
         if not word.isascii():
             return UnplacedWord(word, ())
-        if word in self._known or self._is_inflection(word):
+        if self.knows(word):
             return None
         if len(word) > _SHORT and (near := self._near(word, self._music, _NEAR_MUSIC)):
             return UnplacedWord(word, near)

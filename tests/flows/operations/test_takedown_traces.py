@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from lance.file import LanceFileReader
 
 from flows.console.progress import ProgressReporter
 from flows.export.export import ExportRequest, write_export
@@ -72,6 +73,31 @@ def test_an_index_of_deleted_rows_is_erased_too(home, monkeypatch):
     assert not indexes(b"single")
     assert not indexes(b"Nobody Else")
     assert "vector_idx" in {index.name for index in home.table(NAME).describe_indices()}
+
+
+def test_no_word_of_a_title_is_left_in_a_full_text_index(home, monkeypatch):
+    monkeypatch.setattr("lake.embeddings.indexes.NAME_INDEX_ROWS", 10)
+    write_outcomes(home, embedded_row("single", title="Zanzibar Zephyr", artist="Qwertz"))
+    write_outcomes(home, embedded_row("gone", title="Xylophage"))
+    compact_and_index(home, SPEC)
+    publish(home, draft(None, take_snapshot(home, SPEC), "a-run", "index"), print)
+    write_outcomes(home, embedded_row("single", "2", title="Quagmire", artist="Qwertz"))  # a new title of another file
+    compact_and_index(home, SPEC)
+    home.table(NAME).delete("track_id = 'gone'")
+    assert sum(indexed_words(home)) > 12 + 5  # of the other titles, and of these two
+    assert take_down_tracks(home, "single", "gone").is_clean
+    assert [*filter(None, indexed_words(home))] == [12, 12]  # of the other titles: now, and in the release
+    for mark in (b"Zanzibar", b"zanzibar", b"Qwertz", b"qwertz", b"Quagmire", b"Xylophage"):
+        assert not [path for path in table_files(home, NAME) if mark in home.file_system().cat_file(path)]
+
+
+def indexed_words(home):
+    """Return how many words each file of a full-text index has.
+
+    Lance keeps the words as an automaton, in which no search of bytes finds them.
+    """
+    files = [path for path in table_files(home, NAME) if path.endswith("_tokens.lance")]
+    return sorted(LanceFileReader(path).read_all().to_table()["_token_next_id"][0].as_py() for path in files)
 
 
 def test_audio_facts_of_earlier_contents_are_erased_too(home):

@@ -1,0 +1,68 @@
+"""The rows that answer a query, the best first: by sound, by name, or by filters alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from flows.search.blend import blend
+from flows.search.name_matches import NamedTrack, best_named, fuse
+from flows.search.reader import Reader
+from lake.embeddings.filters import Filter
+from lake.embeddings.search import cosines, nearest_rows, passing_rows
+from lake.storage.arrow import index_in, string_column
+from lake.storage.filters import in_clause
+from schemas.search import QueryPart
+
+Ranked = tuple[pa.Table, list[float | None]]  # rows, the best first, and their scores
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPart:
+    """A part of a query with its unit vector, float32 [dim]. `part.value` of a track is its id."""
+
+    part: QueryPart
+    vector: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All tracks that pass a condition, in the order of a query. `named` are those that it names.
+
+    Rows have `columns` of the embeddings table. The tracks that are parts of the query are not among them.
+    """
+
+    reader: Reader
+    parts: Sequence[ResolvedPart]
+    condition: Filter
+    columns: list[str]
+    named: Sequence[NamedTrack] = ()
+
+    def first(self, count: int) -> Ranked:
+        """Return the first rows, and their scores."""
+        if not self.parts:
+            return passing_rows(self.reader.lake, self.reader.spec, count, self.columns, self.condition)
+        rows, scores = self._by_sound(count, self.condition)
+        tracks = best_named(self.named, count)
+        if not tracks:
+            return rows, scores
+        conditions = (*self.condition.conditions, in_clause("track_id", tracks))
+        named_rows, named_scores = self._by_sound(len(tracks), replace(self.condition, conditions=conditions))
+        order = fuse(_ids(rows), _ids(named_rows), tracks)[:count]
+        joined = pa.concat_tables([named_rows, rows])
+        index = index_in(string_column(order), joined["track_id"])
+        all_scores = [*named_scores, *scores]
+        return joined.take(index), [all_scores[row] for row in index.to_pylist()]
+
+    def _by_sound(self, count: int, condition: Filter) -> Ranked:
+        own_tracks = tuple(part.part.value for part in self.parts if part.part.kind == "track")
+        condition = replace(condition, without=(*condition.without, *own_tracks))
+        vector = blend([part.vector for part in self.parts], [part.part.weight for part in self.parts])
+        rows = nearest_rows(self.reader.lake, self.reader.spec, vector, count, self.columns, condition)
+        return rows, list(cosines(rows))
+
+
+def _ids(rows: pa.Table) -> list[str]:
+    ids: list[str] = rows["track_id"].to_pylist()
+    return ids
