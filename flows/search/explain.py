@@ -16,9 +16,10 @@ _MAX_LISTED = 3  # tracks of a query
 
 
 def explain(reader: Reader, hits: Sequence[SearchHit], ranking: Ranking, k: int) -> list[SearchHit]:
-    """Return the hits with what found each: its sound, the names that the query has, or both.
+    """Return the hits with what found each.
 
-    The sound of a hit has a line for each part if it is among the k that are nearest by sound alone.
+    That is its sound, the names that the query has, or both. The sound has a line for each part if the hit is among
+    the k that are nearest by sound alone.
     """
     table = reader.lake.table(embeddings_table(reader.spec))
     rows = select_in(table, "track_id", [hit.track_id for hit in hits], ["track_id", "vector"])

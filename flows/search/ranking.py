@@ -1,4 +1,4 @@
-"""The rows that answer a query, the best first: by sound, by name, or by filters alone."""
+"""The order of a query: rows by sound, by name, or by filters alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
