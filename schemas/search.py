@@ -87,6 +87,8 @@ class Query:
     explain: bool = False
 
     def __post_init__(self) -> None:
+        if self.parts and not any(part.weight for part in self.parts):
+            raise UserError("every weight is 0: give a part of the query another one, from -1 to 1")
         if self.per_artist is not None and self.per_artist < 1:
             raise UserError(f"--per-artist {self.per_artist} leaves nothing: give 1 or more")
         if not 0 <= self.diversity <= 1:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from flows.search.blend import blend
+from flows.search.blend import POOL, Blend
 from flows.search.name_matches import NamedTrack, best_named, fuse
 from flows.search.reader import Reader
 from lake.embeddings.filters import Filter
-from lake.embeddings.search import cosines, nearest_rows, passing_rows
+from lake.embeddings.search import cosines, nearest_rows, nearest_vectors, passing_rows, rows_of
 from lake.storage.arrow import index_in, string_column
 from lake.storage.filters import in_clause
 from schemas.search import QueryPart
@@ -58,9 +58,19 @@ class Ranking:
     def _by_sound(self, count: int, condition: Filter) -> Ranked:
         own_tracks = tuple(part.part.value for part in self.parts if part.part.kind == "track")
         condition = replace(condition, without=(*condition.without, *own_tracks))
-        vector = blend([part.vector for part in self.parts], [part.part.weight for part in self.parts])
-        rows = nearest_rows(self.reader.lake, self.reader.spec, vector, count, self.columns, condition)
-        return rows, list(cosines(rows))
+        lake, spec = self.reader.lake, self.reader.spec
+        counting = [part for part in self.parts if part.part.weight]
+        if len(counting) == 1:
+            vector = np.sign(counting[0].part.weight) * counting[0].vector
+            rows = nearest_rows(lake, spec, vector, count, self.columns, condition)
+            return rows, list(cosines(rows))
+        weights = [part.part.weight for part in counting]
+        blend = Blend.of([part.vector for part in counting], weights, self.reader.ordinary_vectors)
+        track_ids, vectors = nearest_vectors(lake, spec, blend.vector, max(POOL, 10 * count), condition)
+        scores = blend.score(vectors)
+        best = np.argsort(-scores, kind="stable")[:count]
+        rows = rows_of(lake, spec, [track_ids[index] for index in best], self.columns)
+        return rows, [round(float(scores[index]), 6) for index in best]
 
 
 def _ids(rows: pa.Table) -> list[str]:

@@ -4,15 +4,17 @@ Imports neither Ray nor Prefect.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
+from flows.search.blend import SAMPLE
 from flows.search.text_side import TextSide
 from flows.search.version import embed_file, resolve_version
 from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.filters import Filter, TrackSet
-from lake.embeddings.search import read_vector, resolve_filter
+from lake.embeddings.search import read_vector, resolve_filter, sample_vectors
 from lake.storage.arrow import string_column
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
@@ -50,6 +52,11 @@ class Reader:
         if part.kind == "file":
             return np.asarray(embed_file(part.value, self.spec, self.settings).vector, np.float32)
         return read_vector(self.lake, self.spec, part.value)
+
+    @cached_property
+    def ordinary_vectors(self) -> np.ndarray:
+        """Vectors of ordinary tracks [N, dim]: what a blend compares a track's cosines with."""
+        return sample_vectors(self.lake, self.spec, SAMPLE)
 
     def unavailable(self, rights: RightsFilter | None) -> TrackSet:
         """Return the tracks that lack the rights or were taken down."""

@@ -26,7 +26,7 @@ from schemas.tables import embeddings_table
 _COLUMNS = ["track_id", "title", "artist", "album", "year", "genres", "tags", "duration_s"]
 _DESCRIPTION = ["bpm", "musical_key", "mode", "loudness_lufs"]
 # Chosen for recall rather than latency: recall@10 is 95 % with HNSW and 86 % with RQ.
-_NEAREST = {"metric": "cosine", "nprobes": 50, "refine_factor": 10}
+_NEAREST = {"metric": "cosine", "nprobes": 50}
 _EF = 200
 
 
@@ -96,24 +96,66 @@ def make_hits(lake: Lake, spec: EncoderSpec, rows: pa.Table, scores: Sequence[fl
 
 
 def nearest_rows(
-    lake: Lake, spec: EncoderSpec, query: np.ndarray | None, k: int, columns: list[str], condition: Filter = NO_FILTER
+    lake: Lake,
+    spec: EncoderSpec,
+    query: np.ndarray | None,
+    k: int,
+    columns: list[str],
+    condition: Filter = NO_FILTER,
+    refine_factor: int | None = 10,
 ) -> pa.Table:
     """Return `columns` of the k rows nearest to a unit vector [dim].
 
-    `_distance` is added: 1 - cosine. Without a vector, returns any k rows that pass the filter, without `_distance`.
-    Raises UserError if the filter is not valid SQL.
+    `_distance` is added: 1 - cosine, inexact through an index without `refine_factor`. Without a vector, returns any k
+    rows that pass the filter, without `_distance`. Raises UserError if the filter is not valid SQL.
     """
     table = _open(lake, spec)
     with explain_filter(condition):
         scan = resolve_where(lake, table, condition).scan(table)
         if query is None:
             return table.scanner(columns=columns, limit=k, **scan).to_table()
-        nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "ef": max(_EF, 10 * k), **_NEAREST}
+        nearest = {
+            "column": "vector",
+            "q": query.astype(np.float32),
+            "k": k,
+            "ef": max(_EF, (refine_factor or 2) * k),
+            **_NEAREST,
+        }
+        nearest |= {"refine_factor": refine_factor} if refine_factor else {}
         scan |= {"columns": [*columns, "_distance"], "prefilter": True}
         rows = table.scanner(nearest=nearest, **scan).to_table()
         if len(rows) < k and _has_vector_index(table):  # the index looks into some of its lists only
             rows = table.scanner(nearest=nearest | {"use_index": False}, **scan).to_table()
         return rows
+
+
+def nearest_vectors(
+    lake: Lake, spec: EncoderSpec, query: np.ndarray, count: int, condition: Filter = NO_FILTER
+) -> tuple[list[str], np.ndarray]:
+    """Return ids and vectors [N, dim] of the `count` nearest rows to a unit vector.
+
+    They are candidates, to be scored by their vectors: through an index, some of the nearest may be missing. Raises
+    UserError if the filter is not valid SQL.
+    """
+    rows = nearest_rows(lake, spec, query, count, ["track_id", "vector"], condition, refine_factor=None)
+    return rows["track_id"].to_pylist(), _to_matrix(rows["vector"])
+
+
+def sample_vectors(lake: Lake, spec: EncoderSpec, count: int) -> np.ndarray:
+    """Return the vectors [N, dim] of `count` rows, spread over the table.
+
+    A table of fewer rows gives all of them.
+    """
+    table = _open(lake, spec)
+    total = table.count_rows()
+    indices = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
+    return _to_matrix(table.take(indices, columns=["vector"])["vector"])
+
+
+def rows_of(lake: Lake, spec: EncoderSpec, track_ids: Sequence[str], columns: list[str]) -> pa.Table:
+    """Return `columns` of these tracks, in their order; `columns` has track_id."""
+    rows = select_in(_open(lake, spec), "track_id", list(track_ids), columns)
+    return rows.take(index_in(pa.chunked_array([pa.array(track_ids, pa.string())]), rows["track_id"]))
 
 
 def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
@@ -145,8 +187,7 @@ def _best_tagged_rows(
             scored = scores.group_by("track_id").aggregate([("score", "min")]).rename_columns(["track_id", "score"])
             ordered = pa.concat_tables([best, scored]).sort_by([("score", "descending"), ("track_id", "ascending")])
             best = ordered.slice(0, k).combine_chunks()
-    rows = select_in(table, "track_id", best["track_id"].to_pylist(), columns)
-    rows = rows.take(index_in(best["track_id"], rows["track_id"]))
+    rows = rows_of(lake, spec, best["track_id"].to_pylist(), columns)
     return rows, [round(score, 4) for score in best["score"].to_pylist()]
 
 
@@ -189,6 +230,11 @@ def read_tags(lake: Lake, spec: EncoderSpec, track_id: str) -> list[TagScore]:
     Raises UserError if the table has no such track.
     """
     return _by_score(_read_value(lake, spec, track_id, "tags"))
+
+
+def _to_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    vectors: np.ndarray = column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
+    return vectors
 
 
 def _has_vector_index(table: lance.LanceDataset) -> bool:

@@ -45,6 +45,26 @@ def find_nearest(rows: np.ndarray, contents: np.ndarray, queries: np.ndarray, k:
     return NearestNeighbours(lists, twin_cosines)
 
 
+def occurrences(lists: np.ndarray, count: int) -> np.ndarray:
+    """Return in how many lists each of `count` rows stands, [count].
+
+    Source of the name k-occurrence: Radovanović, Nanopoulos and Ivanović, "Hubs in Space", JMLR 11, 2010. `lists` are
+    [Q, K].
+    """
+    return np.bincount(lists.ravel(), minlength=count)
+
+
+def skewness(values: np.ndarray) -> float:
+    """Return the third standardised moment of values [N].
+
+    It is 0 if all are equal or there are none. Of occurrences, it is large if a few rows stand in very many lists.
+    """
+    if not len(values) or not np.ptp(values):
+        return 0.0
+    deviations = values - values.mean()
+    return float((deviations**3).mean() / values.std() ** 3)
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the fraction of each list of `a` that is in `b`'s, [Q].
 

@@ -17,14 +17,16 @@ from workers.metrics.neighbours import (
     NearestNeighbours,
     find_nearest,
     near_identical,
+    occurrences,
     overlap,
     rate_changes,
     same_group_recall,
+    skewness,
 )
 
 K = 10
 OVERLAP, ARTISTS = f"neighbour overlap@{K}", f"same-artist recall@{K}"
-TWINS, RATES = "near-identical vectors", "tag rates"
+TWINS, HUBS, RATES = "near-identical vectors", "hubs", "tag rates"
 _QUERIES_PER_BLOCK = 256
 
 
@@ -46,16 +48,20 @@ def catalogue_checks(live: SnapshotView | None, candidate: SnapshotView, limits:
     sample = _draw_sample(live, candidate, limits)
     if len(sample.track_ids) < 2:
         reason = "both embedded fewer than two tracks from the same content"
-        return [no_verdict(name, reason) for name in (OVERLAP, ARTISTS, TWINS, RATES)]
+        return [no_verdict(name, reason) for name in (OVERLAP, ARTISTS, TWINS, HUBS, RATES)]
     new = _find_neighbours(candidate, sample)
     if live is None:
         reason = "no live release to compare with"
-        return [_check_twins(None, new, limits), *(no_verdict(name, reason) for name in (OVERLAP, ARTISTS, RATES))]
+        return [
+            _check_twins(None, new, limits),
+            *(no_verdict(name, reason) for name in (OVERLAP, ARTISTS, HUBS, RATES)),
+        ]
     old = _find_neighbours(live, sample)
     return [
         _check_overlap(old, new, sample, limits),
         _check_artists(old, new, sample, limits),
         _check_twins(old, new, limits),
+        _check_hubs(old, new, sample, limits),
         *_check_rates(live, candidate, sample, limits),
     ]
 
@@ -124,6 +130,14 @@ def _check_twins(old: NearestNeighbours | None, new: NearestNeighbours, limits: 
         live_value = near_identical(old.twin_cosines, cosine)
         reason += f", live {live_value:.1%}"
     return Check(TWINS, value <= live_value + more, reason, value, limit=live_value + more)
+
+
+def _check_hubs(old: NearestNeighbours, new: NearestNeighbours, sample: GateSample, limits: Limits) -> Check:
+    """Check that no few tracks stand among everybody's nearest, by the skewness of the occurrences."""
+    before, after = (occurrences(view.lists, len(sample.track_ids)) for view in (old, new))
+    value, live_value, more = skewness(after), skewness(before), limits.number("hubs", "more")
+    reason = f"one track is among the {K} nearest of {after.max():,} of {len(sample.queries):,}; live {live_value:.2f}"
+    return Check(HUBS, value <= live_value + more, reason, value, limit=live_value + more)
 
 
 def _check_rates(live: SnapshotView, candidate: SnapshotView, sample: GateSample, limits: Limits) -> list[Check]:

@@ -8,6 +8,7 @@ import pytest
 from flows.cli.search_options import parse_part
 from flows.operations.takedown import TakedownRequest, take_down
 from flows.search import reader as reader_module
+from flows.search.blend import Blend
 from flows.search.engine import answer
 from flows.search.reader import open_reader
 from lake.releases.publish import draft, publish
@@ -39,12 +40,35 @@ def vectors(lake):
     return {row["track_id"]: np.array(row["vector"]) for row in rows}
 
 
-def test_tracks_of_a_query_are_weighed_and_left_out(lake):
+def test_tracks_of_a_query_are_joined_by_their_weights_and_left_out(lake):
     hits = answer(open_reader(Settings(lake=lake.uri)), Query((like("t0003"), like("t0007", 0.5)), k=100)).hits
     known = vectors(lake)
-    query = known["t0003"] + 0.5 * known["t0007"]
-    cosines = {name: float(vector @ query) for name, vector in known.items() if name not in ("t0003", "t0007")}
-    assert [hit.track_id for hit in hits] == sorted(cosines, key=cosines.__getitem__, reverse=True)
+    matrix = np.stack(list(known.values())).astype(np.float32)
+    blend = Blend.of([known["t0003"], known["t0007"]], [1, 0.5], matrix)
+    scores = dict(zip(known, blend.score(matrix), strict=True))
+    expected = sorted(known.keys() - {"t0003", "t0007"}, key=scores.__getitem__, reverse=True)
+    assert [hit.track_id for hit in hits] == expected
+    assert [hit.score for hit in hits] == pytest.approx([scores[name] for name in expected], abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.2])
+def test_one_part_that_counts_scores_by_its_cosine(lake, weight):
+    reader, known = open_reader(Settings(lake=lake.uri)), vectors(lake)
+    for sign in (1, -1):
+        hits = answer(reader, Query((like("t0003", sign * weight), like("t0007", 0)), k=3)).hits
+        assert [hit.score for hit in hits] == pytest.approx(
+            [sign * float(known[hit.track_id] @ known["t0003"]) for hit in hits], abs=1e-3
+        )
+    assert "ordinary_vectors" not in vars(reader)
+
+
+def test_a_filter_comes_before_a_blend(lake):
+    """Candidates that fail the filter take nobody's place."""
+    parts = (like("t0003"), like("t0007"), like("t0011", -0.5))
+    reader = open_reader(Settings(lake=lake.uri))
+    everything = [hit.track_id for hit in answer(reader, Query(parts, k=100)).hits]
+    filtered = answer(reader, Query(parts, SearchFilters(where="track_id >= 't0015'"), k=3)).hits
+    assert [hit.track_id for hit in filtered] == [name for name in everything if name >= "t0015"][:3]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +94,7 @@ def test_parts_as_people_type_them(option, typed, part):
         (("--like", "t0003:2"), "the weight 2 of 't0003' is out of range: give one from -1 to 1"),
         (("--unlike", "t0003:-1"), "--unlike 't0003:-1': its weight counts against a hit already"),
         (("--not", "  "), "an empty text finds nothing"),
+        (("--like", "t0003:0", "--like", "t0004:0"), "every weight is 0: give a part of the query another one"),
         ((), "search for what? Give TEXT, --like TRACK_or_FILE"),
     ],
 )

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from workers.metrics.neighbours import (
     find_nearest,
     near_identical,
+    occurrences,
     overlap,
     rate_changes,
     same_group_recall,
+    skewness,
     unit_rows,
 )
 
@@ -66,3 +69,13 @@ def test_a_collapsed_model_has_only_twins():
 def test_tag_rates():
     before, after = np.array([[1, 0], [1, 0]], bool), np.array([[1, 1], [0, 0]], bool)
     np.testing.assert_array_equal(rate_changes(before, after), [-0.5, 0.5])
+
+
+def test_occurrences_count_the_lists_of_each_row():
+    np.testing.assert_array_equal(occurrences(np.array([[1, 2], [0, 2], [1, 2]]), 5), [1, 2, 3, 0, 0])
+
+
+def test_skewness_is_scipys_and_0_for_equal_values():
+    values = np.random.default_rng(0).poisson(3, 500)
+    assert skewness(values) == pytest.approx(scipy.stats.skew(values))
+    assert skewness(np.full(9, 4)) == skewness(np.zeros(0)) == 0
