@@ -49,6 +49,15 @@ NO_FILTERS = SearchFilters()
 MAX_COMPARED = 2000  # hits that are compared with each other; the time of that grows with the square
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of a track, in seconds, and its cosine with a query."""
+
+    start_s: float
+    end_s: float
+    score: float
+
+
 PartKind = Literal["text", "track", "file"]
 
 
@@ -76,6 +85,7 @@ class Query:
     Without parts, the filters alone choose them. `distinct` lists a recording once, whatever its encodes; at most
     `per_artist` tracks are of one artist; `diversity` is from 0 (the best tracks) to 1 (the most different). Both
     imply `distinct`. Raises UserError if a number is out of range.
+    With `segments`, find the k best moments: a track may have several.
     """
 
     parts: tuple[QueryPart, ...] = ()
@@ -84,8 +94,13 @@ class Query:
     per_artist: int | None = None
     diversity: float = 0.0
     distinct: bool = False
+    segments: bool = False
 
     def __post_init__(self) -> None:
+        if self.segments and self.is_diverse:
+            raise UserError(
+                "--segments lists moments of any track: leave out --per-artist, --diversity and --distinct"
+            )
         if self.per_artist is not None and self.per_artist < 1:
             raise UserError(f"--per-artist {self.per_artist} leaves nothing: give 1 or more")
         if not 0 <= self.diversity <= 1:
@@ -108,6 +123,8 @@ class SearchHit:
     was searched for (of several the lowest), or None. Unknown metadata is None or empty. `extra` are the manifest's
     own columns. `stale_since`: the file has changed since then, or cannot be read. `copies` are the ids of other
     encodes of the recording that were left out.
+    `best` is the track's moment that is nearest to the query; None without a query, and if the lake keeps no windows
+    of the track.
     """
 
     rank: int
@@ -132,6 +149,7 @@ class SearchHit:
     territories: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
+    best: Moment | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""

@@ -124,7 +124,7 @@ def comparable(document: object) -> object:
     left_out = {"lake", "bytes", "how", "runs"}
     # 0.1 said nothing of these
     left_out |= set("searchable stale stale_since allowed_outside album year genres described undescribed bpm".split())
-    left_out |= set("musical_key mode loudness_lufs not_available duration_s isrc extra".split())
+    left_out |= set("musical_key mode loudness_lufs not_available duration_s isrc extra best without_moments".split())
     left_out |= set("available_from available_to territories available_on territory copies".split())
     return {names.get(key, key): comparable(value) for key, value in document.items() if key not in left_out}
 
