@@ -49,6 +49,15 @@ NO_FILTERS = SearchFilters()
 MAX_COMPARED = 2000  # hits that are compared with each other; the time of that grows with the square
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of a track, in seconds, and its cosine with a query."""
+
+    start_s: float
+    end_s: float
+    score: float
+
+
 PartKind = Literal["text", "track", "file"]
 
 
@@ -75,7 +84,8 @@ class Query:
 
     Without parts, the filters alone choose them. `distinct` lists a recording once, whatever its encodes; at most
     `per_artist` tracks are of one artist; `diversity` is from 0 (the best tracks) to 1 (the most different). Both
-    imply `distinct`. With `explain` each hit says what found it. Raises UserError if a number is out of range.
+    imply `distinct`. With `segments`, find the k best moments: a track may have several. With `explain` each hit says
+    what found it. Raises UserError if a number is out of range.
     """
 
     parts: tuple[QueryPart, ...] = ()
@@ -84,11 +94,16 @@ class Query:
     per_artist: int | None = None
     diversity: float = 0.0
     distinct: bool = False
+    segments: bool = False
     explain: bool = False
 
     def __post_init__(self) -> None:
         if self.parts and not any(part.weight for part in self.parts):
             raise UserError("every weight is 0: give a part of the query another one, from -1 to 1")
+        if self.segments and self.is_diverse:
+            raise UserError(
+                "--segments lists moments of any track: leave out --per-artist, --diversity and --distinct"
+            )
         if self.per_artist is not None and self.per_artist < 1:
             raise UserError(f"--per-artist {self.per_artist} leaves nothing: give 1 or more")
         if not 0 <= self.diversity <= 1:
@@ -110,9 +125,10 @@ class SearchHit:
     `rank` counts from 1, `tags` are best first. `score` is the cosine; without a query it is the score of the tag that
     was searched for (of several the lowest), or None. Unknown metadata is None or empty. `extra` are the manifest's
     own columns. `stale_since`: the file has changed since then, or cannot be read. `copies` are the ids of other
-    encodes of the recording that were left out.
-    own columns. `stale_since`: the file has changed since then, or cannot be read. `found_by` are the parts of the
-    query that found it, such as "sound: cosine 0.412", where that was asked for.
+    encodes of the recording that were left out. `found_by` are the parts of the query that found it, such as "sound:
+    cosine 0.412", where that was asked for.
+    `best` is the track's moment that is nearest to the query; None without a query, and if the lake keeps no windows
+    of the track.
     """
 
     rank: int
@@ -138,6 +154,7 @@ class SearchHit:
     extra: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
     found_by: tuple[str, ...] = ()
+    best: Moment | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     # and file:// uris. "/" and "s3://" allow all of either kind, "file://" all such uris, as sources too.
     allow_outside: Annotated[tuple[str, ...], NoDecode] = ()
     keep_windows: bool = True
+    keep_stretches: bool = True  # with the windows: `search --segments` finds more with them
     describe: bool = True  # tempo, key and loudness of each track, from the decoding that embeds it
     commit_rows: int = 4096
     commit_seconds: float = 60.0

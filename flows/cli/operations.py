@@ -40,6 +40,8 @@ def status(
         print_table(title, ["tracks", ""], coverage_rows(encoder.coverage) + searchable_rows(encoder.searchable))
         if missing := encoder.described.undescribed:
             print(f"{missing:,} tracks have no tempo, key and loudness: tonelake describe")
+        if missing := encoder.without_moments:
+            print(f"{missing:,} tracks have no moments: the lake keeps no windows of them")
     if report.not_available:
         print(f"{report.not_available:,} tracks are not available today: tonelake why TRACK shows the dates of one")
     sizes = [report.tables, *(encoder.tables for encoder in report.encoders)]

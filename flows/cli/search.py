@@ -22,6 +22,7 @@ from flows.cli.search_options import (
     MinDuration,
     Not,
     PerArtist,
+    Segments,
     Tag,
     Unlike,
     Where,
@@ -56,6 +57,7 @@ def search(
     per_artist: PerArtist = None,
     diversity: Diversity = 0.0,
     distinct: Annotated[bool, typer.Option("--distinct", help="List a recording once, whatever its encodes.")] = False,
+    segments: Segments = False,
     year: Year = None,
     artist: Artist = None,
     genre: Genre = None,
@@ -79,7 +81,7 @@ def search(
 
     filters = make_filters(context.params)
     choice = {"per_artist": per_artist, "diversity": diversity, "distinct": distinct}
-    query = Query(make_parts(context.params), filters, k, explain=explain, **choice)
+    query = Query(make_parts(context.params), filters, k, segments=segments, explain=explain, **choice)
     answer = answer_query(context.obj.settings, query, embedding_version, release)
     for remark in answer.remarks:
         log(remark)
@@ -87,7 +89,7 @@ def search(
         print_json([hit.to_json() for hit in answer.hits])
         return
     shows_copies = any(hit.copies for hit in answer.hits)
-    rows = [_table_row(hit, filters, shows_copies) for hit in answer.hits]
+    rows = [_table_row(hit, filters, shows_copies, segments) for hit in answer.hits]
     print_rows(context.obj, _title(context.params), shorten_ids(context.obj, rows))
 
 
@@ -98,10 +100,11 @@ def _title(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value!r}" for name in values for value in values[name])
 
 
-def _table_row(hit: "SearchHit", filters: SearchFilters, shows_copies: bool) -> dict[str, Any]:
-    """Return a hit as people see it; tempo and key only if asked for."""
+def _table_row(hit: "SearchHit", filters: SearchFilters, shows_copies: bool, segments: bool) -> dict[str, Any]:
+    """Return a hit as people see it; tempo, key and times only if asked for."""
     return {
         "": hit.rank,
+        **({"from": _clock(hit.best.start_s), "to": _clock(hit.best.end_s)} if segments and hit.best else {}),
         "score": hit.score,
         "title": hit.title,
         "artist": hit.artist,
@@ -113,6 +116,11 @@ def _table_row(hit: "SearchHit", filters: SearchFilters, shows_copies: bool) -> 
         "file": _file_name(hit),
         "track_id": hit.track_id,
     }
+
+
+def _clock(seconds: float) -> str:
+    """Return seconds as people read them, such as "1:12"."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 def _file_name(hit: "SearchHit") -> str:

@@ -36,6 +36,7 @@ Key = Annotated[str | None, typer.Option(help='Find only tracks in this key: "A 
 PerArtist = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Find at most N tracks of an artist, and a recording once.")
 ]
+Segments = Annotated[bool, typer.Option("--segments", help="Find moments of tracks instead of whole tracks.")]
 Diversity = Annotated[
     float,
     typer.Option(min=0.0, max=1.0, help="From 0 (the best) to 1 (the most different); a recording counts once."),

@@ -9,6 +9,7 @@ from flows.operations.doctor import examine_lake
 from flows.operations.upgrade import plan_upgrades, upgrade_lakes
 from lake.catalogue.runs import RunRecord, mark_failed, new_run_id, stale_runs
 from lake.embeddings.indexes import compact, fragments_to_compact, indexes_to_build, update_indexes
+from lake.embeddings.stretches import fill_stretches, lacks_stretches
 from lake.maintenance import cleanup
 from lake.maintenance.damage import find_damaged, may_repair, repair
 from lake.releases import releases, retention
@@ -44,7 +45,7 @@ def maintain(
     lake.require_table_names()
     if request.dry_run:
         lakes = cleanup.list_lakes(lake)
-        return plan_upgrades(lakes) + [result for part in lakes for result in _plan(part, request)]
+        return plan_upgrades(lakes) + [result for part in lakes for result in _plan(part, request, settings)]
     run_id = new_run_id()
     with ExitStack() as leases:
         leases.enter_context(Lease(lake, LeaseName.MAINTAIN, run_id, log, for_upgrade=True))
@@ -142,7 +143,10 @@ class _LakeMaintenance:
                 return MaintenanceResult(lake.uri, name, (), before, before, refusal)
             self.log(f"{name}: {before / 1e6:,.1f} MB ...")
             try:
-                actions = [*_compact(lake, name), *update_indexes(lake.table(name), name, merge=True)]
+                actions = _compact(lake, name)
+                if self.settings.keep_stretches:
+                    actions += fill_stretches(lake, name)
+                actions += update_indexes(lake.table(name), name, merge=True)
                 actions += self._drop_old_versions(name)
             except OSError as error:
                 if "conflict" not in str(error):
@@ -207,7 +211,7 @@ def _drop_rows(lake: Lake, finding: Finding) -> str:
     return f"dropped {rows:,} rows of {finding.table}: {finding.what}" if rows else ""
 
 
-def _plan(lake: Lake, request: MaintainRequest) -> list[MaintenanceResult]:
+def _plan(lake: Lake, request: MaintainRequest, settings: Settings) -> list[MaintenanceResult]:
     """Return what `maintain` would do; nothing is written."""
     holders = unreleased_holders(lake)
     expired = expired_holders(lake, holders)
@@ -221,14 +225,16 @@ def _plan(lake: Lake, request: MaintainRequest) -> list[MaintenanceResult]:
     size = sum(garbage.size for _, garbage in garbage_by_table)
     names = sorted(lake.table_names())
     whole_lake = MaintenanceResult(lake.uri, "", tuple(actions), size, 0, refusal)
-    return [whole_lake, *(_plan_table(lake, name, request.retention_days) for name in names)]
+    return [whole_lake, *(_plan_table(lake, name, request.retention_days, settings) for name in names)]
 
 
-def _plan_table(lake: Lake, name: str, retention_days: float) -> MaintenanceResult:
+def _plan_table(lake: Lake, name: str, retention_days: float, settings: Settings) -> MaintenanceResult:
     table, size = lake.table(name), cleanup.table_size(lake, name)
     actions = []
     if count := fragments_to_compact(table):
         actions.append(f"would compact {count:,} fragments")
+    if settings.keep_stretches and lacks_stretches(lake, name):
+        actions.append("would compute the stretches")
     actions += [f"would build the index of {column}" for column in indexes_to_build(table, name, merge=True)]
     old = cleanup.old_versions(table, retention_days)
     if old.files:

@@ -8,6 +8,7 @@ from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.plan import coverage, make_plan, quarantined_tracks
 from lake.catalogue.rights import count_unavailable
 from lake.catalogue.tracks import active_tracks
+from lake.embeddings.segments import count_without_moments
 from lake.embeddings.stale import count_searchable
 from lake.releases.releases import live_release
 from lake.storage.filters import in_clause
@@ -30,7 +31,10 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class EncoderStatus:
-    """Coverage and descriptions of one encoder version, and the sizes of its tables by name."""
+    """Coverage and descriptions of one encoder version, and the sizes of its tables by name.
+
+    `without_moments` counts the tracks whose windows are not kept, so that a search names no moment of them.
+    """
 
     encoder: str
     embedding_version: str
@@ -38,11 +42,13 @@ class EncoderStatus:
     searchable: Searchable
     described: DescribedRows
     tables: dict[str, TableSize]
+    without_moments: int
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; the counts of the coverage stand beside the names."""
         names = {"encoder": self.encoder, "embedding_version": self.embedding_version}
         counts = self.coverage.to_json() | self.searchable.to_json() | self.described.to_json()
+        counts |= {"without_moments": self.without_moments}
         return names | counts | {"tables": _sizes_to_json(self.tables)}
 
 
@@ -106,7 +112,10 @@ def read_status(settings: Settings) -> StatusReport:
         counts = coverage(make_plan(lake, spec, tracks))
         searchable = count_searchable(lake, spec)
         described = count_described(lake, spec)
-        encoders.append(EncoderStatus(version.name, version.embedding_version, counts, searchable, described, sizes))
+        moments = count_without_moments(lake, spec)
+        encoders.append(
+            EncoderStatus(version.name, version.embedding_version, counts, searchable, described, sizes, moments)
+        )
     shared = {name: _size(lake, name) for name in sorted(names) if "__" not in name}
     not_available = count_unavailable(lake, RightsFilter(today()))
     return StatusReport(lake.uri, live_release(lake), tuple(encoders), shared, not_available)

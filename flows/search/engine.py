@@ -14,8 +14,9 @@ from flows.search.understand import understand
 from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
 from lake.embeddings.search import find_tracks, hit_columns, make_hits
+from lake.embeddings.segments import best_moments, nearest_segments
 from schemas.errors import UserError
-from schemas.search import Answer, Query, QueryPart
+from schemas.search import Answer, Query, QueryPart, SearchHit
 
 
 def answer(reader: Reader, query: Query) -> Answer:
@@ -32,9 +33,14 @@ def answer(reader: Reader, query: Query) -> Answer:
     if query.is_diverse:
         columns = list(dict.fromkeys([*columns, *COLUMNS]))
     ranking = Ranking(reader, parts, understood.condition, columns, understood.tracks)
+    if query.segments:
+        return Answer(_segments(reader, query.k, ranking), understood.remarks)
     choice = choose(reader.lake, query, ranking.first)
     hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
     hits = [replace(hit, copies=copies) for hit, copies in zip(hits, choice.copies, strict=True)]
+    if parts:
+        best = best_moments(reader.lake, reader.spec, choice.rows, ranking.vector)
+        hits = [replace(hit, best=best.get(hit.track_id)) for hit in hits]
     if query.explain:
         hits = explain(reader, hits, ranking, query.k)
     texts = [part.value for part in query.parts if part.kind == "text" and not understood.tracks]
@@ -46,6 +52,8 @@ def require_answerable(query: Query) -> ParsedFilters:
     """Return the query's filters, understood. Raises UserError if the query is empty or a filter is none."""
     if not query.parts and not query.filters.are_named():
         raise UserError("search for what? Give TEXT, --like TRACK_or_FILE, --where SQL or --tag NAME")
+    if query.segments and not query.parts:
+        raise UserError("segments of what? Give TEXT, --like TRACK_or_FILE or --audio FILE beside --segments")
     if any(part.kind == "text" and not part.value.strip() for part in query.parts):
         raise UserError("an empty text finds nothing: describe in words what you look for")
     return ParsedFilters.parse(query.filters)
@@ -63,3 +71,11 @@ def resolve_part(reader: Reader, part: QueryPart) -> ResolvedPart:
         else:
             part = replace(part, value=only_match(part.value, matches))
     return ResolvedPart(part, reader.embed(part))
+
+
+def _segments(reader: Reader, k: int, ranking: Ranking) -> list[SearchHit]:
+    """Return the moments nearest to the parts, of any track but those of the parts."""
+    lake, spec = reader.lake, reader.spec
+    rows, moments = nearest_segments(lake, spec, ranking.vector, k, ranking.columns, ranking.searched)
+    hits = make_hits(lake, spec, rows, [moment.score for moment in moments])
+    return [replace(hit, best=moment) for hit, moment in zip(hits, moments, strict=True)]

@@ -43,34 +43,50 @@ class Ranking:
         """Return the first rows, and their scores."""
         if not self.parts:
             return passing_rows(self.reader.lake, self.reader.spec, count, self.columns, self.condition)
-        rows, scores = self._by_sound(count, self.condition)
+        rows, scores = self._by_sound(count, self.searched)
         tracks = best_named(self.named, count)
         if not tracks:
             return rows, scores
         conditions = (*self.condition.conditions, in_clause("track_id", tracks))
-        named_rows, named_scores = self._by_sound(len(tracks), replace(self.condition, conditions=conditions))
+        named_rows, named_scores = self._by_sound(len(tracks), replace(self.searched, conditions=conditions))
         order = fuse(_ids(rows), _ids(named_rows), tracks)[:count]
         joined = pa.concat_tables([named_rows, rows])
         index = index_in(string_column(order), joined["track_id"])
         all_scores = [*named_scores, *scores]
         return joined.take(index), [all_scores[row] for row in index.to_pylist()]
 
-    def _by_sound(self, count: int, condition: Filter) -> Ranked:
-        own_tracks = tuple(part.part.value for part in self.parts if part.part.kind == "track")
-        condition = replace(condition, without=(*condition.without, *own_tracks))
-        lake, spec = self.reader.lake, self.reader.spec
-        counting = [part for part in self.parts if part.part.weight]
+    @property
+    def vector(self) -> np.ndarray:
+        """The unit vector, float32 [dim], whose nearest tracks are the candidates."""
+        counting = self._counting()
         if len(counting) == 1:
-            vector = np.sign(counting[0].part.weight) * counting[0].vector
-            rows = nearest_rows(lake, spec, vector, count, self.columns, condition)
+            return np.asarray(np.sign(counting[0].part.weight) * counting[0].vector, np.float32)
+        return self._blend().vector
+
+    @property
+    def searched(self) -> Filter:
+        """The condition without the tracks of the query."""
+        own_tracks = tuple(part.part.value for part in self.parts if part.part.kind == "track")
+        return replace(self.condition, without=(*self.condition.without, *own_tracks))
+
+    def _by_sound(self, count: int, condition: Filter) -> Ranked:
+        lake, spec = self.reader.lake, self.reader.spec
+        if len(self._counting()) == 1:
+            rows = nearest_rows(lake, spec, self.vector, count, self.columns, condition)
             return rows, list(cosines(rows))
-        weights = [part.part.weight for part in counting]
-        blend = Blend.of([part.vector for part in counting], weights, self.reader.ordinary_vectors)
+        blend = self._blend()
         track_ids, vectors = nearest_vectors(lake, spec, blend.vector, max(POOL, 10 * count), condition)
         scores = blend.score(vectors)
         best = np.argsort(-scores, kind="stable")[:count]
         rows = rows_of(lake, spec, [track_ids[index] for index in best], self.columns)
         return rows, [round(float(scores[index]), 6) for index in best]
+
+    def _counting(self) -> list[ResolvedPart]:
+        return [part for part in self.parts if part.part.weight]
+
+    def _blend(self) -> Blend:
+        weights = [part.part.weight for part in self._counting()]
+        return Blend.of([part.vector for part in self._counting()], weights, self.reader.ordinary_vectors)
 
 
 def _ids(rows: pa.Table) -> list[str]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue import descriptions
+from lake.embeddings.stretches import stretch_vectors
 from lake.storage.arrow import first_of_each
 from lake.storage.filters import in_clause
 from lake.storage.lake import Lake
@@ -94,6 +95,9 @@ class Committer:
     def _write_embedded(self, rows: pa.Table) -> None:
         spec = self._spec
         if self._settings.keep_windows:
+            if self._settings.keep_stretches:
+                stretches = stretch_vectors(spec, rows["window_vectors"])
+                rows = rows.append_column("stretch_vectors", stretches)
             self._merge_valid(windows_table(spec), rows, "window_vectors", windows_schema(spec))
         if spec.stores_features:
             self._merge_valid(features_table(spec), rows, "features", features_schema(spec))

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from lake.catalogue.descriptions import current_rows, find_undescribed
 from lake.catalogue.plan import make_plan
 from lake.embeddings.stale import examine_rows, find_lost
+from lake.embeddings.stretches import lacks_stretches
 from lake.storage.arrow import is_in, same_version, string_column
 from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
@@ -63,6 +64,8 @@ def check_version(
     yield from _check_coverage(lake, spec, registry, rows)
     yield from _check_searchable(lake, spec, settings.stale_days)
     yield from _check_descriptions(lake, spec)
+    if settings.keep_stretches and windows_table(spec) in names:
+        yield from _check_stretches(lake, windows_table(spec))
     advance()
     current = rows.filter(same_version(rows, registry))
     yield from _check_complete(lake, spec, current, names, settings.keep_windows, advance)
@@ -175,6 +178,13 @@ def _check_descriptions(lake: Lake, spec: EncoderSpec) -> Iterator[Finding]:
     if len(wrong):
         what = f"rows whose tempo, key or loudness is not that of their content, such as {wrong['track_id'][0]}"
         yield Finding("description", lake.uri, embeddings_table(spec), len(wrong), what, "tonelake describe")
+
+
+def _check_stretches(lake: Lake, name: str) -> Iterator[Finding]:
+    """Check that windows have stretches, by which a search for segments finds them."""
+    if lacks_stretches(lake, name):
+        what = "windows without stretches: a search for segments may miss their tracks"
+        yield Finding("stretches", lake.uri, name, lake.table(name).count_rows(), what, "tonelake maintain")
 
 
 def _check_complete(

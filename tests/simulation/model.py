@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from lake.embeddings.stretches import stretch_vectors
+from schemas.embeddings import windows_schema
 from schemas.encoders import EncoderSpec
 from tests.simulation.reader import Observation, PlainReader, read_exports
 from tests.simulation.sounds import HEADS, content_sha256, expected_description, expected_vectors
@@ -104,6 +107,12 @@ class ShadowModel:
             rtol=_TOLERANCE,
         )
         require(same, f"{name}: {row['track_id']} has a vector of another content or version")
+
+        if kind == "windows" and row["stretch_vectors"]:
+            windows = pa.chunked_array([[row["window_vectors"]]], windows_schema(_SPEC_OF[version]).field(column).type)
+            due = stretch_vectors(_SPEC_OF[version], windows)[0].as_py()
+            same = np.allclose(_array(row["stretch_vectors"]), _array(due), atol=_TOLERANCE)
+            require(same, f"{name}: {row['track_id']} has stretches of other windows")
 
     def _check_description(self, name: str, row: dict[str, Any], content: int) -> None:
         due = expected_description(content)

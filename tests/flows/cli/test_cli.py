@@ -64,7 +64,9 @@ def test_search_in_words_by_track_by_file_and_filtered(indexed):
     lake, music, _ = indexed
     hits = run_json(lake, "search", "banjo", "-k", "3")
     assert [row["rank"] for row in hits] == [1, 2, 3]
-    metadata = {"title", "artist", "album", "year", "genres", "duration_s", "isrc", "extra", "copies"} | {"found_by"}
+    metadata = {"title", "artist", "album", "year", "genres", "duration_s", "isrc", "extra", "copies", "best"} | {
+        "found_by"
+    }
     metadata |= {"bpm", "musical_key", "mode", "loudness_lufs", "available_from", "available_to", "territories"}
     assert set(hits[0]) == {"rank", "track_id", "uri", "score", "tags", "stale_since"} | metadata
     like = run_json(lake, "search", "--like", hits[0]["track_id"])

@@ -125,7 +125,9 @@ def comparable(document: object) -> object:
     # 0.1 said nothing of these
     left_out |= set("searchable stale stale_since allowed_outside album year genres described undescribed bpm".split())
     left_out |= set("musical_key mode loudness_lufs not_available duration_s isrc extra".split())
-    left_out |= set("available_from available_to territories available_on territory copies found_by best".split())
+    left_out |= set(
+        "available_from available_to territories available_on territory copies found_by best without_moments".split()
+    )
     return {names.get(key, key): comparable(value) for key, value in document.items() if key not in left_out}
 
 

@@ -42,7 +42,7 @@ def test_nearest_is_itself_and_scores_are_cosines(home):
     assert rows[0].track_id == "t007"
     assert [row.rank for row in rows] == list(range(1, 11))
     metadata = {"title", "artist", "album", "year", "genres", "bpm", "musical_key", "mode", "loudness_lufs"}
-    metadata |= {"duration_s", "isrc", "available_from", "available_to", "territories", "extra", "copies"} | {
+    metadata |= {"duration_s", "isrc", "available_from", "available_to", "territories", "extra", "copies", "best"} | {
         "found_by"
     }
     assert set(rows[0].to_json()) == {"rank", "track_id", "uri", "score", "tags", "stale_since"} | metadata
