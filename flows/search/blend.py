@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 POOL = 1000  # candidates of a blend, at least: docs/search.md says how often they hold its ten best tracks
 SAMPLE = 1024  # tracks that say what an ordinary track scores
@@ -67,7 +66,8 @@ class Blend:
         count = len(self.likes)
         standing = (tracks @ np.concatenate([self.likes, self.dislikes]).T - self.means) / self.spreads
         weights = self.weights[:count] / self.weights[:count].sum()
-        joined = -logsumexp(-standing[:, :count], axis=1, b=weights)
+        lowest = standing[:, :count].min(axis=1, keepdims=True)  # taken off, so that no exponential overflows
+        joined = lowest[:, 0] - np.log(np.exp(lowest - standing[:, :count]) @ weights)
         excess = np.maximum(standing[:, count:] - TOLERATED, 0) @ self.weights[count:]
         mean, spread = weights @ self.means[:count], weights @ self.spreads[:count]
         return np.clip(mean + spread * (joined - DISLIKE * excess), -1, 1)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import lance
+import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
 
 from lake.storage.corruption import is_panic
@@ -171,7 +172,8 @@ def indexes_to_build(
     if kind_of_table == "embeddings" and rows >= NAME_INDEX_ROWS:
         missing |= {name: "INVERTED" for name in NAME_INDEXES if name not in indexes}
     column = _VECTOR_COLUMNS.get(kind_of_table)
-    options = vector_index_options(rows) if column == "vector" else stretch_index_options(rows)
+    dim = _dimension(table, column) if column else 0
+    options = vector_index_options(rows, dim) if column == "vector" else stretch_index_options(rows, dim)
     if column and rows * _VECTORS_A_ROW[column] >= VECTOR_INDEX_ROWS:
         index = existing.get(column)
         if index is None:
@@ -186,11 +188,11 @@ def indexes_to_build(
     return missing
 
 
-def vector_index_options(rows: int) -> dict[str, Any]:
+def vector_index_options(rows: int, dim: int) -> dict[str, Any]:
     """Return kind and partitions of the vector index for a table of this many rows."""
     if rows <= HNSW_MAX_ROWS:
         return {"index_type": "IVF_HNSW_SQ", "num_partitions": 1}
-    return {"index_type": "IVF_RQ", "num_partitions": int(rows**0.5), "num_bits": 1}
+    return _partitioned(int(rows**0.5), dim)
 
 
 def has_name_indexes(table: lance.LanceDataset) -> bool:
@@ -198,10 +200,28 @@ def has_name_indexes(table: lance.LanceDataset) -> bool:
     return NAME_INDEXES.keys() <= {index.name for index in table.describe_indices()}
 
 
-def stretch_index_options(rows: int) -> dict[str, Any]:
-    """Return kind and partitions of the index of stretches for this many tracks."""
+def stretch_index_options(rows: int, dim: int) -> dict[str, Any]:
+    """Return kind and partitions of the index of stretches for this many tracks.
+
+    A small table gets no more partitions than it has stretches to train them.
+    """
     partitions = int((rows * _VECTORS_A_ROW["stretch_vectors"]) ** 0.5)
+    return _partitioned(max(1, min(partitions, rows // 4)), dim)
+
+
+def _partitioned(partitions: int, dim: int) -> dict[str, Any]:
+    """Return the options of an index for many vectors."""
+    if dim % 8:  # Lance packs the bits of IVF_RQ into bytes
+        return {"index_type": "IVF_SQ", "num_partitions": partitions}
     return {"index_type": "IVF_RQ", "num_partitions": partitions, "num_bits": 1}
+
+
+def _dimension(table: lance.LanceDataset, column: str) -> int:
+    """Return how many numbers a vector of the column has, 0 without such a column."""
+    if column not in table.schema.names:
+        return 0
+    kind = table.schema.field(column).type
+    return int((kind if pa.types.is_fixed_size_list(kind) else kind.value_type).list_size)
 
 
 def _has_values(table: lance.LanceDataset, column: str) -> bool:

@@ -2,10 +2,9 @@
 
 python -m tests.benchmarks.search [--tracks 1000000] [--dim 384] [--work FOLDER] [--peers] [--s3]
 
-The vectors are clustered, as music is: 3,000 centres in 64 dimensions, noise of .6 around them, projected to `dim`
-dimensions, noise of .05 on top, and unit length. Queries are further draws from the same clusters. A question is a
-whole `answer`, from the query to hits with their metadata; the text tower is replaced by one that looks the vector up.
-The lake in the work folder is kept, and used again.
+The vectors are those of clustered_vectors.py. A question is a whole `answer`, from the query to hits with their
+metadata, but for the text tower: it is replaced by one that looks the vector up. The lake in the work folder is kept,
+and used again.
 """
 
 import argparse
@@ -13,15 +12,12 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import faiss
 import lance
-import lancedb
 import numpy as np
 import pyarrow as pa
 
@@ -38,16 +34,14 @@ from schemas.search import Query, QueryPart, SearchFilters, SearchHit
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 from schemas.tracks import TRACKS
+from tests.benchmarks.clustered_vectors import QUERIES, K, chunks, draw_queries, exact_answers, recall_at_10, time_each
 from tests.benchmarks.figures import Figure, record_figures
 from tests.benchmarks.rates import print_table
+from tests.benchmarks.search_peers import measure_peers
 from tests.lake.rows import SPEC
 from tests.seaweed import BUCKET, Seaweed
 
-IP = faiss.METRIC_INNER_PRODUCT
-CENTRES, INNER = 3000, 64
-CHUNK = 1 << 14
-QUERIES = 400
-K = 10
+QUESTION = "question number "
 CLIENTS, CLIENT_SECONDS = 8, 10.0
 FILTERS = {
     "no filter": SearchFilters(any_date=True),
@@ -79,41 +73,6 @@ def main() -> None:
         if arguments.peers:
             measure_peers(settings, tracks, dim, queries, truth)
     record_figures("search_s3" if arguments.s3 else "search", figures)
-
-
-def draw(rows: int, dim: int, seed: int) -> np.ndarray:
-    """Return clustered unit vectors, float32 [rows, dim]."""
-    fixed, random = np.random.default_rng(0), np.random.default_rng(seed)
-    centres = fixed.standard_normal((CENTRES, INNER)).astype(np.float32)
-    projection = fixed.standard_normal((INNER, dim)).astype(np.float32) / np.sqrt(INNER)
-    inner = centres[random.integers(0, CENTRES, rows)] + 0.6 * random.standard_normal((rows, INNER), np.float32)
-    vectors = inner @ projection + 0.05 * random.standard_normal((rows, dim), np.float32)
-    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
-
-
-def chunks(tracks: int, dim: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the first row and the vectors of each part of the catalogue."""
-    for start in range(0, tracks, CHUNK):
-        yield start, draw(min(CHUNK, tracks - start), dim, 1 + start)
-
-
-def draw_queries(dim: int) -> np.ndarray:
-    """Return the vectors of the queries, float32 [QUERIES, dim]."""
-    return draw(QUERIES, dim, seed=999_999_999)
-
-
-def exact_answers(tracks: int, dim: int, queries: np.ndarray) -> np.ndarray:
-    """Return the rows nearest to each query, int64 [QUERIES, K]."""
-    scores, rows = np.full((len(queries), K), -2.0), np.zeros((len(queries), K), np.int64)
-    for start, vectors in chunks(tracks, dim):
-        products = queries @ vectors.T
-        best = np.argpartition(-products, K - 1, axis=1)[:, :K]
-        scores = np.concatenate([scores, np.take_along_axis(products, best, axis=1)], axis=1)
-        rows = np.concatenate([rows, best + start], axis=1)
-        keep = np.argsort(-scores, axis=1)[:, :K]
-        scores, rows = np.take_along_axis(scores, keep, axis=1), np.take_along_axis(rows, keep, axis=1)
-    return rows
 
 
 def make_once(uri: str, tracks: int, dim: int) -> Settings:
@@ -186,7 +145,11 @@ class LookUp:
     vectors: np.ndarray
 
     def embed(self, text: str) -> np.ndarray:
-        return self.vectors[int(text)]
+        return self.vectors[int(text.removeprefix(QUESTION))]
+
+    def knows(self, word: str) -> bool:
+        """Take every word for English, so that none names a track."""
+        return bool(word)
 
     def remark_on(self, text: str) -> None:
         """Know every word."""
@@ -198,7 +161,7 @@ def measure_reader(settings: Settings, queries: np.ndarray, truth: np.ndarray) -
     reader = replace(open_reader(settings), text=LookUp(queries))
 
     def ask(number: int, filters: SearchFilters) -> list[SearchHit]:
-        return answer(reader, Query((QueryPart("text", str(number)),), filters, K)).hits
+        return answer(reader, Query((QueryPart("text", f"{QUESTION}{number}"),), filters, K)).hits
 
     ask(0, FILTERS["no filter"])
     cold = time.perf_counter() - started
@@ -216,71 +179,6 @@ def measure_reader(settings: Settings, queries: np.ndarray, truth: np.ndarray) -
     rate, p95 = many_clients(lambda number: ask(number, FILTERS["no filter"]))
     print(f"{CLIENTS} clients: {rate:.0f} queries/s, p95 {p95 * 1e3:.0f} ms; load {os.getloadavg()[0]:.1f}")
     return figures | {"rate": Figure(rate, "queries/s", True), "clients_p95": Figure(p95 * 1e3, "ms")}
-
-
-def measure_peers(settings: Settings, tracks: int, dim: int, queries: np.ndarray, truth: np.ndarray) -> None:
-    """Print what other libraries need for the ids alone, without metadata; each has the vectors in memory."""
-    vectors = np.concatenate([part for _, part in chunks(tracks, dim)])
-    lists = int(tracks**0.5)
-    peers: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
-        "faiss IVF": lambda: _faiss(faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, IP), vectors, nprobe=20),
-        "faiss HNSW": lambda: _faiss(faiss.IndexHNSWFlat(dim, 32, IP), vectors, efSearch=64),
-        "hnswlib": lambda: _hnswlib(vectors),
-        "LanceDB client, new for each query": lambda: _lancedb(settings.lake),
-    }
-    rows = []
-    for name, make in peers.items():
-        started = time.perf_counter()
-        find = make()
-        built = time.perf_counter() - started
-        took, answers = time_each(lambda number, find=find: find(queries[number]))
-        p50, p95 = np.percentile(took, [50, 95]) * 1e3
-        rows.append([name, f"{built:.0f}", f"{p50:.1f}", f"{p95:.1f}", f"{recall_at_10(answers, truth):.3f}"])
-    print_table("peers, ids alone", ["", "built in s", "p50 ms", "p95 ms", "recall@10"], rows)
-
-
-def _faiss(index: faiss.Index, vectors: np.ndarray, **parameters: int) -> Callable[[np.ndarray], np.ndarray]:
-    index.train(vectors[:: max(1, len(vectors) // 200_000)])
-    index.add(vectors)
-    for name, value in parameters.items():
-        faiss.ParameterSpace().set_index_parameter(index, name, value)
-    return lambda query: index.search(query[None], K)[1][0]
-
-
-def _hnswlib(vectors: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    import hnswlib  # needs a C++ compiler, and is not everywhere
-
-    index = hnswlib.Index("ip", vectors.shape[1])
-    index.init_index(len(vectors), ef_construction=100, M=32)
-    index.add_items(vectors)
-    index.set_ef(64)
-    return lambda query: index.knn_query(query, K)[0][0]
-
-
-def _lancedb(uri: str) -> Callable[[np.ndarray], np.ndarray]:
-    database = lancedb.connect(uri)
-    name = next(name for name in database.table_names() if name.startswith("embeddings__"))
-
-    def find(query: np.ndarray) -> np.ndarray:
-        rows = database.open_table(name).search(query).distance_type("cosine").nprobes(20).refine_factor(5)
-        return np.array([int(row["track_id"], 16) for row in rows.select(["track_id"]).limit(K).to_list()])
-
-    return find
-
-
-def recall_at_10(answers: Sequence[Sequence[int]], truth: np.ndarray) -> float:
-    """Return the share of the nearest ten that the answers hold."""
-    return float(np.mean([len({*answer} & {*row}) / K for answer, row in zip(answers, truth, strict=True)]))
-
-
-def time_each(ask: Callable[[int], Any]) -> tuple[np.ndarray, list]:
-    """Return the seconds of each question, and the answers."""
-    took, answers = [], []
-    for number in range(QUERIES):
-        started = time.perf_counter()
-        answers.append(ask(number))
-        took.append(time.perf_counter() - started)
-    return np.array(took), answers
 
 
 def many_clients(ask: Callable[[int], object]) -> tuple[float, float]:

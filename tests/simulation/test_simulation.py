@@ -179,8 +179,8 @@ def test_a_fault_in_the_code_is_found_and_shrunk():
 def test_an_index_that_stood_still_while_its_table_was_compacted_is_one_line():
     """Found so: Lance panicked when it extended the indexes of the compacted table (seed 4267)."""
     beside = Step("maintain", (845, 151, 115), host="host-2")
-    stalled = Step("index", (328, 512, 974), Fault(FaultKind.STALL, 10), host="host-2", beside=beside)
+    stalled = Step("index", (328, 512, 974), Fault(FaultKind.STALL, 11), host="host-2", beside=beside)
     catalogue = [Step("describe", (141, 299, 576)), Step("index", (305, 271, 653)), Step("copy", (549, 37, 931))]
     result = run_history(4267, [*catalogue, stalled], WORK / "compacted")
     assert not result.failure
-    assert any("run the same command again" in line for line in result.lines), result.lines
+    assert any("while its index was built: run the same command again" in line for line in result.lines), result.lines

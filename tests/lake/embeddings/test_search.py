@@ -120,5 +120,6 @@ def test_the_index_finds_the_true_neighbours(tmp_path, rows):
 
 
 def test_index_kind_by_size():
-    assert vector_index_options(100_000)["index_type"] == "IVF_HNSW_SQ"
-    assert vector_index_options(2_000_000)["index_type"] == "IVF_RQ"
+    assert vector_index_options(100_000, 384)["index_type"] == "IVF_HNSW_SQ"
+    assert vector_index_options(2_000_000, 384)["index_type"] == "IVF_RQ"
+    assert vector_index_options(2_000_000, 50)["index_type"] == "IVF_SQ", "Lance's IVF_RQ refuses 50 numbers"
