@@ -13,7 +13,7 @@ from flows.search.names import Comparison, NamedSentence, NameReading, parse
 from flows.search.reader import Reader
 from lake.catalogue.track_names import short_ids
 from lake.embeddings.filters import Filter
-from lake.embeddings.names import NameWord, find_named_rows, split_words
+from lake.embeddings.names import MAX_READ_ROWS, NameWord, find_named_rows, split_words
 from lake.storage.filters import in_clause, select_in
 from schemas.errors import UserError
 from schemas.search import Query, QueryPart
@@ -55,14 +55,14 @@ class _Meaning:
 
 @dataclass(slots=True)
 class _NameFinder:
-    """Finds rows by names. `scanned` is the number of rows that were read for lack of an index."""
+    """Finds rows by names. `unindexed` rows lack an index of names."""
 
     reader: Reader
-    scanned: int = field(default=0)
+    unindexed: int = field(default=0)
 
     def find_rows(self, words: Sequence[NameWord], condition: Filter) -> list[dict[str, Any]]:
         named = find_named_rows(self.reader.lake, self.reader.spec, words, condition)
-        self.scanned = max(self.scanned, named.scanned)
+        self.unindexed = max(self.unindexed, named.unindexed)
         return named.rows
 
     def find_meanings(self, reading: NameReading) -> list[_Meaning]:
@@ -102,10 +102,16 @@ def understand(reader: Reader, query: Query, condition: Filter) -> Understood:
         tracks = find_named(texts[0].value, lambda words: finder.find_rows(words, condition), finder.reader.text.knows)
         understood = Understood(query, condition, tracks) if tracks else None
     understood = understood or _understand_sentence(finder, query, texts[0], condition)
-    if finder.scanned:
-        remark = f"this snapshot has no index of names: those of {finder.scanned:,} tracks were read"
-        return replace(understood, remarks=(*understood.remarks, remark))
+    if finder.unindexed:
+        return replace(understood, remarks=(*understood.remarks, _describe_missing_index(finder.unindexed)))
     return understood
+
+
+def _describe_missing_index(rows: int) -> str:
+    if rows <= MAX_READ_ROWS:
+        return f"this snapshot has no index of names: those of {rows:,} tracks were read"
+    advice = "`tonelake maintain` builds it, and the next release has it"
+    return f"names are not searched: {rows:,} tracks of this snapshot have no index of them; {advice}"
 
 
 def _understand_sentence(finder: _NameFinder, query: Query, text: QueryPart, condition: Filter) -> Understood:

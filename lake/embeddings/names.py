@@ -25,6 +25,7 @@ from schemas.tables import embeddings_table
 
 NAME_COLUMNS = ("artist", "title", "album")
 MAX_WORDS = 40  # a longer question names nothing
+MAX_READ_ROWS = 100_000  # half a second; a larger table without an index names nothing
 MAX_NAMED_ROWS = 1000  # of one question; those with the shortest names and the rarest words come first
 _WORD = re.compile(r"[^\W_]+")
 # Letters that Unicode does not decompose; Lance's index folds them so too.
@@ -53,11 +54,12 @@ class NameWord:
 class NamedRows:
     """Rows whose names together have every word of a question.
 
-    Each has track_id, artist, title and album. `scanned`: a table of so many rows should have an index, and lacks it.
+    Each has track_id, artist, title and album. `unindexed`: a table of so many rows should have an index, and lacks
+    it. It was read, or is too large for that and was not.
     """
 
     rows: list[dict[str, Any]]
-    scanned: int = 0
+    unindexed: int = 0
 
 
 def find_named_rows(
@@ -72,9 +74,12 @@ def find_named_rows(
     count = table.count_rows()
     if not 0 < len(words) <= MAX_WORDS or not count:
         return NamedRows([])
+    indexed = has_name_indexes(table)
+    if not indexed and count > MAX_READ_ROWS:
+        return NamedRows([], count)
     with explain_filter(condition):
         scan = resolve_where(lake, table, condition).scan(table)
-        if indexed := has_name_indexes(table):
+        if indexed:
             scan |= {"full_text_query": _full_text_query(words), "prefilter": True, "limit": MAX_NAMED_ROWS}
             columns = [*columns, "_score"]
         rows = table.scanner(columns=columns, **scan).to_table()

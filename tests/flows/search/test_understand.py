@@ -178,3 +178,11 @@ def test_a_release_without_the_indexes_is_read_in_full_and_says_so(lake, monkeyp
     monkeypatch.setattr("lake.embeddings.names.has_name_indexes", lambda _: False)
     assert ids(lake, "muljord", k=1) == ["chaos"]
     assert understood(lake, "muljord") == "this snapshot has no index of names: those of 9 tracks were read"
+
+
+def test_a_large_release_without_the_indexes_is_not_read(lake, monkeypatch):
+    monkeypatch.setattr("lake.embeddings.names.has_name_indexes", lambda _: False)
+    for module in ("lake.embeddings.names", "flows.search.understand"):
+        monkeypatch.setattr(f"{module}.MAX_READ_ROWS", 5)
+    line = "names are not searched: 9 tracks of this snapshot have no index of them; `tonelake maintain` builds it"
+    assert understood(lake, "muljord").startswith(line)

@@ -125,7 +125,7 @@ def test_a_large_table_without_indexes_says_how_many_rows_were_read(tmp_path, mo
     table.drop_index(next(iter(NAME_INDEXES)))
     monkeypatch.setattr("lake.embeddings.names.NAME_INDEX_ROWS", 5)
     named = find_named_rows(lake, SPEC, [NameWord("muldjord")])
-    assert ([row["track_id"] for row in named.rows], named.scanned) == (["t2"], len(NAMES))
+    assert ([row["track_id"] for row in named.rows], named.unindexed) == (["t2"], len(NAMES))
 
 
 def test_edits_are_letters_added_left_out_changed_or_swapped():
