@@ -12,6 +12,7 @@ import lance
 import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
 
+from lake.embeddings.effort import RQ_BITS
 from lake.storage.corruption import is_panic
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
@@ -192,7 +193,7 @@ def vector_index_options(rows: int, dim: int) -> dict[str, Any]:
     """Return kind and partitions of the vector index for a table of this many rows."""
     if rows <= HNSW_MAX_ROWS:
         return {"index_type": "IVF_HNSW_SQ", "num_partitions": 1}
-    return _partitioned(int(rows**0.5), dim)
+    return _partitioned(int(rows**0.5), dim, RQ_BITS)
 
 
 def has_name_indexes(table: lance.LanceDataset) -> bool:
@@ -206,14 +207,14 @@ def stretch_index_options(rows: int, dim: int) -> dict[str, Any]:
     A small table gets no more partitions than it has stretches to train them.
     """
     partitions = int((rows * _VECTORS_A_ROW["stretch_vectors"]) ** 0.5)
-    return _partitioned(max(1, min(partitions, rows // 4)), dim)
+    return _partitioned(max(1, min(partitions, rows // 4)), dim, bits=1)
 
 
-def _partitioned(partitions: int, dim: int) -> dict[str, Any]:
+def _partitioned(partitions: int, dim: int, bits: int) -> dict[str, Any]:
     """Return the options of an index for many vectors."""
     if dim % 8:  # Lance packs the bits of IVF_RQ into bytes
         return {"index_type": "IVF_SQ", "num_partitions": partitions}
-    return {"index_type": "IVF_RQ", "num_partitions": partitions, "num_bits": 1}
+    return {"index_type": "IVF_RQ", "num_partitions": partitions, "num_bits": bits}
 
 
 def _dimension(table: lance.LanceDataset, column: str) -> int:
