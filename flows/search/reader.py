@@ -74,11 +74,12 @@ class Reader:
         """
         if condition.where is None:
             return condition
-        if condition.where not in self._conditions:
+        resolved = self._conditions.get(condition.where)
+        if resolved is None:
+            resolved = resolve_filter(self.lake, self.spec, Filter(condition.where))
             if len(self._conditions) >= _KEPT_CONDITIONS:
-                self._conditions.clear()
-            self._conditions[condition.where] = resolve_filter(self.lake, self.spec, Filter(condition.where))
-        resolved = self._conditions[condition.where]
+                self._conditions.clear()  # other threads may do so at any time
+            self._conditions[condition.where] = resolved
         return replace(condition, where=resolved.where, only=resolved.only)
 
     def refresh(self) -> "Reader":

@@ -18,6 +18,7 @@ from lake.embeddings.stale import stale_times
 from lake.storage.arrow import index_in
 from lake.storage.filters import select_in, string_literal
 from lake.storage.lake import Lake
+from lake.storage.vectors import to_matrix
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.rights import RIGHTS_COLUMNS
@@ -130,7 +131,7 @@ def nearest_vectors(
     UserError if the filter is not valid SQL.
     """
     rows = nearest_rows(lake, spec, query, count, ["track_id", "vector"], condition, exact=False)
-    return rows["track_id"].to_pylist(), _to_matrix(rows["vector"])
+    return rows["track_id"].to_pylist(), to_matrix(rows["vector"])
 
 
 def sample_vectors(lake: Lake, spec: EncoderSpec, count: int) -> np.ndarray:
@@ -141,7 +142,7 @@ def sample_vectors(lake: Lake, spec: EncoderSpec, count: int) -> np.ndarray:
     table = _open(lake, spec)
     total = table.count_rows()
     indices = np.linspace(0, total - 1, min(count, total)).astype(int).tolist()
-    return _to_matrix(table.take(indices, columns=["vector"])["vector"])
+    return to_matrix(table.take(indices, columns=["vector"])["vector"])
 
 
 def rows_of(lake: Lake, spec: EncoderSpec, track_ids: Sequence[str], columns: list[str]) -> pa.Table:
@@ -222,11 +223,6 @@ def read_tags(lake: Lake, spec: EncoderSpec, track_id: str) -> list[TagScore]:
     Raises UserError if the table has no such track.
     """
     return _by_score(_read_value(lake, spec, track_id, "tags"))
-
-
-def _to_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    vectors: np.ndarray = column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
-    return vectors
 
 
 def _open(lake: Lake, spec: EncoderSpec) -> lance.LanceDataset:

@@ -29,9 +29,10 @@ class HeldTables:
 
         `find_newest` returns the newest version of a table, None if there is no table. Pinned tables never change.
         """
+        tables = list(self._tables.items())  # a copy: other threads may open a table meanwhile
         current = {
             (name, version): table
-            for (name, version), table in self._tables.items()
-            if version is not None or (table and table.version) == find_newest(name)
+            for (name, version), table in tables
+            if version is not None or (None if table is None else table.version) == find_newest(name)
         }
-        return self if len(current) == len(self._tables) else HeldTables(current)
+        return self if len(current) == len(tables) else HeldTables(current)

@@ -223,7 +223,7 @@ class Lake:
         return self._find(name)
 
     def _newest_version(self, name: str) -> int | None:
-        table = self._find(name)
+        table = replace(self, pins=())._find(name)
         return table.version if table is not None else None
 
     def _find(self, name: str) -> lance.LanceDataset | None:

@@ -1,5 +1,7 @@
 """Queries of several parts, and readers that stay open while the lake changes."""
 
+from dataclasses import replace
+
 import lance
 import numpy as np
 import pyarrow as pa
@@ -11,8 +13,10 @@ from flows.search import reader as reader_module
 from flows.search.blend import Blend
 from flows.search.engine import answer
 from flows.search.reader import open_reader
+from lake.embeddings.filters import Filter
 from lake.releases.publish import draft, publish
 from lake.releases.releases import live_release, take_snapshot
+from lake.storage.held_tables import HeldTables
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.rights import RightsFilter
@@ -71,6 +75,11 @@ def test_a_filter_comes_before_a_blend(lake):
     assert [hit.track_id for hit in filtered] == [name for name in everything if name >= "t0015"][:3]
 
 
+def test_a_blend_of_which_no_track_passes_the_filter_finds_nothing(lake):
+    query = Query((like("t0003"), like("t0007")), SearchFilters(where="track_id = 'none'"))
+    assert answer(open_reader(Settings(lake=lake.uri)), query).hits == []
+
+
 @pytest.mark.parametrize(
     ("option", "typed", "part"),
     [
@@ -114,6 +123,49 @@ def test_a_reader_sees_a_new_release_after_a_refresh(lake):
     renewed = reader.refresh()
     assert len(answer(renewed, Query((like("t0003"),), k=100)).hits) == 9
     assert renewed.refresh() is renewed
+
+
+def test_an_empty_table_and_one_that_is_read_beside_its_release_have_not_changed(lake):
+    lake.open_or_create("spare", TRACKS)
+    reader = open_reader(Settings(lake=lake.uri))
+    held = replace(reader.lake, pins=())
+    assert len(held.table("spare")) == 0
+    held.table(embeddings_table(SPEC))
+    lake.table(embeddings_table(SPEC)).delete("track_id > 't0009'")
+    newest = reader.refresh()
+    assert newest is not reader
+    replace(newest.lake, pins=()).table(embeddings_table(SPEC))
+    replace(newest.lake, pins=()).table("spare")
+    assert newest.refresh() is newest
+
+
+def test_a_table_that_vanished_is_seen_after_a_refresh(lake):
+    lake.open_or_create("spare", TRACKS)
+    held = lake.hold()
+    assert held.find_table("spare") is not None
+    lake.remove_table("spare")
+    assert held.find_table("spare") is not None
+    assert held.reopen().find_table("spare") is None
+
+
+def test_a_refresh_bears_with_a_thread_that_opens_tables():
+    tables = HeldTables()
+    tables.find("a", None, lambda: None)
+    opened = iter("bcdefgh")
+
+    def find_newest(_name):
+        tables.find(next(opened), None, lambda: None)
+
+    assert tables.current(find_newest) is tables
+
+
+def test_conditions_that_another_thread_forgets_disturb_nobody(lake):
+    class Forgetful(dict):
+        def __setitem__(self, *_):
+            self.clear()
+
+    reader = replace(open_reader(Settings(lake=lake.uri)), _conditions=Forgetful())
+    assert reader.resolve(Filter("duration_s > 0")).where == "duration_s > 0"
 
 
 def test_a_reader_opens_each_table_once(lake, monkeypatch):
