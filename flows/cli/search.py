@@ -1,7 +1,7 @@
 """`tonelake search`."""
 # ruff: noqa: ARG001 - most options are read from the context: there are too many to hand on one by one
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,8 +88,8 @@ def search(
     if context.obj.json:
         print_json([hit.to_json() for hit in answer.hits])
         return
-    shows_copies = any(hit.copies for hit in answer.hits)
-    rows = [_table_row(hit, filters, shows_copies, segments) for hit in answer.hits]
+    shown = {"copies": any(hit.copies for hit in answer.hits), "found by": explain, "from": segments}
+    rows = [_table_row(hit, filters, {name for name in shown if shown[name]}) for hit in answer.hits]
     print_rows(context.obj, _title(context.params), shorten_ids(context.obj, rows))
 
 
@@ -100,19 +100,19 @@ def _title(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value!r}" for name in values for value in values[name])
 
 
-def _table_row(hit: "SearchHit", filters: SearchFilters, shows_copies: bool, segments: bool) -> dict[str, Any]:
-    """Return a hit as people see it; tempo, key and times only if asked for."""
+def _table_row(hit: "SearchHit", filters: SearchFilters, shown: Container[str]) -> dict[str, Any]:
+    """Return a hit as people see it; tempo, key and the columns "from", "copies" and "found by" only if shown."""
     return {
         "": hit.rank,
-        **({"from": _clock(hit.best.start_s), "to": _clock(hit.best.end_s)} if segments and hit.best else {}),
+        **({"from": _clock(hit.best.start_s), "to": _clock(hit.best.end_s)} if "from" in shown and hit.best else {}),
         "score": hit.score,
         "title": hit.title,
         "artist": hit.artist,
         "tags": _tag_names(hit.tags),
         **({"bpm": round(hit.bpm)} if filters.bpm and hit.bpm else {}),
         **({"key": f"{hit.musical_key} {hit.mode}"} if filters.key else {}),
-        **({"copies": len(hit.copies)} if shows_copies else {}),
-        **({"found by": "; ".join(hit.found_by)} if hit.found_by else {}),
+        **({"copies": len(hit.copies)} if "copies" in shown else {}),
+        **({"found by": "; ".join(hit.found_by)} if "found by" in shown else {}),
         "file": _file_name(hit),
         "track_id": hit.track_id,
     }

@@ -18,19 +18,19 @@ _MAX_LISTED = 3  # tracks of a query
 def explain(reader: Reader, hits: Sequence[SearchHit], ranking: Ranking, k: int) -> list[SearchHit]:
     """Return the hits with what found each.
 
-    That is its sound, the names that the query has, or both. The sound has a line for each part if the hit is among
-    the k that are nearest by sound alone.
+    That is its sound, the names that the query has, or both. The sound has a line for each part. A named track has
+    none if it is not among the k that are nearest by sound alone.
     """
     table = reader.lake.table(embeddings_table(reader.spec))
     rows = select_in(table, "track_id", [hit.track_id for hit in hits], ["track_id", "vector"])
     vectors = dict(zip(rows["track_id"].to_pylist(), rows["vector"].to_pylist(), strict=True))
-    by_sound = replace(ranking, named=()).first(k)[0]["track_id"].to_pylist() if ranking.parts else []
+    by_sound = replace(ranking, named=()).first(k)[0]["track_id"].to_pylist() if ranking.named else []
     matches = {track.track_id: track.matches for track in ranking.named}
     parts = [part.part for part in ranking.parts]
 
     def reasons(track_id: str) -> list[str]:
         cosines = [float(part.vector @ np.asarray(vectors[track_id], np.float32)) for part in ranking.parts]
-        sounds = _describe(parts, cosines) if track_id in by_sound else []
+        sounds = _describe(parts, cosines) if track_id in by_sound or track_id not in matches else []
         return [*sounds, *(f"name: {match}" for match in matches.get(track_id, ()))]
 
     return [replace(hit, found_by=tuple(reasons(hit.track_id))) for hit in hits]

@@ -97,6 +97,8 @@ def test_explain_says_what_found_a_hit(lake):
     table = run_here("--lake", lake, "--encoder", "fake", "search", "muljord", "--explain", COLUMNS="250").stdout
     assert "found by" in table
     assert "artist 'Muldjord' matched 'muljord'" in table
+    hits = run_json(lake, "search", "calm", "--explain", "--per-artist", 1, "-k", 8)
+    assert [hit["found_by"] for hit in hits] == [[f"sound: cosine {hit['score']:.3f}"] for hit in hits]
     hits = run_json(lake, "search", "calm", "--like", "wonder:0.5", "--explain", "-k", 1)
     assert [line.split(" with ")[1] for line in hits[0]["found_by"]] == ["'calm'", "'wonder'"]
 
