@@ -51,7 +51,7 @@ MAX_COMPARED = 2000  # hits that are compared with each other; the time of that 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A stretch of a track, in seconds, and its cosine with a query."""
+    """A stretch of a track, in seconds, and its score: the cosine with a query, or the score of several parts."""
 
     start_s: float
     end_s: float
@@ -104,6 +104,8 @@ class Query:
             raise UserError(
                 "--segments lists moments of any track: leave out --per-artist, --diversity and --distinct"
             )
+        if self.segments and self.explain:
+            raise UserError("--explain says what found a track, not a moment: leave out --segments or --explain")
         if self.per_artist is not None and self.per_artist < 1:
             raise UserError(f"--per-artist {self.per_artist} leaves nothing: give 1 or more")
         if not 0 <= self.diversity <= 1:

@@ -5,9 +5,12 @@ Imports neither Ray nor Prefect.
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from flows.search.diversity import COLUMNS, choose
 from flows.search.explain import explain
 from flows.search.filters import ParsedFilters
+from flows.search.name_matches import best_named
 from flows.search.ranking import Ranking, ResolvedPart
 from flows.search.reader import Reader
 from flows.search.understand import understand
@@ -15,6 +18,7 @@ from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
 from lake.embeddings.search import find_tracks, hit_columns, make_hits
 from lake.embeddings.segments import best_moments, nearest_segments
+from lake.storage.filters import in_clause
 from schemas.errors import UserError
 from schemas.search import Answer, Query, QueryPart, SearchHit
 
@@ -33,19 +37,19 @@ def answer(reader: Reader, query: Query) -> Answer:
     if query.is_diverse:
         columns = list(dict.fromkeys([*columns, *COLUMNS]))
     ranking = Ranking(reader, parts, understood.condition, columns, understood.tracks)
+    texts = [part.value for part in query.parts if part.kind == "text" and not understood.tracks]
+    remarks = [*understood.remarks, *filter(None, map(reader.text.remark_on, texts))]
     if query.segments:
-        return Answer(_segments(reader, query.k, ranking), understood.remarks)
+        return Answer(_segments(reader, query.k, ranking), tuple(remarks))
     choice = choose(reader.lake, query, ranking.first)
     hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
     hits = [replace(hit, copies=copies) for hit, copies in zip(hits, choice.copies, strict=True)]
     if parts:
-        best = best_moments(reader.lake, reader.spec, choice.rows, ranking.vector)
+        best = best_moments(reader.lake, reader.spec, choice.rows, ranking.score)
         hits = [replace(hit, best=best.get(hit.track_id)) for hit in hits]
     if query.explain:
         hits = explain(reader, hits, ranking, query.k)
-    texts = [part.value for part in query.parts if part.kind == "text" and not understood.tracks]
-    remarks = [*understood.remarks, *map(reader.text.remark_on, texts), choice.remark]
-    return Answer(hits, tuple(filter(None, remarks)))
+    return Answer(hits, tuple(filter(None, [*remarks, choice.remark])))
 
 
 def require_answerable(query: Query) -> ParsedFilters:
@@ -74,8 +78,21 @@ def resolve_part(reader: Reader, part: QueryPart) -> ResolvedPart:
 
 
 def _segments(reader: Reader, k: int, ranking: Ranking) -> list[SearchHit]:
-    """Return the moments nearest to the parts, of any track but those of the parts."""
-    lake, spec = reader.lake, reader.spec
-    rows, moments = nearest_segments(lake, spec, ranking.vector, k, ranking.columns, ranking.searched)
+    """Return the moments nearest to the parts, of any track but those of the parts.
+
+    Those of tracks whose names lead come first; other names do not count.
+    """
+    lake, spec, searched = reader.lake, reader.spec, ranking.searched
+    leading = [name for name, track in best_named(ranking.named, k).items() if track.leads]
+    conditions = [searched]
+    if leading:
+        first = replace(searched, conditions=(*searched.conditions, in_clause("track_id", leading)))
+        conditions = [first, replace(searched, without=(*searched.without, *leading))]
+    found = [
+        nearest_segments(lake, spec, ranking.vector, ranking.score, k, ranking.columns, condition)
+        for condition in conditions
+    ]
+    moments = [moment for _, moments in found for moment in moments][:k]
+    rows = pa.concat_tables([rows for rows, _ in found]).slice(0, k)
     hits = make_hits(lake, spec, rows, [moment.score for moment in moments])
     return [replace(hit, best=moment) for hit, moment in zip(hits, moments, strict=True)]

@@ -11,6 +11,7 @@ from flows.search.name_matches import NamedTrack, best_named, fuse
 from flows.search.reader import Reader
 from lake.embeddings.filters import Filter
 from lake.embeddings.search import cosines, nearest_rows, nearest_vectors, passing_rows, rows_of
+from lake.embeddings.segments import Score
 from lake.storage.arrow import index_in, string_column
 from lake.storage.filters import in_clause
 from schemas.search import QueryPart
@@ -62,6 +63,14 @@ class Ranking:
         if len(counting) == 1:
             return np.asarray(np.sign(counting[0].part.weight) * counting[0].vector, np.float32)
         return self._blend().vector
+
+    @property
+    def score(self) -> Score:
+        """The function that scores unit vectors, of tracks or of windows."""
+        if len(self._counting()) > 1:
+            return self._blend().score
+        vector = self.vector
+        return lambda vectors: np.asarray(vectors @ vector)
 
     @property
     def searched(self) -> Filter:

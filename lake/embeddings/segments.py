@@ -4,7 +4,7 @@ Segments are sought in two stages. The first finds candidates: the tracks with t
 the mean of about 30 s of windows. The second compares all windows of the candidates.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 
@@ -29,8 +29,11 @@ _NEAREST = {"column": "stretch_vectors", "metric": "cosine", "nprobes": 100}
 _WINDOWS_AT_ONCE = 512  # so that their float32 copy stays in the processor's cache
 
 
-def best_moments(lake: Lake, spec: EncoderSpec, rows: pa.Table, query: np.ndarray) -> dict[str, Moment]:
-    """Return by track_id the moment that is nearest to a unit vector [dim].
+Score = Callable[[np.ndarray], np.ndarray]  # of unit vectors, float32 [windows, dim] -> [windows]
+
+
+def best_moments(lake: Lake, spec: EncoderSpec, rows: pa.Table, score: Score) -> dict[str, Moment]:
+    """Return by track_id the moment with the highest score.
 
     `rows` have the columns track_id, source_version and duration_s of the embeddings table. A track without windows of
     its current file has no moment.
@@ -38,8 +41,8 @@ def best_moments(lake: Lake, spec: EncoderSpec, rows: pa.Table, query: np.ndarra
     ids = rows["track_id"].to_pylist()
     return {
         ids[index]: moments[0]
-        for index, cosines, times, duration in _compare_windows(lake, spec, rows, query)
-        if (moments := find_moments(cosines, times, duration))
+        for index, scores, times, duration in _score_windows(lake, spec, rows, score)
+        if (moments := find_moments(scores, times, duration))
     }
 
 
@@ -54,20 +57,20 @@ def count_without_moments(lake: Lake, spec: EncoderSpec) -> int:
 
 
 def nearest_segments(
-    lake: Lake, spec: EncoderSpec, query: np.ndarray, k: int, columns: list[str], condition: Filter
+    lake: Lake, spec: EncoderSpec, query: np.ndarray, score: Score, k: int, columns: list[str], condition: Filter
 ) -> tuple[pa.Table, list[Moment]]:
-    """Return the k segments nearest to a unit vector [dim], and a row for each.
+    """Return the k segments with the highest scores, and a row for each.
 
-    A track has at most three. A row has `columns`, which contain track_id, source_version and duration_s. Raises
-    UserError if the filter is not valid SQL.
+    The candidates are those nearest to a unit vector [dim]. A track has at most three segments. A row has `columns`,
+    which contain track_id, source_version and duration_s. Raises UserError if the filter is not valid SQL.
     """
     rows = _candidates(lake, spec, query, max(2 * k, CANDIDATES), columns, condition)
-    compared = list(_compare_windows(lake, spec, rows, query))
+    compared = list(_score_windows(lake, spec, rows, score))
     compared.sort(key=lambda track: -average_neighbours(track[1], track[2]).max())
     segments = [
         (index, moment)
-        for index, cosines, times, duration in compared[:k]  # the k best segments are in the tracks of the k best
-        for moment in find_moments(cosines, times, duration)[:MAX_PER_TRACK]
+        for index, scores, times, duration in compared[:k]  # the k best segments are in the tracks of the k best
+        for moment in find_moments(scores, times, duration)[:MAX_PER_TRACK]
     ]
     segments = sorted(segments, key=lambda segment: -segment[1].score)[:k]
     return rows.take(pa.array([index for index, _ in segments], pa.int64())), [moment for _, moment in segments]
@@ -103,12 +106,12 @@ def _tracks_of_near_stretches(lake: Lake, spec: EncoderSpec, query: np.ndarray, 
     return table.scanner(columns=["track_id", "_distance"], nearest=nearest).to_table()["track_id"]
 
 
-def _compare_windows(
-    lake: Lake, spec: EncoderSpec, rows: pa.Table, query: np.ndarray
+def _score_windows(
+    lake: Lake, spec: EncoderSpec, rows: pa.Table, score: Score
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray, float]]:
     """Yield what is known of each row that has windows of its file.
 
-    That is its index, the cosines [windows], the times [windows, 2] and the duration.
+    That is its index, the scores [windows], the times [windows, 2] and the duration.
     """
     table = lake.find_table(windows_table(spec)) if len(rows) else None
     if table is None:
@@ -121,15 +124,15 @@ def _compare_windows(
     durations = rows["duration_s"].to_pylist()
     vectors = stored["window_vectors"].combine_chunks()
     flat = vectors.flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, spec.head.dim)
-    cosines = _cosines(flat, query.astype(np.float32))
+    scores = _scores(flat, score)
     counts = pc.fill_null(pc.list_value_length(vectors), 0).to_numpy(zero_copy_only=False)
-    for index, part in zip(indices, np.split(cosines, np.cumsum(counts)[:-1]), strict=True):
+    for index, part in zip(indices, np.split(scores, np.cumsum(counts)[:-1]), strict=True):
         if len(part):
             duration = float(durations[index] or 0.0)
             yield index, part, times(duration, len(part)), duration
 
 
-def _cosines(windows: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Return the cosines [windows] of unit vectors, float16 [windows, dim], with one, float32 [dim]."""
+def _scores(windows: np.ndarray, score: Score) -> np.ndarray:
+    """Return the scores [windows] of unit vectors, float16 [windows, dim]."""
     blocks = [windows[start : start + _WINDOWS_AT_ONCE] for start in range(0, len(windows), _WINDOWS_AT_ONCE)]
-    return np.concatenate([np.zeros(0, np.float32), *(block.astype(np.float32) @ query for block in blocks)])
+    return np.concatenate([np.zeros(0, np.float32), *(score(block.astype(np.float32)) for block in blocks)])

@@ -150,11 +150,11 @@ def measure(lake: Lake, queries: np.ndarray) -> dict[str, Figure]:
     lake = lake.reopen()
     plain = time_each(lambda query: nearest_rows(lake, SPEC, query, K, COLUMNS), queries)
     hits = [nearest_rows(lake, SPEC, query, K, COLUMNS) for query in queries]
-    moments = time_each(lambda query: best_moments(lake, SPEC, hits.pop(0), query), queries)
+    moments = time_each(lambda query: best_moments(lake, SPEC, hits.pop(0), lambda windows: windows @ query), queries)
     answers: list[list[tuple[str, Moment]]] = []
 
     def ask(query: np.ndarray) -> None:
-        rows, segments = nearest_segments(lake, SPEC, query, K, COLUMNS, NO_FILTER)
+        rows, segments = nearest_segments(lake, SPEC, query, lambda windows: windows @ query, K, COLUMNS, NO_FILTER)
         answers.append(list(zip(rows["track_id"].to_pylist(), segments, strict=True)))
 
     seconds = time_each(ask, queries)

@@ -77,6 +77,36 @@ def test_segments_are_the_stretches_that_sound_like_the_query(music):
     assert "0:36" in table
 
 
+def test_a_dislike_counts_for_moments_too(music):
+    """The moments of `best` and of --segments follow one rule, and both know the dislike."""
+    index(music)
+    other = music.parent / "hiss.wav"
+    other.write_bytes(sndfile(hiss(4)[None].astype(np.float32), rate=RATE))
+    parts = ("--audio", other, "--unlike", music.parent / "tone.wav")
+    hits = run_json(music.parent / "lake", "search", *parts, "--segments", "-k", 20)
+    plain = run_json(music.parent / "lake", "search", "--audio", other, "--segments", "-k", 20)
+    assert [hit["score"] for hit in hits] != [hit["score"] for hit in plain]
+    tracks = run_json(music.parent / "lake", "search", *parts)
+    best = {hit["track_id"]: hit["best"] for hit in hits[::-1]}
+    assert {hit["track_id"]: hit["best"] for hit in tracks} == best
+
+
+def test_moments_of_an_artist_come_first(music):
+    index(music)
+    lake = music.parent / "lake"
+    first = search(music, "--segments")[0][0]
+    assert first != "none.wav"
+    manifest = music.parent / "names.csv"
+    manifest.write_text("uri,artist\n" + "".join(f"{music / name}.wav,Artist {name}\n" for name in ("one", "two")))
+    manifest.write_text(manifest.read_text() + f"{music / 'none.wav'},Muldjord\n")
+    run_json(lake, "index", manifest)
+    hits = run_json(lake, "search", "Muldjord", "--segments")
+    artists = [hit["artist"] for hit in hits]
+    assert artists == sorted(artists, key=lambda artist: artist != "Muldjord")
+    assert {*artists} == {"Muldjord", "Artist one", "Artist two"}
+    assert run_json(lake, "search", "Muldjord", "--segments", "-k", 1)[0]["artist"] == "Muldjord"
+
+
 def test_windows_that_are_spread_over_a_track_keep_their_times(music):
     """Of 30 windows of 2 s five are kept, those of 0, 14, 28, 44 and 58 s: a moment of one is widened to 5 s."""
     index(music, "--max-windows", 5)
@@ -115,6 +145,10 @@ def test_segments_need_a_query(music):
         *("--lake", music.parent / "lake", "--encoder", "fake"), "search", "--segments", "--where", "year > 1"
     )
     assert "segments of what?" in message
+    message = error_line(
+        "--lake", music.parent / "lake", "--encoder", "fake", "search", "a", "--segments", "--explain"
+    )
+    assert "--explain says what found a track, not a moment" in message
 
 
 def test_a_takedown_leaves_no_byte_of_stretches_and_their_indexes(tmp_path, monkeypatch):
