@@ -7,10 +7,9 @@ import numpy as np
 
 from flows.search.ranking import Ranking
 from flows.search.reader import Reader
+from flows.search.track_rows import read_rows
 from lake.catalogue.track_names import MIN_PREFIX, is_full_id
-from lake.storage.filters import select_in
 from schemas.search import QueryPart, SearchHit
-from schemas.tables import embeddings_table
 
 _MAX_LISTED = 3  # tracks of a query
 
@@ -21,8 +20,7 @@ def explain(reader: Reader, hits: Sequence[SearchHit], ranking: Ranking, k: int)
     That is its sound, the names that the query has, or both. The sound has a line for each part. A named track has
     none if it is not among the k that are nearest by sound alone.
     """
-    table = reader.lake.table(embeddings_table(reader.spec))
-    rows = select_in(table, "track_id", [hit.track_id for hit in hits], ["track_id", "vector"])
+    rows = read_rows(reader, [hit.track_id for hit in hits], ["vector"])
     vectors = dict(zip(rows["track_id"].to_pylist(), rows["vector"].to_pylist(), strict=True))
     by_sound = replace(ranking, named=()).first(k)[0]["track_id"].to_pylist() if ranking.named else []
     matches = {track.track_id: track.matches for track in ranking.named}
@@ -39,7 +37,8 @@ def explain(reader: Reader, hits: Sequence[SearchHit], ranking: Ranking, k: int)
 def _describe(parts: Sequence[QueryPart], cosines: Sequence[float]) -> list[str]:
     """Return a line for each part.
 
-    Many tracks, such as those of an artist, share a line."""
+    Many tracks, such as those of an artist, share a line.
+    """
     if len(parts) == 1:
         return [f"sound: cosine {cosines[0]:.3f}"]
     of_tracks = [cosine for part, cosine in zip(parts, cosines, strict=True) if part.kind == "track"]

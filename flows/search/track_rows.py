@@ -5,18 +5,13 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from flows.search.reader import Reader
-from lake.embeddings.search import hit_columns, make_hits
-from lake.storage.arrow import index_in, string_column
-from lake.storage.filters import select_in
+from lake.embeddings.search import hit_columns, make_hits, rows_of
 from schemas.search import SearchHit
-from schemas.tables import embeddings_table
 
 
 def read_rows(reader: Reader, track_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
     """Return a row of the embeddings table for each id; the table has them all. A repeated id has its row again."""
-    names = dict.fromkeys(["track_id", *columns])
-    rows = select_in(reader.lake.table(embeddings_table(reader.spec)), "track_id", sorted(set(track_ids)), [*names])
-    return rows.take(index_in(string_column(track_ids), rows["track_id"]))
+    return rows_of(reader.lake, reader.spec, track_ids, list(dict.fromkeys(["track_id", *columns])))
 
 
 def read_hits(reader: Reader, track_ids: Sequence[str]) -> list[SearchHit]:

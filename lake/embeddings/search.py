@@ -15,7 +15,7 @@ from lake.embeddings.effort import index_effort, vector_index_of
 from lake.embeddings.filters import NO_FILTER, Filter
 from lake.embeddings.registry_columns import resolve_where
 from lake.embeddings.stale import stale_times
-from lake.storage.arrow import index_in
+from lake.storage.arrow import index_in, string_column
 from lake.storage.filters import select_in, string_literal
 from lake.storage.lake import Lake
 from lake.storage.vectors import to_matrix
@@ -146,9 +146,9 @@ def sample_vectors(lake: Lake, spec: EncoderSpec, count: int) -> np.ndarray:
 
 
 def rows_of(lake: Lake, spec: EncoderSpec, track_ids: Sequence[str], columns: list[str]) -> pa.Table:
-    """Return `columns` of these tracks, in their order; `columns` has track_id."""
-    rows = select_in(_open(lake, spec), "track_id", list(track_ids), columns)
-    return rows.take(index_in(pa.chunked_array([pa.array(track_ids, pa.string())]), rows["track_id"]))
+    """Return `columns` of these tracks, in their order; a repeated id has its row again. `columns` has track_id."""
+    rows = select_in(_open(lake, spec), "track_id", sorted(set(track_ids)), columns)
+    return rows.take(index_in(string_column(track_ids), rows["track_id"]))
 
 
 def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
