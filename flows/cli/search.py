@@ -88,7 +88,8 @@ def search(
     if context.obj.json:
         print_json([hit.to_json() for hit in answer.hits])
         return
-    shown = {"copies": any(hit.copies for hit in answer.hits), "found by": explain, "from": segments}
+    copies, reasons = any(hit.copies for hit in answer.hits), any(hit.found_by for hit in answer.hits)
+    shown = {"from": segments, "copies": copies, "found by": reasons}
     rows = [_table_row(hit, filters, {name for name in shown if shown[name]}) for hit in answer.hits]
     print_rows(context.obj, _title(context.params), shorten_ids(context.obj, rows))
 

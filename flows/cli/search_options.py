@@ -1,4 +1,4 @@
-"""Options of `tonelake search`, and the query that they make."""
+"""Options of `tonelake search` and `tonelake playlist`, and the query that they make."""
 
 import re
 from collections.abc import Mapping
