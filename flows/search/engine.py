@@ -4,6 +4,7 @@ Imports neither Ray nor Prefect.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from flows.search.filters import ParsedFilters
 from flows.search.name_matches import best_named
 from flows.search.ranking import Ranking, ResolvedPart
 from flows.search.reader import Reader
+from flows.search.track_rows import read_rows
 from flows.search.understand import understand
 from flows.search.version import is_audio_file
 from lake.catalogue.track_names import only_match
@@ -41,7 +43,7 @@ def answer(reader: Reader, query: Query) -> Answer:
     remarks = [*understood.remarks, *filter(None, map(reader.text.remark_on, texts))]
     if query.segments:
         return Answer(_segments(reader, query.k, ranking), tuple(remarks))
-    choice = choose(reader.lake, query, ranking.first)
+    choice = choose(reader.lake, query, ranking.first, partial(read_rows, reader, ranking.own_tracks, COLUMNS))
     hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
     hits = [replace(hit, copies=copies) for hit, copies in zip(hits, choice.copies, strict=True)]
     if parts:

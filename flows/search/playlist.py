@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from flows.search.copies import find_originals
-from flows.search.diversity import COLUMNS, artist_groups
+from flows.search.diversity import artist_groups
 from flows.search.engine import answer
 from flows.search.filters import ParsedFilters
 from flows.search.listed_tracks import find_listed
@@ -17,7 +16,6 @@ from flows.search.playlist_files import label
 from flows.search.reader import Reader, open_reader
 from flows.search.track_path import find_path
 from flows.search.track_rows import read_hits, read_rows
-from lake.embeddings.search import find_tracks
 from lake.storage.vectors import to_matrix
 from schemas.descriptions import to_camelot
 from schemas.errors import UserError
@@ -68,10 +66,10 @@ def _choose_hits(reader: Reader, request: PlaylistRequest) -> tuple[list[SearchH
     while True:
         options = {"per_artist": request.per_artist, "diversity": request.diversity}
         answered = answer(reader, Query(request.parts, request.filters, wanted, distinct=True, **options))
-        hits = _without_copies_of_seeds(reader, request, answered.hits)
+        hits = answered.hits
         chosen = hits[:count] if count else fill(hits, 60 * (request.minutes or 0))
         is_full = len(chosen) == count if count else len(chosen) < len(hits)
-        if is_full or len(answered.hits) < wanted or wanted == MAX_COMPARED:
+        if is_full or len(hits) < wanted or wanted == MAX_COMPARED:
             break
         wanted = min(2 * wanted, MAX_COMPARED)
     length = f"{count} tracks" if count else f"{request.minutes:g} minutes"
@@ -90,15 +88,6 @@ def fill(hits: Sequence[SearchHit], seconds: float) -> list[SearchHit]:
             chosen.append(hit)
             seconds -= hit.duration_s
     return chosen
-
-
-def _without_copies_of_seeds(reader: Reader, request: PlaylistRequest, hits: list[SearchHit]) -> list[SearchHit]:
-    """Leave out other encodes of the tracks that the playlist shall be like."""
-    names = [part.value for part in request.parts if part.kind == "track"]
-    seeds = [next(iter(matches)) for name in names if (matches := find_tracks(reader.lake, reader.spec, name))]
-    rows = read_rows(reader, [*seeds, *(hit.track_id for hit in hits)], COLUMNS)
-    originals = find_originals(reader.lake, rows)[len(seeds) :]
-    return [hit for hit, original in zip(hits, originals, strict=True) if original >= len(seeds)]
 
 
 def _costs(hits: Sequence[SearchHit], vectors: np.ndarray) -> np.ndarray:

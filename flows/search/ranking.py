@@ -75,8 +75,12 @@ class Ranking:
     @property
     def searched(self) -> Filter:
         """The condition without the tracks of the query."""
-        own_tracks = tuple(part.part.value for part in self.parts if part.part.kind == "track")
-        return replace(self.condition, without=(*self.condition.without, *own_tracks))
+        return replace(self.condition, without=(*self.condition.without, *self.own_tracks))
+
+    @property
+    def own_tracks(self) -> tuple[str, ...]:
+        """The ids of the tracks of the query."""
+        return tuple(part.part.value for part in self.parts if part.part.kind == "track")
 
     def _by_sound(self, count: int, condition: Filter) -> Ranked:
         lake, spec = self.reader.lake, self.reader.spec

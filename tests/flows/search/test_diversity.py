@@ -88,6 +88,15 @@ def test_a_recording_counts_once_and_its_copies_are_named(lake):
     assert {tuple(hit["copies"]) for hit in plain} == {()}
 
 
+def test_copies_of_the_tracks_of_a_query_are_left_out(lake):
+    plain = search_ids(lake, "--like", "t052", "-k", 2)
+    assert {*plain} == {"t050", "t053"}
+    assert {"t050", "t053"}.isdisjoint(
+        search_ids(lake, "--like", "t050:0.01", "--like", "t052", "--distinct", "-k", 60)
+    )
+    assert "t050" not in search_ids(lake, "--like", "t052", "--distinct", "-k", 60)
+
+
 def test_a_table_counts_copies_only_if_there_are_some(lake):
     typed = ("--lake", lake.uri, "--encoder", "fake", "search", "--distinct", "--where")
     assert "copies" in run_here(*typed, "track_id >= 't050' AND track_id < 't056'").stdout
