@@ -51,7 +51,10 @@ MAX_COMPARED = 2000  # hits that are compared with each other; the time of that 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A stretch of a track, in seconds, and its score: the cosine with a query, or the score of several parts."""
+    """A stretch of a track, in seconds, and its score.
+
+    That is the cosine with a query of one part, or the score of several parts.
+    """
 
     start_s: float
     end_s: float

@@ -102,7 +102,11 @@ def _title(options: Mapping[str, Any]) -> str:
 
 
 def _table_row(hit: "SearchHit", filters: SearchFilters, shown: Container[str]) -> dict[str, Any]:
-    """Return a hit as people see it; tempo, key and the columns "from", "copies" and "found by" only if shown."""
+    """Return a hit as people see it.
+
+    Tempo and key are only there if asked for; times, copies and what found it if `shown` has "from", "copies" and
+    "found by".
+    """
     return {
         "": hit.rank,
         **({"from": _clock(hit.best.start_s), "to": _clock(hit.best.end_s)} if "from" in shown and hit.best else {}),

@@ -41,6 +41,7 @@ class Blend:
         if not (signed > 0).any():
             parts, signed = -parts, -signed
         likes, dislikes = parts[signed > 0], parts[signed < 0]
+        sample = sample if len(sample) else np.zeros((1, parts.shape[1]), np.float32)  # a lake without tracks
         cosines = sample @ np.concatenate([likes, dislikes]).T
         spreads = np.maximum(cosines.std(axis=0), _LEAST_SPREAD)
         absolute = np.concatenate([signed[signed > 0], -signed[signed < 0]])

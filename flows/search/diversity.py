@@ -37,20 +37,20 @@ class Choice:
     remark: str | None = None
 
 
-def choose(lake: Lake, query: Query, find: FindRows, read_own: Callable[[], pa.Table]) -> Choice:
+def choose(lake: Lake, query: Query, find: FindRows, read_own_rows: Callable[[], pa.Table]) -> Choice:
     """Return at most k rows that differ as the query asks. The rows that `find` returns have COLUMNS.
 
-    `read_own` returns the rows of the query's own tracks: copies of them are left out. If the first candidates hold
+    Copies of the tracks of `read_own_rows`, those of the query, are left out. If the first candidates hold
     too few, there are four times as many, and no more: the choice may be shorter then.
     """
     if not query.is_diverse:
         rows, scores = find(query.k)
         return Choice(rows, scores, [()] * len(rows))
-    own = read_own()
+    own_rows = read_own_rows()
     count = min(4 * query.k + 10, query.k + 100)  # each candidate costs time: vectors are read and compared
     for candidates in (count, _GROWTH * count):
         rows, scores = find(candidates)
-        choice = _choose_among(lake, query, rows, scores, own)
+        choice = _choose_among(lake, query, rows, scores, own_rows)
         if len(choice.rows) == query.k or len(rows) < candidates:
             return choice
     reason = f"the {candidates:,} best hold no more that differ as asked for"
@@ -80,9 +80,9 @@ def _relevance(scores: Sequence[float]) -> np.ndarray:
     return relevance / best if best > 0 else relevance
 
 
-def _choose_among(lake: Lake, query: Query, rows: pa.Table, scores: list[float | None], own: pa.Table) -> Choice:
-    compared = pa.concat_tables([own.select(COLUMNS), rows.select(COLUMNS)])
-    originals = find_originals(lake, compared)[len(own) :] - len(own)  # below 0: a copy of the query's own
+def _choose_among(lake: Lake, query: Query, rows: pa.Table, scores: list[float | None], own_rows: pa.Table) -> Choice:
+    compared = pa.concat_tables([own_rows.select(COLUMNS), rows.select(COLUMNS)])
+    originals = find_originals(lake, compared)[len(own_rows) :] - len(own_rows)  # below 0: a copy of the query's own
     kept = np.flatnonzero(originals == np.arange(len(rows)))
     limit = query.per_artist or len(rows)
     artists = artist_groups(rows["artist"].take(pa.array(kept)).to_pylist())

@@ -90,11 +90,11 @@ def _segments(reader: Reader, k: int, ranking: Ranking) -> list[SearchHit]:
     if leading:
         first = replace(searched, conditions=(*searched.conditions, in_clause("track_id", leading)))
         conditions = [first, replace(searched, without=(*searched.without, *leading))]
-    found = [
+    answers = [
         nearest_segments(lake, spec, ranking.vector, ranking.score, k, ranking.columns, condition)
         for condition in conditions
     ]
-    moments = [moment for _, moments in found for moment in moments][:k]
-    rows = pa.concat_tables([rows for rows, _ in found]).slice(0, k)
+    moments = [moment for _, moments in answers for moment in moments][:k]
+    rows = pa.concat_tables([rows for rows, _ in answers]).slice(0, k)
     hits = make_hits(lake, spec, rows, [moment.score for moment in moments])
     return [replace(hit, best=moment) for hit, moment in zip(hits, moments, strict=True)]

@@ -80,6 +80,13 @@ def test_a_blend_of_which_no_track_passes_the_filter_finds_nothing(lake):
     assert answer(open_reader(Settings(lake=lake.uri)), query).hits == []
 
 
+def test_a_lake_without_tracks_says_nothing_of_ordinary_ones():
+    vectors = np.eye(3, dtype=np.float32)[:2]
+    blend = Blend.of([*vectors], [1, -1], np.zeros((0, 3), np.float32))
+    assert np.linalg.norm(blend.vector) == pytest.approx(1)
+    assert np.isfinite(blend.score(vectors)).all()
+
+
 @pytest.mark.parametrize(
     ("option", "typed", "part"),
     [
@@ -128,9 +135,9 @@ def test_a_reader_sees_a_new_release_after_a_refresh(lake):
 def test_an_empty_table_and_one_that_is_read_beside_its_release_have_not_changed(lake):
     lake.open_or_create("spare", TRACKS)
     reader = open_reader(Settings(lake=lake.uri))
-    held = replace(reader.lake, pins=())
-    assert len(held.table("spare")) == 0
-    held.table(embeddings_table(SPEC))
+    held_lake = replace(reader.lake, pins=())
+    assert len(held_lake.table("spare")) == 0
+    held_lake.table(embeddings_table(SPEC))
     lake.table(embeddings_table(SPEC)).delete("track_id > 't0009'")
     newest = reader.refresh()
     assert newest is not reader
@@ -141,11 +148,11 @@ def test_an_empty_table_and_one_that_is_read_beside_its_release_have_not_changed
 
 def test_a_table_that_vanished_is_seen_after_a_refresh(lake):
     lake.open_or_create("spare", TRACKS)
-    held = lake.hold()
-    assert held.find_table("spare") is not None
+    held_lake = lake.hold()
+    assert held_lake.find_table("spare") is not None
     lake.remove_table("spare")
-    assert held.find_table("spare") is not None
-    assert held.reopen().find_table("spare") is None
+    assert held_lake.find_table("spare") is not None
+    assert held_lake.reopen().find_table("spare") is None
 
 
 def test_a_refresh_bears_with_a_thread_that_opens_tables():
