@@ -12,7 +12,7 @@ import lance
 import pyarrow as pa
 from lance.optimize import Compaction, CompactionOptions
 
-from lake.embeddings.effort import RQ_BITS
+from lake.embeddings.vector_index import RQ_BITS, is_readable
 from lake.storage.corruption import is_panic
 from lake.storage.lake import Lake
 from schemas.encoders import EncoderSpec
@@ -38,7 +38,7 @@ FRAGMENT_BYTES = 512 << 20
 STEP_BYTES = 4 * FRAGMENT_BYTES  # a step smaller than the largest task would do nothing
 BATCH_BYTES = 16 << 20
 
-_VECTOR_COLUMNS = {"embeddings": "vector", "windows": "stretch_vectors"}  # by the kind of table
+VECTOR_COLUMNS = {"embeddings": "vector", "windows": "stretch_vectors"}  # by the kind of table
 _VECTORS_A_ROW = {"vector": 1, "stretch_vectors": 8}  # a track of four minutes has 8 stretches
 
 ScalarIndex = Literal["BTREE", "LABEL_LIST", "INVERTED"]
@@ -107,7 +107,7 @@ def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False)
     """Build missing and outgrown indexes, extend the others.
 
     A vector index grows by one segment each time, and a search reads every segment. If `merge`, a vector index of many
-    segments is rebuilt. Returns a line for each change.
+    segments is rebuilt, and one that cannot be read. Returns a line for each change.
     """
     done = []
     for column, kind in indexes_to_build(table, name, merge=merge).items():
@@ -117,7 +117,7 @@ def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False)
         if rows := count_unindexed(table, index):
             # Append a segment to a vector index, because merging segments joins partitions. Measured on 550,000 rows
             # of 64 numbers: 741 partitions became 190, and recall@10 fell from 89 % to 74 %.
-            grow = {"num_indices_to_merge": 0} if index.field_names[0] in _VECTOR_COLUMNS.values() else {}
+            grow = {"num_indices_to_merge": 0} if index.field_names[0] in VECTOR_COLUMNS.values() else {}
             with _explain_panic(table):
                 table.optimize.optimize_indices(index_names=[index.name], **grow)
             done.append(f"added {rows:,} rows to {index.name}")
@@ -159,7 +159,7 @@ def indexes_to_build(
     vector index.
     """
     rows, kind_of_table = table.count_rows(), name.partition("__")[0]
-    if not rows or kind_of_table not in ("tracks", *_VECTOR_COLUMNS):
+    if not rows or kind_of_table not in ("tracks", *VECTOR_COLUMNS):
         return {}
     indexes = {index.name: index for index in table.describe_indices()}
     existing = {
@@ -172,8 +172,8 @@ def indexes_to_build(
     }
     if kind_of_table == "embeddings" and rows >= NAME_INDEX_ROWS:
         missing |= {name: "INVERTED" for name in NAME_INDEXES if name not in indexes}
-    column = _VECTOR_COLUMNS.get(kind_of_table)
-    dim = _dimension(table, column) if column else 0
+    column = VECTOR_COLUMNS.get(kind_of_table)
+    dim = dimension_of(table, column) if column else 0
     options = vector_index_options(rows, dim) if column == "vector" else stretch_index_options(rows, dim)
     if column and rows * _VECTORS_A_ROW[column] >= VECTOR_INDEX_ROWS:
         index = existing.get(column)
@@ -181,7 +181,7 @@ def indexes_to_build(
             if _has_values(table, column):
                 missing[column] = options
         elif (
-            (merge and len(index.segments) > MAX_SEGMENTS)
+            (merge and (len(index.segments) > MAX_SEGMENTS or not is_readable(table, column, dim)))
             or index.index_type != options["index_type"]
             or _has_outgrown(table, index.name, options)
         ):
@@ -217,7 +217,7 @@ def _partitioned(partitions: int, dim: int, bits: int) -> dict[str, Any]:
     return {"index_type": "IVF_RQ", "num_partitions": partitions, "num_bits": bits}
 
 
-def _dimension(table: lance.LanceDataset, column: str) -> int:
+def dimension_of(table: lance.LanceDataset, column: str) -> int:
     """Return how many numbers a vector of the column has, 0 without such a column."""
     if column not in table.schema.names:
         return 0

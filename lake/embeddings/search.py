@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.catalogue.track_names import is_full_id, matching_tracks, resolve_track
-from lake.embeddings.effort import index_effort, vector_index_of
 from lake.embeddings.filters import NO_FILTER, Filter
 from lake.embeddings.registry_columns import resolve_where
 from lake.embeddings.stale import stale_times
+from lake.embeddings.vector_index import index_effort, search_index, vector_index_of
 from lake.storage.arrow import index_in, string_column
 from lake.storage.filters import select_in, string_literal
 from lake.storage.lake import Lake
@@ -116,7 +116,7 @@ def nearest_rows(
         nearest = {"column": "vector", "q": query.astype(np.float32), "k": k, "metric": "cosine"}
         nearest |= index_effort(table, k, is_filtered=len(scan) > 1 or scan["filter"] is not None, exact=exact)
         scan |= {"columns": [*columns, "_distance"], "prefilter": True}
-        rows = table.scanner(nearest=nearest, **scan).to_table()
+        rows = search_index(table, nearest, **scan)
         if len(rows) < k and vector_index_of(table):  # the index looks into some of its lists only
             rows = table.scanner(nearest=nearest | {"use_index": False}, **scan).to_table()
         return rows

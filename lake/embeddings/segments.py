@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from lake.embeddings.filters import Filter, TrackSet
 from lake.embeddings.moments import average_neighbours, find_moments, window_times
 from lake.embeddings.search import nearest_rows, resolve_filter
+from lake.embeddings.vector_index import search_index
 from lake.storage.arrow import index_in, is_in, same_version, string_column
 from lake.storage.filters import select_in
 from lake.storage.lake import Lake
@@ -103,7 +104,7 @@ def _tracks_of_near_stretches(lake: Lake, spec: EncoderSpec, query: np.ndarray, 
     if table is None or "stretch_vectors" not in table.schema.names:
         return string_column([])
     nearest = _NEAREST | {"q": query.astype(np.float32), "k": count}
-    return table.scanner(columns=["track_id", "_distance"], nearest=nearest).to_table()["track_id"]
+    return search_index(table, nearest, columns=["track_id", "_distance"])["track_id"]
 
 
 def _score_windows(

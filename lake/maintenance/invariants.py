@@ -11,7 +11,14 @@ from lake.benchmarks import results as evaluations
 from lake.catalogue import descriptions
 from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
 from lake.catalogue.runs import stale_runs
-from lake.embeddings.indexes import VECTOR_INDEX_ROWS, count_unindexed, indexes_to_build
+from lake.embeddings.indexes import (
+    VECTOR_COLUMNS,
+    VECTOR_INDEX_ROWS,
+    count_unindexed,
+    dimension_of,
+    indexes_to_build,
+)
+from lake.embeddings.vector_index import is_readable
 from lake.maintenance import cleanup, damage
 from lake.maintenance.version_invariants import REPAIR, Advance, check_version
 from lake.releases import releases
@@ -121,6 +128,9 @@ def _check_indexes(lake: Lake, name: str) -> Iterator[Finding]:
     finding = partial(Finding, "index", lake.uri, name, run=MAINTAIN)
     if columns := indexes_to_build(table, name):
         yield finding(count=rows, what=f"no index, or none for a table of {rows:,} rows, of {', '.join(columns)}")
+    column = VECTOR_COLUMNS.get(name.partition("__")[0], "")
+    if not is_readable(table, column, dimension_of(table, column)):
+        yield finding(count=rows, what=f"the index of {column} cannot be read: a search compares every vector")
     for index in table.describe_indices():
         unindexed = count_unindexed(table, index)
         if unindexed > MAX_UNINDEXED_FRACTION * rows:
