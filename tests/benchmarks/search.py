@@ -136,7 +136,8 @@ def _append(lake: Lake, name: str, schema: pa.Schema, values: dict, rows: int) -
         for field in schema
     ]
     table = pa.table(arrays, schema=schema)
-    lance.write_dataset(table, lake.table_uri(name), mode="append", data_storage_version=STORAGE_VERSION)
+    options = {"data_storage_version": STORAGE_VERSION, "storage_options": lake.storage_options}
+    lance.write_dataset(table, lake.table_uri(name), mode="append", **options)
 
 
 @dataclass
