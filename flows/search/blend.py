@@ -19,9 +19,9 @@ _LEAST_SPREAD = 0.02  # of a lake whose tracks are all alike
 class Blend:
     """What the parts of a query want of a track.
 
-    It should be like all likes, and not clearly like a dislike.
-    `likes` [L, dim] and `dislikes` [D, dim] are unit vectors, their weights [L] and [D] above 0. `means` and `spreads`
-    [L + D] are those of each part's cosine with ordinary tracks, the likes first.
+    It should be like all likes, and not clearly like a dislike. `likes` [L, dim] and `dislikes` [D, dim] are unit
+    vectors, their weights [L] and [D] above 0. `means` and `spreads` [L + D] are those of each part's cosine with
+    ordinary tracks, the likes first.
     """
 
     likes: np.ndarray

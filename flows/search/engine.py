@@ -88,8 +88,7 @@ def _segments(reader: Reader, k: int, ranking: Ranking) -> list[SearchHit]:
     leading = [name for name, track in best_named(ranking.named, k).items() if track.leads]
     conditions = [searched]
     if leading:
-        first = replace(searched, conditions=(*searched.conditions, in_clause("track_id", leading)))
-        conditions = [first, replace(searched, without=(*searched.without, *leading))]
+        conditions = [searched.narrow(in_clause("track_id", leading)), searched.narrow(without=leading)]
     answers = [
         nearest_segments(lake, spec, ranking.vector, ranking.score, k, ranking.columns, condition)
         for condition in conditions

@@ -1,7 +1,6 @@
 """The tracks that a list of names means, of those that may be played."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -30,8 +29,7 @@ def find_listed(reader: Reader, names: Sequence[str], filters: SearchFilters) ->
     if not known:
         raise UserError(f"none of the {len(names):,} tracks of the list is in the lake, such as {names[0]}")
     track_ids = list(dict.fromkeys(known[name] for name in names if name in known))
-    condition = ParsedFilters.parse(filters).make_filter(reader)
-    condition = replace(condition, conditions=(*condition.conditions, in_clause("track_id", track_ids)))
+    condition = ParsedFilters.parse(filters).make_filter(reader).narrow(in_clause("track_id", track_ids))
     passing = nearest_rows(reader.lake, reader.spec, None, len(track_ids), ["track_id"], condition)
     allowed = set(passing["track_id"].to_pylist())
     refused = [track_id for track_id in track_ids if track_id not in allowed]

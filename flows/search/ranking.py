@@ -1,7 +1,8 @@
 """The order of a query: rows by sound, by name, or by filters alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,7 @@ class ResolvedPart:
     vector: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ranking:
     """All tracks that pass a condition, in the order of a query. `named` are those that it names.
 
@@ -48,8 +49,7 @@ class Ranking:
         tracks = best_named(self.named, count)
         if not tracks:
             return rows, scores
-        conditions = (*self.condition.conditions, in_clause("track_id", tracks))
-        named_rows, named_scores = self._by_sound(len(tracks), replace(self.searched, conditions=conditions))
+        named_rows, named_scores = self._by_sound(len(tracks), self.searched.narrow(in_clause("track_id", tracks)))
         order = fuse(_ids(rows), _ids(named_rows), tracks)[:count]
         joined = pa.concat_tables([named_rows, rows])
         index = index_in(string_column(order), joined["track_id"])
@@ -59,23 +59,23 @@ class Ranking:
     @property
     def vector(self) -> np.ndarray:
         """The unit vector, float32 [dim], whose nearest tracks are the candidates."""
-        counting = self._counting()
-        if len(counting) == 1:
-            return np.asarray(np.sign(counting[0].part.weight) * counting[0].vector, np.float32)
-        return self._blend().vector
+        if self._blend is not None:
+            return self._blend.vector
+        (part,) = self._counting
+        return np.asarray(np.sign(part.part.weight) * part.vector, np.float32)
 
     @property
     def score(self) -> Score:
         """The function that scores unit vectors, of tracks or of windows."""
-        if len(self._counting()) > 1:
-            return self._blend().score
+        if self._blend is not None:
+            return self._blend.score
         vector = self.vector
         return lambda vectors: np.asarray(vectors @ vector)
 
     @property
     def searched(self) -> Filter:
         """The condition without the tracks of the query."""
-        return replace(self.condition, without=(*self.condition.without, *self.own_tracks))
+        return self.condition.narrow(without=self.own_tracks)
 
     @property
     def own_tracks(self) -> tuple[str, ...]:
@@ -84,22 +84,26 @@ class Ranking:
 
     def _by_sound(self, count: int, condition: Filter) -> Ranked:
         lake, spec = self.reader.lake, self.reader.spec
-        if len(self._counting()) == 1:
+        if self._blend is None:
             rows = nearest_rows(lake, spec, self.vector, count, self.columns, condition)
-            return rows, list(cosines(rows))
-        blend = self._blend()
-        track_ids, vectors = nearest_vectors(lake, spec, blend.vector, max(POOL, 10 * count), condition)
-        scores = blend.score(vectors)
+            return rows, cosines(rows)
+        track_ids, vectors = nearest_vectors(lake, spec, self.vector, max(POOL, 10 * count), condition)
+        scores = self.score(vectors)
         best = np.argsort(-scores, kind="stable")[:count]
         rows = rows_of(lake, spec, [track_ids[index] for index in best], self.columns)
         return rows, [round(float(scores[index]), 6) for index in best]
 
+    @property
     def _counting(self) -> list[ResolvedPart]:
         return [part for part in self.parts if part.part.weight]
 
-    def _blend(self) -> Blend:
-        weights = [part.part.weight for part in self._counting()]
-        return Blend.of([part.vector for part in self._counting()], weights, self.reader.ordinary_vectors)
+    @cached_property
+    def _blend(self) -> Blend | None:
+        """How the parts score a track together; None of a single part."""
+        if len(self._counting) == 1:
+            return None
+        weights = [part.part.weight for part in self._counting]
+        return Blend.of([part.vector for part in self._counting], weights, self.reader.ordinary_vectors)
 
 
 def _ids(rows: pa.Table) -> list[str]:

@@ -1,7 +1,5 @@
 """A path from track to track: `tonelake playlist --from TRACK --to TRACK`."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from flows.search.copies import find_originals
@@ -9,9 +7,8 @@ from flows.search.diversity import COLUMNS, artist_groups
 from flows.search.filters import ParsedFilters
 from flows.search.reader import Reader
 from flows.search.track_rows import read_rows
-from lake.catalogue.track_names import only_match
 from lake.embeddings.filters import Filter
-from lake.embeddings.search import find_tracks, nearest_rows, read_vector, resolve_filter
+from lake.embeddings.search import find_track, nearest_rows, read_vector, resolve_filter
 from lake.storage.arrow import is_in, string_column
 from lake.storage.vectors import to_matrix
 from schemas.errors import UserError
@@ -33,11 +30,11 @@ def find_path(
     has no rights, or if both are the same.
     """
     lake, spec = reader.lake, reader.spec
-    start, end = (only_match(name, find_tracks(lake, spec, name)) for name in ends)
+    start, end = (find_track(lake, spec, name) for name in ends)
     if start == end:
         raise UserError(f"a path leads from one track to another: {ends[0]!r} and {ends[1]!r} are the same")
     first, last = (unit_rows(read_vector(lake, spec, track_id)[None])[0] for track_id in (start, end))
-    condition = replace(ParsedFilters.parse(filters).make_filter(reader), without=(start, end))
+    condition = ParsedFilters.parse(filters).make_filter(reader).narrow(without=(start, end))
     _require_available((start, end), condition)
     condition = resolve_filter(lake, spec, condition)
     nearest: set[str] = set()

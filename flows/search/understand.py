@@ -16,12 +16,12 @@ from lake.embeddings.filters import Filter
 from lake.embeddings.names import MAX_READ_ROWS, NameWord, find_named_rows, split_words
 from lake.storage.filters import in_clause, select_in
 from schemas.errors import UserError
+from schemas.names import MAX_LISTED, list_first
 from schemas.search import Query, QueryPart
 from schemas.tables import embeddings_table
 from workers.text.query_words import music_words
 
 MAX_ARTIST_TRACKS = 20  # that stand for an artist in "like ARTIST"
-_MAX_LISTED = 3
 # The column that a comparison is about, its sign and its unit.
 _COMPARED: dict[Comparison, tuple[str, str, str]] = {
     "slower": ("bpm", "<", "bpm"),
@@ -84,7 +84,7 @@ class _NameFinder:
 
     def _name_tracks(self, rows: list[dict[str, Any]]) -> list[_Meaning]:
         rows = sorted(rows, key=lambda row: row["track_id"])
-        ids = short_ids(self.reader.lake, [row["track_id"] for row in rows[: _MAX_LISTED + 1]])
+        ids = short_ids(self.reader.lake, [row["track_id"] for row in rows[: MAX_LISTED + 1]])
         return [_Meaning(f"{_title(row)} (track {ids.get(row['track_id'], row['track_id'])})", [row]) for row in rows]
 
 
@@ -172,11 +172,8 @@ def _name_artists(rows: list[dict[str, Any]]) -> list[_Meaning]:
 
 
 def _two_readings(name: str, meanings: list[_Meaning]) -> str:
-    listed = ", ".join(meaning.label for meaning in meanings[:_MAX_LISTED])
-    more = f" and {len(meanings) - _MAX_LISTED:,} more" if len(meanings) > _MAX_LISTED else ""
-    return (
-        f"{name!r} means {len(meanings):,} things here: {listed}{more}; name the artist too, or give --like TRACK_ID"
-    )
+    listed = list_first([meaning.label for meaning in meanings])
+    return f"{name!r} means {len(meanings):,} things here: {listed}; name the artist too, or give --like TRACK_ID"
 
 
 def _like(
@@ -207,7 +204,7 @@ def _like(
     others = tuple(part for part in query.parts if part is not text)
     return Understood(
         replace(query, parts=(*parts, *others)),
-        replace(condition, conditions=(*condition.conditions, *conditions)),
+        condition.narrow(*conditions),
         remarks=(f"understood: {', '.join(understood)}",),
     )
 

@@ -11,11 +11,11 @@ import lance
 from lake.storage.filters import in_clause, string_literal
 from lake.storage.lake import Lake
 from schemas.errors import UserError
+from schemas.names import list_first
 
 MIN_PREFIX = 8  # digits; among ten million tracks one such beginning in 400 means two
 MAX_SHORTENED = 1000
 _IDS_PER_FILTER = 100
-_MAX_LISTED = 3
 _DERIVED_ID = re.compile(r"[0-9a-f]{32}")  # as schemas.tracks.track_id makes them
 _PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},31}}")
 
@@ -33,15 +33,6 @@ def is_beginning(name: str, track_id: str) -> bool:
     return bool(_PREFIX.fullmatch(name)) and is_full_id(track_id) and track_id.startswith(name)
 
 
-def resolve_track(lake: Lake, name: str, table: lance.LanceDataset) -> str:
-    """Return the id of the track of an embeddings table that a name means.
-
-    A name is an id, a beginning of at least 8 digits that no other id has, the path of a file, or a title.
-    Raises UserError if no track or several have the name.
-    """
-    return name if is_full_id(name) else only_match(name, matching_tracks(lake, name, table))
-
-
 def only_match(name: str, matches: dict[str, str]) -> str:
     """Return the id of the only match. Raises UserError if there is none, or several: they are listed."""
     if len(matches) == 1:
@@ -51,9 +42,8 @@ def only_match(name: str, matches: dict[str, str]) -> str:
             f"no track is named {name!r}: give an id, its first 8 digits, a path or an exact title; "
             "`tonelake search` prints them"
         )
-    listed = ", ".join(f"{track_id} ({label})" for track_id, label in list(matches.items())[:_MAX_LISTED])
-    more = f" and {len(matches) - _MAX_LISTED:,} more" if len(matches) > _MAX_LISTED else ""
-    raise UserError(f"{name!r} means {len(matches):,} tracks: {listed}{more}; give the id of one")
+    listed = list_first([f"{track_id} ({label})" for track_id, label in matches.items()])
+    raise UserError(f"{name!r} means {len(matches):,} tracks: {listed}; give the id of one")
 
 
 def matching_tracks(lake: Lake, name: str, table: lance.LanceDataset | None = None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Filters of rows, as plain data, and the arguments of a scan that they become."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lance
@@ -57,6 +58,10 @@ class Filter:
     conditions: tuple[str, ...] = ()
     unavailable: TrackSet | None = field(default=None, compare=False, repr=False)
     only: TrackSet | None = field(default=None, compare=False, repr=False)
+
+    def narrow(self, *conditions: str, without: Sequence[str] = ()) -> "Filter":
+        """Return the filter with further conditions, and further excluded track ids."""
+        return replace(self, conditions=(*self.conditions, *conditions), without=(*self.without, *without))
 
     def sql(self) -> str | None:
         """Return all conditions joined by AND, or None; `only` and `unavailable` are none of them.

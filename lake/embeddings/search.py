@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.catalogue.track_names import is_full_id, matching_tracks, resolve_track
+from lake.catalogue.track_names import is_full_id, matching_tracks, only_match
 from lake.embeddings.filters import NO_FILTER, Filter
 from lake.embeddings.registry_columns import resolve_where
 from lake.embeddings.stale import stale_times
@@ -203,10 +203,10 @@ def find_tracks(lake: Lake, spec: EncoderSpec, name: str) -> dict[str, str]:
 def find_track(lake: Lake, spec: EncoderSpec, name: str) -> str:
     """Return the id of the track that a name means.
 
-    A name is an id, its beginning, a path or a title. Raises UserError if no track of the version or several have the
-    name.
+    A name is an id, its beginning of at least 8 digits, a path or a title. Raises UserError if no track of the version
+    or several have the name.
     """
-    return resolve_track(lake, name, _open(lake, spec))
+    return only_match(name, find_tracks(lake, spec, name))
 
 
 def read_vector(lake: Lake, spec: EncoderSpec, track_id: str) -> np.ndarray:

@@ -41,9 +41,7 @@ def lacks_stretches(lake: Lake, name: str) -> bool:
 def fill_stretches(lake: Lake, name: str) -> list[str]:
     """Compute the stretches of a table anew if a row lacks them.
 
-    Returns a line about it.
-
-    Nothing is decoded. The caller holds the lease of the table.
+    Returns a line about it. Nothing is decoded. The caller holds the lease of the table.
     """
     specs = [version.spec for version in list_encoder_versions(lake) if windows_table(version.spec) == name]
     if not specs or not lacks_stretches(lake, name):
