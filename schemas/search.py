@@ -61,7 +61,7 @@ class Moment:
     score: float
 
 
-PartKind = Literal["text", "track", "file"]
+PartKind = Literal["text", "track", "file", "upload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class QueryPart:
     """A text, a track or an audio file that hits are like.
 
     They are unlike it if the weight is below 0. `value` is the text; a track's id, the beginning of an id, path or
-    title; or the file's path. Raises UserError if the weight is not from -1 to 1.
+    title; the file's path; or the id of a file that was sent to a service. Raises UserError if the weight is not from
+    -1 to 1.
     """
 
     kind: PartKind

@@ -26,14 +26,15 @@ from flows.cli import (
     refresh,
     releases,
     search,
+    serve,
     tags,
     takedown,
     training,
 )
-from flows.cli.error_messages import error_message
 from flows.cli.options import GLOBAL_PANEL, GlobalOptions
 from flows.cli.output import discard_output, print_rows, replace_unencodable
 from flows.cli.parser import Group, store_options, usage_line, use_parser
+from flows.console.error_messages import error_message
 from schemas.errors import UserError
 from schemas.redaction import sanitize
 from schemas.settings import S3Settings
@@ -53,6 +54,7 @@ for group in (
     check,
     describe,
     search,
+    serve,
     playlist,
     tags,
     operations,

@@ -3,6 +3,7 @@
 Imports neither Ray nor Prefect.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,10 +20,12 @@ from lake.storage.arrow import string_column
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
 from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
 from schemas.rights import RightsFilter
 from schemas.search import QueryPart
 from schemas.settings import Settings
 
+Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
 _KEPT_CONDITIONS = 64  # a condition on a manifest's own column keeps the ids of its tracks in memory
 
 
@@ -39,16 +42,22 @@ class Reader:
     spec: EncoderSpec
     text: TextSide
     wanted: tuple[str | None, int | None] = (None, None)  # embedding_version and release, as asked for
+    uploads: Uploads | None = None  # of a service: it opens no file, because others would choose its path
     _unavailable: dict[RightsFilter | None, TrackSet] = field(default_factory=dict, repr=False)
     _conditions: dict[str, Filter] = field(default_factory=dict, repr=False)  # by the SQL that they answer
 
     def embed(self, part: QueryPart) -> np.ndarray:
         """Return the unit vector of a part of a query, float32 [dim]. A track is named by its id.
 
-        Raises UserError if the track or the file cannot be read.
+        Raises UserError if the track or the file cannot be read, or if the upload is not known.
         """
         if part.kind == "text":
             return self.text.embed(part.value)
+        if part.kind == "upload":
+            vector = (self.uploads or {}).get((self.spec.embedding_version, part.value))
+            if vector is None:
+                raise UserError(f"there is no upload {part.value!r}: uploads are kept for a while only; send it again")
+            return vector
         if part.kind == "file":
             return np.asarray(embed_file(part.value, self.spec, self.settings).vector, np.float32)
         return read_vector(self.lake, self.spec, part.value)
@@ -92,16 +101,21 @@ class Reader:
             return self
         version = resolve_version(self.settings, *self.wanted, replace(lake, pins=()))
         text = self.text if version.spec == self.spec else TextSide(self.settings, version.spec)
-        return Reader(self.settings, version.lake, version.spec, text, self.wanted)
+        return Reader(self.settings, version.lake, version.spec, text, self.wanted, self.uploads)
 
 
-def open_reader(settings: Settings, embedding_version: str | None = None, release: int | None = None) -> Reader:
+def open_reader(
+    settings: Settings,
+    embedding_version: str | None = None,
+    release: int | None = None,
+    uploads: Uploads | None = None,
+) -> Reader:
     """Open a lake for queries.
 
-    `resolve_version` says which encoder version is read, and from which release. Raises UserError if there is no lake,
-    or if none or several versions match.
+    `resolve_version` says which encoder version is read, and from which release. With `uploads`, queries name these
+    in the place of audio files. Raises UserError if there is no lake, or if none or several versions match.
     """
     lake = Lake.at(settings.lake, settings.s3).hold()
     version = resolve_version(settings, embedding_version, release, lake)
     text = TextSide(settings, version.spec)
-    return Reader(settings, version.lake, version.spec, text, (embedding_version, release))
+    return Reader(settings, version.lake, version.spec, text, (embedding_version, release), uploads)

@@ -1,0 +1,5 @@
+"""/audio/TRACK: the audio of a track."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

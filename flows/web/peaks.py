@@ -1,0 +1,5 @@
+"""/peaks/TRACK: the waveform of a track."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

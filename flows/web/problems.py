@@ -1,0 +1,78 @@
+"""Errors as application/problem+json (RFC 9457), in the words of the command line."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from flows.console.error_messages import error_message
+from schemas.errors import UserError
+from schemas.redaction import sanitize
+
+MEDIA_TYPE = "application/problem+json"
+_LOG = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """An error: `detail` is one line that says what to do next."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class NotFound(UserError):
+    """A track, a release or an upload that does not exist, or may not be shown."""
+
+
+class Busy(UserError):
+    """So many queries are under way that another one would only wait."""
+
+
+def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return an error as a response."""
+    content = Problem(title=title, status=status, detail=sanitize(detail)).model_dump()
+    return JSONResponse(content, status, headers, MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let every error of an app be a problem; none shows a traceback."""
+    app.add_exception_handler(UserError, _answer_user_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_defect)
+
+
+def _answer_user_error(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, NotFound):
+        return problem(404, "Not Found", str(error))
+    if isinstance(error, Busy):
+        return problem(429, "Too Many Requests", str(error), {"Retry-After": "1"})
+    return problem(400, "Bad Request", str(error))
+
+
+def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
+    """Name the first wrong parameter: its value may be long or secret, so it is left out."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return problem(422, "Unprocessable Content", f"{name}: {first['msg']}; /api/docs lists the parameters")
+
+
+def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    titles = {404: "Not Found", 405: "Method Not Allowed", 401: "Unauthorized", 403: "Forbidden"}
+    headers = dict(error.headers) if error.headers else None
+    return problem(error.status_code, titles.get(error.status_code, "Error"), str(error.detail), headers)
+
+
+def _answer_defect(request: Request, error: Exception) -> JSONResponse:
+    """Say that a store does not answer; say nothing of a defect, which the log describes."""
+    if message := error_message(error, request.app.state.settings.s3.endpoint_url):
+        return problem(503, "Service Unavailable", message, {"Retry-After": "10"})
+    _LOG.error("%s of %s", type(error).__name__, request.url.path, exc_info=error)
+    return problem(500, "Internal Server Error", "this is a defect of tonelake: the service's log says more")

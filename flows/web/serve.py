@@ -1,0 +1,71 @@
+"""Run the service: bind, say when it is ready, end with the process."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from flows.web.app import create_app
+from flows.web.rules import ServeRules
+from schemas.errors import UserError
+from schemas.settings import Settings
+
+
+def serve(settings: Settings, rules: ServeRules, say_ready: Callable[[str], None]) -> None:
+    """Serve a lake until the process is interrupted. `say_ready` gets the address when the service answers.
+
+    Raises UserError if there is no lake, or if the port is taken.
+    """
+    app = create_app(settings, rules)
+    app.state.readers.current()
+    with _bind(rules) as bound:
+        server = _Server(_config(app), lambda: say_ready(_address(bound)))
+        server.run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def _config(app: object) -> uvicorn.Config:
+    """Return uvicorn's settings. Requests are not logged: queries are their callers' own."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=500,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+
+
+def _bind(rules: ServeRules) -> socket.socket:
+    """Return a socket that listens where the rules say. Raises UserError if it cannot."""
+    family = socket.AF_INET6 if ":" in rules.host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((rules.host, rules.port))
+    except OSError as error:
+        bound.close()
+        place = f"{rules.host}:{rules.port}"
+        raise UserError(f"cannot listen on {place}: {error.strerror}; --port names another, 0 a free one") from error
+    bound.listen(128)
+    return bound
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
