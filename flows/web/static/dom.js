@@ -1,7 +1,7 @@
 // What every page uses: elements, icons, numbers as text, requests, and what a screen reader is told.
 
-import { Component, createRef, h, render } from "/vendor/preact.mjs";
-import htm from "/vendor/htm.mjs";
+import { Component, createRef, h, render } from "/static/vendor/preact.mjs";
+import htm from "/static/vendor/htm.mjs";
 
 export { Component, createRef, render };
 export const html = htm.bind(h);

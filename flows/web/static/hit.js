@@ -14,14 +14,14 @@ export function playOptions(hit, hits) {
 }
 
 function Facts({ hit }) {
-  const key = keyOf(hit);
-  return html`<dl class="facts">
-    ${hit.bpm && html`<div><dt>Tempo</dt><dd>${Math.round(hit.bpm)} <abbr title="beats per minute">bpm</abbr></dd></div>`}
-    ${key && html`<div><dt>Key</dt><dd>${key}</dd></div>`}
-    <div><dt>Length</dt><dd>${clock(hit.duration_s)}</dd></div>
-    ${hit.score != null && html`<div class="score"><dt>Score</dt><dd>${hit.score.toFixed(2)}</dd></div>`}
-    ${hit.step != null && html`<div class="score"><dt>Likeness to the track before</dt><dd>${hit.step.toFixed(2)}</dd></div>`}
-  </dl>`;
+  const score = hit.score ?? hit.step;
+  const facts = [
+    ["Tempo", hit.bpm && html`${Math.round(hit.bpm)} <abbr title="beats per minute">bpm</abbr>`],
+    ["Key", keyOf(hit)],
+    ["Length", clock(hit.duration_s)],
+    [hit.score == null ? "Likeness to the track before" : "Score", score == null ? "" : html`<b>${score.toFixed(2)}</b>`],
+  ];
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div title=${name}><dt>${name}</dt><dd>${value || ""}</dd></div>`)}</dl>`;
 }
 
 function Tags({ hit, onTag, active }) {
@@ -37,8 +37,9 @@ function Tags({ hit, onTag, active }) {
   </ul>`;
 }
 
-/** Props: hit, hits (the list), selected, onBlend(kind, hit), onTag(name), tags, onWhy(hit), why (lines), onSelect(hit). */
-export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onSelect, children }) {
+/** Props: hit, hits (the list), selected, onBlend(kind, hit), onTag(name), tags, onWhy(hit), why (lines), onSelect(hit),
+ * row (attributes of its element), over (something is dragged onto it). */
+export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onSelect, row, over, children }) {
   const title = titleOf(hit);
   const plays = playingId() === hit.track_id;
   const kept = inTray(hit.track_id);
@@ -46,7 +47,7 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
   const from = hit.best ? ` from ${clock(hit.best.start_s)}` : "";
   const act = (name, label, run, pressed) => html`<button class="plain" title=${label} aria-label=${`${label}: ${title}`}
     aria-pressed=${pressed === undefined ? undefined : String(pressed)} onClick=${run}>${icon(name)}</button>`;
-  return html`<li class=${`hit ${currentId() === hit.track_id ? "current" : ""}`} data-id=${hit.track_id} tabindex="-1"
+  return html`<li ...${row} class=${`hit ${currentId() === hit.track_id ? "current" : ""} ${over ? "over" : ""}`} data-id=${hit.track_id} tabindex="-1"
     aria-current=${selected ? "true" : undefined} onFocusIn=${() => onSelect?.(hit)}>
     <button class="round" onClick=${() => toggle(hit, options)} aria-label=${plays ? `Pause ${title}` : `Play ${title}${from}`}>
       ${icon(plays ? "pause" : "play")}</button>
@@ -57,7 +58,6 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
     <div class="shape">
       <${Waveform} id=${hit.track_id} seconds=${hit.duration_s} moments=${hit.moments || [hit.best]}
         onSeek=${(seconds) => seek(hit, seconds, options)} />
-      ${hit.best && html`<span class="best">${clock(hit.best.start_s)}–${clock(hit.best.end_s)}</span>`}
     </div>
     <${Facts} hit=${hit} />
     <${Tags} hit=${hit} onTag=${onTag} active=${tags} />

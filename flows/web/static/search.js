@@ -11,7 +11,7 @@ import { onTray, toggleInTray } from "./tray.js";
 
 const FIRST = 20;
 const root = byId("search");
-const IDEAS = JSON.parse(root.dataset.ideas);
+const IDEAS = ["slow jazz with a muted trumpet", "warm pads, no drums", "a choir with brass, epic", "solo piano, melancholic", "fast and aggressive guitars"];
 const state = {
   query: readQuery(), answer: null, hits: [], facets: null, problem: "", busy: false, selected: null, why: {}, explained: null,
   stop: null, filtersOpen: false, dialog: false,
@@ -218,7 +218,7 @@ bindKeys({
   "/": () => byId("text").select(),
   j: () => move(1),
   k: () => move(-1),
-  " ": withSelected((hit) => togglePlay(hit, playOptions(hit, state.hits))),
+  " ": () => (state.selected ? togglePlay(state.selected, playOptions(state.selected, state.hits)) : togglePlay()),
   m: withSelected((hit) => blendHit("like", hit)),
   l: withSelected((hit) => blendHit("unlike", hit)),
   a: withSelected(toggleInTray),

@@ -23,6 +23,11 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def vendored_files() -> frozenset[str]:
+    """Return the names of the files that stand here."""
+    return frozenset(file for library in json.loads(LIST.read_text()).values() for file in library["files"])
+
+
 def fetch_package(name: str, version: str) -> tarfile.TarFile:
     """Return a package of npm; npm compares it with the registry's checksum."""
     with tempfile.TemporaryDirectory() as folder:
