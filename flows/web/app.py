@@ -10,7 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.staticfiles import StaticFiles
 
-from flows.web import audio, lake_pages, map_api, pages, peaks, uploads
+from flows.web import audio, lake_pages, map_api, pages, peaks, track_page, uploads
 from flows.web.api import operations, search, tracks
 from flows.web.guards import Guard, SecurityHeaders
 from flows.web.problems import add_handlers
@@ -34,7 +34,7 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
     add_handlers(app)
     for module in (search, tracks, operations, uploads, map_api):
         app.include_router(module.router, prefix=API)
-    for module in (audio, peaks, pages, lake_pages):
+    for module in (audio, peaks, pages, lake_pages, track_page):
         app.include_router(module.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     if STATIC.is_dir():

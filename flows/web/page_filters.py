@@ -61,6 +61,11 @@ def count_of(value: int, noun: str) -> str:
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
+def capital(text: str) -> str:
+    """Return a sentence with its first letter as a capital."""
+    return text[:1].upper() + text[1:]
+
+
 FILTERS: dict[str, Any] = {
     "number": number,
     "size": size,
@@ -69,4 +74,5 @@ FILTERS: dict[str, Any] = {
     "ago": ago,
     "share": share,
     "count_of": count_of,
+    "capital": capital,
 }
