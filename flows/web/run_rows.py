@@ -41,9 +41,16 @@ def _run_row(row: dict[str, Any]) -> RunRow:
     counts = json.loads(row["counts"] or "{}")
     counts = counts if isinstance(counts, dict) else {}
     seconds = ((row["finished_at"] or clock.now()) - row["started_at"]).total_seconds()
-    numbers = (counts.get("embedded_now"), counts.get("quarantined"))
     return RunRow(
-        row["run_id"], row["command"], row["encoder"], row["status"], row["started_at"], seconds, *numbers, _cost(counts)
+        run_id=row["run_id"],
+        command=row["command"],
+        encoder=row["encoder"],
+        status=row["status"],
+        started_at=row["started_at"],
+        seconds=seconds,
+        embedded=counts.get("embedded_now"),
+        quarantined=counts.get("quarantined"),
+        cost=_cost(counts),
     )
 
 
