@@ -29,8 +29,9 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
     """
     app = FastAPI(title="tonelake", version=version("tonelake"), lifespan=_keep_readers, docs_url=None, redoc_url=None)
     app.state.settings, app.state.rules = settings, rules
-    app.state.uploads = {}
-    app.state.readers = Readers(settings, app.state.uploads)
+    app.state.uploads = uploads.Uploads(settings, rules.embeddings_at_once)
+    app.state.readers = Readers(settings, app.state.uploads.vectors)
+    app.state.audio, app.state.peaks = audio.Audio(settings), peaks.PeaksCache()
     add_handlers(app)
     for module in (search, tracks, operations, uploads, map_api):
         app.include_router(module.router, prefix=API)
@@ -50,6 +51,7 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
     app.state.readers.start()
     yield
     app.state.readers.stop()
+    app.state.uploads.workers.stop()
 
 
 def _healthz() -> PlainTextResponse:
