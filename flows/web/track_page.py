@@ -97,9 +97,7 @@ def _sound(row: dict[str, Any], facts: dict[str, Any]) -> Iterator[Pair]:
     key = " ".join(filter(None, (row.get("musical_key"), row.get("mode"))))
     return _pairs(
         Length=span(row.get("duration_s")),
-        Tempo=", or ".join(
-            dict.fromkeys(filter(None, (rounded("bpm", "bpm", 0), rounded("bpm_alternative", "bpm", 0))))
-        ),
+        Tempo=", or ".join(dict.fromkeys(filter(None, tempos))),
         Key=f"{key} ({row['camelot']})" if key and row.get("camelot") else key,
         Loudness=rounded("loudness_lufs", "LUFS"),
         Range=rounded("loudness_range", "LU"),

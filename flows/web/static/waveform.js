@@ -91,12 +91,13 @@ export class Waveform extends Component {
     pen.fillStyle = colour("--moment");
     for (const { start_s, end_s } of moments) pen.fillRect(toX(start_s), 0, Math.max(2 * scale, toX(end_s) - toX(start_s)), height);
     const peaks = this.known?.peaks || [];
+    const loudest = Math.max(...peaks, 0.01);
     const step = 3 * scale;
     const bars = Math.floor(width / step);
     for (let bar = 0; bar < bars; bar += 1) {
       const [from, to] = [bar, bar + 1].map((index) => Math.floor((index * peaks.length) / bars));
       const peak = peaks.length ? Math.max(...peaks.slice(from, Math.max(to, from + 1))) : 0;
-      const tall = Math.max(scale, peak * height * 0.94);
+      const tall = Math.max(scale, (peak / loudest) * height * 0.94);
       const seconds = ((bar + 0.5) / bars) * this.seconds;
       const matches = moments.some(({ start_s, end_s }) => seconds >= start_s && seconds <= end_s);
       pen.fillStyle = colour(seconds < played ? "--wave-played" : matches ? "--wave-match" : "--wave");
