@@ -59,7 +59,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(browser, service, options):
         page.locator(f"{HITS} button.round").nth(0).click()  # with the player, and the filters open
         if options:
             page.get_by_role("button", name="Filters").click()
-        page.wait_for_function("document.getElementById('audio').currentTime > 0")
+        page.wait_for_function("() => document.getElementById('audio').currentTime > 0")
         problems["player"] = violations(page)
     assert not {address: found for address, found in problems.items() if found}
 

@@ -12,7 +12,7 @@ def fill_tray(page, count=4):
     for index in range(count):
         page.locator(HITS).nth(index).get_by_role("button", name=re.compile("^Put into the playlist")).click()
     page.get_by_role("link", name=re.compile("^Playlist")).click()
-    page.wait_for_function(f"document.querySelectorAll('{HITS}').length === {count}")
+    page.wait_for_function(f"() => document.querySelectorAll('{HITS}').length === {count}")
 
 
 def ids(page):
@@ -26,9 +26,9 @@ def test_a_playlist_from_the_tray_to_a_file(page, tmp_path):
     assert ids(page) == [before[1], before[0], *before[2:]]
     assert re.match("Move down", page.evaluate("document.activeElement.getAttribute('aria-label')"))
     page.locator(HITS).nth(3).drag_to(page.locator(HITS).nth(0))
-    page.wait_for_function(f"document.querySelector('{HITS}').dataset.id === '{before[3]}'")
+    page.wait_for_function(f"() => document.querySelector('{HITS}').dataset.id === '{before[3]}'")
     page.get_by_role("button", name="Order for flow").click()
-    page.wait_for_function("document.getElementById('announcer').textContent.includes('flow')")
+    page.wait_for_function("() => document.getElementById('announcer').textContent.includes('flow')")
     assert sorted(ids(page)) == sorted(before)
     page.get_by_label("Name").fill("Evening / one")
     for suffix in ("m3u8", "jspf", "csv"):
@@ -56,7 +56,7 @@ def test_a_path_and_words_become_playlists(page):
     page.get_by_label("Tracks").fill("4")
     page.get_by_role("button", name="Find the path").click()
     page.wait_for_url(f"**from={first}*")
-    page.wait_for_function(f"document.querySelectorAll('{HITS}').length === 4")
+    page.wait_for_function(f"() => document.querySelectorAll('{HITS}').length === 4")
     assert (ids(page)[0], ids(page)[-1]) == (first, last)
     page.get_by_role("link", name="From words").click()
     page.get_by_label("Words that describe it").fill("calm harp")
@@ -77,7 +77,7 @@ def test_a_track_says_everything_that_is_known(page):
     text = page.locator("main").inner_text()
     assert all(part in text for part in ("Search finds it", "Tags", "Codec", "Releases", "always, everywhere"))
     page.get_by_role("button", name=re.compile("^Play$")).click()
-    page.wait_for_function("document.getElementById('audio').currentTime > 0.2")
+    page.wait_for_function("() => document.getElementById('audio').currentTime > 0.2")
     page.get_by_role("link", name="More like this").click()
     page.wait_for_url("**like=*")
 

@@ -17,7 +17,7 @@ def play_time(page):
 
 
 def wait_until_it_plays(page, since=0.0):
-    page.wait_for_function(f"document.getElementById('audio').currentTime > {since + 0.2}")
+    page.wait_for_function(f"() => document.getElementById('audio').currentTime > {since + 0.2}")
 
 
 def test_an_answer_comes_while_one_types_and_every_state_is_an_address(page):
@@ -85,7 +85,7 @@ def test_the_keyboard_alone_finds_plays_and_blends(page):
     assert page.locator("#tray-count").inner_text() == "1"
     page.keyboard.press("m")
     page.wait_for_url(f"**like={first}*")
-    page.wait_for_function(f"!document.querySelector('[data-id=\"{first}\"]')")  # the tracks of a question are no hits
+    page.wait_for_function(f"() => !document.querySelector('[data-id=\"{first}\"]')")  # the tracks of a question are no hits
     page.keyboard.press("?")
     page.get_by_role("dialog").get_by_label("use these keys").uncheck()
     page.keyboard.press("Escape")
@@ -102,7 +102,7 @@ def test_a_blend_has_weights(page):
     slider = page.get_by_role("slider", name=re.compile("^Weight of less like"))
     slider.fill("0.5")
     page.wait_for_url("**unlike=*%3A0.5*")
-    page.wait_for_function("document.querySelector('ol.hits').getAttribute('aria-busy') === 'false'")
+    page.wait_for_function("() => document.querySelector('ol.hits').getAttribute('aria-busy') === 'false'")
     page.get_by_role("button", name="Remove without loud drums").click()
     page.wait_for_url(lambda url: "not=" not in url)
     page.reload()
@@ -114,9 +114,9 @@ def test_filters_narrow_and_can_be_taken_back(page):
     every = page.locator(HITS).count()
     choice = page.locator("#filters").get_by_role("checkbox").first
     choice.check()
-    page.wait_for_function(f"document.querySelectorAll('{HITS}').length < {every}")
+    page.wait_for_function(f"() => document.querySelectorAll('{HITS}').length < {every}")
     page.get_by_role("button", name=re.compile("^Remove the filter")).click()
-    page.wait_for_function(f"document.querySelectorAll('{HITS}').length === {every}")
+    page.wait_for_function(f"() => document.querySelectorAll('{HITS}').length === {every}")
 
 
 def test_why_a_hit_was_found_is_said_on_demand(page):
