@@ -9,17 +9,20 @@ from fastapi.responses import HTMLResponse
 
 from flows.evaluation.figures import LeaderboardRow
 from flows.evaluation.leaderboard import build_leaderboard
-from flows.operations.status import QuarantinedTrack, read_quarantine, read_status
-from flows.web.dependencies import RulesOf, SettingsOf
+from flows.operations.status import QuarantinedTrack
+from flows.web.dependencies import ReportsOf, RulesOf, SettingsOf
+from flows.web.limits import AdmitQuery
 from flows.web.pages import render_page
+from flows.web.paths import hide_paths
 from flows.web.reasons import MEANINGS, Step, next_step
-from flows.web.run_rows import last_runs
+from flows.web.run_rows import RunRow
+from lake.catalogue.runs import list_runs
 from lake.releases.releases import list_releases
 from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.settings import Settings
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[AdmitQuery])
 _RUNS = 12
 _ROWS_PER_REASON = 200
 
@@ -52,9 +55,9 @@ class QuarantineRow:
 
 
 @router.get("/status")
-def show_status(settings: SettingsOf, rules: RulesOf) -> HTMLResponse:
+def show_status(settings: SettingsOf, rules: RulesOf, reports: ReportsOf) -> HTMLResponse:
     """Show the coverage of every encoder version, the quarantine, runs and releases."""
-    report = read_status(settings)
+    report = reports.status.get()
     reasons: Counter[str] = Counter()
     for encoder in report.encoders:
         reasons |= Counter(encoder.coverage.reasons)  # a file fails for every encoder: the most, not the sum
@@ -66,16 +69,16 @@ def show_status(settings: SettingsOf, rules: RulesOf) -> HTMLResponse:
         encoders=report.encoders,
         not_available=report.not_available,
         reasons=[ReasonRow(name, count) for name, count in reasons.most_common()],
-        runs=last_runs(Lake.at(settings.lake, settings.s3), _RUNS),
+        runs=list(map(RunRow.of, list_runs(Lake.at(settings.lake, settings.s3))[:_RUNS])),
         groups=_leaderboard(settings),
         tables=dict(sorted(report.all_tables.items())),
     )
 
 
 @router.get("/quarantine")
-def show_quarantine(settings: SettingsOf, rules: RulesOf, reason: str | None = None) -> HTMLResponse:
+def show_quarantine(rules: RulesOf, reports: ReportsOf, reason: str | None = None) -> HTMLResponse:
     """Show the tracks in quarantine by reason, with what to do."""
-    rows = read_quarantine(settings)
+    rows = reports.quarantine.get()
     counts = Counter(row.reason for row in rows)
     names = [name for name, _ in counts.most_common() if reason in (None, name)]
     groups = [ReasonRow(name, counts[name], _first_rows(rows, name, rules.is_remote)) for name in names]
@@ -88,7 +91,7 @@ def _first_rows(rows: list[QuarantinedTrack], reason: str, is_remote: bool) -> t
         QuarantineRow(
             row.track_id,
             row.uri.rsplit("/", 1)[-1] if is_remote else row.uri,
-            row.message.replace(row.uri, "the file") if is_remote else row.message,
+            hide_paths(row.message, [row.uri]) if is_remote else row.message,
             row.attempts,
         )
         for row in chosen

@@ -1,11 +1,10 @@
 """The last runs of a lake, as rows of a page."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lake.storage.lake import Lake
+from lake.catalogue.runs import Run
 from schemas import clock
 
 
@@ -23,35 +22,18 @@ class RunRow:
     quarantined: int | None
     cost: str
 
+    @classmethod
+    def of(cls, run: Run) -> "RunRow":
+        """Return the row of a run."""
+        counts = run.counts if isinstance(run.counts, dict) else {}  # some commands report a list
+        seconds = ((run.finished_at or clock.now()) - run.started_at).total_seconds()
+        numbers = counts.get("embedded_now"), counts.get("quarantined")
+        names = run.run_id, run.command, run.encoder, run.status
+        return cls(*names, run.started_at, seconds, *numbers, _cost(counts))
+
     @property
     def is_running(self) -> bool:
         return self.status == "running"
-
-
-def last_runs(lake: Lake, count: int) -> list[RunRow]:
-    """Return the newest runs, the newest first."""
-    table = lake.find_table("runs")
-    if table is None:
-        return []
-    rows = table.to_table().sort_by([("started_at", "descending")]).slice(0, count)
-    return [_run_row(row) for row in rows.to_pylist()]
-
-
-def _run_row(row: dict[str, Any]) -> RunRow:
-    counts = json.loads(row["counts"] or "{}")
-    counts = counts if isinstance(counts, dict) else {}
-    seconds = ((row["finished_at"] or clock.now()) - row["started_at"]).total_seconds()
-    return RunRow(
-        run_id=row["run_id"],
-        command=row["command"],
-        encoder=row["encoder"],
-        status=row["status"],
-        started_at=row["started_at"],
-        seconds=seconds,
-        embedded=counts.get("embedded_now"),
-        quarantined=counts.get("quarantined"),
-        cost=_cost(counts),
-    )
 
 
 def _cost(counts: dict[str, Any]) -> str:

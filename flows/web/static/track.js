@@ -40,5 +40,5 @@ function update(change = {}) {
 onPlayer(() => update());
 onTray(() => update());
 update();
-askJson(`/api/v1/tracks/${id}/segments`).then((answer) => update({ moments: answer.segments || answer.moments || answer }), () => {});
+askJson(`/api/v1/tracks/${id}/segments`).then((answer) => update({ moments: answer.moments }), () => {});
 askJson(`/api/v1/tracks/${id}/similar?k=10`).then((answer) => update({ hits: answer.hits }), (error) => update({ problem: error.message }));

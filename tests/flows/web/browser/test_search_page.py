@@ -85,7 +85,9 @@ def test_the_keyboard_alone_finds_plays_and_blends(page):
     assert page.locator("#tray-count").inner_text() == "1"
     page.keyboard.press("m")
     page.wait_for_url(f"**like={first}*")
-    page.wait_for_function(f"() => !document.querySelector('[data-id=\"{first}\"]')")  # the tracks of a question are no hits
+    page.wait_for_function(
+        f"() => !document.querySelector('[data-id=\"{first}\"]')"
+    )  # the tracks of a question are no hits
     page.keyboard.press("?")
     page.get_by_role("dialog").get_by_label("use these keys").uncheck()
     page.keyboard.press("Escape")
