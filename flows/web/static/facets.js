@@ -46,14 +46,15 @@ function Select({ name, label, choices, query, onQuery }) {
 
 const KEYS = ["minor", "major"].flatMap((mode) => NOTES.map((note) => [`${note} ${mode}`, `${note} ${mode}`]));
 
-/** Props: query, facets {genre, tag, year, artist: [{value, tracks}]}, onQuery. */
-export function Facets({ query, facets, onQuery }) {
+/** Props: query, facets {genre, tag, year, artist: [{value, tracks}]}, onQuery, onClose. */
+export function Facets({ query, facets, onQuery, onClose }) {
   const rest = { query, onQuery };
   const filters = FILTERS.filter((name) => query.has(name));
   const clear = () => onQuery(filters.reduce((kept, name) => change(kept, name, () => []), query));
   return html`
     <div class="facets-head"><h2>Filters</h2>
-      ${filters.length > 0 && html`<button class="link" onClick=${clear}>clear</button>`}</div>
+      ${filters.length > 0 && html`<button class="link" onClick=${clear}>clear</button>`}
+      <button class="button narrow-only" onClick=${onClose}>Done</button></div>
     ${[["genre", "Genre"], ["tag", "Tag"], ["artist", "Artist"], ["year", "Year"]].map(([name, label]) =>
       html`<${Choices} key=${name} name=${name} label=${label} values=${facets?.[name] || []} ...${rest} />`)}
     <fieldset class="facet fields">

@@ -40,7 +40,7 @@ const sized = new ResizeObserver((entries) => entries.forEach((entry) => entry.t
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 scheme.addEventListener("change", () => document.querySelectorAll("canvas.wave").forEach((canvas) => canvas.wave?.draw()));
 
-/** Props: id, seconds, moments [{start_s, end_s}], onSeek(seconds). */
+/** Props: id, seconds, moments [{start_s, end_s}] to tint, strong (those in colour; all without it), onSeek(seconds). */
 export class Waveform extends Component {
   canvas = createRef();
 
@@ -86,6 +86,7 @@ export class Waveform extends Component {
     const colour = (name) => style.getPropertyValue(name);
     const pen = canvas.getContext("2d");
     const moments = (this.props.moments || []).filter(Boolean);
+    const strong = (this.props.strong || moments).filter(Boolean);
     const played = this.props.id === playback.id ? playback.at : 0;
     const toX = (seconds) => (this.seconds ? (seconds / this.seconds) * width : 0);
     pen.fillStyle = colour("--moment");
@@ -99,7 +100,7 @@ export class Waveform extends Component {
       const peak = peaks.length ? Math.max(...peaks.slice(from, Math.max(to, from + 1))) : 0;
       const tall = Math.max(scale, (peak / loudest) * height * 0.94);
       const seconds = ((bar + 0.5) / bars) * this.seconds;
-      const matches = moments.some(({ start_s, end_s }) => seconds >= start_s && seconds <= end_s);
+      const matches = strong.some(({ start_s, end_s }) => seconds >= start_s && seconds <= end_s);
       pen.fillStyle = colour(seconds < played ? "--wave-played" : matches ? "--wave-match" : "--wave");
       pen.fillRect(bar * step, (height - tall) / 2, 2 * scale, tall);
     }

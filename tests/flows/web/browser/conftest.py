@@ -41,7 +41,7 @@ def running_service(lake: Path, **settings: str) -> Iterator[str]:
                 lines.append(line)
                 if "http" in line:
                     break
-            assert lines and "http" in lines[-1], f"the service does not start: {''.join(lines)}"
+            assert "http" in "".join(lines[-1:]), f"the service does not start: {''.join(lines)}"
             yield lines[-1].split()[-1].strip()
         finally:
             process.terminate()
