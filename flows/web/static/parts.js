@@ -55,10 +55,9 @@ export class Parts extends Component {
     }}>
       <input aria-label=${label} placeholder=${label} size="9" maxlength="200" />
     </form>`;
-    return html`<div class="blend" role="group" aria-label="Blend">
+    return html`
       ${parts.length > 0 && html`<ul class="chips">${parts.map((part) =>
         html`<${Chip} key=${part.kind + part.value} part=${part} query=${query} onQuery=${onQuery} onName=${() => this.forceUpdate()} />`)}</ul>`}
-      ${adds("also", "also …")} ${adds("not", "without …")}
-    </div>`;
+      ${adds("also", "also …")} ${adds("not", "without …")}`;
   }
 }

@@ -19,10 +19,22 @@ function update(change = {}) {
 const tracksOn = ({ made, address, details }) =>
   madeBy(address) === "tray" ? trayTracks().map((track) => ({ ...track, ...details.get(track.track_id) })) : made?.tracks || [];
 
+/** Show the form of the address's kind of playlist, filled in, and mark its entry in the menu. */
+function showKind() {
+  const kind = madeBy(state.address);
+  for (const link of byId("kinds").children) link.ariaCurrent = link.dataset.kind === kind ? "page" : null;
+  for (const form of document.querySelectorAll("form.maker")) {
+    form.hidden = form.dataset.kind !== kind;
+    for (const field of form.elements) if (field.name) field.value = state.address.get(field.name) || "";
+  }
+  render(trayTracks().map((track) => html`<option value=${track.track_id}>${titleOf(track)}</option>`), byId("known"));
+}
+
 function go(address, push = true) {
   const query = new URLSearchParams([...address].filter(([, value]) => value !== ""));
   history[push ? "pushState" : "replaceState"](null, "", query.size ? `?${query}` : location.pathname);
   update({ address: query, made: null, problem: "", remarks: [] });
+  showKind();
   load();
 }
 
@@ -115,22 +127,6 @@ function Row({ track, index, tracks, isTray, over }) {
     ${isTray && html`${move(-1, "up", "Move up")}${move(1, "down", "Move down")}`}<//>`;
 }
 
-function Maker({ kind, address }) {
-  const submit = (event) => {
-    event.preventDefault();
-    go(new URLSearchParams(new FormData(event.target)));
-  };
-  const field = (name, label, rest) => html`<label class=${rest.small ? "small" : ""}>${label}<input name=${name} value=${address.get(name) || ""} ...${rest} /></label>`;
-  const known = html`<datalist id="known">${trayTracks().map((track) => html`<option value=${track.track_id}>${titleOf(track)}</option>`)}</datalist>`;
-  if (kind === "words")
-    return html`<form class="maker" onSubmit=${submit}>${field("text", "Words that describe it", { required: true, maxlength: 1000, placeholder: "rainy evening jazz" })}
-      ${field("minutes", "Minutes", { type: "number", min: 1, max: 600, small: true, placeholder: "60" })}
-      <button class="button main">Make the playlist</button></form>`;
-  return html`<form class="maker" onSubmit=${submit}>${field("from", "From: a title or an id", { required: true, list: "known" })}${field("to", "To: a title or an id", { required: true, list: "known" })}
-    ${field("n", "Tracks", { type: "number", min: 2, max: 100, small: true, placeholder: "20" })}${known}
-    <button class="button main">Find the path</button></form>`;
-}
-
 function Head({ kind, tracks }) {
   const seconds = tracks.reduce((sum, track) => sum + (track.duration_s || 0), 0);
   const isTray = kind === "tray";
@@ -151,25 +147,25 @@ function Page(props) {
   const { address, remarks, problem, busy, over } = props;
   const kind = madeBy(address);
   const tracks = tracksOn(props);
-  const tabs = [["tray", "", "Tray"], ["words", "?make=words", "From words"], ["path", "?make=path", "Path between two tracks"]];
-  const empty = kind === "tray" && !tracks.length;
   return html`
-    <div class="head"><div class="grow"><h1>Playlist</h1></div>
-      <nav class="switch" aria-label="Kinds of playlist">${tabs.map(([name, query, label]) =>
-        html`<a href=${`/playlist${query}`} aria-current=${name === kind ? "page" : undefined} onClick=${(event) => (event.preventDefault(), go(new URLSearchParams(query)))}>${label}</a>`)}</nav></div>
-    ${(kind === "words" || kind === "path") && html`<${Maker} kind=${kind} address=${address} key=${String(address)} />`}
     ${problem && html`<p class="remark" role="alert">${problem}</p>`}
     ${remarks.map((line) => html`<p class="remark" key=${line}>${line}</p>`)}
     ${tracks.length > 0 && html`<${Head} kind=${kind} tracks=${tracks} />
       <ol class="hits ordered" aria-label="Tracks in order" aria-busy=${String(busy)}>${tracks.map((track, index) =>
         html`<${Row} key=${track.track_id} track=${track} index=${index} tracks=${tracks} isTray=${kind === "tray"} over=${over} />`)}</ol>`}
-    ${empty && html`<div class="state"><h2>The tray is empty</h2><p>Put tracks into it with ${icon("plus")} in a search, on the map or on a track's page. It stays in this browser.</p>
+    ${kind === "tray" && !tracks.length && html`<div class="state"><h2>The tray is empty</h2>
+      <p>Put tracks into it with the plus sign in a search, on the map or on a track's page. It stays in this browser.</p>
       <p><a href="/">Search for tracks</a>, or make a playlist from words or as a path between two tracks.</p></div>`}
     ${busy && !tracks.length && html`<p class="quiet">Listening …</p>`}`;
 }
 
+for (const form of document.querySelectorAll("form.maker"))
+  form.addEventListener("submit", (event) => (event.preventDefault(), go(new URLSearchParams(new FormData(form)))));
+for (const link of byId("kinds").children)
+  link.addEventListener("click", (event) => (event.preventDefault(), go(new URLSearchParams(link.search))));
 addEventListener("popstate", () => go(new URLSearchParams(location.search), false));
 onPlayer(() => update());
 onTray(() => update());
+showKind();
 update();
 load();
