@@ -1,7 +1,7 @@
 // One track in a list: play it in place, see why it fits, collect it, or search on from it.
 
 import { bylineOf, clock, html, icon, keyOf, titleOf } from "./dom.js";
-import { currentId, playingId, seek, toggle } from "./player.js";
+import { currentId, play, playingId, toggle } from "./player.js";
 import { inTray, toggleInTray } from "./tray.js";
 import { Waveform } from "./waveform.js";
 
@@ -57,7 +57,7 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
     </div>
     <div class="shape">
       <${Waveform} id=${hit.track_id} seconds=${hit.duration_s} moments=${hit.moments || [hit.best]} strong=${[hit.best]}
-        onSeek=${(seconds) => seek(hit, seconds, options)} />
+        onSeek=${(from) => play(hit, { ...options, from })} />
     </div>
     <${Facts} hit=${hit} />
     <${Tags} hit=${hit} onTag=${onTag} active=${tags} />

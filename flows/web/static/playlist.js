@@ -38,54 +38,46 @@ function go(address, push = true) {
   load();
 }
 
+/** Do something that asks the service; say what is wrong if it does not work. */
+async function attempt(run) {
+  update({ busy: true, problem: "" });
+  await run().catch((error) => update({ problem: error.message }));
+  update({ busy: false });
+}
+
+const idsOf = (tracks) => tracks.map((track) => track.track_id);
+const arrange = async (tracks, order) => (await post("/api/v1/playlist", { tracks, order })).json();
+
 /** Ask for the list that the address describes; of the tray only details, such as what has left the lake. */
 async function load() {
   const { address } = state;
   const kind = madeBy(address);
-  const ids = kind === "tray" ? trayTracks().map((track) => track.track_id) : (address.get("tracks") || "").split(",").filter(Boolean);
-  const isAsked = { tray: ids.length, shared: ids.length, words: address.get("text"), path: address.get("from") && address.get("to") }[kind];
-  if (!isAsked) return;
-  update({ busy: true });
-  try {
-    if (kind === "tray" || kind === "shared") take(await (await post("/api/v1/playlist", { tracks: ids, order: "rank" })).json(), kind);
-    else take(await askJson(`/api/v1/playlist?${new URLSearchParams([...address].filter(([name]) => name !== "make"))}`), kind);
-  } catch (error) {
-    update({ problem: error.message, busy: false });
-  }
+  const ids = kind === "tray" ? idsOf(trayTracks()) : (address.get("tracks") || "").split(",").filter(Boolean);
+  const isAsked = kind === "words" ? address.get("text") : kind === "path" ? address.get("from") && address.get("to") : ids.length;
+  const wanted = new URLSearchParams([...address].filter(([name]) => name !== "make"));
+  if (isAsked) await attempt(async () => take(await (ids.length ? arrange(ids, "rank") : askJson(`/api/v1/playlist?${wanted}`)), kind));
 }
 
 function take(made, kind) {
-  const details = new Map(made.tracks.map((track) => [track.track_id, track]));
-  update({ made, details, remarks: made.remarks || [], busy: false, problem: "" });
+  update({ made, details: new Map(made.tracks.map((track) => [track.track_id, track])), remarks: made.remarks || [] });
   if (kind !== "tray") announce(`${plural(made.tracks.length, "track")}, ${clock(made.seconds)}`);
 }
 
-async function orderForFlow() {
-  update({ busy: true });
-  try {
-    const made = await (await post("/api/v1/playlist", { tracks: trayTracks().map((track) => track.track_id), order: "flow" })).json();
-    const ordered = new Set(made.tracks.map((track) => track.track_id));
-    setTray([...made.tracks, ...trayTracks().filter((track) => !ordered.has(track.track_id))]);
-    take(made, "tray");
-    announce("The playlist is in order for flow");
-  } catch (error) {
-    update({ problem: error.message, busy: false });
-  }
-}
+const orderForFlow = () => attempt(async () => {
+  const made = await arrange(idsOf(trayTracks()), "flow");
+  const ordered = new Set(idsOf(made.tracks));
+  setTray([...made.tracks, ...trayTracks().filter((track) => !ordered.has(track.track_id))]);
+  take(made, "tray");
+  announce("The playlist is in order for flow");
+});
 
-async function save(format) {
-  const title = byId("name")?.value.trim() || "tonelake";
-  try {
-    const tracks = tracksOn(state).map((track) => track.track_id);
-    const response = await post("/api/v1/playlist", { tracks, order: "rank", title, format });
-    const address = URL.createObjectURL(await response.blob());
-    const link = Object.assign(document.createElement("a"), { href: address, download: `${title.replace(/[\\/:*?"<>|]+/g, " ")}.${format}` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
-  } catch (error) {
-    update({ problem: error.message });
-  }
-}
+const save = (format) => attempt(async () => {
+  const title = byId("name").value.trim() || "tonelake";
+  const response = await post("/api/v1/playlist", { tracks: idsOf(tracksOn(state)), order: "rank", title, format });
+  const href = URL.createObjectURL(await response.blob());
+  Object.assign(document.createElement("a"), { href, download: `${title.replace(/[\\/:*?"<>|]+/g, " ")}.${format}` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+});
 
 function moveTo(from, to) {
   const tracks = trayTracks();
@@ -107,7 +99,7 @@ function step(index, by) {
 
 async function share() {
   const address = new URL(location.pathname, location.origin);
-  if (madeBy(state.address) === "tray") address.searchParams.set("tracks", trayTracks().map((track) => track.track_id).join(","));
+  if (madeBy(state.address) === "tray") address.searchParams.set("tracks", idsOf(trayTracks()).join(","));
   else address.search = location.search;
   await navigator.clipboard?.writeText(address.href).then(() => update({ remarks: ["The address of this playlist is copied."] }), () => go(address.searchParams));
 }

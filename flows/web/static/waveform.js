@@ -12,24 +12,13 @@ export const playback = {
 };
 
 const kept = new Map(); // id -> promise of {seconds, peaks}
-const waiting = [];
-let running = 0;
+const lanes = Array(3).fill(Promise.resolve()); // so many are asked for at a time: a search must not wait for them
 
-/** The peaks of a track, asked for once; at most three requests at a time. */
+/** The peaks of a track, asked for once; null where there are none. */
 export function peaksOf(id) {
-  if (!kept.has(id)) kept.set(id, new Promise((resolve) => waiting.push(() => askJson(`/peaks/${id}`).then(resolve, () => resolve(null)))));
-  start();
+  const lane = kept.size % lanes.length;
+  if (!kept.has(id)) kept.set(id, (lanes[lane] = lanes[lane].then(() => askJson(`/peaks/${encodeURIComponent(id)}`).catch(() => null))));
   return kept.get(id);
-}
-
-function start() {
-  while (running < 3 && waiting.length) {
-    running += 1;
-    waiting.shift()().finally(() => {
-      running -= 1;
-      start();
-    });
-  }
 }
 
 const seen = new IntersectionObserver(
