@@ -4,8 +4,11 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 
 from flows.web import lake_pages, track_page
+from flows.web.dependencies import SettingsOf
 from flows.web.rendering import FOLDER, render_page
 from flows.web.vendor.renew import vendored_files
+from lake.catalogue.encoders import list_encoder_versions
+from lake.storage.lake import Lake
 from schemas.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
@@ -14,9 +17,9 @@ router.include_router(track_page.router)
 
 
 @router.get("/")
-def show_search() -> HTMLResponse:
+def show_search(settings: SettingsOf) -> HTMLResponse:
     """Show the search page."""
-    return render_page("search.html", "/")
+    return render_page("search.html", "/", encoders=list_encoder_versions(Lake.at(settings.lake, settings.s3)))
 
 
 @router.get("/playlist")

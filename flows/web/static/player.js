@@ -61,16 +61,14 @@ async function explain() {
 }
 
 function tell() {
-  playback.id = currentId();
-  playback.at = audio.currentTime;
+  playback.show(currentId(), audio.currentTime);
   document.body.classList.toggle("has-player", Boolean(now.track));
   render(html`<${Bar} />`, byId("player"));
   for (const listener of listeners) listener();
 }
 
 function tick() {
-  playback.at = audio.currentTime;
-  playback.redraw();
+  playback.show(currentId(), audio.currentTime);
   const bar = byId("position");
   if (!bar) return;
   bar.value = audio.currentTime;

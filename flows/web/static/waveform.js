@@ -6,8 +6,10 @@ import { Component, askJson, createRef, html } from "./dom.js";
 export const playback = {
   id: null,
   at: 0,
-  redraw() {
-    for (const canvas of document.querySelectorAll("canvas.wave")) if (canvas.wave?.props.id === playback.id) canvas.wave.draw();
+  show(id, at) {
+    const ids = [playback.id, id];
+    Object.assign(playback, { id, at });
+    for (const { wave } of document.querySelectorAll("canvas.wave")) if (wave && ids.includes(wave.props.id)) wave.draw();
   },
 };
 
@@ -45,15 +47,14 @@ export class Waveform extends Component {
   }
 
   componentDidUpdate(before) {
-    if (before.id !== this.props.id) {
-      this.known = null;
-      this.load();
-    }
-    this.draw();
+    const look = ({ id, moments, strong }) => JSON.stringify([id, moments, strong]);
+    if (before.id !== this.props.id) this.load();
+    else if (look(before) !== look(this.props)) this.draw();
   }
 
   async load() {
     const { id } = this.props;
+    this.known = null;
     seen.unobserve(this.canvas.current);
     const known = await peaksOf(id);
     if (id !== this.props.id) return;
