@@ -60,6 +60,7 @@ async function load() {
 
 function take(made, kind) {
   update({ made, details: new Map(made.tracks.map((track) => [track.track_id, track])), remarks: made.remarks || [] });
+  if (kind === "path") ["from", "to"].forEach((name, end) => (byId(name).textContent = titleOf(made.tracks.at(-end))));
   if (kind !== "tray") announce(`${plural(made.tracks.length, "track")}, ${clock(made.seconds)}`);
 }
 
