@@ -69,8 +69,9 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _warm_up(readers: Readers) -> None:
-    """Load the text tower before the first question needs it."""
+    """Load what the first question needs before it comes."""
     try:
+        readers.current().warm_up()
         readers.current().text.embed("music")
-    except Exception as error:  # an encoder without words, or weights that cannot be fetched: the question will say so
-        _LOG.info("no text tower: %s", error)
+    except Exception as error:  # such as an encoder without words: the question will say so
+        _LOG.info("not warmed up: %s", error)

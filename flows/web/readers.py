@@ -87,6 +87,7 @@ class Readers:
             for version, current in list(self._readers.items()):
                 takedowns = current.reader.lake.newest_version(TAKEDOWNS)
                 renewed = current.reader.refresh()
+                renewed.warm_up()  # also at the beginning of a day, whose rights are others
                 if renewed is not current.reader or takedowns != current.takedowns:
                     self._readers[version] = CurrentReader(renewed, current.renewals + 1, takedowns)
 
