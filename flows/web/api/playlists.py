@@ -12,6 +12,7 @@ from starlette.responses import Response
 from flows.search.playlist import compose_playlist
 from flows.search.playlist_files import format_playlist
 from flows.web.answers import json_response
+from flows.web.api.examples import PLAYLIST
 from flows.web.api.parameters import PartParameters
 from flows.web.dependencies import ReadersOf, RulesOf, SelectionsOf
 from flows.web.limits import AdmitQuery, run_timed
@@ -31,7 +32,7 @@ _MEDIA_TYPES = {
 }
 _FILES = {
     "description": "The playlist",
-    "content": {"application/json": {}} | {name: {} for name in _MEDIA_TYPES.values()},
+    "content": {"application/json": {"example": PLAYLIST}} | {name: {} for name in _MEDIA_TYPES.values()},
 }
 _Name = Annotated[str, Field(max_length=500)]
 

@@ -10,6 +10,7 @@ from flows.operations.track_details import is_searchable, read_track
 from flows.search.reader import Reader
 from flows.search.track_moments import find_track_moments
 from flows.web.answers import ResponderOf, json_response
+from flows.web.api.examples import MOMENTS, SEARCH, example
 from flows.web.api.parameters import PartsFromAddress, SearchFromAddress
 from flows.web.api.search import SearchAnswer, find
 from flows.web.dependencies import ReadersOf, RulesOf, SelectionsOf, SettingsOf
@@ -40,7 +41,7 @@ def track(track_id: TrackId, readers: ReadersOf, rules: RulesOf, settings: Setti
     return json_response(hide_all(details, [details["file"]["uri"]]) if rules.is_remote else details)
 
 
-@router.get("/tracks/{track_id}/similar", response_model=SearchAnswer)
+@router.get("/tracks/{track_id}/similar", response_model=SearchAnswer, responses=example(SEARCH))
 def similar(
     track_id: TrackId, parameters: SearchFromAddress, responder: ResponderOf, selections: SelectionsOf
 ) -> Response:
@@ -49,7 +50,7 @@ def similar(
     return find(parameters, responder, selections, (QueryPart("track", track_id),))
 
 
-@router.get("/tracks/{track_id}/segments", response_model=TrackMoments)
+@router.get("/tracks/{track_id}/segments", response_model=TrackMoments, responses=example(MOMENTS))
 def segments(track_id: TrackId, parameters: PartsFromAddress, responder: ResponderOf) -> Response:
     """Find the moments of this track that are near to a query; without one, those that stand for the track."""
     parts = parameters.parts()
