@@ -98,7 +98,7 @@ class Reader:
         return replace(condition, where=resolved.where, only=resolved.only)
 
     def warm_up(self) -> None:
-        """Look up the rows of today's unavailable tracks: most queries leave them out, and none waits for it then."""
+        """Look up the rows of today's unavailable tracks, so that no query waits for it."""
         self.unavailable(RightsFilter(today())).addresses(self.lake.table(embeddings_table(self.spec)))
 
     def refresh(self) -> "Reader":

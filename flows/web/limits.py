@@ -1,4 +1,4 @@
-"""Limits of a service: how many questions at once, how long one takes, how often a slow report is made."""
+"""Limits of a service: on questions at once, on their seconds, on conditions."""
 
 import re
 import threading
@@ -72,7 +72,7 @@ class TimedWork:
 
 
 def run_timed(request: Request, work: Callable[[], Result], seconds: float | None) -> Result:
-    """Return what the work gives; with `seconds` in a thread for work that may take too long."""
+    """Return what the work gives. With `seconds`, raises UserError if it takes longer."""
     if seconds is None:
         return work()
     timed: TimedWork = request.app.state.timed
@@ -80,7 +80,7 @@ def run_timed(request: Request, work: Callable[[], Result], seconds: float | Non
 
 
 class Recent(Generic[Result]):
-    """A report that is made at most once in `seconds`, by one thread; all get the same."""
+    """A report that is made at most once in some seconds. All get the same."""
 
     def __init__(self, make: Callable[[], Result], seconds: float) -> None:
         self._make, self._seconds = make, seconds
@@ -98,7 +98,10 @@ class Recent(Generic[Result]):
 
 
 def require_modest(where: str, characters: int, hides_paths: bool) -> None:
-    """Raise UserError if a condition is too long, too deep, calls unusual functions, or asks for hidden paths."""
+    """Raise UserError if a condition could harm the service, or asks for hidden paths.
+
+    Such a condition is too long or too deep, or calls unusual functions.
+    """
     if len(where) > characters:
         raise UserError(f"--where has {len(where):,} characters: give at most {characters:,}")
     unquoted = _QUOTED.sub("''", where)

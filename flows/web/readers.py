@@ -1,4 +1,4 @@
-"""The readers of a service: one for each encoder version, each renewed when the lake changes."""
+"""The readers of a service, one for each encoder version, renewed when the lake changes."""
 
 import logging
 import threading
@@ -52,9 +52,9 @@ class Readers:
         self._thread.join()
 
     def current(self, embedding_version: str | None = None) -> Reader:
-        """Return the reader of an encoder version; without one, that of the version that is live.
+        """Return the reader of an encoder version.
 
-        Raises UserError as `open_reader` does.
+        None stands for the version that is live. Raises UserError as `open_reader` does.
         """
         return self._current(embedding_version).reader
 

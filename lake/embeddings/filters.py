@@ -40,7 +40,10 @@ class TrackSet:
         return TrackSet(self.ids.filter(is_in(self.ids, others.ids)))
 
     def is_located(self, table: lance.LanceDataset) -> bool:
-        """Tell whether the rows were looked up before: then their addresses are faster than a list of ids."""
+        """Tell whether the rows were looked up before.
+
+        Then their addresses are faster than a list of ids.
+        """
         return (table.uri, table.version) in self._addresses
 
     def addresses(self, table: lance.LanceDataset) -> bytes:

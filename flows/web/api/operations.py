@@ -39,7 +39,7 @@ def runs(settings: SettingsOf, rules: RulesOf, limit: Limit = 50, cursor: Cursor
 
 @router.get("/releases", response_model=dict[str, Any], responses=example(RELEASES))
 def releases(settings: SettingsOf, rules: RulesOf, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """List the releases with the checks of their gates, the last one, which is live, first."""
+    """List the releases with the checks of their gates. The last one is the first, and live."""
     published = list_releases(Lake.at(settings.lake, settings.s3))
     items = [release.to_json() | {"live": release is published[-1]} for release in reversed(published)]
     return _respond(list_page(items, Page.from_cursor(cursor), limit), rules)

@@ -1,4 +1,7 @@
-"""The parameters of a search, the same in an address, in JSON and in the page's own addresses."""
+"""The parameters of a search.
+
+They are the same in an address, in JSON and in the page's own addresses.
+"""
 
 from dataclasses import replace
 from typing import Annotated, Any

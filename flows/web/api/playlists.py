@@ -71,7 +71,10 @@ def playlist(
     rules: RulesOf,
     selections: SelectionsOf,
 ) -> Response:
-    """Make a playlist, as JSON or as a file: of paths on this machine, of /audio addresses beyond it."""
+    """Make a playlist, as JSON or as a file.
+
+    It has paths on this machine, and /audio addresses beyond it.
+    """
     return _make(parameters, request, readers, rules, selections)
 
 

@@ -94,7 +94,10 @@ def select(selection: Selection, selections: SelectionsOf) -> SelectionId:
 def find(
     parameters: SearchParameters, responder: Responder, selections: Selections, parts: tuple[QueryPart, ...] = ()
 ) -> Response:
-    """Answer a search, of `parts` besides those of the parameters, with the page of hits that its cursor names."""
+    """Answer a search with the page of hits that its cursor names.
+
+    `parts` are parts of the query besides those of the parameters.
+    """
     query, rules, encoder = parameters.query(responder.rules, selections), responder.rules, parameters.encoder
     query = replace(query, parts=(*parts, *query.parts))
     page = Page.from_cursor(parameters.cursor)

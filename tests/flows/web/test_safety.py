@@ -72,8 +72,8 @@ def test_other_websites_are_refused(client, headers):
 
 
 def test_own_pages_and_links_are_answered(client):
-    own = {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}
-    assert client.post(f"{API}/search", json={"like": [IDS[0]]}, headers=own).status_code == 200
+    headers = {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}
+    assert client.post(f"{API}/search", json={"like": [IDS[0]]}, headers=headers).status_code == 200
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert client.get("/healthz", headers=link).status_code == 200
 
