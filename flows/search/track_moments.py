@@ -14,7 +14,7 @@ from schemas.search import Moment, QueryPart
 def find_track_moments(reader: Reader, track_id: str, parts: Sequence[QueryPart]) -> list[Moment]:
     """Return the moments of a track that are near to a query, the best first.
 
-    `parts` are those of the query. Without any, the moments are those nearest to the track's own vector. There are none
+    `parts` are those of the query. Without any, these are the moments nearest to the track's vector. There are none
     if the lake keeps no windows of the track. The release has the track. Raises UserError as `answer` does.
     """
     parts = parts or (QueryPart("track", track_id),)

@@ -80,21 +80,27 @@ def run_timed(request: Request, work: Callable[[], Result], seconds: float | Non
 
 
 class Recent(Generic[Result]):
-    """A report that is made at most once in some seconds. All get the same."""
+    """A report that is made at most once in some seconds. All get the same.
+
+    While a new one is made, others get the earlier one.
+    """
 
     def __init__(self, make: Callable[[], Result], seconds: float) -> None:
         self._make, self._seconds = make, seconds
-        self._lock, self._made_at = threading.Lock(), float("-inf")
-        self._value: Result | None = None
+        self._making = threading.Lock()
+        self._made: tuple[float, Result] | None = None  # when, and what
 
     def get(self) -> Result:
-        """Return the report."""
-        with self._lock:
-            if time.monotonic() - self._made_at >= self._seconds:
-                self._value = self._make()
-                self._made_at = time.monotonic()
-            assert self._value is not None
-            return self._value
+        """Return the report. Raises what making it raises."""
+        made = self._made
+        if made is not None and (time.monotonic() - made[0] < self._seconds or self._making.locked()):
+            return made[1]
+        with self._making:
+            if self._made is made:  # nobody else has made it meanwhile
+                report = self._make()
+                self._made = (time.monotonic(), report)
+            assert self._made is not None
+            return self._made[1]
 
 
 def require_modest(where: str, characters: int, hides_paths: bool) -> None:

@@ -20,6 +20,7 @@ from flows.web.problems import RESPONSES
 from flows.web.readers import Readers
 from flows.web.rules import ServeRules
 from flows.web.selections import Selections
+from schemas.errors import UserError
 from schemas.playlists import PER_ARTIST, Playlist, PlaylistRequest
 from schemas.recommend import DIVERSITY
 from schemas.search import MAX_COMPARED
@@ -34,6 +35,7 @@ _FILES = {
     "description": "The playlist",
     "content": {"application/json": {"example": PLAYLIST}} | {name: {} for name in _MEDIA_TYPES.values()},
 }
+_MAX_PATH = 100  # each track of a path is a search of its own
 _Name = Annotated[str, Field(max_length=500)]
 
 
@@ -58,6 +60,8 @@ class PlaylistParameters(PartParameters):
         names = ("start", "end", "minutes", "per_artist", "diversity", "order")
         title = self.title or (None if self.start else self.text or "playlist")
         tracks = None if self.tracks is None else tuple(self.tracks)
+        if self.start is not None and (self.n or 0) > _MAX_PATH:
+            raise UserError(f"-n {self.n} is too long for a path here: give at most {_MAX_PATH}")
         given: dict[str, Any] = {name: getattr(self, name) for name in names}
         filters = self.filters(rules, selections)
         return PlaylistRequest(self.parts(), filters, tracks=tracks, count=self.n, title=title, **given)
