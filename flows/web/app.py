@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from importlib.metadata import version
 from pathlib import Path
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
@@ -24,6 +25,7 @@ from flows.web.selections import Selections
 from schemas.settings import Settings
 
 API = "/api/v1"
+THREADS = 12  # that answer; more would take turns on few cores, and each keeps memory
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
 
 @asynccontextmanager
 async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     readers: Readers = app.state.readers
     readers.start()
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
@@ -73,11 +76,12 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _warm_up(readers: Readers) -> None:
-    """Load the text tower before the first question needs it."""
+    """Load what the first question needs before it comes."""
     try:
+        readers.current().warm_up()
         readers.current().text.embed("music")
-    except Exception as error:  # an encoder without words, or weights that cannot be fetched: the question will say so
-        _LOG.info("no text tower: %s", error)
+    except Exception as error:  # such as an encoder without words: the question will say so
+        _LOG.info("not warmed up: %s", error)
 
 
 def _add_tools(app: FastAPI) -> Callable[[], AbstractAsyncContextManager[None]]:

@@ -71,7 +71,7 @@ def _answer_user_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
-    """Name the first wrong parameter: its value may be long or secret, so it is left out."""
+    """Name the first wrong parameter, without its value, which may be long or secret."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
@@ -85,7 +85,7 @@ def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
 
 
 def _answer_defect(request: Request, error: Exception) -> JSONResponse:
-    """Say that a store does not answer; say nothing of a defect, which the log describes."""
+    """Say that a store does not answer. The log describes a defect, the answer does not."""
     if message := error_message(error, request.app.state.settings.s3.endpoint_url):
         return problem(503, "Service Unavailable", message, {"Retry-After": "10"})
     _LOG.error("%s of %s", type(error).__name__, request.url.path, exc_info=error)

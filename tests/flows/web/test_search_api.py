@@ -80,8 +80,8 @@ def test_a_cursor_that_is_none_is_refused(client):
 
 def test_an_answer_that_the_caller_has_is_not_sent_again(client):
     first = client.get(f"{API}/search", params={"like": IDS[0]})
-    again = client.get(f"{API}/search", params={"like": IDS[0]}, headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    repeated = client.get(f"{API}/search", params={"like": IDS[0]}, headers={"If-None-Match": first.headers["etag"]})
+    assert (repeated.status_code, repeated.content) == (304, b"")
 
 
 def test_only_selected_tracks_are_searched(client):
@@ -109,10 +109,10 @@ def test_similar_tracks_are_those_of_a_search(client):
 
 
 def test_moments_of_a_track(client):
-    own = client.get(f"{API}/tracks/{IDS[0]}/segments").json()
-    assert own["track_id"] == IDS[0]
-    assert all(0 <= moment["start_s"] < moment["end_s"] <= 10 for moment in own["moments"])
-    assert own["moments"]
+    typical = client.get(f"{API}/tracks/{IDS[0]}/segments").json()
+    assert typical["track_id"] == IDS[0]
+    assert all(0 <= moment["start_s"] < moment["end_s"] <= 10 for moment in typical["moments"])
+    assert typical["moments"]
     near = client.get(f"{API}/tracks/{IDS[0]}/segments", params={"like": IDS[1]}).json()["moments"]
     best = client.get(f"{API}/search", params={"like": IDS[1], "within": IDS[0]}).json()["hits"][0]["best"]
     assert near[0] == best
