@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from importlib.metadata import version
 from pathlib import Path
 
-import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
@@ -25,7 +24,6 @@ from flows.web.selections import Selections
 from schemas.settings import Settings
 
 API = "/api/v1"
-THREADS = 12  # that answer; more would take turns on few cores, and each keeps memory
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +63,6 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
 
 @asynccontextmanager
 async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     readers: Readers = app.state.readers
     readers.start()
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
@@ -85,7 +82,10 @@ def _warm_up(readers: Readers) -> None:
 
 
 def _add_tools(app: FastAPI) -> Callable[[], AbstractAsyncContextManager[None]]:
-    """Answer agents at /mcp if the extra `mcp` is there; return what runs beside the service."""
+    """Answer agents at /mcp, if the extra `mcp` is there.
+
+    Returns what has to run beside the service.
+    """
     try:
         from flows.web import mcp
     except ModuleNotFoundError:
