@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from importlib.metadata import version
 from pathlib import Path
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
@@ -24,6 +25,7 @@ from flows.web.selections import Selections
 from schemas.settings import Settings
 
 API = "/api/v1"
+THREADS = 12  # that answer; more would take turns on few cores, and each keeps memory
 STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
 
 @asynccontextmanager
 async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     readers: Readers = app.state.readers
     readers.start()
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
