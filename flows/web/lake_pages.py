@@ -46,7 +46,10 @@ class ReasonRow:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
-    """A track in quarantine; `name` is its path, or beyond this machine the name of its file."""
+    """A track in quarantine.
+
+    `name` is its path, or beyond this machine the name of its file.
+    """
 
     track_id: str
     name: str
