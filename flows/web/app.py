@@ -5,12 +5,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
-from pathlib import Path
 
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.staticfiles import StaticFiles
 
 from flows.search.reader import Reader
 from flows.web import audio, health, login, map_api, pages, peaks, uploads
@@ -22,11 +20,11 @@ from flows.web.readers import Readers
 from flows.web.reports import Reports
 from flows.web.rules import ServeRules
 from flows.web.selections import Selections
+from flows.web.static_files import FOLDER, RevalidatedFiles
 from schemas.settings import Settings
 
 API = "/api/v1"
 THREADS = 12  # that answer; more would take turns on few cores, and each keeps memory
-STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger(__name__)
 
 
@@ -40,8 +38,7 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
     for module in (audio, peaks, pages, login, health):
         app.include_router(module.router)
     app.state.run_tools = _add_tools(app)
-    if STATIC.is_dir():
-        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", RevalidatedFiles(directory=FOLDER), name="static")
     # The last one is the first that sees a request.
     app.add_middleware(Guard, rules=rules, token=app.state.token)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(rules.host_names), www_redirect=False)
