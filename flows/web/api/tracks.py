@@ -20,6 +20,7 @@ from flows.web.problems import RESPONSES
 from schemas.errors import NotFound
 from schemas.search import Moment, QueryPart
 
+# An id of a manifest may contain slashes, so the address of the track itself comes last.
 router = APIRouter(tags=["tracks"], dependencies=[AdmitQuery], responses=RESPONSES)
 TrackId = Annotated[str, Path(min_length=1, max_length=500, description="The whole id of a track")]
 
@@ -34,18 +35,7 @@ class TrackMoments(BaseModel):
     moments: list[Moment]
 
 
-@router.get("/tracks/{track_id}", response_model=dict[str, Any])
-def track(track_id: TrackId, readers: ReadersOf, rules: RulesOf, settings: SettingsOf) -> Response:
-    """Return what is known of a track.
-
-    That is its hit, its state under each encoder, its file, and its copies. `hit` is null if search does not find it;
-    `report` says why.
-    """
-    details = readers.ask(None, lambda reader: read_track(reader, track_id, settings)).to_json()
-    return json_response(hide_all(details, [details["file"]["uri"]]) if rules.is_remote else details)
-
-
-@router.get("/tracks/{track_id}/similar", response_model=SearchAnswer, responses=example(SEARCH))
+@router.get("/tracks/{track_id:path}/similar", response_model=SearchAnswer, responses=example(SEARCH))
 def similar(
     track_id: TrackId, parameters: SearchFromAddress, responder: ResponderOf, selections: SelectionsOf
 ) -> Response:
@@ -54,7 +44,7 @@ def similar(
     return find(parameters, responder, selections, (QueryPart("track", track_id),))
 
 
-@router.get("/tracks/{track_id}/segments", response_model=TrackMoments, responses=example(MOMENTS))
+@router.get("/tracks/{track_id:path}/segments", response_model=TrackMoments, responses=example(MOMENTS))
 def segments(track_id: TrackId, parameters: PartsFromAddress, responder: ResponderOf) -> Response:
     """Find the moments of this track that are near to a query.
 
@@ -68,6 +58,17 @@ def segments(track_id: TrackId, parameters: PartsFromAddress, responder: Respond
         return TrackMoments(track_id=track_id, moments=moments).model_dump()
 
     return responder.respond(parameters.encoder, question)
+
+
+@router.get("/tracks/{track_id:path}", response_model=dict[str, Any])
+def track(track_id: TrackId, readers: ReadersOf, rules: RulesOf, settings: SettingsOf) -> Response:
+    """Return what is known of a track.
+
+    That is its hit, its state under each encoder, its file, and its copies. `hit` is null if search does not find it;
+    `report` says why.
+    """
+    details = readers.ask(None, lambda reader: read_track(reader, track_id, settings)).to_json()
+    return json_response(hide_all(details, [details["file"]["uri"]]) if rules.is_remote else details)
 
 
 def _require(reader: Reader, track_id: str) -> None:

@@ -1,14 +1,19 @@
 """Who may ask, what a condition may do, and what is never shown."""
 
+import socket
 import threading
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from pydantic import SecretStr
 
+from flows.web.app import THREADS
 from flows.web.limits import Recent, Slots, require_modest
 from flows.web.rules import ServeRules
 from schemas.errors import UserError
-from tests.flows.web.service import API, IDS, make_lake, problem_of, serving
+from tests.flows.web.service import API, IDS, listening, make_lake, problem_of, serving
 
 TOKEN = "correct-horse-battery-staple"
 REMOTE = ServeRules(token=SecretStr(TOKEN), names=("music.example.org",))
@@ -261,3 +266,19 @@ def test_a_slow_report_is_made_once_for_all():
     maker.join()
     assert len(made) == 2
     assert Recent(lambda: made.append(0) or "kept", 60.0).get() == "kept"
+
+
+def test_slow_clients_cost_no_thread(lake):
+    with listening(lake) as address, ExitStack() as stack:
+        host, port = urlsplit(address).hostname, urlsplit(address).port
+        head = f"POST {API}/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99"
+        question = f"GET {API}/search?like={IDS[0]}&k=12 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for _ in range(2 * THREADS):
+            for text in (f"{head}\r\n\r\n{{", question * 20):  # one sends no more, one reads nothing
+                slow = stack.enter_context(socket.create_connection((host, port)))
+                slow.sendall(text.encode())
+        statuses = set()
+        for _ in range(20):  # the questions of those who read nothing are answered meanwhile: some are one too many
+            with urlopen(f"{address}/readyz", timeout=30) as answer:
+                statuses.add(answer.status)
+        assert statuses == {200}
