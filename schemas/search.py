@@ -25,6 +25,7 @@ class SearchFilters:
 
     `where` is SQL, `tags` and `genres` are names, `year` is "1990" or "1990-1999", `min_duration` seconds or "1:30",
     `bpm` "118-122", `key` "A minor". `on`, `territory` and `any_date` are those of schemas.rights.RightsFilter.
+    `within` are the ids of the tracks to search; None stands for all.
     """
 
     where: str | None = None
@@ -38,11 +39,12 @@ class SearchFilters:
     on: str | None = None
     territory: str | None = None
     any_date: bool = False
+    within: tuple[str, ...] | None = None
 
     def are_named(self) -> bool:
         """Tell whether any filter but the rights is given: such a search needs no query."""
         names = ("where", "tags", "genres", "artist", "year", "min_duration", "bpm", "key")
-        return any(getattr(self, name) for name in names)
+        return self.within is not None or any(getattr(self, name) for name in names)
 
 
 NO_FILTERS = SearchFilters()
@@ -61,7 +63,7 @@ class Moment:
     score: float
 
 
-PartKind = Literal["text", "track", "file"]
+PartKind = Literal["text", "track", "file", "upload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class QueryPart:
     """A text, a track or an audio file that hits are like.
 
     They are unlike it if the weight is below 0. `value` is the text; a track's id, the beginning of an id, path or
-    title; or the file's path. Raises UserError if the weight is not from -1 to 1.
+    title; the file's path; or the id of a file that was sent to a service. Raises UserError if the weight is not from
+    -1 to 1.
     """
 
     kind: PartKind

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     executor: Literal["local", "ray"] | None = None  # None: processes of this machine for little audio, else Ray
     ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     prefect_api_url: str | None = Field(None, validation_alias="PREFECT_API_URL", repr=False)
+    token: SecretStr | None = None  # that `tonelake serve` asks for beyond this machine
     s3: S3Settings = Field(default_factory=S3Settings)
 
     @classmethod

@@ -19,6 +19,7 @@ from flows.cli import (
     duplicates,
     export,
     index,
+    mcp,
     old_names,
     operations,
     playlist,
@@ -26,14 +27,15 @@ from flows.cli import (
     refresh,
     releases,
     search,
+    serve,
     tags,
     takedown,
     training,
 )
-from flows.cli.error_messages import error_message
 from flows.cli.options import GLOBAL_PANEL, GlobalOptions
 from flows.cli.output import discard_output, print_rows, replace_unencodable
 from flows.cli.parser import Group, store_options, usage_line, use_parser
+from flows.console.error_messages import error_message
 from schemas.errors import UserError
 from schemas.redaction import sanitize
 from schemas.settings import S3Settings
@@ -53,6 +55,8 @@ for group in (
     check,
     describe,
     search,
+    serve,
+    mcp,
     playlist,
     tags,
     operations,

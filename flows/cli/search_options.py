@@ -1,14 +1,12 @@
 """Options of `tonelake search` and `tonelake playlist`, and the query that they make."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from schemas.errors import UserError
-from schemas.search import PartKind, QueryPart, SearchFilters
+from flows.search.parts import OPTIONS, parse_part
+from schemas.search import QueryPart, SearchFilters
 
 Also = Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Words that count as well.")]
 Not = Annotated[list[str] | None, typer.Option("--not", metavar="TEXT", help="Words that must not describe it.")]
@@ -43,37 +41,10 @@ Diversity = Annotated[
 ]
 
 
-# What each option of `tonelake search` gives: the kind of part, and its weight without a number.
-_OPTIONS: dict[str, tuple[PartKind, float]] = {
-    "text": ("text", 1.0),
-    "also": ("text", 1.0),
-    "not": ("text", -1.0),
-    "like": ("track", 1.0),
-    "unlike": ("track", -1.0),
-    "audio": ("file", 1.0),
-}
-_WEIGHT = re.compile(r"(?P<value>.+):(?P<weight>[+-]?\d*\.?\d+)", re.DOTALL)
-
-
-def parse_part(option: str, typed: str) -> QueryPart:
-    """Return the part that an option's value such as `guitar` or `TRACK:0.5` stands for.
-
-    The first text of a query has no weight: its colons belong to it. Raises UserError if the weight is out of range.
-    """
-    kind, sign = _OPTIONS[option]
-    match = None if option == "text" else _WEIGHT.fullmatch(typed)
-    if match is None:
-        return QueryPart(kind, typed, sign)
-    weight = float(match["weight"])
-    if sign < 0 and weight < 0:
-        raise UserError(f"--{option} {typed!r}: its weight counts against a hit already: give one from 0 to 1")
-    return replace(QueryPart(kind, match["value"], weight), weight=sign * weight)
-
-
 def make_parts(options: Mapping[str, Any]) -> tuple[QueryPart, ...]:
     """Return the parts of a query from a command's options by name. Raises UserError if a weight is out of range."""
     given = {**options, "text": [] if options["text"] is None else [options["text"]], "not": options["not_"]}
-    return tuple(parse_part(option, value) for option in _OPTIONS for value in given[option] or ())
+    return tuple(parse_part(option, value) for option in OPTIONS for value in given[option] or ())
 
 
 def make_filters(options: Mapping[str, Any]) -> SearchFilters:

@@ -70,13 +70,13 @@ def require_answerable(query: Query) -> ParsedFilters:
 
 
 def resolve_part(reader: Reader, part: QueryPart) -> ResolvedPart:
-    """Return a part with its vector. A path that is no track's is an audio file.
+    """Return a part with its vector. A path that is no track's is an audio file, if the reader opens files.
 
     Raises UserError if the track or the file does not exist or cannot be read.
     """
     if part.kind == "track":
         matches = find_tracks(reader.lake, reader.spec, part.value)
-        if not matches and is_audio_file(part.value):
+        if not matches and reader.uploads is None and is_audio_file(part.value):
             part = replace(part, kind="file")
         else:
             part = replace(part, value=only_match(part.value, matches))

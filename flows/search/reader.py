@@ -3,8 +3,10 @@
 Imports neither Ray nor Prefect.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +21,15 @@ from lake.storage.arrow import string_column
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
 from schemas.encoders import EncoderSpec
-from schemas.rights import RightsFilter
+from schemas.errors import UserError
+from schemas.rights import RightsFilter, today
 from schemas.search import QueryPart
 from schemas.settings import Settings
+from schemas.tables import embeddings_table
 
-_KEPT_CONDITIONS = 64  # each keeps which rows pass: at most 1.3 MB of 10,000,000 in memory, or the ids of tracks
+Key, Value = TypeVar("Key"), TypeVar("Value")
+Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
+_KEPT = 64  # of conditions, rights and selections: each may keep ids of tracks, or which rows pass, in memory
 
 
 @dataclass(frozen=True)
@@ -39,16 +45,24 @@ class Reader:
     spec: EncoderSpec
     text: TextSide
     wanted: tuple[str | None, int | None] = (None, None)  # embedding_version and release, as asked for
+    release: int | None = None  # its number, if it is one that is read
+    uploads: Uploads | None = None  # of a service: it opens no file, because others would choose its path
     _unavailable: dict[RightsFilter | None, TrackSet] = field(default_factory=dict, repr=False)
-    _conditions: dict[tuple[Filter, int], Filter] = field(default_factory=dict, repr=False)
+    _selections: dict[tuple[str, ...], TrackSet] = field(default_factory=dict, repr=False)
+    _conditions: dict[tuple[object, ...], Filter] = field(default_factory=dict, repr=False)
 
     def embed(self, part: QueryPart) -> np.ndarray:
         """Return the unit vector of a part of a query, float32 [dim]. A track is named by its id.
 
-        Raises UserError if the track or the file cannot be read.
+        Raises UserError if the track or the file cannot be read, or if the upload is not known.
         """
         if part.kind == "text":
             return self.text.embed(part.value)
+        if part.kind == "upload":
+            vector = (self.uploads or {}).get((self.spec.embedding_version, part.value))
+            if vector is None:
+                raise UserError(f"there is no upload {part.value!r}: uploads are kept for a while only; send it again")
+            return vector
         if part.kind == "file":
             return np.asarray(embed_file(part.value, self.spec, self.settings).vector, np.float32)
         return read_vector(self.lake, self.spec, part.value)
@@ -58,13 +72,18 @@ class Reader:
         """Vectors of ordinary tracks [N, dim]: what a blend compares a track's cosines with."""
         return sample_vectors(self.lake, self.spec, SAMPLE)
 
+    def track_set(self, track_ids: tuple[str, ...]) -> TrackSet:
+        """Return a set of tracks. It is kept, so that their rows are looked up once."""
+        return _kept(self._selections, track_ids, lambda: TrackSet(string_column(track_ids)))
+
     def unavailable(self, rights: RightsFilter | None) -> TrackSet:
         """Return the tracks that lack the rights or were taken down."""
-        if rights not in self._unavailable:
-            blocked = string_column(sorted(read_blocklist(self.lake).tracks))
-            ids = [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks]
-            self._unavailable[rights] = TrackSet(pa.chunked_array(ids, pa.string()))
-        return self._unavailable[rights]
+        return _kept(self._unavailable, rights, lambda: self._read_unavailable(rights))
+
+    def _read_unavailable(self, rights: RightsFilter | None) -> TrackSet:
+        blocked = string_column(sorted(read_blocklist(self.lake).tracks))
+        ids = [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks]
+        return TrackSet(pa.chunked_array(ids, pa.string()))
 
     def resolve(self, condition: Filter) -> Filter:
         """Return the same filter for several searches, as `resolve_filter` makes it.
@@ -74,14 +93,12 @@ class Reader:
         """
         if not condition.has_conditions():
             return condition
-        key = (condition, id(condition.unavailable))
-        resolved = self._conditions.get(key)
-        if resolved is None:
-            resolved = resolve_filter(self.lake, self.spec, condition)
-            if len(self._conditions) >= _KEPT_CONDITIONS:
-                self._conditions.clear()  # other threads may do so at any time
-            self._conditions[key] = resolved
-        return resolved
+        key = (condition, condition.unavailable, condition.only)  # filters are equal whatever their tracks
+        return _kept(self._conditions, key, lambda: resolve_filter(self.lake, self.spec, condition))
+
+    def warm_up(self) -> None:
+        """Look up the rows of today's unavailable tracks, so that no query waits for it."""
+        self.unavailable(RightsFilter(today())).addresses(self.lake.table(embeddings_table(self.spec)))
 
     def refresh(self) -> "Reader":
         """Return a reader of the lake as it is now; itself if nothing has changed.
@@ -93,16 +110,33 @@ class Reader:
             return self
         version = resolve_version(self.settings, *self.wanted, replace(lake, pins=()))
         text = self.text if version.spec == self.spec else TextSide(self.settings, version.spec)
-        return Reader(self.settings, version.lake, version.spec, text, self.wanted)
+        return Reader(self.settings, version.lake, version.spec, text, self.wanted, version.release, self.uploads)
 
 
-def open_reader(settings: Settings, embedding_version: str | None = None, release: int | None = None) -> Reader:
+def _kept(cache: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+    """Return the cache's value, made at the first call. Threads may make it twice; a full cache is emptied."""
+    value = cache.get(key)
+    if value is None:
+        value = make()
+        if len(cache) >= _KEPT:
+            cache.clear()
+        cache[key] = value
+    return value
+
+
+def open_reader(
+    settings: Settings,
+    embedding_version: str | None = None,
+    release: int | None = None,
+    uploads: Uploads | None = None,
+) -> Reader:
     """Open a lake for queries.
 
-    `resolve_version` says which encoder version is read, and from which release. Raises UserError if there is no lake,
-    or if none or several versions match.
+    `resolve_version` says which encoder version is read, and from which release. With `uploads`, queries name these
+    in the place of audio files. Raises UserError if there is no lake, or if none or several versions match.
     """
     lake = Lake.at(settings.lake, settings.s3).hold()
     version = resolve_version(settings, embedding_version, release, lake)
     text = TextSide(settings, version.spec)
-    return Reader(settings, version.lake, version.spec, text, (embedding_version, release))
+    wanted = (embedding_version, release)
+    return Reader(settings, version.lake, version.spec, text, wanted, version.release, uploads)

@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from flows.cli.error_messages import error_message
+from flows.console.error_messages import error_message
 from flows.operations.doctor import examine_lakes
 from flows.operations.status import read_status
 from schemas.errors import UserError

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.cli.search_options import parse_part
 from flows.operations.takedown import TakedownRequest, take_down
 from flows.search import reader as reader_module
 from flows.search.blend import Blend
 from flows.search.engine import answer
+from flows.search.parts import parse_part
 from flows.search.reader import open_reader
 from lake.embeddings.filters import Filter, PassingRows
 from lake.releases.publish import draft, publish

@@ -5,7 +5,7 @@ import re
 import pytest
 from botocore import exceptions as boto
 
-from flows.cli.error_messages import error_message
+from flows.console.error_messages import error_message
 
 STORE = "http://store:8333"
 

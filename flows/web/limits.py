@@ -1,0 +1,123 @@
+"""Limits of a service: on questions at once, on their seconds, on conditions."""
+
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, Request
+
+from flows.web.problems import Busy
+from schemas.errors import UserError
+
+Result = TypeVar("Result")
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_CALL = re.compile(r"""([\w"`]+)\s*\(""")
+# What a condition may call. Others, such as repeat(), fill the memory with a short text.
+_FUNCTIONS = frozenset(
+    """
+    and or not in is like between case when then else
+    lower upper trim ltrim rtrim length char_length strpos starts_with ends_with contains substr substring left right
+    abs round floor ceil coalesce nullif cast array_has array_has_any array_has_all array_contains array_length
+    array_to_string cardinality date_part date_trunc to_timestamp json_extract regexp_like
+    """.split()
+)
+_OPERATOR = re.compile(r"[-+*/%|<>=!~&^\[:]|\b(?:and|or|not|is|like|ilike|in|between|case)\b", re.IGNORECASE)
+# Measured with Lance 14: 900 joined by "+" end the process, because Rust keeps them on its stack; 100 casts in each
+# other take longer than minutes.
+_MAX_OPERATORS, _MAX_DEPTH = 150, 16
+
+
+class Slots:
+    """So many questions at once; another one is refused."""
+
+    def __init__(self, count: int, what: str) -> None:
+        self._free, self._what = threading.Semaphore(count), what
+
+    def __enter__(self) -> None:
+        if not self._free.acquire(blocking=False):
+            raise Busy(f"{self._what}: try again in a second")
+
+    def __exit__(self, *_: object) -> None:
+        self._free.release()
+
+
+async def _admit_query(request: Request) -> AsyncIterator[None]:
+    with request.app.state.queries:
+        yield
+
+
+# The slot is free again before the answer is sent: a slow client holds none.
+AdmitQuery = Depends(_admit_query, scope="function")
+Admitted = Annotated[None, AdmitQuery]
+
+
+class TimedWork:
+    """Threads for work that may take too long. Late work holds its thread until it ends, and others wait for one."""
+
+    def __init__(self, threads: int = 4) -> None:
+        self._pool = ThreadPoolExecutor(threads, "where")
+
+    def run(self, work: Callable[[], Result], seconds: float) -> Result:
+        """Return what the work gives. Raises UserError if it takes longer."""
+        future = self._pool.submit(work)
+        try:
+            return future.result(seconds)
+        except TimeoutError as error:
+            future.cancel()
+            raise UserError(f"--where takes more than {seconds:g} s: ask for less") from error
+
+
+def run_timed(request: Request, work: Callable[[], Result], seconds: float | None) -> Result:
+    """Return what the work gives. With `seconds`, raises UserError if it takes longer."""
+    if seconds is None:
+        return work()
+    timed: TimedWork = request.app.state.timed
+    return timed.run(work, seconds)
+
+
+class Recent(Generic[Result]):
+    """A report that is made at most once in some seconds. All get the same.
+
+    While a new one is made, others get the earlier one.
+    """
+
+    def __init__(self, make: Callable[[], Result], seconds: float) -> None:
+        self._make, self._seconds = make, seconds
+        self._making = threading.Lock()
+        self._made: tuple[float, Result] | None = None  # when, and what
+
+    def get(self) -> Result:
+        """Return the report. Raises what making it raises."""
+        made = self._made
+        if made is not None and (time.monotonic() - made[0] < self._seconds or self._making.locked()):
+            return made[1]
+        with self._making:
+            if self._made is made:  # nobody else has made it meanwhile
+                report = self._make()
+                self._made = (time.monotonic(), report)
+            assert self._made is not None
+            return self._made[1]
+
+
+def require_modest(where: str, characters: int, hides_paths: bool) -> None:
+    """Raise UserError if a condition could harm the service, or asks for hidden paths.
+
+    Such a condition is too long or too deep, or calls unusual functions.
+    """
+    if len(where) > characters:
+        raise UserError(f"--where has {len(where):,} characters: give at most {characters:,}")
+    unquoted = _QUOTED.sub("''", where)
+    for name in _CALL.findall(unquoted):
+        if name.lower() not in _FUNCTIONS:
+            raise UserError(f"--where calls {name}(): this service allows lower(), strpos(), array_has() and the like")
+    if len(_OPERATOR.findall(unquoted)) > _MAX_OPERATORS:
+        raise UserError(f"--where joins too much: give at most {_MAX_OPERATORS} comparisons and calculations")
+    depths = accumulate({"(": 1, ")": -1}.get(character, 0) for character in unquoted)
+    if max(depths, default=0) > _MAX_DEPTH:
+        raise UserError(f"--where has brackets in brackets: give at most {_MAX_DEPTH}")
+    if hides_paths and re.search(r"\b(?:uri|source)\b", unquoted, re.IGNORECASE):
+        raise UserError("--where names uri or source: this service shows no paths, and finds none")

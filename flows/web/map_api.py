@@ -1,0 +1,5 @@
+"""/api/v1/map: the map of the catalogue."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
