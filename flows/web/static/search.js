@@ -1,0 +1,236 @@
+// The search page: a box, the blend, filters, and hits that play in place. Its address is the question.
+
+import { announce, askJson, bindKeys, byId, debounce, html, icon, keysAreOn, plural, render, switchKeys, titleOf } from "./dom.js";
+import { record, upload, watchDrops } from "./capture.js";
+import { Facets, FilterChips } from "./facets.js";
+import { Hit, playOptions } from "./hit.js";
+import { Parts, rememberName } from "./parts.js";
+import { onPlayer, toggle as togglePlay } from "./player.js";
+import { blend, filtersOf, isEmpty, put, readQuery, toggle } from "./query.js";
+import { onTray, toggleInTray } from "./tray.js";
+
+const FIRST = 20;
+const root = byId("search");
+const IDEAS = ["slow jazz with a muted trumpet", "warm pads, no drums", "a choir with brass, epic", "solo piano, melancholic", "fast and aggressive guitars"];
+const state = {
+  query: readQuery(), answer: null, hits: [], facets: null, problem: "", busy: false, selected: null, why: {}, explained: null,
+  stop: null, filtersOpen: false, dialog: false,
+};
+let asking = new AbortController();
+let askingFacets = new AbortController();
+
+function update(change = {}) {
+  Object.assign(state, change);
+  render(html`<${Page} ...${state} />`, root);
+}
+
+/** Take a question: its address at once, its answer when it comes. `settles` false: somebody still types or slides. */
+function setQuery(query, { settles = true } = {}) {
+  const address = query.size ? `?${query}` : location.pathname;
+  const isNew = settles && address !== (location.search || location.pathname);
+  history[isNew ? "pushState" : "replaceState"](null, "", address);
+  update({ query });
+  (settles ? search : searchSoon)();
+}
+
+const searchSoon = debounce(140, () => search());
+
+async function search(more = false) {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const query = new URLSearchParams(state.query);
+  if (!more) findFacets(query);
+  if (isEmpty(query)) return update({ answer: null, hits: [], problem: "", busy: false });
+  query.set("k", FIRST);
+  if (more) query.set("cursor", state.answer.next);
+  update({ busy: true });
+  try {
+    const answer = await askJson(`/api/v1/search?${query}`, { signal });
+    const hits = withMoments(more ? [...state.hits, ...answer.hits] : answer.hits);
+    update({ answer, hits, problem: "", busy: false, why: {}, explained: null });
+    announce(`${plural(hits.length, "hit")}. ${[...answer.understood, ...answer.remarks].join(". ")}`);
+    if (more) root.querySelectorAll(".hit")[hits.length - answer.hits.length]?.focus();
+  } catch (error) {
+    if (error.name !== "AbortError") update({ problem: error.message, busy: false, answer: null, hits: [] });
+  }
+  return undefined;
+}
+
+/** Where hits are moments, each waveform shows all moments of its track. */
+function withMoments(hits) {
+  const moments = Map.groupBy ? Map.groupBy(hits, (hit) => hit.track_id) : new Map();
+  return hits.map((hit) => ({ ...hit, moments: (moments.get(hit.track_id) || [hit]).map((each) => each.best) }));
+}
+
+async function findFacets(query) {
+  askingFacets.abort();
+  askingFacets = new AbortController();
+  try {
+    update({ facets: await askJson(`/api/v1/facets?${filtersOf(query)}`, { signal: askingFacets.signal }) });
+  } catch {
+    // the filters stay as they were; what is wrong with the question, the hits say
+  }
+}
+
+async function explain(hit) {
+  if (state.why[hit.track_id]) return update({ why: { ...state.why, [hit.track_id]: undefined } });
+  const query = put(state.query, "segments", "");
+  query.set("k", state.hits.length);
+  query.set("explain", "true");
+  try {
+    const explained = state.explained || (await askJson(`/api/v1/search?${query}`)).hits;
+    const lines = explained.find((each) => each.track_id === hit.track_id)?.found_by;
+    update({ explained, why: { ...state.why, [hit.track_id]: lines?.length ? lines : ["The filters let it pass; nothing was compared."] } });
+  } catch (error) {
+    update({ why: { ...state.why, [hit.track_id]: [error.message] } });
+  }
+  return undefined;
+}
+
+function blendHit(kind, hit) {
+  rememberName(hit.track_id, titleOf(hit));
+  setQuery(blend(state.query, kind, hit.track_id));
+  announce(`${kind === "like" ? "More" : "Less"} like ${titleOf(hit)}`);
+}
+
+async function takeSound(file, name) {
+  update({ busy: true, problem: "" });
+  announce(`Listening to ${name}`);
+  try {
+    const { upload: hash } = await upload(file, name);
+    rememberName(`upload:${hash}`, name);
+    setQuery(blend(state.query, "like", `upload:${hash}`));
+  } catch (error) {
+    update({ problem: error.message, busy: false });
+  }
+}
+
+async function toggleRecording() {
+  if (state.stop) {
+    state.stop();
+    return update({ stop: null });
+  }
+  try {
+    const stop = await record((sound) => {
+      update({ stop: null });
+      takeSound(sound, "recording");
+    });
+    announce("Recording. Press again to stop.");
+    return update({ stop });
+  } catch (error) {
+    return update({ problem: error.message });
+  }
+}
+
+/** Move to the next or previous hit; focus follows, so that a screen reader reads it. */
+function move(step) {
+  const index = state.hits.indexOf(state.selected);
+  const next = state.hits[Math.min(Math.max(index + step, 0), state.hits.length - 1)];
+  if (!next) return;
+  update({ selected: next });
+  root.querySelectorAll(".hit")[state.hits.indexOf(next)]?.focus();
+}
+
+function Box({ query, busy, stop }) {
+  const type = (event) => setQuery(put(state.query, "text", event.target.value), { settles: false });
+  const submit = (event) => {
+    event.preventDefault();
+    setQuery(state.query);
+  };
+  return html`<form class="box" role="search" onSubmit=${submit}>
+    ${icon("search")}
+    <input type="search" id="text" aria-label="Describe music, or name a track or an artist" autocomplete="off" maxlength="1000"
+      placeholder="Describe music, or name a track" value=${query.get("text") || ""} onInput=${type} />
+    <span class=${`spinner ${busy ? "on" : ""}`} aria-hidden="true"></span>
+    <label class="plain" title="Search by an audio file">${icon("file")}<span class="hidden">Search by an audio file</span>
+      <input type="file" class="hidden" accept="audio/*,video/*" onChange=${(event) => {
+        const [file] = event.target.files;
+        if (file) takeSound(file, file.name);
+        event.target.value = "";
+      }} /></label>
+    <button type="button" class=${`plain ${stop ? "recording" : ""}`} aria-pressed=${String(Boolean(stop))} onClick=${toggleRecording}
+      title="Hum or play something" aria-label=${stop ? "Stop recording" : "Record from the microphone"}>${icon(stop ? "stop" : "microphone")}</button>
+  </form>`;
+}
+
+function Start() {
+  return html`<section class="start">
+    <p>Ask in your own words, name a track, drop an audio file anywhere, or begin with one of these:</p>
+    <ul class="ideas">${IDEAS.map((idea) =>
+      html`<li><button class="idea" onClick=${() => setQuery(put(state.query, "text", idea))}>${idea}</button></li>`)}</ul>
+    <p class="by">Filters alone list tracks too. Press <kbd>?</kbd> for the keys.</p>
+  </section>`;
+}
+
+function Hits({ query, answer, hits, problem, busy, selected, why }) {
+  if (problem) return html`<div class="state" role="alert"><h2>That did not work</h2><p>${problem}</p></div>`;
+  if (isEmpty(query)) return html`<${Start} />`;
+  if (!answer) return busy ? html`<p class="by">Listening …</p>` : null;
+  const notes = [...answer.understood.map((line) => ["understood", line]), ...answer.remarks.map((line) => ["remark", line])];
+  return html`
+    ${notes.map(([kind, line]) => html`<p class=${kind} key=${line}>${kind === "understood" && html`<b>Understood: </b>`}${line}</p>`)}
+    ${hits.length === 0
+      ? html`<div class="state"><h2>Nothing passes</h2><p>Take away a filter, or ask in other words.</p></div>`
+      : html`<ol class="hits" aria-label="Hits" aria-busy=${String(busy)}>${hits.map((hit) =>
+          html`<${Hit} key=${`${hit.track_id} ${query.has("segments") ? hit.best?.start_s : ""}`} hit=${hit} hits=${hits} selected=${hit === selected}
+            onBlend=${blendHit} onTag=${(tag) => setQuery(toggle(query, "tag", tag))} tags=${query.getAll("tag")}
+            onWhy=${query.has("segments") ? null : explain} why=${why[hit.track_id]} onSelect=${(each) => each !== state.selected && update({ selected: each })} />`)}</ol>`}
+    ${answer.next && html`<button class="button wide" onClick=${() => search(true)}>More hits</button>`}`;
+}
+
+function Keys() {
+  const keys = { "/": "search", j: "next hit", k: "previous hit", space: "play or pause", m: "more like the hit", l: "less like it", a: "put it into the playlist", w: "why it was found", "?": "these keys" };
+  return html`<div class="sheet" role="dialog" aria-modal="true" aria-label="Keys" onKeyDown=${(event) => event.key === "Escape" && update({ dialog: false })}>
+    <h2>Keys</h2>
+    <dl>${Object.entries(keys).map(([key, does]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}</dl>
+    <label class="line"><input type="checkbox" checked=${keysAreOn()} onChange=${(event) => switchKeys(event.target.checked)} /> use these keys</label>
+    <button class="button" ref=${(button) => button?.focus()} onClick=${() => update({ dialog: false })}>Close</button>
+  </div>`;
+}
+
+function Page(props) {
+  const { query, hits, facets, filtersOpen, dialog } = props;
+  const modes = [["", "Tracks"], ["true", "Moments"]];
+  return html`
+    <div class="ask">
+      <${Box} ...${props} />
+      <${Parts} query=${query} onQuery=${setQuery} />
+    </div>
+    <div class="columns">
+      <aside id="filters" class=${filtersOpen ? "open" : ""} aria-label="Filters"><${Facets} query=${query} facets=${facets} onQuery=${setQuery} /></aside>
+      <section class="found" aria-label="Answer">
+        <div class="toolbar">
+          <button class="button narrow-only" aria-expanded=${String(filtersOpen)} aria-controls="filters" onClick=${() => update({ filtersOpen: !filtersOpen })}>${icon("filter")} Filters</button>
+          <div class="switch" role="group" aria-label="What to find">${modes.map(([value, label]) =>
+            html`<button aria-pressed=${String((query.get("segments") || "") === value)} onClick=${() => setQuery(put(query, "segments", value))}>${label}</button>`)}</div>
+          <${FilterChips} query=${query} onQuery=${setQuery} />
+          <span class="by total">${hits.length > 0 && plural(hits.length, query.has("segments") ? "moment" : "track")}</span>
+        </div>
+        <${Hits} ...${props} />
+      </section>
+    </div>
+    ${dialog && html`<${Keys} />`}`;
+}
+
+const withSelected = (run) => () => state.selected && run(state.selected);
+bindKeys({
+  "/": () => byId("text").select(),
+  j: () => move(1),
+  k: () => move(-1),
+  " ": () => (state.selected ? togglePlay(state.selected, playOptions(state.selected, state.hits)) : togglePlay()),
+  m: withSelected((hit) => blendHit("like", hit)),
+  l: withSelected((hit) => blendHit("unlike", hit)),
+  a: withSelected(toggleInTray),
+  w: withSelected(explain),
+  "?": () => update({ dialog: !state.dialog }),
+});
+addEventListener("popstate", () => {
+  update({ query: readQuery(), selected: null });
+  search();
+});
+watchDrops((file) => takeSound(file, file.name));
+onPlayer(() => update());
+onTray(() => update());
+update();
+search();
