@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
@@ -29,6 +29,12 @@ def render_page(template: str, section: str, **values: Any) -> HTMLResponse:
 def show_search() -> HTMLResponse:
     """Show the search page."""
     return render_page("search.html", "/")
+
+
+@router.get("/map")
+def show_map() -> HTMLResponse:
+    """Show the map of the catalogue."""
+    return render_page("map.html", "/map")
 
 
 @router.get("/playlist")

@@ -1,0 +1,248 @@
+// The map: every track a point. Hover plays, a lasso selects; its address keeps colours and lasso.
+
+import { announce, ask, askJson, bindKeys, bylineOf, byId, count, debounce, html, icon, plural, post, render, titleOf } from "./dom.js";
+import { Hit } from "./hit.js";
+import { onPlayer, play } from "./player.js";
+import { Plane } from "./plane.js";
+import { onTray, setTray, trayTracks } from "./tray.js";
+
+const [canvas, stage, overlay, labels, tip] = ["map-canvas", "map-stage", "map-lasso", "map-labels", "map-tip"].map(byId);
+const KEPT = "tonelake.map.hover";
+const LISTED = 100; // tracks of a selection that are listed
+const MOST = 2000; // tracks of a playlist
+const HUES = { // told apart by colour-blind people too: Okabe and Ito's, with another yellow and black
+  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08a00", "#56b4e9", "#6a3d9a", "#333333"],
+  dark: ["#4aa3df", "#f07b3f", "#1fbf92", "#e39cc4", "#f0e442", "#8fd3ff", "#b79be0", "#f5f5f5"],
+};
+const RAMPS = { light: ["#dfe3e3", "#b9c9d6", "#7fa6c4", "#3f7bab", "#14508a", "#0a2450"], dark: ["#2a3335", "#31446b", "#666970", "#a59d78", "#d6c35c", "#ffea46"] };
+const GREYS = { light: ["#9aa3a3", "#c6cccc"], dark: ["#5d6868", "#3a4444"] }; // other, and unknown or not chosen
+const state = { head: null, legend: null, regions: [], problem: "", busy: true, lassoes: false, polygon: null, alone: null, within: null, tracks: 0, hits: [], hovers: localStorage.getItem(KEPT) !== "off" };
+const address = new URLSearchParams(location.search);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const mode = () => (dark.matches ? "dark" : "light");
+const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+const swatch = (index) => ({ background: index < 8 ? HUES[mode()][index] : GREYS[mode()][index - 8] });
+let plane;
+
+function update(change = {}) {
+  Object.assign(state, change);
+  render(html`<${Tools} ...${state} />`, byId("map-tools"));
+  render(html`<${Side} ...${state} />`, byId("map-side"));
+}
+
+const fails = (run) => async (...values) => {
+  try {
+    await run(...values);
+  } catch (error) {
+    if (error.name !== "AbortError") update({ problem: error.message, busy: false });
+  }
+};
+
+function keep(changes) {
+  for (const [name, value] of Object.entries(changes)) if (value) address.set(name, value); else address.delete(name);
+  history.replaceState(null, "", address.size ? `?${address}` : location.pathname);
+}
+
+/** Read a header and the numbers behind it, as /api/v1/map sends them. */
+async function askNumbers(path, Kind) {
+  const body = await (await ask(path, { headers: {} })).arrayBuffer();
+  const length = new DataView(body).getUint32(0, true);
+  return [JSON.parse(new TextDecoder().decode(new Uint8Array(body, 4, length))), new Kind(body, 4 + length)];
+}
+
+const load = fails(async () => {
+  const [head, coordinates] = await askNumbers("/api/v1/map", Uint16Array);
+  plane.setPoints(coordinates);
+  update({ head });
+  await colour();
+  update({ busy: false, regions: (await askJson("/api/v1/map/labels")).regions });
+  placeLabels();
+  if (address.has("lasso")) await select(address.get("lasso").split(";").map((corner) => corner.split(",").map(Number)));
+  document.body.dataset.map = "ready";
+});
+
+async function colour() {
+  const query = new URLSearchParams({ by: state.head.has_tags ? "tag" : "genre", ...Object.fromEntries(address), map: state.head.map });
+  query.delete("lasso");
+  if (query.get("by") !== "score") query.delete("text");
+  if (query.get("by") !== "tag") query.delete("name");
+  const [legend, codes] = await askNumbers(`/api/v1/map/colours?${query}`, Uint8Array);
+  plane.setCodes(codes);
+  update({ legend, alone: null, problem: "" });
+  paint();
+  announce(`Coloured by ${legend.title}`);
+}
+
+function paint() {
+  if (!state.legend) return;
+  const ramp = RAMPS[mode()].map(bytes);
+  const colours = new Uint8Array(1024);
+  for (let code = 0; code < 256; code += 1) {
+    const at = (code / 255) * (ramp.length - 1);
+    const mixed = ramp[Math.floor(at)].map((low, part) => low + (ramp[Math.ceil(at)][part] - low) * (at % 1));
+    const hue = code > 253 ? bytes(GREYS[mode()][code - 254]) : state.legend.low == null ? bytes(HUES[mode()][code % 8]) : mixed;
+    colours.set([...hue, 255], 4 * code);
+  }
+  plane.setPalette(colours);
+  update();
+}
+
+const setColour = fails(async (changes) => {
+  keep(changes);
+  await colour();
+});
+
+/** Names of regions where there is room for them, those of larger ones first. */
+function placeLabels() {
+  const level = plane.view.zoom < 1.8 ? 0 : plane.view.zoom < 5 ? 1 : 2;
+  const taken = [];
+  const shown = state.regions.filter((region) => region.level === level).map((region) => [region, ...plane.toScreen(region.x, region.y)]).filter(([region, left, top]) => {
+    const [width, height] = [region.name.length * 4.5 + 8, 14];
+    if (left < width || top < height || left > canvas.clientWidth - width || top > canvas.clientHeight - height) return false;
+    if (taken.some(([x, y, wide]) => Math.abs(x - left) < wide + width && Math.abs(y - top) < 2 * height)) return false;
+    return taken.push([left, top, width]);
+  });
+  render(shown.map(([region, left, top]) => html`<span key=${region.name + region.x} style=${{ transform: `translate(${left.toFixed()}px, ${top.toFixed()}px) translate(-50%, -50%)` }}>${region.name}</span>`), labels);
+}
+
+const select = fails(async (polygon) => {
+  const chosen = plane.inside(polygon);
+  plane.choose(chosen);
+  const { within, tracks } = await (await post("/api/v1/map/selection", { map: state.head.map, polygon })).json();
+  if (!tracks) return clear("No track lies there.");
+  const { hits } = await askJson(`/api/v1/search?${new URLSearchParams({ within, k: LISTED })}`);
+  keep({ lasso: polygon.map((corner) => corner.map((value) => value.toFixed(4)).join(",")).join(";") });
+  update({ within, tracks, hits, polygon, alone: null, lassoes: false, problem: "" });
+  announce(`${plural(tracks, "track")} selected`);
+  return drawLasso(polygon.map((corner) => plane.toScreen(...corner)));
+});
+
+function clear(problem = "") {
+  plane.choose(null);
+  keep({ lasso: null });
+  update({ within: null, tracks: 0, hits: [], polygon: null, alone: null, problem });
+  drawLasso([]);
+}
+
+/** Select what is on the screen: a lasso without a pointer. */
+function selectView() {
+  const [[left, top], [right, bottom]] = [plane.toMap(0, 0), plane.toMap(canvas.clientWidth, canvas.clientHeight)];
+  select([[left, top], [right, top], [right, bottom], [left, bottom]]);
+}
+
+function showAlone(code) {
+  const alone = state.alone === code ? null : code;
+  plane.choose(alone == null ? null : plane.codes.map((value) => Number(value === alone)));
+  update({ alone });
+}
+
+async function selected() {
+  return state.tracks <= state.hits.length ? state.hits : (await askJson(`/api/v1/search?${new URLSearchParams({ within: state.within, k: 1000 })}`)).hits;
+}
+
+const collect = fails(async () => {
+  setTray([...trayTracks(), ...(await selected())]);
+  announce(`The playlist has ${plural(trayTracks().length, "track")}`);
+});
+
+const save = fails(async (format) => {
+  const tracks = (await selected()).map((hit) => hit.track_id);
+  const response = await post("/api/v1/playlist", { tracks, order: "rank", title: "map", format });
+  const href = URL.createObjectURL(await response.blob());
+  Object.assign(document.createElement("a"), { href, download: `map.${format}` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+});
+
+function drawLasso(corners) {
+  overlay.setAttribute("points", corners.map(([left, top]) => `${left.toFixed(1)},${top.toFixed(1)}`).join(" "));
+}
+
+// The pointer: it pans, draws a lasso, and rests on a point to hear it.
+let drag = null;
+canvas.addEventListener("pointerdown", (event) => {
+  canvas.setPointerCapture(event.pointerId);
+  const at = [event.offsetX, event.offsetY];
+  drag = { at, start: at, corners: state.lassoes || event.shiftKey ? [at] : null };
+});
+canvas.addEventListener("pointermove", (event) => {
+  const at = [event.offsetX, event.offsetY];
+  if (!drag) return pointAt(at);
+  if (!drag.corners) plane.pan(at[0] - drag.at[0], at[1] - drag.at[1]);
+  else if (Math.hypot(at[0] - drag.corners.at(-1)[0], at[1] - drag.corners.at(-1)[1]) > 4) drawLasso([...drag.corners, at]) || drag.corners.push(at);
+  drag.at = at;
+  return undefined;
+});
+canvas.addEventListener("pointerup", () => {
+  const { corners, at, start } = drag || {};
+  drag = null;
+  if (corners?.length > 2) select(corners.map((corner) => plane.toMap(...corner)));
+  else if (corners) clear();
+  else if (start && Math.hypot(at[0] - start[0], at[1] - start[1]) < 4) hear(plane.nearest(...at, 12), at, true);
+});
+canvas.addEventListener("pointerleave", () => pointAt([-99, -99]));
+canvas.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  plane.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), event.offsetX, event.offsetY);
+}, { passive: false });
+
+const pointAt = debounce(140, (at) => !drag && hear(plane.nearest(...at, 8), at, state.hovers));
+const hear = fails(async (index, [left, top], plays) => {
+  tip.hidden = index < 0;
+  if (index < 0) return;
+  const { tracks: [track] } = await askJson(`/api/v1/map/tracks?map=${state.head.map}&index=${index}`);
+  render(html`<b>${titleOf(track)}</b><span>${bylineOf(track)}</span>`, tip);
+  Object.assign(tip.style, { left: `${Math.min(left + 14, canvas.clientWidth - 240)}px`, top: `${top + 14}px` });
+  if (plays) play(track, { from: Math.min(30, (track.duration_s || 0) / 3) });
+});
+
+function Tools({ head, legend, lassoes, hovers }) {
+  const by = address.get("by") || (head?.has_tags ? "tag" : "genre");
+  const button = (label, run, pressed) => html`<button class="button" onClick=${run} aria-pressed=${pressed === undefined ? undefined : String(pressed)}>${label}</button>`;
+  return html`
+    <label class="line">Colour by <select value=${by} onChange=${(event) => setColour({ by: event.target.value, name: null })}>
+      ${[["tag", "best tag"], ["genre", "genre"], ["year", "year"], ["score", "a search"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
+    ${by === "score" && html`<form class="line" onSubmit=${(event) => event.preventDefault() || setColour({ text: event.target.elements.text.value })}>
+      <input name="text" aria-label="Words to colour by" placeholder="warm strings, slow" value=${address.get("text") || ""} /><button class="button">Colour</button></form>`}
+    ${button("Lasso", () => update({ lassoes: !lassoes }), lassoes)} ${button("Select the view", selectView)}
+    ${[["plus", "Zoom in", 1.6], ["minus", "Zoom out", 1 / 1.6]].map(([name, label, factor]) => html`<button class="plain" title=${label} aria-label=${label} onClick=${() => plane.zoom(factor)}>${icon(name)}</button>`)}
+    ${button("Whole map", () => plane.move({ x: 0.5, y: 0.5, zoom: 1 }))}
+    <label class="line"><input type="checkbox" checked=${hovers} onChange=${({ target }) => localStorage.setItem(KEPT, target.checked ? "on" : "off") || update({ hovers: target.checked })} /> Hover plays</label>
+    ${head && html`<span class="quiet total">${plural(head.points, "track")}${head.missing > 0 && `, ${count(head.missing)} not on it yet: tonelake map`}</span>`}`;
+}
+
+function Legend({ legend, alone }) {
+  if (legend.low != null) return html`<p class="scale"><span>${legend.low}</span><i style=${{ background: `linear-gradient(to right, ${RAMPS[mode()]})` }}></i><span>${legend.high}</span></p>`;
+  const rows = [...legend.names.map((name, code) => [name, legend.counts[code], code, code]), ["others", legend.other, 254, 8], ["unknown", legend.unknown, 255, 9]].filter(([, number]) => number);
+  return html`<ul class="legend">${rows.map(([name, number, code, hue]) => html`<li><button aria-pressed=${String(alone === code)} onClick=${() => showAlone(code)}><i style=${swatch(hue)}></i><span>${name}</span><span class="number quiet">${count(number)}</span></button></li>`)}</ul>`;
+}
+
+function Side({ legend, problem, busy, within, tracks, hits, regions, alone }) {
+  return html`${problem && html`<p class="remark" role="alert">${problem}</p>`} ${busy && !problem && html`<p class="quiet">Loading ...</p>`}
+    ${legend && html`<section aria-label="Legend"><h2>${legend.title}</h2><${Legend} legend=${legend} alone=${alone} /></section>`}
+    ${within && html`<section aria-label="Selection"><h2>${plural(tracks, "track")} selected</h2>
+      ${tracks > 1000 && html`<p class="quiet">Playlists and files take the first 1,000.</p>`}
+      <p class="map-acts"><a class="button main" href=${`/?${new URLSearchParams({ within })}`}>Search in it</a>
+        <button class="button" onClick=${collect}>Add to the playlist</button>
+        ${["m3u8", "csv"].map((format) => html`<button class="button" onClick=${() => save(format)}>Save ${format.toUpperCase()}</button>`)}
+        <button class="button" onClick=${() => clear()}>Clear</button></p>
+      <ol class="hits compact">${hits.map((hit) => html`<${Hit} key=${hit.track_id} hit=${hit} hits=${hits} />`)}</ol>
+      ${tracks > hits.length && html`<p class="quiet">and ${count(tracks - hits.length)} more</p>`}</section>`}
+    ${regions.length > 0 && html`<details><summary>Regions</summary><ul class="legend">${regions.filter(({ level }) => level === 1).map((region) => html`<li>
+      <button onClick=${() => plane.move({ x: region.x, y: region.y, zoom: 6 })}><span>${region.name}</span><span class="number quiet">${count(region.tracks)}</span></button></li>`)}</ul></details>`}`;
+}
+
+canvas.addEventListener("keydown", (event) => {
+  const steps = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+  if (steps[event.key]) event.preventDefault() || plane.pan(...steps[event.key]);
+});
+bindKeys({ "+": () => plane.zoom(1.6), "-": () => plane.zoom(1 / 1.6), 0: () => plane.move({ x: 0.5, y: 0.5, zoom: 1 }), l: () => update({ lassoes: !state.lassoes }), Escape: () => clear() });
+dark.addEventListener("change", paint);
+onPlayer(() => update());
+onTray(() => update());
+try {
+  plane = new Plane(canvas, () => (placeLabels(), state.polygon && drawLasso(state.polygon.map((corner) => plane.toScreen(...corner)))));
+  window.tonelakePlane = plane; // for tests and the curious
+  load();
+} catch (error) {
+  update({ problem: error.message, busy: false });
+}

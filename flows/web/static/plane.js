@@ -1,0 +1,225 @@
+// The drawing of a map by WebGL2: up to millions of points, panned and zoomed. Without a library: regl compiles its
+// functions from text, which the Content-Security-Policy of the pages forbids.
+
+const VERTEX = `#version 300 es
+in vec2 position; in float code; in float chosen;
+uniform vec2 centre, scale; uniform float size; uniform bool choosing; uniform sampler2D palette;
+out vec4 colour;
+void main() {
+  gl_Position = vec4((position - centre) * scale, 0., 1.);
+  bool dims = choosing && chosen < .5;
+  gl_PointSize = dims ? max(1., size * .6) : size;
+  colour = texelFetch(palette, ivec2(dims ? 254 : int(code), 0), 0);
+}`;
+const ROUND = `#version 300 es
+precision mediump float; in vec4 colour; out vec4 fragment;
+void main() {
+  vec2 at = gl_PointCoord - .5;
+  if (dot(at, at) > .25) discard;
+  fragment = colour;
+}`;
+const SQUARE = ROUND.replace(/  vec2 at[^]*?discard;\n/, ""); // small points: the same picture, drawn sooner
+const SLOW = 70; // ms of a frame while panning; of slower ones fewer points are drawn
+const REST = 160; // ms without a move, then all points are drawn
+const CELLS = 512; // in a row of the grid by which a point is found
+const MAX_ZOOM = 400;
+
+export class Plane {
+  count = 0;
+  view = { x: 0.5, y: 0.5, zoom: 1 };
+  budget = 200_000; // points while panning; any beginning of the points is a fair sample
+  frameTimes = [];
+
+  constructor(canvas, onDraw) {
+    this.canvas = canvas;
+    this.onDraw = onDraw;
+    this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, alpha: true, preserveDrawingBuffer: true });
+    if (!this.gl) throw new Error("This browser has no WebGL2, which draws the map.");
+    this.programs = [ROUND, SQUARE].map((fragment) => this.#compile(fragment));
+    this.buffers = ["position", "code", "chosen"].map(() => this.gl.createBuffer());
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    this.#resize();
+  }
+
+  #compile(fragment) {
+    const { gl } = this;
+    const program = gl.createProgram();
+    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+    }
+    ["position", "code", "chosen"].forEach((name, index) => gl.bindAttribLocation(program, index, name));
+    gl.linkProgram(program);
+    const uniforms = Object.fromEntries(["centre", "scale", "size", "choosing"].map((name) => [name, gl.getUniformLocation(program, name)]));
+    return { program, uniforms };
+  }
+
+  /** Take coordinates, uint16 pairs from 0 to 65535. */
+  setPoints(coordinates) {
+    this.coordinates = coordinates;
+    this.count = coordinates.length / 2;
+    this.grid = null;
+    this.#fill(0, coordinates, 2, this.gl.UNSIGNED_SHORT, true);
+    this.setCodes(new Uint8Array(this.count));
+    this.choose(null);
+  }
+
+  /** Take a colour of the palette for each point, uint8. */
+  setCodes(codes) {
+    this.codes = codes;
+    this.#fill(1, codes, 1, this.gl.UNSIGNED_BYTE, false);
+    this.draw();
+  }
+
+  /** Let chosen points stand out, uint8 of 0 and 1; null lets all. */
+  choose(chosen) {
+    this.choosing = Boolean(chosen);
+    this.#fill(2, chosen || new Uint8Array(this.count), 1, this.gl.UNSIGNED_BYTE, false);
+    this.draw();
+  }
+
+  #fill(index, values, size, type, isUnit) {
+    const { gl } = this;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[index]);
+    gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
+    gl.enableVertexAttribArray(index);
+    gl.vertexAttribPointer(index, size, type, isUnit, 0, 0);
+  }
+
+  /** Take 256 colours, uint8 of red, green, blue and alpha. */
+  setPalette(colours) {
+    const { gl } = this;
+    gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colours);
+    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+    this.draw();
+  }
+
+  /** Pixels (of the page) that the whole map takes at this zoom. */
+  get span() {
+    return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * this.view.zoom;
+  }
+
+  toScreen(x, y) {
+    return [this.canvas.clientWidth / 2 + (x - this.view.x) * this.span, this.canvas.clientHeight / 2 - (y - this.view.y) * this.span];
+  }
+
+  toMap(left, top) {
+    return [this.view.x + (left - this.canvas.clientWidth / 2) / this.span, this.view.y - (top - this.canvas.clientHeight / 2) / this.span];
+  }
+
+  /** Move the view; fewer points are drawn until it rests. */
+  move(change) {
+    Object.assign(this.view, change);
+    const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+    this.view.zoom = clamp(this.view.zoom, 0.7, MAX_ZOOM);
+    for (const axis of ["x", "y"]) this.view[axis] = clamp(this.view[axis], -0.2, 1.2);
+    this.moves = true;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.moves = false;
+      this.lastFrame = 0;
+      this.draw();
+    }, REST);
+    this.draw();
+  }
+
+  pan(left, top) {
+    this.move({ x: this.view.x - left / this.span, y: this.view.y + top / this.span });
+  }
+
+  /** Zoom by a factor; the point of the map under a pixel stays there. */
+  zoom(factor, left = this.canvas.clientWidth / 2, top = this.canvas.clientHeight / 2) {
+    const [x, y] = this.toMap(left, top);
+    this.move({ zoom: this.view.zoom * factor });
+    const [newX, newY] = this.toMap(left, top);
+    this.move({ x: this.view.x + x - newX, y: this.view.y + y - newY });
+  }
+
+  draw() {
+    this.frame ??= requestAnimationFrame((now) => this.#drawFrame(now));
+  }
+
+  #drawFrame(now) {
+    this.frame = null;
+    if (this.moves && this.lastFrame) {
+      const took = now - this.lastFrame;
+      this.frameTimes.push(took);
+      if (took > SLOW) this.budget = Math.max(20_000, this.budget * 0.75);
+      else if (took < SLOW / 3) this.budget = Math.min(4_000_000, this.budget * 1.15);
+    }
+    this.lastFrame = this.moves ? now : 0;
+    const { gl, canvas, view } = this;
+    const ratio = canvas.width / Math.max(1, canvas.clientWidth);
+    const size = ratio * Math.min(12, Math.max(1, (110 / Math.sqrt(this.count + 100)) * Math.max(1, view.zoom) ** 0.6 + 0.9));
+    const { program, uniforms } = this.programs[size > 3 ? 0 : 1];
+    gl.viewport(0, 0, canvas.width, canvas.height);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    gl.useProgram(program);
+    gl.uniform2f(uniforms.centre, view.x, view.y);
+    gl.uniform2f(uniforms.scale, (2 * this.span * ratio) / canvas.width, (2 * this.span * ratio) / canvas.height);
+    gl.uniform1f(uniforms.size, size);
+    gl.uniform1i(uniforms.choosing, Number(this.choosing));
+    gl.drawArrays(gl.POINTS, 0, this.moves ? Math.min(this.count, this.budget) : this.count);
+    this.onDraw?.();
+  }
+
+  #resize() {
+    const ratio = Math.min(2, devicePixelRatio);
+    this.canvas.width = Math.round(this.canvas.clientWidth * ratio);
+    this.canvas.height = Math.round(this.canvas.clientHeight * ratio);
+    this.draw();
+  }
+
+  /** The index of the point nearest to a pixel, within a radius in pixels; -1 if there is none. */
+  nearest(left, top, radius) {
+    this.grid ??= this.#index();
+    const [x, y] = this.toMap(left, top).map((value) => value * 65535);
+    const reach = (radius / this.span) * 65535;
+    const cell = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor((value * CELLS) / 65536)));
+    let best = -1;
+    let least = reach * reach;
+    for (let column = cell(x - reach); column <= cell(x + reach); column += 1)
+      for (let row = cell(y - reach); row <= cell(y + reach); row += 1)
+        for (let at = this.grid.starts[column * CELLS + row]; at < this.grid.starts[column * CELLS + row + 1]; at += 1) {
+          const index = this.grid.order[at];
+          const distance = (this.coordinates[2 * index] - x) ** 2 + (this.coordinates[2 * index + 1] - y) ** 2;
+          if (distance <= least) [best, least] = [index, distance];
+        }
+    return best;
+  }
+
+  /** The points in the order of the cells of a grid. */
+  #index() {
+    const starts = new Uint32Array(CELLS * CELLS + 1);
+    const cells = new Uint32Array(this.count);
+    for (let index = 0; index < this.count; index += 1) {
+      cells[index] = ((this.coordinates[2 * index] * CELLS) >> 16) * CELLS + ((this.coordinates[2 * index + 1] * CELLS) >> 16);
+      starts[cells[index] + 1] += 1;
+    }
+    for (let cell = 0; cell < CELLS * CELLS; cell += 1) starts[cell + 1] += starts[cell];
+    const next = starts.slice();
+    const order = new Uint32Array(this.count);
+    for (let index = 0; index < this.count; index += 1) order[next[cells[index]]++] = index;
+    return { starts, order };
+  }
+
+  /** Which points lie inside a polygon, uint8 of 0 and 1. Its corners are from 0 to 1. */
+  inside(polygon) {
+    const chosen = new Uint8Array(this.count);
+    const corners = polygon.map(([x, y]) => [x * 65535, y * 65535]);
+    const [left, right] = [Math.min, Math.max].map((pick) => pick(...corners.map(([x]) => x)));
+    for (let index = 0; index < this.count; index += 1) {
+      const [x, y] = [this.coordinates[2 * index], this.coordinates[2 * index + 1]];
+      if (x < left || x > right) continue;
+      for (let at = 0, before = corners.length - 1; at < corners.length; before = at, at += 1) {
+        const [[x1, y1], [x2, y2]] = [corners[at], corners[before]];
+        if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) chosen[index] ^= 1;
+      }
+    }
+    return chosen;
+  }
+}
