@@ -14,6 +14,10 @@ class NotAllowed(UserError):
     """Untrusted input requests an operation that must be enabled by a setting."""
 
 
+class NotFound(UserError):
+    """A track, a release or an upload that does not exist, or may not be shown."""
+
+
 class ManifestError(UserError):
     """A manifest that exists would lose data if it were taken in as it is."""
 

@@ -45,6 +45,10 @@ class Check:
     def verdict(self) -> str:
         return "not judged" if self.passed is None else "passed" if self.passed else "FAILED"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields and the verdict as a JSON object."""
+        return asdict(self) | {"verdict": self.verdict}
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -88,6 +92,11 @@ class Release:
         """Return the row of the table."""
         columns = {name: getattr(self, name) for name in self.__slots__ if name not in ("snapshot", "gate")}
         return columns | asdict(self.snapshot) | {"gate": json.dumps([asdict(check) for check in self.gate])}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object; those of the snapshot stand beside the others."""
+        fields = asdict(self)
+        return fields.pop("snapshot") | fields | {"gate": [check.to_json() for check in self.gate]}
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Release":

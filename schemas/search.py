@@ -25,6 +25,7 @@ class SearchFilters:
 
     `where` is SQL, `tags` and `genres` are names, `year` is "1990" or "1990-1999", `min_duration` seconds or "1:30",
     `bpm` "118-122", `key` "A minor". `on`, `territory` and `any_date` are those of schemas.rights.RightsFilter.
+    `within` are the ids of the tracks to search; None stands for all.
     """
 
     where: str | None = None
@@ -38,11 +39,12 @@ class SearchFilters:
     on: str | None = None
     territory: str | None = None
     any_date: bool = False
+    within: tuple[str, ...] | None = None
 
     def are_named(self) -> bool:
         """Tell whether any filter but the rights is given: such a search needs no query."""
         names = ("where", "tags", "genres", "artist", "year", "min_duration", "bpm", "key")
-        return any(getattr(self, name) for name in names)
+        return self.within is not None or any(getattr(self, name) for name in names)
 
 
 NO_FILTERS = SearchFilters()

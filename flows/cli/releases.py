@@ -10,7 +10,7 @@ from flows.cli.output import log, print_json, print_rows
 from schemas.errors import UserError
 
 if TYPE_CHECKING:
-    from schemas.releases import Check, Release
+    from schemas.releases import Release
 
 app = typer.Typer()
 
@@ -26,7 +26,7 @@ def releases(context: typer.Context) -> None:
     lake.require_table_names()
     published = list_releases(lake)
     if context.obj.json:
-        print_json([_to_json(release) | {"live": release is published[-1]} for release in published])
+        print_json([release.to_json() | {"live": release is published[-1]} for release in published])
         return
     rows = [_table_row(release, release is published[-1]) for release in published]
     print_rows(context.obj, f"releases of {lake.uri}", rows)
@@ -56,8 +56,8 @@ def promote(
         document = {
             "candidate": promotion.candidate.embedding_version,
             "encoder": promotion.candidate.name,
-            "gate": [_check_to_json(check) for check in promotion.checks],
-            "published": _to_json(promotion.published) if promotion.published else None,
+            "gate": [check.to_json() for check in promotion.checks],
+            "published": promotion.published.to_json() if promotion.published else None,
         }
         print_json(document)
     else:
@@ -85,18 +85,9 @@ def rollback(
     settings = context.obj.settings
     published = run_job("rollback", lambda: publish_earlier(release, settings, log), {"release": release}, settings)
     if context.obj.json:
-        print_json(_to_json(published))
+        print_json(published.to_json())
         return
     print(f"{published.title} is live: {published.snapshot.tracks:,} tracks, as in release {published.republishes}")
-
-
-def _check_to_json(check: "Check") -> dict[str, Any]:
-    return asdict(check) | {"verdict": check.verdict}
-
-
-def _to_json(release: "Release") -> dict[str, Any]:
-    fields = asdict(release)
-    return fields.pop("snapshot") | fields | {"gate": [_check_to_json(check) for check in release.gate]}
 
 
 def _table_row(release: "Release", is_live: bool) -> dict[str, Any]:

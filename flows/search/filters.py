@@ -48,7 +48,8 @@ class ParsedFilters:
         tags = tuple(_vocabulary_name(tag, reader.spec.tagger) for tag in self.filters.tags)
         unavailable = reader.unavailable(self.rights)
         condition = Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable)
-        return reader.resolve(condition)
+        condition = reader.resolve(condition)
+        return condition if self.filters.within is None else condition.among(reader.track_set(self.filters.within))
 
 
 def year_condition(text: str) -> str:

@@ -36,7 +36,14 @@ def make_playlist(
     Raises UserError as `open_reader` and `answer` do, or if there is no track for it.
     """
     ParsedFilters.parse(request.filters)  # a faulty filter is refused before anything is opened
-    reader = open_reader(settings, embedding_version, release)
+    return compose_playlist(open_reader(settings, embedding_version, release), request)
+
+
+def compose_playlist(reader: Reader, request: PlaylistRequest) -> Playlist:
+    """Make a playlist of what a reader reads.
+
+    Raises UserError as `answer` does, or if there is no track for it.
+    """
     remarks: tuple[str, ...] = ()
     if request.start is not None and request.end is not None:
         count, ends = request.count or COUNT, (request.start, request.end)

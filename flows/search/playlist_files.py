@@ -4,6 +4,7 @@ Formats: M3U with Winamp's #EXTINF, in UTF-8; https://www.xspf.org/jspf; CSV by 
 """
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable
@@ -26,9 +27,9 @@ _NAME_COLUMNS = ("track_id", "uri")  # of a list in .csv, the first that it has
 
 def require_playlist_file(out: Path) -> None:
     """Raise UserError if no playlist can be written to this path. Called before the work starts."""
-    if out.suffix.lower() not in _WRITERS:
-        hint = did_you_mean(out.suffix, _WRITERS)
-        raise UserError(f"cannot write {out}: {hint}a playlist ends in {', '.join(_WRITERS)}")
+    if out.suffix.lower() not in WRITERS:
+        hint = did_you_mean(out.suffix, WRITERS)
+        raise UserError(f"cannot write {out}: {hint}a playlist ends in {', '.join(WRITERS)}")
     if out.is_dir():
         raise UserError(f"{out} is a folder: name a file for the playlist, such as {out}/playlist.m3u8")
 
@@ -36,7 +37,14 @@ def require_playlist_file(out: Path) -> None:
 def write_playlist(playlist: Playlist, out: Path) -> None:
     """Write a playlist in the format of the path's suffix. The file appears whole or not at all."""
     with write_atomically(out) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-        _WRITERS[out.suffix.lower()](playlist, file)
+        WRITERS[out.suffix.lower()](playlist, file)
+
+
+def format_playlist(playlist: Playlist, suffix: str) -> str:
+    """Return a playlist as text in the format of the suffix, one of WRITERS."""
+    text = io.StringIO(newline="")
+    WRITERS[suffix](playlist, text)
+    return text.getvalue()
 
 
 def read_list(file: Path) -> tuple[str, ...]:
@@ -141,7 +149,7 @@ def _write_csv(playlist: Playlist, file: IO[str]) -> None:
         writer.writerow(track.hit.to_json() | {"position": track.hit.rank})
 
 
-_WRITERS: dict[str, Callable[[Playlist, IO[str]], None]] = {
+WRITERS: dict[str, Callable[[Playlist, IO[str]], None]] = {
     ".m3u8": _write_m3u8,
     ".jspf": _write_jspf,
     ".csv": _write_csv,

@@ -3,9 +3,10 @@
 Imports neither Ray nor Prefect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +26,9 @@ from schemas.rights import RightsFilter
 from schemas.search import QueryPart
 from schemas.settings import Settings
 
+Key, Value = TypeVar("Key"), TypeVar("Value")
 Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
-_KEPT_CONDITIONS = 64  # a condition on a manifest's own column keeps the ids of its tracks in memory
+_KEPT = 64  # of conditions, rights and selections: each may keep the ids of its tracks in memory
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class Reader:
     spec: EncoderSpec
     text: TextSide
     wanted: tuple[str | None, int | None] = (None, None)  # embedding_version and release, as asked for
+    release: int | None = None  # its number, if it is one that is read
     uploads: Uploads | None = None  # of a service: it opens no file, because others would choose its path
     _unavailable: dict[RightsFilter | None, TrackSet] = field(default_factory=dict, repr=False)
+    _selections: dict[tuple[str, ...], TrackSet] = field(default_factory=dict, repr=False)
     _conditions: dict[str, Filter] = field(default_factory=dict, repr=False)  # by the SQL that they answer
 
     def embed(self, part: QueryPart) -> np.ndarray:
@@ -67,13 +71,18 @@ class Reader:
         """Vectors of ordinary tracks [N, dim]: what a blend compares a track's cosines with."""
         return sample_vectors(self.lake, self.spec, SAMPLE)
 
+    def track_set(self, track_ids: tuple[str, ...]) -> TrackSet:
+        """Return a set of tracks. It is kept, so that their rows are looked up once."""
+        return _kept(self._selections, track_ids, lambda: TrackSet(string_column(track_ids)))
+
     def unavailable(self, rights: RightsFilter | None) -> TrackSet:
         """Return the tracks that lack the rights or were taken down."""
-        if rights not in self._unavailable:
-            blocked = string_column(sorted(read_blocklist(self.lake).tracks))
-            ids = [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks]
-            self._unavailable[rights] = TrackSet(pa.chunked_array(ids, pa.string()))
-        return self._unavailable[rights]
+        return _kept(self._unavailable, rights, lambda: self._read_unavailable(rights))
+
+    def _read_unavailable(self, rights: RightsFilter | None) -> TrackSet:
+        blocked = string_column(sorted(read_blocklist(self.lake).tracks))
+        ids = [*unavailable_tracks(self.lake, rights).chunks, *blocked.chunks]
+        return TrackSet(pa.chunked_array(ids, pa.string()))
 
     def resolve(self, condition: Filter) -> Filter:
         """Return a filter whose SQL names only columns of the embeddings table.
@@ -83,12 +92,8 @@ class Reader:
         """
         if condition.where is None:
             return condition
-        resolved = self._conditions.get(condition.where)
-        if resolved is None:
-            resolved = resolve_filter(self.lake, self.spec, Filter(condition.where))
-            if len(self._conditions) >= _KEPT_CONDITIONS:
-                self._conditions.clear()  # other threads may do so at any time
-            self._conditions[condition.where] = resolved
+        only_where = Filter(condition.where)
+        resolved = _kept(self._conditions, condition.where, lambda: resolve_filter(self.lake, self.spec, only_where))
         return replace(condition, where=resolved.where, only=resolved.only)
 
     def refresh(self) -> "Reader":
@@ -101,7 +106,18 @@ class Reader:
             return self
         version = resolve_version(self.settings, *self.wanted, replace(lake, pins=()))
         text = self.text if version.spec == self.spec else TextSide(self.settings, version.spec)
-        return Reader(self.settings, version.lake, version.spec, text, self.wanted, self.uploads)
+        return Reader(self.settings, version.lake, version.spec, text, self.wanted, version.release, self.uploads)
+
+
+def _kept(cache: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+    """Return the cache's value, made at the first call. Threads may make it twice; a full cache is emptied."""
+    value = cache.get(key)
+    if value is None:
+        value = make()
+        if len(cache) >= _KEPT:
+            cache.clear()
+        cache[key] = value
+    return value
 
 
 def open_reader(
@@ -118,4 +134,5 @@ def open_reader(
     lake = Lake.at(settings.lake, settings.s3).hold()
     version = resolve_version(settings, embedding_version, release, lake)
     text = TextSide(settings, version.spec)
-    return Reader(settings, version.lake, version.spec, text, (embedding_version, release), uploads)
+    wanted = (embedding_version, release)
+    return Reader(settings, version.lake, version.spec, text, wanted, version.release, uploads)

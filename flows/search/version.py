@@ -31,11 +31,12 @@ from workers.encoders.registry import (
 class ReadVersion:
     """An encoder version and the lake to read it from.
 
-    The lake of a release is pinned to the release's snapshot.
+    The lake of a release is pinned to the release's snapshot; `release` is its number.
     """
 
     lake: Lake
     spec: EncoderSpec
+    release: int | None = None
 
 
 def resolve_version(
@@ -60,7 +61,7 @@ def resolve_version(
         pinned, spec = open_release(lake, chosen)
         if embedding_version not in (None, spec.embedding_version):
             raise UserError(f"{chosen.title} is of {spec.name} {spec.embedding_version}, not of {embedding_version}")
-        return ReadVersion(pinned, spec)
+        return ReadVersion(pinned, spec, chosen.number)
     if settings.encoder in ENCODERS or not Path(settings.encoder).is_dir():
         return ReadVersion(lake, choose_encoder_version(lake, settings.encoder, embedding_version).spec)
     trained = find_by_name(settings.encoder).spec

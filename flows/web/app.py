@@ -1,5 +1,7 @@
 """The service over a lake: pages, an API, audio. It has no logic of its own, and never writes into the lake."""
 
+import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -7,50 +9,68 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
 from starlette.staticfiles import StaticFiles
 
-from flows.web import audio, map_api, pages, peaks, uploads
-from flows.web.api import operations, search, tracks
-from flows.web.guards import Guard, SecurityHeaders
+from flows.web import audio, health, login, map_api, pages, peaks, uploads
+from flows.web.api import operations, playlists, search, tracks
+from flows.web.guards import Guard, SecurityHeaders, Token
+from flows.web.limits import Slots, TimedWork
 from flows.web.problems import add_handlers
 from flows.web.readers import Readers
+from flows.web.reports import Reports
 from flows.web.rules import ServeRules
+from flows.web.selections import Selections
 from schemas.settings import Settings
 
 API = "/api/v1"
 STATIC = Path(__file__).parent / "static"
+_LOG = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
-    """Return the service. `app.state` holds `settings`, `rules` and `readers`.
-
-    Raises UserError if there is no lake.
-    """
+    """Return the service. `app.state` holds what the routers share; nothing is opened yet."""
     app = FastAPI(title="tonelake", version=version("tonelake"), lifespan=_keep_readers, docs_url=None, redoc_url=None)
-    app.state.settings, app.state.rules = settings, rules
-    app.state.uploads = {}
-    app.state.readers = Readers(settings, app.state.uploads)
+    _set_state(app, settings, rules)
     add_handlers(app)
-    for module in (search, tracks, operations, uploads, map_api):
+    for module in (search, tracks, playlists, operations, uploads, map_api):
         app.include_router(module.router, prefix=API)
-    for module in (audio, peaks, pages):
+    for module in (audio, peaks, pages, login, health):
         app.include_router(module.router)
-    app.add_api_route("/healthz", _healthz, include_in_schema=False)
     if STATIC.is_dir():
         app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, rules=rules)
+    # The last one is the first that sees a request.
+    app.add_middleware(Guard, rules=rules, token=app.state.token)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(rules.host_names), www_redirect=False)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(health.CountRequests, meter=app.state.meter)
     return app
+
+
+def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
+    """Put what the routers share into `app.state`; dependencies.py hands it on."""
+    state = app.state
+    state.settings, state.rules = settings, rules
+    state.token = Token(rules.token.get_secret_value()) if rules.token else None
+    state.uploads = uploads.make_store()
+    state.readers = Readers(settings, state.uploads)
+    state.selections, state.reports, state.meter = Selections(), Reports(settings), health.Meter()
+    state.queries = Slots(rules.queries_at_once, "so many questions are being answered")
+    state.embeddings = Slots(rules.embeddings_at_once, "so many files are being embedded")
+    state.timed = TimedWork()
 
 
 @asynccontextmanager
 async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
-    app.state.readers.start()
+    readers: Readers = app.state.readers
+    readers.start()
+    threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
     yield
-    app.state.readers.stop()
+    readers.stop()
 
 
-def _healthz() -> PlainTextResponse:
-    return PlainTextResponse("ok")
+def _warm_up(readers: Readers) -> None:
+    """Load the text tower before the first question needs it."""
+    try:
+        readers.current().text.embed("music")
+    except Exception as error:  # an encoder without words, or weights that cannot be fetched: the question will say so
+        _LOG.info("no text tower: %s", error)

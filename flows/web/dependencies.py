@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from flows.web.readers import Readers
+from flows.web.reports import Reports
 from flows.web.rules import ServeRules
+from flows.web.selections import Selections
 from schemas.settings import Settings
 
 
@@ -24,6 +26,18 @@ def _readers(request: Request) -> Readers:
     return readers
 
 
+def _selections(request: Request) -> Selections:
+    selections: Selections = request.app.state.selections
+    return selections
+
+
+def _reports(request: Request) -> Reports:
+    reports: Reports = request.app.state.reports
+    return reports
+
+
+ReportsOf = Annotated[Reports, Depends(_reports)]
+SelectionsOf = Annotated[Selections, Depends(_selections)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
 RulesOf = Annotated[ServeRules, Depends(_rules)]
 ReadersOf = Annotated[Readers, Depends(_readers)]

@@ -1,33 +1,44 @@
-"""Who may ask: Host names, origins, the token; and the headers of every answer.
+"""Who may ask: origins, the token, the size of bodies; and the headers of every answer.
 
-Any website can send requests to a service on this machine, so these checks hold on localhost too.
+Any website can send requests to a service on this machine, so the checks but the token's hold on localhost too.
 """
 
+import hashlib
 import hmac
+import threading
+import time
+from collections import OrderedDict
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flows.web.problems import problem
 from flows.web.rules import ServeRules
 
-COOKIE = "tonelake_token"
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login"})  # and what the login page is made of, below /static/
-_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+COOKIE = "tonelake"
+LOGIN = "/login"
+OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN})  # and what the login page is made of, below /static/
+UPLOADS = "/api/v1/uploads"
+BODY_SECONDS = 30.0  # for each part of a body to come
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'",
 }
+_TRIES, _TRIES_SECONDS, _MAX_CLIENTS = 10, 60.0, 1000
 
 
 class SecurityHeaders:
-    """Adds the headers of HEADERS to every answer."""
+    """Adds HEADERS to every answer, where it has none of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -44,41 +55,120 @@ class SecurityHeaders:
 
 
 class Guard:
-    """Refuses requests of strange origins and without the token."""
+    """Refuses requests of other websites, without the token, and with too large bodies."""
 
-    def __init__(self, app: ASGIApp, rules: ServeRules) -> None:
-        self.app, self.rules = app, rules
+    def __init__(self, app: ASGIApp, rules: ServeRules, token: "Token | None") -> None:
+        self.app, self.rules, self.token = app, rules, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            if scope["method"] in _CHANGING and not is_own_origin(headers):
-                refusal = problem(403, "Forbidden", "this request comes from another website")
-                await refusal(scope, receive, send)
-                return
-            if self.rules.token is not None and not (is_open(scope["path"]) or has_token(headers, self.rules)):
-                refusal = problem(401, "Unauthorized", "give the token", {"WWW-Authenticate": "Bearer"})
-                await refusal(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return  # a websocket: the service has none
+        headers = Headers(scope=scope)
+        refusal = self._refuse(scope, headers)
+        if refusal is None:
+            limit = self.rules.upload_bytes if scope["path"] == UPLOADS else self.rules.body_bytes
+            await self.app(scope, _limit_body(receive, headers, limit), send)
+        else:
+            await refusal(scope, receive, send)
+
+    def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
+        """Return the refusal of a request; None if it may pass."""
+        if not is_own_origin(headers, scope["method"]):
+            return problem(403, "Forbidden", "this request comes from another website")
+        path = scope["path"]
+        if self.token is None or path in OPEN_PATHS or path.startswith("/static/"):
+            return None
+        client = scope["client"][0] if scope.get("client") else ""
+        if self.token.is_blocked(client):
+            return too_many_tries()
+        if self.token.is_in(headers, client):
+            return None
+        if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(LOGIN, 303)
+        how = "give the token: Authorization: Bearer TONELAKE_TOKEN, or log in at /login"
+        return problem(401, "Unauthorized", how, {"WWW-Authenticate": "Bearer"})
 
 
-def is_open(path: str) -> bool:
-    """Tell whether a path is answered without the token."""
-    return path in OPEN_PATHS or path.startswith("/static/")
+class Token:
+    """The token of a service, and the clients that gave wrong ones lately. Threads may share it."""
 
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+        # Not the token itself: a cookie that leaks does not open the service by the other way.
+        self.cookie = hmac.new(self._secret, b"tonelake cookie", hashlib.sha256).hexdigest()
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._lock = threading.Lock()
 
-def is_own_origin(headers: Headers) -> bool:
-    """Tell whether a request comes from a page of this service, or from no page."""
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    def is_in(self, headers: Headers, client: str) -> bool:
+        """Tell whether a request carries the token, as a bearer or in the cookie; count a wrong bearer."""
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.is_right(bearer.strip(), client)
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        return hmac.compare_digest(cookie.encode(), self.cookie.encode())
+
+    def is_right(self, given: str, client: str) -> bool:
+        """Tell whether a token is the right one, in the same time for any; count a wrong one."""
+        if hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._secret):
+            return True
+        with self._lock:
+            self._wrong.setdefault(client, []).append(time.monotonic())
+            self._wrong.move_to_end(client)
+            while len(self._wrong) > _MAX_CLIENTS:
+                self._wrong.popitem(last=False)
         return False
-    origin = headers.get("origin")
-    return origin is None or (urlsplit(origin).netloc == headers.get("host") and origin != "null")
+
+    def is_blocked(self, client: str) -> bool:
+        """Tell whether a client gave so many wrong tokens within a minute that it has to wait."""
+        with self._lock:
+            since = time.monotonic() - _TRIES_SECONDS
+            recent = [moment for moment in self._wrong.get(client, ()) if moment > since][-_TRIES:]
+            if recent:
+                self._wrong[client] = recent
+            else:
+                self._wrong.pop(client, None)
+            return len(recent) >= _TRIES
 
 
-def has_token(headers: Headers, rules: ServeRules) -> bool:
-    """Tell whether a request carries the token, as a bearer or in the cookie."""
-    assert rules.token is not None
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    given = bearer.strip() if scheme.lower() == "bearer" else cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-    return hmac.compare_digest(given.encode(), rules.token.get_secret_value().encode())
+def too_many_tries() -> Response:
+    """Return the refusal of a client that gave too many wrong tokens."""
+    message = f"{_TRIES} wrong tokens within a minute: wait a minute"
+    return problem(429, "Too Many Requests", message, {"Retry-After": f"{_TRIES_SECONDS:.0f}"})
+
+
+def is_own_origin(headers: Headers, method: str) -> bool:
+    """Tell whether a request comes from a page of this service, or from no page; a link may lead here from any."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        return False
+    is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    return site in ("same-origin", "none") or is_link
+
+
+def _limit_body(receive: Receive, headers: Headers, limit: int) -> Receive:
+    """Return a `receive` that ends a body that is too large, or that comes too slowly."""
+    length = headers.get("content-length", "")
+    too_large = HTTPException(413, f"the body has more than {limit:,} bytes")
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        if length.isdecimal() and int(length) > limit:
+            raise too_large
+        if received < 0:
+            return await receive()
+        with anyio.move_on_after(BODY_SECONDS) as scope:
+            message = await receive()
+        if scope.cancelled_caught:
+            raise HTTPException(408, f"the body did not come within {BODY_SECONDS:.0f} s")
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise too_large
+            if not message.get("more_body"):
+                received = -1  # what follows is the end of the connection, which may take long
+        return message
+
+    return receive_limited

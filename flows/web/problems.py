@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457), in the words of the command line."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,7 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from flows.console.error_messages import error_message
-from schemas.errors import UserError
+from flows.web.paths import hide_paths
+from schemas.errors import NotFound, UserError
 from schemas.redaction import sanitize
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,12 +27,23 @@ class Problem(BaseModel):
     detail: str
 
 
-class NotFound(UserError):
-    """A track, a release or an upload that does not exist, or may not be shown."""
-
-
 class Busy(UserError):
     """So many queries are under way that another one would only wait."""
+
+
+MEANINGS = {
+    400: "The question is wrong; `detail` says what to do",
+    401: "The token is missing or wrong",
+    404: "There is no such thing, or it may not be shown",
+    422: "A parameter has no possible value",
+    429: "Too many questions at once: try again after the seconds of Retry-After",
+    503: "The lake's store does not answer",
+}
+# What FastAPI is told of the errors of every address.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": meaning, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status, meaning in MEANINGS.items()
+}
 
 
 def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -47,12 +60,13 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_defect)
 
 
-def _answer_user_error(_: Request, error: Exception) -> JSONResponse:
+def _answer_user_error(request: Request, error: Exception) -> JSONResponse:
+    message = hide_paths(str(error)) if request.app.state.rules.is_remote else str(error)
     if isinstance(error, NotFound):
-        return problem(404, "Not Found", str(error))
+        return problem(404, "Not Found", message)
     if isinstance(error, Busy):
-        return problem(429, "Too Many Requests", str(error), {"Retry-After": "1"})
-    return problem(400, "Bad Request", str(error))
+        return problem(429, "Too Many Requests", message, {"Retry-After": "1"})
+    return problem(400, "Bad Request", message)
 
 
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -60,7 +74,7 @@ def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return problem(422, "Unprocessable Content", f"{name}: {first['msg']}; /api/docs lists the parameters")
+    return problem(422, "Unprocessable Content", f"{name}: {first['msg']}; /openapi.json lists the parameters")
 
 
 def _answer_http_error(_: Request, error: Exception) -> JSONResponse:

@@ -2,36 +2,43 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
 from flows.search.reader import Reader, Uploads, open_reader
+from lake.takedowns.takedowns import TABLE as TAKEDOWNS
+from schemas.errors import UserError
 from schemas.rights import today
 from schemas.settings import Settings
 
 REFRESH_SECONDS = 1.0
 _MAX_READERS = 8  # each holds a text tower in memory
 _LOG = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentReader:
-    """A reader, and how often it was renewed."""
+    """A reader; how often it was renewed; the version of the takedowns that it knows."""
 
     reader: Reader
     renewals: int
+    takedowns: int | None
 
 
 class Readers:
     """Opens readers, keeps them, and renews them in a thread.
 
-    The old reader answers until the new one is there. Threads may share it.
+    The old reader answers until the new one is there, except after a takedown: that is seen by the next question.
+    Threads may share it.
     """
 
     def __init__(self, settings: Settings, uploads: Uploads) -> None:
         self._settings, self._uploads = settings, uploads
         self._readers: dict[str | None, CurrentReader] = {}
-        self._opening, self._stop = threading.Lock(), threading.Event()
+        self._opening, self._renewing, self._stop = threading.Lock(), threading.Lock(), threading.Event()
         self._process = uuid4().hex[:8]
         self._thread = threading.Thread(target=self._renew_always, name="readers", daemon=True)
 
@@ -45,11 +52,29 @@ class Readers:
         self._thread.join()
 
     def current(self, embedding_version: str | None = None) -> Reader:
-        """Return the reader of an encoder version; without one, of the version that the lake shows.
+        """Return the reader of an encoder version; without one, that of the version that is live.
 
         Raises UserError as `open_reader` does.
         """
         return self._current(embedding_version).reader
+
+    def ask(self, embedding_version: str | None, question: Callable[[Reader], Result]) -> Result:
+        """Return what a question to the current reader gives.
+
+        It is asked again if the reader's files were removed meanwhile, as a takedown does. Raises UserError as
+        `open_reader` and the question do.
+        """
+        reader = self.current(embedding_version)
+        try:
+            return question(reader)
+        except UserError:
+            raise
+        except Exception:
+            self.renew()
+            renewed = self.current(embedding_version)
+            if renewed is reader:
+                raise
+            return question(renewed)
 
     def etag(self, embedding_version: str | None = None) -> str:
         """Return what changes whenever an answer may: with the lake, the day and the process."""
@@ -58,20 +83,31 @@ class Readers:
 
     def renew(self) -> None:
         """Look once whether the lake has changed; renew the readers that it concerns."""
-        for version, current in list(self._readers.items()):
-            renewed = current.reader.refresh()
-            if renewed is not current.reader:
-                self._readers[version] = CurrentReader(renewed, current.renewals + 1)
+        with self._renewing:
+            for version, current in list(self._readers.items()):
+                takedowns = current.reader.lake.newest_version(TAKEDOWNS)
+                renewed = current.reader.refresh()
+                if renewed is not current.reader or takedowns != current.takedowns:
+                    self._readers[version] = CurrentReader(renewed, current.renewals + 1, takedowns)
 
     def _current(self, embedding_version: str | None) -> CurrentReader:
-        if embedding_version not in self._readers:
-            with self._opening:
-                if embedding_version not in self._readers:
-                    reader = open_reader(self._settings, embedding_version, uploads=self._uploads)
-                    if len(self._readers) >= _MAX_READERS:
-                        self._readers.pop(next(version for version in self._readers if version is not None))
-                    self._readers[embedding_version] = CurrentReader(reader, 0)
-        return self._readers[embedding_version]
+        current = self._readers.get(embedding_version)
+        if current is None:
+            return self._open(embedding_version)
+        lake = current.reader.lake
+        # A look costs tens of microseconds on a disk. In a store it costs what a search does: there, within a second.
+        if "://" not in lake.uri and lake.newest_version(TAKEDOWNS) != current.takedowns:
+            self.renew()
+        return self._readers.get(embedding_version, current)
+
+    def _open(self, embedding_version: str | None) -> CurrentReader:
+        with self._opening:
+            if embedding_version not in self._readers:
+                reader = open_reader(self._settings, embedding_version, uploads=self._uploads)
+                if len(self._readers) >= _MAX_READERS:
+                    self._readers.pop(next(version for version in self._readers if version is not None))
+                self._readers[embedding_version] = CurrentReader(reader, 0, reader.lake.newest_version(TAKEDOWNS))
+            return self._readers[embedding_version]
 
     def _renew_always(self) -> None:
         while not self._stop.wait(REFRESH_SECONDS):

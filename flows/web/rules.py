@@ -30,7 +30,8 @@ class ServeRules:
     embeddings_at_once: int = 2
     where_chars: int = 2000
     where_seconds: float = 10.0
-    body_bytes: int = 4 << 20
+    body_bytes: int = 8 << 20
+    upload_bytes: int = 65 << 20  # 64 MB of audio, and the form around it
 
     def __post_init__(self) -> None:
         if self.is_remote and self.token is None:

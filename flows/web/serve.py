@@ -43,7 +43,7 @@ def _config(app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=True,  # of a proxy on this machine, or those of FORWARDED_ALLOW_IPS: who asks, and https
         limit_concurrency=500,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,

@@ -23,6 +23,14 @@ def read_fingerprints(lake: Lake, contents: Sequence[str]) -> dict[str, bytes]:
     return _read_column(lake, "fingerprint", contents)
 
 
+def read_facts(lake: Lake, content: str) -> dict[str, Any]:
+    """Return codec, sample rate, channels, peak and level of a content by name; nothing if it was never decoded."""
+    table = lake.find_table(TABLE)
+    columns = ["codec", "sample_rate", "channels", "peak", "rms_dbfs"]
+    rows = select_in(table, "content_sha256", [content], columns).to_pylist() if table is not None else []
+    return dict(rows[0]) if rows else {}
+
+
 def write_fingerprints(lake: Lake, lease: Lease, fingerprints: Mapping[str, bytes]) -> None:
     """Write fingerprints to the existing rows of their contents; no other column changes."""
     if fingerprints:

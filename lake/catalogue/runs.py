@@ -4,7 +4,7 @@ import json
 import secrets
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,38 @@ def last_finish_times(lake: Lake) -> dict[tuple[str, str], datetime]:
     rows = table.to_table(columns=["command", "status", "finished_at"], filter="finished_at IS NOT NULL")
     latest = rows.group_by(["command", "status"]).aggregate([("finished_at", "max")]).to_pylist()
     return {(row["command"], row["status"]): row["finished_at_max"] for row in latest}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as the table has it. `status` is running, done or failed; `counts` are those of its report."""
+
+    run_id: str
+    command: str
+    encoder: str | None
+    embedding_version: str | None
+    sources: list[str] | None
+    parameters: dict[str, Any]
+    status: str
+    counts: dict[str, Any]
+    host: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        finished = self.finished_at.isoformat() if self.finished_at else None
+        return asdict(self) | {"started_at": self.started_at.isoformat(), "finished_at": finished}
+
+
+def list_runs(lake: Lake) -> list[Run]:
+    """Return every run, the last one that started first."""
+    table = lake.find_table("runs")
+    if table is None:
+        return []
+    rows = table.to_table(columns=[field.name for field in fields(Run)])
+    rows = rows.sort_by([("started_at", "descending"), ("run_id", "descending")]).to_pylist()
+    return [Run(**row | {name: json.loads(row[name] or "{}") for name in ("parameters", "counts")}) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ class TrackSet:
         """Return the tracks that are not among `others`."""
         return TrackSet(self.ids.filter(pc.invert(is_in(self.ids, others.ids))))
 
+    def common(self, others: "TrackSet") -> "TrackSet":
+        """Return the tracks that are among `others` too."""
+        return TrackSet(self.ids.filter(is_in(self.ids, others.ids)))
+
     def addresses(self, table: lance.LanceDataset) -> bytes:
         """Return the addresses of the tracks' rows, as Lance serialises them."""
         key = (table.uri, table.version)
@@ -62,6 +66,10 @@ class Filter:
     def narrow(self, *conditions: str, without: Sequence[str] = ()) -> "Filter":
         """Return the filter with further conditions, and further excluded track ids."""
         return replace(self, conditions=(*self.conditions, *conditions), without=(*self.without, *without))
+
+    def among(self, tracks: TrackSet) -> "Filter":
+        """Return the filter that lets only these tracks pass."""
+        return replace(self, only=tracks if self.only is None else self.only.common(tracks))
 
     def sql(self) -> str | None:
         """Return all conditions joined by AND, or None; `only` and `unavailable` are none of them.

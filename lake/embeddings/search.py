@@ -122,6 +122,14 @@ def nearest_rows(
         return rows
 
 
+def read_passing(lake: Lake, spec: EncoderSpec, columns: list[str], condition: Filter) -> pa.Table:
+    """Return `columns` of all rows that pass the filter. Raises UserError if the filter is not valid SQL."""
+    table = _open(lake, spec)
+    with explain_filter(condition):
+        rows: pa.Table = table.scanner(columns=columns, **resolve_where(lake, table, condition).scan(table)).to_table()
+    return rows
+
+
 def nearest_vectors(
     lake: Lake, spec: EncoderSpec, query: np.ndarray, count: int, condition: Filter = NO_FILTER
 ) -> tuple[list[str], np.ndarray]:

@@ -39,9 +39,14 @@ def best_moments(lake: Lake, spec: EncoderSpec, rows: pa.Table, score: Score) ->
     `rows` have the columns track_id, source_version and duration_s of the embeddings table. A track without windows of
     its current file has no moment.
     """
+    return {track_id: moments[0] for track_id, moments in all_moments(lake, spec, rows, score).items()}
+
+
+def all_moments(lake: Lake, spec: EncoderSpec, rows: pa.Table, score: Score) -> dict[str, list[Moment]]:
+    """Return by track_id all moments, the best first. `rows` are those of `best_moments`."""
     ids = rows["track_id"].to_pylist()
     return {
-        ids[index]: moments[0]
+        ids[index]: moments
         for index, scores, times, duration in _score_windows(lake, spec, rows, score)
         if (moments := find_moments(scores, times, duration))
     }

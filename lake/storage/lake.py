@@ -201,7 +201,7 @@ class Lake:
 
         It is itself if no table has changed.
         """
-        if self._held is None or (current := self._held.current(self._newest_version)) is self._held:
+        if self._held is None or (current := self._held.current(self.newest_version)) is self._held:
             return self
         return replace(self, _held=current)
 
@@ -222,7 +222,8 @@ class Lake:
             return self._held.find(name, dict(self.pins).get(name), lambda: self._find(name))
         return self._find(name)
 
-    def _newest_version(self, name: str) -> int | None:
+    def newest_version(self, name: str) -> int | None:
+        """Return the newest version of a table, held or not; None if there is no table."""
         table = replace(self, pins=())._find(name)
         return table.version if table is not None else None
 

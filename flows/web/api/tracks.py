@@ -3,34 +3,65 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from starlette.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.responses import Response
 
-from flows.operations.why import explain_track
+from flows.operations.track_details import is_searchable, read_track
 from flows.search.reader import Reader
-from flows.search.track_rows import read_hits
-from flows.web.api.search import hit_json
-from flows.web.dependencies import ReadersOf, RulesOf, SettingsOf
-from flows.web.problems import NotFound
-from lake.storage.filters import select_in
-from schemas.search import SearchHit
-from schemas.tables import embeddings_table
+from flows.search.track_moments import find_track_moments
+from flows.web.answers import ResponderOf, json_response
+from flows.web.api.parameters import PartsFromAddress, SearchFromAddress
+from flows.web.api.search import SearchAnswer, find
+from flows.web.dependencies import ReadersOf, RulesOf, SelectionsOf, SettingsOf
+from flows.web.limits import AdmitQuery
+from flows.web.paths import hide_all
+from flows.web.problems import RESPONSES
+from schemas.errors import NotFound
+from schemas.search import Moment, QueryPart
 
-router = APIRouter(tags=["tracks"])
-TrackId = Annotated[str, Path(max_length=500)]
-
-
-@router.get("/tracks/{track_id}")
-def track(track_id: TrackId, readers: ReadersOf, rules: RulesOf, settings: SettingsOf) -> Any:
-    """Return everything that is known of a track."""
-    reader = readers.current()
-    hit = read_hit(reader, track_id)
-    report = explain_track(track_id, settings).to_json()
-    return JSONResponse({"track": hit_json(hit, rules), "state": report})
+router = APIRouter(tags=["tracks"], dependencies=[AdmitQuery], responses=RESPONSES)
+TrackId = Annotated[str, Path(min_length=1, max_length=500, description="The whole id of a track")]
 
 
-def read_hit(reader: Reader, track_id: str) -> SearchHit:
-    """Return a track as a hit without a score. Raises NotFound if the release has no such track."""
-    rows = select_in(reader.lake.table(embeddings_table(reader.spec)), "track_id", [track_id], ["track_id"])
-    if not len(rows):
-        raise NotFound(f"there is no track {track_id!r} in this release")
-    return read_hits(reader, [track_id])[0]
+class TrackMoments(BaseModel):
+    """The moments of a track, the best first; none if the lake keeps no windows of it."""
+
+    track_id: str
+    moments: list[Moment]
+
+
+@router.get("/tracks/{track_id}", response_model=dict[str, Any])
+def track(track_id: TrackId, readers: ReadersOf, rules: RulesOf, settings: SettingsOf) -> Response:
+    """Return what is known of a track: its hit, its state under each encoder, its file, its copies.
+
+    `hit` is null if search does not find it; `report` says why.
+    """
+    details = readers.ask(None, lambda reader: read_track(reader, track_id, settings)).to_json()
+    return json_response(hide_all(details, [details["file"]["uri"]]) if rules.is_remote else details)
+
+
+@router.get("/tracks/{track_id}/similar", response_model=SearchAnswer)
+def similar(
+    track_id: TrackId, parameters: SearchFromAddress, responder: ResponderOf, selections: SelectionsOf
+) -> Response:
+    """Find tracks that sound like this one, and pass the filters."""
+    responder.readers.ask(parameters.encoder, lambda reader: _require(reader, track_id))
+    return find(parameters, responder, selections, (QueryPart("track", track_id),))
+
+
+@router.get("/tracks/{track_id}/segments", response_model=TrackMoments)
+def segments(track_id: TrackId, parameters: PartsFromAddress, responder: ResponderOf) -> Response:
+    """Find the moments of this track that are near to a query; without one, those that stand for the track."""
+    parts = parameters.parts()
+
+    def question(reader: Reader) -> dict[str, Any]:
+        _require(reader, track_id)
+        moments = find_track_moments(reader, track_id, parts)
+        return TrackMoments(track_id=track_id, moments=moments).model_dump()
+
+    return responder.respond(parameters.encoder, question)
+
+
+def _require(reader: Reader, track_id: str) -> None:
+    if not is_searchable(reader, track_id):
+        raise NotFound(f"there is no track {track_id!r} here: /api/v1/tracks/ID says why, if the lake knows it")

@@ -1,0 +1,114 @@
+"""Limits of a service: how many questions at once, how long one takes, how often a slow report is made."""
+
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, Request
+
+from flows.web.problems import Busy
+from schemas.errors import UserError
+
+Result = TypeVar("Result")
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_CALL = re.compile(r"""([\w"`]+)\s*\(""")
+# What a condition may call. Others, such as repeat(), fill the memory with a short text.
+_FUNCTIONS = frozenset(
+    """
+    and or not in is like between case when then else
+    lower upper trim ltrim rtrim length char_length strpos starts_with ends_with contains substr substring left right
+    abs round floor ceil coalesce nullif cast array_has array_has_any array_has_all array_contains array_length
+    array_to_string cardinality date_part date_trunc to_timestamp json_extract regexp_like
+    """.split()
+)
+_OPERATOR = re.compile(r"[-+*/%|<>=!~&^\[:]|\b(?:and|or|not|is|like|ilike|in|between|case)\b", re.IGNORECASE)
+# Measured with Lance 14: 900 joined by "+" end the process, because Rust keeps them on its stack; 100 casts in each
+# other take longer than minutes.
+_MAX_OPERATORS, _MAX_DEPTH = 150, 16
+
+
+class Slots:
+    """So many questions at once; another one is refused."""
+
+    def __init__(self, count: int, what: str) -> None:
+        self._free, self._what = threading.Semaphore(count), what
+
+    def __enter__(self) -> None:
+        if not self._free.acquire(blocking=False):
+            raise Busy(f"{self._what}: try again in a second")
+
+    def __exit__(self, *_: object) -> None:
+        self._free.release()
+
+
+async def _admit_query(request: Request) -> AsyncIterator[None]:
+    with request.app.state.queries:
+        yield
+
+
+# The slot is free again before the answer is sent: a slow client holds none.
+AdmitQuery = Depends(_admit_query, scope="function")
+Admitted = Annotated[None, AdmitQuery]
+
+
+class TimedWork:
+    """Threads for work that may take too long. Late work holds its thread until it ends, and others wait for one."""
+
+    def __init__(self, threads: int = 4) -> None:
+        self._pool = ThreadPoolExecutor(threads, "where")
+
+    def run(self, work: Callable[[], Result], seconds: float) -> Result:
+        """Return what the work gives. Raises UserError if it takes longer."""
+        future = self._pool.submit(work)
+        try:
+            return future.result(seconds)
+        except TimeoutError as error:
+            future.cancel()
+            raise UserError(f"--where takes more than {seconds:g} s: ask for less") from error
+
+
+def run_timed(request: Request, work: Callable[[], Result], seconds: float | None) -> Result:
+    """Return what the work gives; with `seconds` in a thread for work that may take too long."""
+    if seconds is None:
+        return work()
+    timed: TimedWork = request.app.state.timed
+    return timed.run(work, seconds)
+
+
+class Recent(Generic[Result]):
+    """A report that is made at most once in `seconds`, by one thread; all get the same."""
+
+    def __init__(self, make: Callable[[], Result], seconds: float) -> None:
+        self._make, self._seconds = make, seconds
+        self._lock, self._made_at = threading.Lock(), float("-inf")
+        self._value: Result | None = None
+
+    def get(self) -> Result:
+        """Return the report."""
+        with self._lock:
+            if time.monotonic() - self._made_at >= self._seconds:
+                self._value = self._make()
+                self._made_at = time.monotonic()
+            assert self._value is not None
+            return self._value
+
+
+def require_modest(where: str, characters: int, hides_paths: bool) -> None:
+    """Raise UserError if a condition is too long, too deep, calls unusual functions, or asks for hidden paths."""
+    if len(where) > characters:
+        raise UserError(f"--where has {len(where):,} characters: give at most {characters:,}")
+    unquoted = _QUOTED.sub("''", where)
+    for name in _CALL.findall(unquoted):
+        if name.lower() not in _FUNCTIONS:
+            raise UserError(f"--where calls {name}(): this service allows lower(), strpos(), array_has() and the like")
+    if len(_OPERATOR.findall(unquoted)) > _MAX_OPERATORS:
+        raise UserError(f"--where joins too much: give at most {_MAX_OPERATORS} comparisons and calculations")
+    depths = accumulate({"(": 1, ")": -1}.get(character, 0) for character in unquoted)
+    if max(depths, default=0) > _MAX_DEPTH:
+        raise UserError(f"--where has brackets in brackets: give at most {_MAX_DEPTH}")
+    if hides_paths and re.search(r"\b(?:uri|source)\b", unquoted, re.IGNORECASE):
+        raise UserError("--where names uri or source: this service shows no paths, and finds none")
