@@ -53,6 +53,7 @@ async function askNumbers(path, Kind) {
 const load = fails(async () => {
   const [head, coordinates] = await askNumbers("/api/v1/map", Uint16Array);
   plane.setPoints(coordinates);
+  plane.fit();
   update({ head });
   await colour();
   update({ busy: false, regions: (await askJson("/api/v1/map/labels")).regions });
@@ -83,6 +84,7 @@ function paint() {
     const hue = code > 253 ? bytes(GREYS[mode()][code - 254]) : state.legend.low == null ? bytes(HUES[mode()][code % 8]) : mixed;
     colours.set([...hue, 255], 4 * code);
   }
+  plane.ground = getComputedStyle(stage).backgroundColor.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
   plane.setPalette(colours);
   update();
 }
@@ -205,7 +207,7 @@ function Tools({ head, legend, lassoes, hovers }) {
       <input name="text" aria-label="Words to colour by" placeholder="warm strings, slow" value=${address.get("text") || ""} /><button class="button">Colour</button></form>`}
     ${button("Lasso", () => update({ lassoes: !lassoes }), lassoes)} ${button("Select the view", selectView)}
     ${[["plus", "Zoom in", 1.6], ["minus", "Zoom out", 1 / 1.6]].map(([name, label, factor]) => html`<button class="plain" title=${label} aria-label=${label} onClick=${() => plane.zoom(factor)}>${icon(name)}</button>`)}
-    ${button("Whole map", () => plane.move({ x: 0.5, y: 0.5, zoom: 1 }))}
+    ${button("Whole map", () => plane.fit())}
     <label class="line"><input type="checkbox" checked=${hovers} onChange=${({ target }) => localStorage.setItem(KEPT, target.checked ? "on" : "off") || update({ hovers: target.checked })} /> Hover plays</label>
     ${head && html`<span class="quiet total">${plural(head.points, "track")}${head.missing > 0 && `, ${count(head.missing)} not on it yet: tonelake map`}</span>`}`;
 }
@@ -235,7 +237,7 @@ canvas.addEventListener("keydown", (event) => {
   const steps = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
   if (steps[event.key]) event.preventDefault() || plane.pan(...steps[event.key]);
 });
-bindKeys({ "+": () => plane.zoom(1.6), "-": () => plane.zoom(1 / 1.6), 0: () => plane.move({ x: 0.5, y: 0.5, zoom: 1 }), l: () => update({ lassoes: !state.lassoes }), Escape: () => clear() });
+bindKeys({ "+": () => plane.zoom(1.6), "-": () => plane.zoom(1 / 1.6), 0: () => plane.fit(), l: () => update({ lassoes: !state.lassoes }), Escape: () => clear() });
 dark.addEventListener("change", paint);
 onPlayer(() => update());
 onTray(() => update());

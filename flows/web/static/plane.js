@@ -19,7 +19,7 @@ void main() {
   fragment = colour;
 }`;
 const SQUARE = ROUND.replace(/  vec2 at[^]*?discard;\n/, ""); // small points: the same picture, drawn sooner
-const SLOW = 70; // ms of a frame while panning; of slower ones fewer points are drawn
+const SLOW = 50; // ms of a frame while panning; of slower ones fewer points are drawn
 const REST = 160; // ms without a move, then all points are drawn
 const CELLS = 512; // in a row of the grid by which a point is found
 const MAX_ZOOM = 400;
@@ -27,13 +27,14 @@ const MAX_ZOOM = 400;
 export class Plane {
   count = 0;
   view = { x: 0.5, y: 0.5, zoom: 1 };
-  budget = 200_000; // points while panning; any beginning of the points is a fair sample
+  ground = [1, 1, 1]; // behind the points
+  budget = 60_000; // points while panning; any beginning of the points is a fair sample
   frameTimes = [];
 
   constructor(canvas, onDraw) {
     this.canvas = canvas;
     this.onDraw = onDraw;
-    this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, alpha: true, preserveDrawingBuffer: true });
+    this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, alpha: false });
     if (!this.gl) throw new Error("This browser has no WebGL2, which draws the map.");
     this.programs = [ROUND, SQUARE].map((fragment) => this.#compile(fragment));
     this.buffers = ["position", "code", "chosen"].map(() => this.gl.createBuffer());
@@ -126,6 +127,19 @@ export class Plane {
     this.draw();
   }
 
+  /** Show all points, in the middle. */
+  fit() {
+    const [low, high] = [[1, 1], [0, 0]];
+    for (let at = 0; at < 2 * this.count; at += 1) {
+      const value = this.coordinates[at] / 65535;
+      if (value < low[at % 2]) low[at % 2] = value;
+      if (value > high[at % 2]) high[at % 2] = value;
+    }
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const zoom = (0.94 * Math.min(width / Math.max(0.02, high[0] - low[0]), height / Math.max(0.02, high[1] - low[1]))) / Math.min(width, height);
+    this.move({ x: (low[0] + high[0]) / 2, y: (low[1] + high[1]) / 2, zoom });
+  }
+
   pan(left, top) {
     this.move({ x: this.view.x - left / this.span, y: this.view.y + top / this.span });
   }
@@ -148,22 +162,24 @@ export class Plane {
       const took = now - this.lastFrame;
       this.frameTimes.push(took);
       if (took > SLOW) this.budget = Math.max(20_000, this.budget * 0.75);
-      else if (took < SLOW / 3) this.budget = Math.min(4_000_000, this.budget * 1.15);
+      else if (took < SLOW / 2) this.budget = Math.min(4_000_000, this.budget * 1.15);
     }
     this.lastFrame = this.moves ? now : 0;
     const { gl, canvas, view } = this;
     const ratio = canvas.width / Math.max(1, canvas.clientWidth);
-    const size = ratio * Math.min(12, Math.max(1, (110 / Math.sqrt(this.count + 100)) * Math.max(1, view.zoom) ** 0.6 + 0.9));
+    const drawn = Math.floor(this.moves ? Math.min(this.count, this.budget) : this.count);
+    const thinned = Math.min(2.5, Math.sqrt(this.count / Math.max(1, drawn))); // fewer points, but larger ones
+    const size = ratio * Math.min(12, thinned * (0.9 + Math.min(9, (400 / Math.sqrt(this.count + 100)) * Math.max(1, view.zoom) ** 0.6)));
     const { program, uniforms } = this.programs[size > 3 ? 0 : 1];
     gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.clearColor(0, 0, 0, 0);
+    gl.clearColor(...this.ground, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.useProgram(program);
     gl.uniform2f(uniforms.centre, view.x, view.y);
     gl.uniform2f(uniforms.scale, (2 * this.span * ratio) / canvas.width, (2 * this.span * ratio) / canvas.height);
     gl.uniform1f(uniforms.size, size);
     gl.uniform1i(uniforms.choosing, Number(this.choosing));
-    gl.drawArrays(gl.POINTS, 0, this.moves ? Math.min(this.count, this.budget) : this.count);
+    gl.drawArrays(gl.POINTS, 0, drawn);
     this.onDraw?.();
   }
 
