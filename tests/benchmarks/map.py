@@ -3,8 +3,8 @@
 python -m tests.benchmarks.map [--tracks 100000] [--dim 384] [--work FOLDER] [--page] [--landmarks 50000]
 
 The vectors are those of clustered_vectors.py, each moved towards the direction of the genre that it is nearest to.
-Tags follow the vectors and the genres. The lake in the work folder is kept, and used again. `--page` measures the page in Debian's
-Chromium, drawn in software.
+Tags follow the vectors and the genres. The lake in the work folder is kept, and used again. `--page` measures the page
+in Debian's Chromium, drawn in software.
 
 Trustworthiness is that of Venna and Kaski, "Neighborhood preservation in nonlinear projection methods", 2001, of 500
 tracks and their 15 neighbours on the map, which are sought among all tracks. Beside it stands the share of the 15
