@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from flows.web import audio, health, login, map_api, pages, peaks, uploads
+from flows.web import audio, health, lake_pages, login, map_api, pages, peaks, track_page, uploads
 from flows.web.api import operations, playlists, search, tracks
 from flows.web.guards import Guard, SecurityHeaders, Token
 from flows.web.limits import Slots, TimedWork
@@ -35,7 +35,7 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
     add_handlers(app)
     for module in (search, tracks, playlists, operations, uploads, map_api):
         app.include_router(module.router, prefix=API)
-    for module in (audio, peaks, pages, login, health):
+    for module in (audio, peaks, pages, lake_pages, track_page, login, health):
         app.include_router(module.router)
     if STATIC.is_dir():
         app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -52,8 +52,9 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
     state = app.state
     state.settings, state.rules = settings, rules
     state.token = Token(rules.token.get_secret_value()) if rules.token else None
-    state.uploads = uploads.make_store()
-    state.readers = Readers(settings, state.uploads)
+    state.uploads = uploads.Uploads(settings, rules.embeddings_at_once)
+    state.readers = Readers(settings, state.uploads.vectors)
+    state.audio, state.peaks = audio.Audio(settings), peaks.PeaksCache()
     state.selections, state.reports, state.meter = Selections(), Reports(settings), health.Meter()
     state.queries = Slots(rules.queries_at_once, "so many questions are being answered")
     state.embeddings = Slots(rules.embeddings_at_once, "so many files are being embedded")
@@ -67,6 +68,7 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
     yield
     readers.stop()
+    app.state.uploads.workers.stop()
 
 
 def _warm_up(readers: Readers) -> None:

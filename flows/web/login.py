@@ -4,31 +4,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from flows.web.guards import COOKIE, LOGIN, Token, too_many_tries
+from flows.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 _DAYS = 30
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>tonelake: log in</title>
-<link rel="stylesheet" href="/static/style.css">
-<main>
-<h1>tonelake</h1>
-<form method="post" action="/login">
-<p>{message}</p>
-<p><label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label></p>
-<p><button>Log in</button></p>
-</form>
-</main>
-</html>
-"""
 
 
 @router.get(LOGIN)
 def show_login() -> HTMLResponse:
     """Show the form."""
-    return HTMLResponse(_PAGE.format(message="This service asks for a token: TONELAKE_TOKEN of whoever started it."))
+    return render_page("login.html", "")
 
 
 @router.post(LOGIN)
@@ -43,7 +28,9 @@ async def log_in(request: Request) -> Response:
     async with request.form(max_files=0, max_fields=5) as form:
         given = form.get("token")
     if not isinstance(given, str) or not token.is_right(given.strip(), client):
-        return HTMLResponse(_PAGE.format(message="This token is wrong."), 401)
+        page = render_page("login.html", "", problem="This token is wrong.")
+        page.status_code = 401
+        return page
     response = RedirectResponse("/", 303)
     is_secure = request.url.scheme == "https"
     response.set_cookie(

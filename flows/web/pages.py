@@ -7,6 +7,9 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from flows.evaluation.figures import coverage_text, figure_text
+from flows.releases.gate.table import check_row
+from flows.web.page_filters import FILTERS
 from flows.web.problems import NotFound
 from flows.web.vendor.renew import vendored_files
 
@@ -18,6 +21,12 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters |= FILTERS | {
+    "figure": figure_text,
+    "coverage": coverage_text,
+    "check_row": check_row,
+    "metrics": lambda rows: list(dict.fromkeys(metric for row in rows for metric in row.figures)),
+}
 
 
 def render_page(template: str, section: str, **values: Any) -> HTMLResponse:

@@ -8,9 +8,7 @@ const MAX_RECORDED_MS = 60_000;
 /** Send a sound; return {upload, seconds}. Raises Problem in the words of the service. */
 export async function upload(file, name) {
   if (file.size > MAX_BYTES) throw new Problem(`${name} is larger than 64 MB: cut out the part that matters.`);
-  const form = new FormData();
-  form.append("file", file, name);
-  return (await ask("/api/v1/uploads", { method: "POST", body: form })).json();
+  return (await ask("/api/v1/uploads", { method: "POST", body: file })).json();
 }
 
 /** Call onFile with each file that is dropped anywhere on the page, and mark the page meanwhile. */

@@ -42,7 +42,7 @@ export async function ask(address, options = {}) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (response.status === 401) location.assign("/login");
   throw new Problem(problem.detail || problem.title || `The service answered ${response.status}.`);
 }
 

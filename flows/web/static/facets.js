@@ -14,7 +14,7 @@ class Choices extends Component {
   render({ name, label, values, query, onQuery }, { all }) {
     const chosen = query.getAll(name);
     const known = new Set(values.map((each) => String(each.value)));
-    const list = [...chosen.filter((value) => !known.has(value)).map((value) => ({ value, count: null })), ...values];
+    const list = [...chosen.filter((value) => !known.has(value)).map((value) => ({ value, tracks: null })), ...values];
     if (!list.length) return null;
     const shown = all ? list : list.filter((each, index) => index < SHOWN || chosen.includes(String(each.value)));
     const choose = (value) => onQuery(SINGLE.has(name) ? put(query, name, chosen.includes(value) ? "" : value) : toggle(query, name, value));
@@ -23,7 +23,7 @@ class Choices extends Component {
       <ul>${shown.map((each) => {
         const value = String(each.value);
         return html`<li key=${value}><label><input type="checkbox" checked=${chosen.includes(value)} onChange=${() => choose(value)} />
-          <span class="value">${value}</span> <span class="count">${each.count === null ? "" : count(each.count)}</span></label></li>`;
+          <span class="value">${value}</span> <span class="count">${each.tracks === null ? "" : count(each.tracks)}</span></label></li>`;
       })}</ul>
       ${list.length > SHOWN && html`<button class="link" aria-expanded=${String(all)} onClick=${() => this.setState({ all: !all })}>
         ${all ? "fewer" : `${list.length - SHOWN} more`}<span class="hidden"> of ${label}</span></button>`}
@@ -46,14 +46,15 @@ function Select({ name, label, choices, query, onQuery }) {
 
 const KEYS = ["minor", "major"].flatMap((mode) => NOTES.map((note) => [`${note} ${mode}`, `${note} ${mode}`]));
 
-/** Props: query, facets {genre, tag, year, artist: [{value, count}]}, onQuery. */
-export function Facets({ query, facets, onQuery }) {
+/** Props: query, facets {genre, tag, year, artist: [{value, tracks}]}, onQuery, onClose. */
+export function Facets({ query, facets, onQuery, onClose }) {
   const rest = { query, onQuery };
   const filters = FILTERS.filter((name) => query.has(name));
   const clear = () => onQuery(filters.reduce((kept, name) => change(kept, name, () => []), query));
   return html`
     <div class="facets-head"><h2>Filters</h2>
-      ${filters.length > 0 && html`<button class="link" onClick=${clear}>clear</button>`}</div>
+      ${filters.length > 0 && html`<button class="link" onClick=${clear}>clear</button>`}
+      <button class="button narrow-only" onClick=${onClose}>Done</button></div>
     ${[["genre", "Genre"], ["tag", "Tag"], ["artist", "Artist"], ["year", "Year"]].map(([name, label]) =>
       html`<${Choices} key=${name} name=${name} label=${label} values=${facets?.[name] || []} ...${rest} />`)}
     <fieldset class="facet fields">

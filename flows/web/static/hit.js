@@ -18,7 +18,7 @@ function Facts({ hit }) {
   const facts = [
     ["Tempo", hit.bpm && html`${Math.round(hit.bpm)} <abbr title="beats per minute">bpm</abbr>`],
     ["Key", keyOf(hit)],
-    ["Length", clock(hit.duration_s)],
+    hit.isMoment ? ["Moment", `${clock(hit.best.start_s)}–${clock(hit.best.end_s)}`] : ["Length", clock(hit.duration_s)],
     [hit.score == null ? "Likeness to the track before" : "Score", score == null ? "" : html`<b>${score.toFixed(2)}</b>`],
   ];
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div title=${name}><dt>${name}</dt><dd>${value || ""}</dd></div>`)}</dl>`;
@@ -56,7 +56,7 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
       <span class="by">${bylineOf(hit)}</span>
     </div>
     <div class="shape">
-      <${Waveform} id=${hit.track_id} seconds=${hit.duration_s} moments=${hit.moments || [hit.best]}
+      <${Waveform} id=${hit.track_id} seconds=${hit.duration_s} moments=${hit.moments || [hit.best]} strong=${[hit.best]}
         onSeek=${(seconds) => seek(hit, seconds, options)} />
     </div>
     <${Facts} hit=${hit} />

@@ -19,7 +19,7 @@ function nameOf({ kind, value }, onName) {
     names.set(value, value.startsWith("upload:") ? "a sound" : value.slice(0, 8));
     if (!value.startsWith("upload:"))
       askJson(`/api/v1/tracks/${encodeURIComponent(value)}`)
-        .then(({ track }) => rememberName(value, titleOf(track)))
+        .then(({ hit }) => hit && rememberName(value, titleOf(hit)))
         .then(onName, () => {});
   }
   return names.get(value);

@@ -1,6 +1,6 @@
 // The search page: a box, the blend, filters, and hits that play in place. Its address is the question.
 
-import { announce, askJson, bindKeys, byId, debounce, html, icon, keysAreOn, plural, render, switchKeys, titleOf } from "./dom.js";
+import { announce, askJson, bindKeys, byId, count, debounce, html, icon, keysAreOn, plural, render, switchKeys, titleOf } from "./dom.js";
 import { record, upload, watchDrops } from "./capture.js";
 import { Facets, FilterChips } from "./facets.js";
 import { Hit, playOptions } from "./hit.js";
@@ -59,8 +59,9 @@ async function search(more = false) {
 
 /** Where hits are moments, each waveform shows all moments of its track. */
 function withMoments(hits) {
-  const moments = Map.groupBy ? Map.groupBy(hits, (hit) => hit.track_id) : new Map();
-  return hits.map((hit) => ({ ...hit, moments: (moments.get(hit.track_id) || [hit]).map((each) => each.best) }));
+  if (!state.query.has("segments")) return hits;
+  const momentsOf = (id) => hits.filter((each) => each.track_id === id).map((each) => each.best);
+  return hits.map((hit) => ({ ...hit, isMoment: true, moments: momentsOf(hit.track_id) }));
 }
 
 async function findFacets(query) {
@@ -154,18 +155,21 @@ function Box({ query, busy, stop }) {
   </form>`;
 }
 
-function Start() {
+function Start({ facets }) {
   return html`<section class="start">
     <p>Ask in your own words, name a track, drop an audio file anywhere, or begin with one of these:</p>
     <ul class="ideas">${IDEAS.map((idea) =>
       html`<li><button class="idea" onClick=${() => setQuery(put(state.query, "text", idea))}>${idea}</button></li>`)}</ul>
+    ${facets?.tag.length > 0 && html`<h2>In this lake: ${plural(facets.tracks, "track")}</h2>
+      <ul class="ideas">${facets.tag.slice(0, 24).map(({ value }) =>
+        html`<li><button class="tag" onClick=${() => setQuery(toggle(state.query, "tag", value))}>${value}</button></li>`)}</ul>`}
     <p class="by">Filters alone list tracks too. Press <kbd>?</kbd> for the keys.</p>
   </section>`;
 }
 
-function Hits({ query, answer, hits, problem, busy, selected, why }) {
+function Hits({ query, answer, hits, facets, problem, busy, selected, why }) {
   if (problem) return html`<div class="state" role="alert"><h2>That did not work</h2><p>${problem}</p></div>`;
-  if (isEmpty(query)) return html`<${Start} />`;
+  if (isEmpty(query)) return html`<${Start} facets=${facets} />`;
   if (!answer) return busy ? html`<p class="by">Listening …</p>` : null;
   const notes = [...answer.understood.map((line) => ["understood", line]), ...answer.remarks.map((line) => ["remark", line])];
   return html`
@@ -198,14 +202,14 @@ function Page(props) {
       <${Parts} query=${query} onQuery=${setQuery} />
     </div>
     <div class="columns">
-      <aside id="filters" class=${filtersOpen ? "open" : ""} aria-label="Filters"><${Facets} query=${query} facets=${facets} onQuery=${setQuery} /></aside>
+      <aside id="filters" class=${filtersOpen ? "open" : ""} aria-label="Filters"><${Facets} query=${query} facets=${facets} onQuery=${setQuery} onClose=${() => update({ filtersOpen: false })} /></aside>
       <section class="found" aria-label="Answer">
         <div class="toolbar">
           <button class="button narrow-only" aria-expanded=${String(filtersOpen)} aria-controls="filters" onClick=${() => update({ filtersOpen: !filtersOpen })}>${icon("filter")} Filters</button>
           <div class="switch" role="group" aria-label="What to find">${modes.map(([value, label]) =>
             html`<button aria-pressed=${String((query.get("segments") || "") === value)} onClick=${() => setQuery(put(query, "segments", value))}>${label}</button>`)}</div>
           <${FilterChips} query=${query} onQuery=${setQuery} />
-          <span class="by total">${hits.length > 0 && plural(hits.length, query.has("segments") ? "moment" : "track")}</span>
+          <span class="by total">${hits.length > 0 && (query.has("segments") || !facets ? plural(hits.length, "moment") : `${count(hits.length)} of ${plural(facets.tracks, "track")}`)}</span>
         </div>
         <${Hits} ...${props} />
       </section>

@@ -40,7 +40,7 @@ const sized = new ResizeObserver((entries) => entries.forEach((entry) => entry.t
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 scheme.addEventListener("change", () => document.querySelectorAll("canvas.wave").forEach((canvas) => canvas.wave?.draw()));
 
-/** Props: id, seconds, moments [{start_s, end_s}], onSeek(seconds). */
+/** Props: id, seconds, moments [{start_s, end_s}] to tint, strong (those in colour; all without it), onSeek(seconds). */
 export class Waveform extends Component {
   canvas = createRef();
 
@@ -86,19 +86,21 @@ export class Waveform extends Component {
     const colour = (name) => style.getPropertyValue(name);
     const pen = canvas.getContext("2d");
     const moments = (this.props.moments || []).filter(Boolean);
+    const strong = (this.props.strong || moments).filter(Boolean);
     const played = this.props.id === playback.id ? playback.at : 0;
     const toX = (seconds) => (this.seconds ? (seconds / this.seconds) * width : 0);
     pen.fillStyle = colour("--moment");
     for (const { start_s, end_s } of moments) pen.fillRect(toX(start_s), 0, Math.max(2 * scale, toX(end_s) - toX(start_s)), height);
     const peaks = this.known?.peaks || [];
+    const loudest = Math.max(...peaks, 0.01);
     const step = 3 * scale;
     const bars = Math.floor(width / step);
     for (let bar = 0; bar < bars; bar += 1) {
       const [from, to] = [bar, bar + 1].map((index) => Math.floor((index * peaks.length) / bars));
       const peak = peaks.length ? Math.max(...peaks.slice(from, Math.max(to, from + 1))) : 0;
-      const tall = Math.max(scale, peak * height * 0.94);
+      const tall = Math.max(scale, (peak / loudest) * height * 0.94);
       const seconds = ((bar + 0.5) / bars) * this.seconds;
-      const matches = moments.some(({ start_s, end_s }) => seconds >= start_s && seconds <= end_s);
+      const matches = strong.some(({ start_s, end_s }) => seconds >= start_s && seconds <= end_s);
       pen.fillStyle = colour(seconds < played ? "--wave-played" : matches ? "--wave-match" : "--wave");
       pen.fillRect(bar * step, (height - tall) / 2, 2 * scale, tall);
     }

@@ -1,0 +1,96 @@
+"""What holds for every page: accessibility, phone, dark, large text, weight, speed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.web.browser.conftest import opened_page
+from tests.flows.web.browser.test_search_page import HITS
+
+AXE = (Path(__file__).parents[1] / "vendor" / "axe.min.js").read_text()
+PAGES = (
+    "/",
+    "/?text=calm+harp&not=drums:0.5&year=1900-2100",
+    "/playlist",
+    "/playlist?make=path",
+    "/playlist?text=calm+harp",
+    "/track/FIRST",
+    "/status",
+    "/quarantine",
+    "/releases",
+    "/evaluations",
+)
+PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True, "is_mobile": True}
+MAX_BYTES = 400_000
+MAX_FIRST_PAINT_MS = 500
+
+
+def visit(page, address):
+    """Open a page and wait until it is drawn."""
+    if "FIRST" in address:
+        answer = page.request.get("/api/v1/search", params={"text": "calm", "k": "1"}).json()
+        address = address.replace("FIRST", answer["hits"][0]["track_id"])
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    if "text=" in address:
+        page.wait_for_selector(HITS)
+
+
+def violations(page):
+    """Return what axe-core finds on a page."""
+    page.evaluate(AXE)
+    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+    return [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in found]
+
+
+def overflow(page):
+    """Return by how many pixels a page is wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desktop, light", "phone, dark"])
+def test_axe_finds_nothing_and_nothing_is_cut_off(browser, service, options):
+    problems = {}
+    with opened_page(browser, service, **options) as page:
+        for address in PAGES:
+            visit(page, address)
+            problems[address] = [*violations(page), *(["too wide"] if overflow(page) > 0 else [])]
+        visit(page, PAGES[1])
+        page.locator(f"{HITS} button.round").nth(0).click()  # with the player, and the filters open
+        if options:
+            page.get_by_role("button", name="Filters").click()
+        page.wait_for_function("() => document.getElementById('audio').currentTime > 0")
+        problems["player"] = violations(page)
+    assert not {address: found for address, found in problems.items() if found}
+
+
+def test_text_can_be_twice_as_large(browser, service):
+    wide = {}
+    with opened_page(browser, service, viewport={"width": 640, "height": 800}) as page:
+        for address in PAGES:
+            visit(page, address)
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            wide[address] = overflow(page)
+    assert not {address: pixels for address, pixels in wide.items() if pixels > 0}
+
+
+def test_dark_is_dark(browser, service):
+    shades = {}
+    for scheme in ("light", "dark"):
+        with opened_page(browser, service, color_scheme=scheme) as page:
+            visit(page, "/status")
+            colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            shades[scheme] = sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+    assert shades["dark"] < 150 < 600 < shades["light"]
+
+
+def test_a_page_is_light_and_soon_there(browser, service):
+    with opened_page(browser, service) as page:
+        sizes = []
+        page.on("requestfinished", lambda request: sizes.append((request.url, request.sizes()["responseBodySize"])))
+        visit(page, "/?text=calm+harp")
+        before_audio = {url: size for url, size in sizes if "/audio/" not in url and "/peaks/" not in url}
+        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert any(url.endswith("/static/search.js") for url in before_audio)
+    assert 10_000 < sum(before_audio.values()) < MAX_BYTES
+    assert paint < MAX_FIRST_PAINT_MS
