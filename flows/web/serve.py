@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -18,12 +19,13 @@ def serve(settings: Settings, rules: ServeRules, say_ready: Callable[[str], None
     """
     app = create_app(settings, rules)
     app.state.readers.current()
-    with _bind(rules) as bound:
-        server = _Server(_config(app), lambda: say_ready(_address(bound)))
-        server.run(sockets=[bound])
+    with bind(rules) as bound:
+        server = Server(config_of(app), lambda: say_ready(address_of(bound)))
+        with suppress(KeyboardInterrupt):  # uvicorn ends the answers under way, then sends the signal again
+            server.run(sockets=[bound])
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A uvicorn server that says when it is ready."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
@@ -36,7 +38,7 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
 
-def _config(app: object) -> uvicorn.Config:
+def config_of(app: object) -> uvicorn.Config:
     """Return uvicorn's settings. Requests are not logged: queries are their callers' own."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -51,7 +53,7 @@ def _config(app: object) -> uvicorn.Config:
     )
 
 
-def _bind(rules: ServeRules) -> socket.socket:
+def bind(rules: ServeRules) -> socket.socket:
     """Return a socket that listens where the rules say. Raises UserError if it cannot."""
     family = socket.AF_INET6 if ":" in rules.host else socket.AF_INET
     bound = socket.socket(family)
@@ -66,6 +68,7 @@ def _bind(rules: ServeRules) -> socket.socket:
     return bound
 
 
-def _address(bound: socket.socket) -> str:
+def address_of(bound: socket.socket) -> str:
+    """Return the address at which a socket listens."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

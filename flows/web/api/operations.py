@@ -10,7 +10,7 @@ from flows.evaluation.leaderboard import build_leaderboard
 from flows.web.answers import Page, json_response, list_page
 from flows.web.dependencies import ReportsOf, RulesOf, SettingsOf
 from flows.web.limits import AdmitQuery
-from flows.web.paths import hide_all
+from flows.web.paths import hide_all, hide_paths
 from flows.web.problems import RESPONSES
 from flows.web.rules import ServeRules
 from lake.catalogue.runs import list_runs
@@ -74,7 +74,10 @@ def evaluations(
         if benchmark is not None:
             raise
         return _respond({"items": [], "remark": str(error)}, rules)
-    return _respond({"items": [row.to_json() for row in rows], "remark": None}, rules)
+    items = [row.to_json() for row in rows]
+    if rules.is_remote:
+        items = [hide_all(item) | {"source": hide_paths(item["source"])} for item in items]
+    return json_response({"items": items, "remark": None})
 
 
 def _respond(document: dict[str, Any], rules: ServeRules) -> Response:
