@@ -90,6 +90,11 @@ class ShadowModel:
                 for row in rows:
                     self._check_row(kind, name, row)
 
+        for name, rows in seen.of_kind("map").items():
+            for row in rows:
+                self._content(name, row)
+                require(bool(np.isfinite([row["x"], row["y"]]).all()), f"{name}: {row['track_id']} has no position")
+
     def _check_row(self, kind: str, name: str, row: dict[str, Any]) -> None:
         content = self._content(name, row)
         if kind in ("embeddings", "vanished"):
@@ -127,6 +132,15 @@ class ShadowModel:
                 require(
                     not is_due or row["description_version"] is not None, f"{name}: {row['track_id']} is not described"
                 )
+
+    def check_mapped(self, seen: Observation) -> None:
+        """After `map`, every track of the live release lies on the map, with its file."""
+        live = max(seen.rows("releases"), key=lambda row: row["number"])
+        table = live["table"].replace("embeddings__", "map__")
+        mapped = {(row["track_id"], row["source_version"]) for row in seen.rows(table)}
+        shown = self.reader.rows(live["table"], live["lance_version"])
+        missing = {(row["track_id"], row["source_version"]) for row in shown} - mapped
+        require(not missing, f"{table} lacks {sorted(missing)}")
 
     def _content(self, name: str, row: dict[str, Any]) -> int:
         content = self.sources.versions.get(row["source_version"])

@@ -34,7 +34,7 @@ from tests.simulation.store import SimulatedStore
 
 WORK = Path("/dev/shm/tonelake-simulation")
 _LEFT_BY_FAULTS = set("complete orphan lease run table takedown vanished release items description".split())
-_DAMAGEABLE = tuple("embeddings__ windows__ features__ tracks runs quarantine audio_facts descriptions".split())
+_DAMAGEABLE = tuple("embeddings__ windows__ features__ map__ tracks runs quarantine audio_facts descriptions".split())
 _VOLATILE = {"run_id", "at", "added_at", "last_seen", "last_listed_at", "created_at", "started_at", "finished_at"}
 _VOLATILE |= {"counts", "published_at", "begun_at", "done_at", "host", "confirmed_at", "lance_version", "gate"}
 
@@ -268,6 +268,10 @@ class _Run:
         seen = Observation.of(self.reader)
         self.model.check_complete(seen, accepted=True)
         self.model.check_described(seen)
+        if max(seen.rows("releases"), key=lambda row: row["number"], default={"tracks": 0})["tracks"]:
+            self._finish(Step("map_tracks"))
+            seen = Observation.of(self.reader)
+            self.model.check_mapped(seen)
         self._finish(Step("refresh", (1, 0, 0)))
         repeated = Observation.of(self.reader)
         changed = {name for name in repeated.versions if repeated.versions[name] != seen.versions.get(name)}
