@@ -1,6 +1,6 @@
 // A track's page: its player, the moments that stand for it, and what sounds like it. The facts come with the page.
 
-import { askJson, byId, clock, html, icon, render, titleOf } from "./dom.js";
+import { askJson, byId, clock, html, icon, render } from "./dom.js";
 import { Hit } from "./hit.js";
 import { onPlayer, play, playingId, seek, toggle } from "./player.js";
 import { inTray, onTray, toggleInTray } from "./tray.js";
@@ -12,7 +12,6 @@ const id = encodeURIComponent(track.track_id);
 const state = { moments: [], hits: [], problem: "" };
 
 function Actions() {
-  const title = titleOf(track);
   const plays = playingId() === track.track_id;
   const kept = inTray(track.track_id);
   return html`<div class="head">
@@ -23,7 +22,7 @@ function Actions() {
   </div>
   <div class="big-wave"><${Waveform} id=${track.track_id} seconds=${track.duration_s} moments=${state.moments} onSeek=${(seconds) => seek(track, seconds)} /></div>
   ${state.moments.length > 0 && html`<ol class="moments" aria-label="Moments that stand for the track">${state.moments.map((moment) =>
-    html`<li><button class="link" aria-label=${`Play ${title} from ${clock(moment.start_s)}`} onClick=${() => play(track, { from: moment.start_s, moment })}>${clock(moment.start_s)}–${clock(moment.end_s)}</button></li>`)}</ol>`}`;
+    html`<li><button class="link" onClick=${() => play(track, { from: moment.start_s, moment })}><span class="hidden">Play </span>${clock(moment.start_s)}–${clock(moment.end_s)}</button></li>`)}</ol>`}`;
 }
 
 function update(change = {}) {

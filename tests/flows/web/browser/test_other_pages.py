@@ -92,7 +92,7 @@ def test_the_state_of_the_lake_leads_to_what_is_in_quarantine(page):
     page.get_by_role("link", name=re.compile(re.escape(BROKEN))).click()
     assert "It is in quarantine: unrecognised" in page.locator("main").inner_text()
     page.goto("/track/nobody")
-    assert "no track has this name" in page.locator("main").inner_text()
+    assert "The lake has no track nobody" in page.locator("main").inner_text()
 
 
 def test_the_state_works_without_javascript(browser, service):

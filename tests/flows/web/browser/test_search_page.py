@@ -130,7 +130,7 @@ def test_why_a_hit_was_found_is_said_on_demand(page):
 def test_a_sound_is_a_question(page, service):
     page.goto("/")
     page.locator("input[type=file]").set_input_files(next(service.music.glob("*.wav")))
-    page.wait_for_url("**like=upload*")
+    page.wait_for_url("**like=upload*", timeout=60_000)  # the first upload starts a process for them
     page.wait_for_selector(HITS)
     assert "more like" in page.locator(".chip").inner_text()
 
