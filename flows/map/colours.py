@@ -23,7 +23,7 @@ KINDS = ("genre", "tag", "year")
 CATEGORIES = 8  # as many colours as people tell apart
 UNKNOWN = 255  # the code of a point without a value
 OTHER = 254  # the code of a rarer category
-_LAST_STEP = 254  # of a scale
+_LAST_STEP = 253  # of a scale
 _TAILS = (0.02, 0.98)  # of values, beyond which a scale has no steps
 _BEST_SCORES = (0.5, 0.9995)
 

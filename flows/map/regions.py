@@ -14,6 +14,7 @@ from scipy.ndimage import label as label_groups
 GRIDS = ((5, 10), (12, 30), (28, 80))  # cells in a row, and how many names at most: from far to near
 _LEAST_SHARE = 0.2  # of a cell's tracks that must have the tag
 _LEAST_GAIN = 0.08
+_LEAST_DEVIATIONS = 3.0  # of chance, by which the tag must be more frequent
 _LEAST_TRACKS = 3  # of a region
 _PRIOR = 3.0  # tracks as the whole map's, added to each cell: few tracks prove little
 
@@ -60,9 +61,12 @@ def _name_level(
     columns = np.minimum((positions * cells).astype(np.int64), cells - 1)
     cell = columns[:, 0] * cells + columns[:, 1]
     totals = np.bincount(cell, minlength=cells**2)
-    counts = np.bincount(cell[owners] * len(names) + tags, minlength=cells**2 * len(names))
-    shares = (counts.reshape(cells**2, -1) + _PRIOR * overall) / (totals + _PRIOR)[:, None]
-    gains = np.where(shares >= _LEAST_SHARE, shares * np.log(shares / np.maximum(overall, 1e-12)), 0)
+    counts = np.bincount(cell[owners] * len(names) + tags, minlength=cells**2 * len(names)).reshape(cells**2, -1)
+    shares = (counts + _PRIOR * overall) / (totals + _PRIOR)[:, None]
+    expected = totals[:, None] * overall
+    is_certain = counts - expected >= _LEAST_DEVIATIONS * np.sqrt(expected * (1 - overall))
+    gains = shares * np.log(shares / np.maximum(overall, 1e-12))
+    gains[(shares < _LEAST_SHARE) | ~is_certain] = 0
     best = np.where((gains.max(axis=1) >= _LEAST_GAIN) & (totals > 0), gains.argmax(axis=1), -1)
     has_tag = tags == best[cell[owners]]  # of the pairs of a track and a tag, those that name their cell
     regions = []

@@ -14,14 +14,16 @@ from starlette.responses import JSONResponse, Response
 from flows.map.colours import colour_by, colour_by_score
 from flows.map.points import STEPS
 from flows.search.track_rows import read_hits
-from flows.web.api.parameters import SearchParameters
+from flows.web.api.parameters import PartParameters
 from flows.web.api.search import hit_json
 from flows.web.dependencies import RulesOf, SelectionsOf
+from flows.web.limits import AdmitQuery
 from flows.web.maps import Maps
+from flows.web.problems import RESPONSES
 from flows.web.selections import PREFIX
 from schemas.errors import UserError
 
-router = APIRouter(tags=["map"])
+router = APIRouter(tags=["map"], dependencies=[AdmitQuery], responses=RESPONSES)
 BINARY = "application/octet-stream"
 MAX_SHOWN = 200  # tracks that are named at once
 MAX_CORNERS = 2000  # of a lasso
@@ -38,7 +40,7 @@ def _maps(request: Request) -> Maps:
 MapsOf = Annotated[Maps, Depends(_maps)]
 
 
-class ColourParameters(SearchParameters):
+class ColourParameters(PartParameters):
     """What gives a point its colour: `genre`, `tag`, `year`, or `score` with the parameters of a search."""
 
     by: Annotated[str, Field(max_length=20)] = Field("tag", description="genre, tag, year or score")
@@ -77,11 +79,19 @@ def points(request: Request, maps: MapsOf, encoder: _Encoder = None) -> Response
 
 
 @router.get("/map/colours", response_class=Response, responses={200: {"content": {BINARY: {}}}})
-def colours(request: Request, maps: MapsOf, parameters: Annotated[ColourParameters, FromAddress()]) -> Response:
+def colours(
+    request: Request,
+    maps: MapsOf,
+    rules: RulesOf,
+    selections: SelectionsOf,
+    parameters: Annotated[ColourParameters, FromAddress()],
+) -> Response:
     """Return a byte for each point: a category or a step of a scale, 255 if unknown; the header is the legend.
 
     The form is that of /map.
     """
+    if parameters.filters(rules, selections).are_named():
+        raise UserError("a map is coloured whole: leave out the filters, or give them to a search")
     served = maps.named(parameters.encoder, parameters.map)
     key = parameters.model_dump_json()
     if (known := served.colours.get(key)) is None:

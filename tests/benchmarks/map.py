@@ -207,11 +207,12 @@ def measure_page(uri: str) -> dict[str, Figure]:
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x, y)
         page.mouse.down()
+        page.evaluate(_COUNT_FRAMES)
         for step in range(120):
             page.mouse.move(x + 150 * np.sin(step / 10), y + 100 * np.cos(step / 10))
             page.wait_for_timeout(20)
         page.mouse.up()
-        frames = np.array(page.evaluate("tonelakePlane.frameTimes"))
+        frames = np.array(page.evaluate("tonelakeFrames"))
         budget = page.evaluate("Math.min(tonelakePlane.count, tonelakePlane.budget)")
         whole = page.evaluate(_WHOLE_DRAW)
         browser.close()
@@ -230,6 +231,12 @@ def measure_page(uri: str) -> dict[str, Figure]:
     }
 
 
+_COUNT_FRAMES = """() => {
+  window.tonelakeFrames = [];
+  let last = performance.now();
+  const count = (now) => { tonelakeFrames.push(now - last); last = now; requestAnimationFrame(count); };
+  requestAnimationFrame(count);
+}"""
 _WHOLE_DRAW = """() => new Promise((done) => requestAnimationFrame(() => {
   const started = performance.now();
   tonelakePlane.draw();

@@ -6,22 +6,17 @@ import { onPlayer, play } from "./player.js";
 import { Plane } from "./plane.js";
 import { onTray, setTray, trayTracks } from "./tray.js";
 
-const [canvas, stage, overlay, labels, tip] = ["map-canvas", "map-stage", "map-lasso", "map-labels", "map-tip"].map(byId);
+const [canvas, stage, overlay, labels, tip] = ["canvas", "stage", "lasso", "labels", "tip"].map((name) => byId(`map-${name}`));
 const KEPT = "tonelake.map.hover";
 const LISTED = 100; // tracks of a selection that are listed
-const MOST = 2000; // tracks of a playlist
-const HUES = { // told apart by colour-blind people too: Okabe and Ito's, with another yellow and black
-  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08a00", "#56b4e9", "#6a3d9a", "#333333"],
-  dark: ["#4aa3df", "#f07b3f", "#1fbf92", "#e39cc4", "#f0e442", "#8fd3ff", "#b79be0", "#f5f5f5"],
-};
-const RAMPS = { light: ["#dfe3e3", "#b9c9d6", "#7fa6c4", "#3f7bab", "#14508a", "#0a2450"], dark: ["#2a3335", "#31446b", "#666970", "#a59d78", "#d6c35c", "#ffea46"] };
-const GREYS = { light: ["#9aa3a3", "#c6cccc"], dark: ["#5d6868", "#3a4444"] }; // other, and unknown or not chosen
+const MOST = 1000; // tracks of a list or a file
 const state = { head: null, legend: null, regions: [], problem: "", busy: true, lassoes: false, polygon: null, alone: null, within: null, tracks: 0, hits: [], hovers: localStorage.getItem(KEPT) !== "off" };
 const address = new URLSearchParams(location.search);
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const mode = () => (dark.matches ? "dark" : "light");
+const colours = (name) => getComputedStyle(stage).getPropertyValue(`--${name}`).trim().split(" "); // of map.css
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-const swatch = (index) => ({ background: index < 8 ? HUES[mode()][index] : GREYS[mode()][index - 8] });
+const number = (value) => (Number.isInteger(value) ? value : value.toFixed(2));
+const swatch = (index) => ({ background: [...colours("hues"), ...colours("greys")][index] });
 let plane;
 
 function update(change = {}) {
@@ -33,13 +28,13 @@ function update(change = {}) {
 const fails = (run) => async (...values) => {
   try {
     await run(...values);
-  } catch (error) {
-    if (error.name !== "AbortError") update({ problem: error.message, busy: false });
+  } catch ({ message }) {
+    update({ problem: message, busy: false });
   }
 };
 
 function keep(changes) {
-  for (const [name, value] of Object.entries(changes)) if (value) address.set(name, value); else address.delete(name);
+  for (const [name, value] of Object.entries(changes)) address[value ? "set" : "delete"](name, value);
   history.replaceState(null, "", address.size ? `?${address}` : location.pathname);
 }
 
@@ -56,17 +51,17 @@ const load = fails(async () => {
   plane.fit();
   update({ head });
   await colour();
-  update({ busy: false, regions: (await askJson("/api/v1/map/labels")).regions });
-  placeLabels();
+  askJson("/api/v1/map/labels").then(({ regions }) => update({ regions }) || placeLabels());
+  update({ busy: false });
   if (address.has("lasso")) await select(address.get("lasso").split(";").map((corner) => corner.split(",").map(Number)));
   document.body.dataset.map = "ready";
 });
 
 async function colour() {
-  const query = new URLSearchParams({ by: state.head.has_tags ? "tag" : "genre", ...Object.fromEntries(address), map: state.head.map });
-  query.delete("lasso");
-  if (query.get("by") !== "score") query.delete("text");
-  if (query.get("by") !== "tag") query.delete("name");
+  const query = new URLSearchParams([...address, ["map", state.head.map]]);
+  if (query.get("by") === "score" && query.size < 3) return update({ legend: null }); // the words come next
+  if (!query.has("by")) query.set("by", state.head.has_tags ? "tag" : "genre");
+  for (const name of ["lasso", query.get("by") === "score" ? "name" : "text"]) query.delete(name);
   const [legend, codes] = await askNumbers(`/api/v1/map/colours?${query}`, Uint8Array);
   plane.setCodes(codes);
   update({ legend, alone: null, problem: "" });
@@ -76,23 +71,19 @@ async function colour() {
 
 function paint() {
   if (!state.legend) return;
-  const ramp = RAMPS[mode()].map(bytes);
-  const colours = new Uint8Array(1024);
+  const [ramp, hues, greys] = ["ramp", "hues", "greys"].map((name) => colours(name).map(bytes));
+  const palette = new Uint8Array(1024);
   for (let code = 0; code < 256; code += 1) {
-    const at = (code / 255) * (ramp.length - 1);
+    const at = (Math.min(code, 253) / 253) * (ramp.length - 1);
     const mixed = ramp[Math.floor(at)].map((low, part) => low + (ramp[Math.ceil(at)][part] - low) * (at % 1));
-    const hue = code > 253 ? bytes(GREYS[mode()][code - 254]) : state.legend.low == null ? bytes(HUES[mode()][code % 8]) : mixed;
-    colours.set([...hue, 255], 4 * code);
+    palette.set([...(code > 253 ? greys[code - 254] : state.legend.low == null ? hues[code % 8] : mixed), 255], 4 * code);
   }
   plane.ground = getComputedStyle(stage).backgroundColor.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
-  plane.setPalette(colours);
+  plane.setPalette(palette);
   update();
 }
 
-const setColour = fails(async (changes) => {
-  keep(changes);
-  await colour();
-});
+const setColour = fails((changes) => keep(changes) || colour());
 
 /** Names of regions where there is room for them, those of larger ones first. */
 function placeLabels() {
@@ -100,67 +91,56 @@ function placeLabels() {
   const taken = [];
   const shown = state.regions.filter((region) => region.level === level).map((region) => [region, ...plane.toScreen(region.x, region.y)]).filter(([region, left, top]) => {
     const [width, height] = [region.name.length * 4.5 + 8, 14];
-    if (left < width || top < height || left > canvas.clientWidth - width || top > canvas.clientHeight - height) return false;
-    if (taken.some(([x, y, wide]) => Math.abs(x - left) < wide + width && Math.abs(y - top) < 2 * height)) return false;
-    return taken.push([left, top, width]);
+    const isInside = left > width && top > height && left < plane.width - width && top < plane.height - height;
+    return isInside && !taken.some(([x, y, wide]) => Math.abs(x - left) < wide + width && Math.abs(y - top) < 2 * height) && taken.push([left, top, width]);
   });
   render(shown.map(([region, left, top]) => html`<span key=${region.name + region.x} style=${{ transform: `translate(${left.toFixed()}px, ${top.toFixed()}px) translate(-50%, -50%)` }}>${region.name}</span>`), labels);
 }
 
 const select = fails(async (polygon) => {
-  const chosen = plane.inside(polygon);
-  plane.choose(chosen);
+  update({ polygon });
+  plane.choose(plane.inside(polygon));
   const { within, tracks } = await (await post("/api/v1/map/selection", { map: state.head.map, polygon })).json();
   if (!tracks) return clear("No track lies there.");
-  const { hits } = await askJson(`/api/v1/search?${new URLSearchParams({ within, k: LISTED })}`);
   keep({ lasso: polygon.map((corner) => corner.map((value) => value.toFixed(4)).join(",")).join(";") });
-  update({ within, tracks, hits, polygon, alone: null, lassoes: false, problem: "" });
-  announce(`${plural(tracks, "track")} selected`);
-  return drawLasso(polygon.map((corner) => plane.toScreen(...corner)));
+  update({ within, tracks, alone: null, lassoes: false, problem: "" });
+  update({ hits: await findSelected(LISTED) });
+  return announce(`${plural(tracks, "track")} selected`);
 });
 
 function clear(problem = "") {
-  plane.choose(null);
   keep({ lasso: null });
   update({ within: null, tracks: 0, hits: [], polygon: null, alone: null, problem });
-  drawLasso([]);
+  plane.choose(null);
 }
 
 /** Select what is on the screen: a lasso without a pointer. */
-function selectView() {
-  const [[left, top], [right, bottom]] = [plane.toMap(0, 0), plane.toMap(canvas.clientWidth, canvas.clientHeight)];
-  select([[left, top], [right, top], [right, bottom], [left, bottom]]);
-}
+const selectView = () => select([[0, 0], [1, 0], [1, 1], [0, 1]].map(([x, y]) => plane.toMap(x * plane.width, y * plane.height)));
 
+/** Let the points of one colour stand out; those of all the second time. */
 function showAlone(code) {
-  const alone = state.alone === code ? null : code;
-  plane.choose(alone == null ? null : plane.codes.map((value) => Number(value === alone)));
-  update({ alone });
+  update({ alone: state.alone === code ? null : code });
+  plane.choose(state.alone == null ? null : plane.codes.map((value) => Number(value === code)));
 }
 
-async function selected() {
-  return state.tracks <= state.hits.length ? state.hits : (await askJson(`/api/v1/search?${new URLSearchParams({ within: state.within, k: 1000 })}`)).hits;
-}
+const findSelected = async (k) => (await askJson(`/api/v1/search?${new URLSearchParams({ within: state.within, k })}`)).hits;
 
 const collect = fails(async () => {
-  setTray([...trayTracks(), ...(await selected())]);
+  setTray([...trayTracks(), ...(await findSelected(MOST))]);
   announce(`The playlist has ${plural(trayTracks().length, "track")}`);
 });
 
 const save = fails(async (format) => {
-  const tracks = (await selected()).map((hit) => hit.track_id);
+  const tracks = (await findSelected(MOST)).map((hit) => hit.track_id);
   const response = await post("/api/v1/playlist", { tracks, order: "rank", title: "map", format });
-  const href = URL.createObjectURL(await response.blob());
-  Object.assign(document.createElement("a"), { href, download: `map.${format}` }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+  Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: `map.${format}` }).click();
 });
 
-function drawLasso(corners) {
-  overlay.setAttribute("points", corners.map(([left, top]) => `${left.toFixed(1)},${top.toFixed(1)}`).join(" "));
-}
+const drawLasso = (corners) => overlay.setAttribute("points", corners.map((corner) => corner.map((value) => value.toFixed(1)).join(",")).join(" "));
 
 // The pointer: it pans, draws a lasso, and rests on a point to hear it.
 let drag = null;
+const far = ([left, top], [x, y]) => Math.hypot(left - x, top - y) > 4;
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   const at = [event.offsetX, event.offsetY];
@@ -170,16 +150,15 @@ canvas.addEventListener("pointermove", (event) => {
   const at = [event.offsetX, event.offsetY];
   if (!drag) return pointAt(at);
   if (!drag.corners) plane.pan(at[0] - drag.at[0], at[1] - drag.at[1]);
-  else if (Math.hypot(at[0] - drag.corners.at(-1)[0], at[1] - drag.corners.at(-1)[1]) > 4) drawLasso([...drag.corners, at]) || drag.corners.push(at);
-  drag.at = at;
-  return undefined;
+  else if (far(at, drag.corners.at(-1))) drawLasso([...drag.corners, at]) || drag.corners.push(at);
+  return (drag.at = at);
 });
 canvas.addEventListener("pointerup", () => {
   const { corners, at, start } = drag || {};
   drag = null;
   if (corners?.length > 2) select(corners.map((corner) => plane.toMap(...corner)));
   else if (corners) clear();
-  else if (start && Math.hypot(at[0] - start[0], at[1] - start[1]) < 4) hear(plane.nearest(...at, 12), at, true);
+  else if (start && !far(at, start)) hear(plane.nearest(...at, 12), at, true);
 });
 canvas.addEventListener("pointerleave", () => pointAt([-99, -99]));
 canvas.addEventListener("wheel", (event) => {
@@ -193,7 +172,7 @@ const hear = fails(async (index, [left, top], plays) => {
   if (index < 0) return;
   const { tracks: [track] } = await askJson(`/api/v1/map/tracks?map=${state.head.map}&index=${index}`);
   render(html`<b>${titleOf(track)}</b><span>${bylineOf(track)}</span>`, tip);
-  Object.assign(tip.style, { left: `${Math.min(left + 14, canvas.clientWidth - 240)}px`, top: `${top + 14}px` });
+  Object.assign(tip.style, { left: `${Math.min(left + 14, plane.width - 240)}px`, top: `${top + 14}px` });
   if (plays) play(track, { from: Math.min(30, (track.duration_s || 0) / 3) });
 });
 
@@ -201,7 +180,7 @@ function Tools({ head, legend, lassoes, hovers }) {
   const by = address.get("by") || (head?.has_tags ? "tag" : "genre");
   const button = (label, run, pressed) => html`<button class="button" onClick=${run} aria-pressed=${pressed === undefined ? undefined : String(pressed)}>${label}</button>`;
   return html`
-    <label class="line">Colour by <select value=${by} onChange=${(event) => setColour({ by: event.target.value, name: null })}>
+    <label class="line">Colour by <select value=${by} onChange=${(event) => setColour({ by: event.target.value, name: null, text: null })}>
       ${[["tag", "best tag"], ["genre", "genre"], ["year", "year"], ["score", "a search"]].map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
     ${by === "score" && html`<form class="line" onSubmit=${(event) => event.preventDefault() || setColour({ text: event.target.elements.text.value })}>
       <input name="text" aria-label="Words to colour by" placeholder="warm strings, slow" value=${address.get("text") || ""} /><button class="button">Colour</button></form>`}
@@ -213,7 +192,7 @@ function Tools({ head, legend, lassoes, hovers }) {
 }
 
 function Legend({ legend, alone }) {
-  if (legend.low != null) return html`<p class="scale"><span>${legend.low}</span><i style=${{ background: `linear-gradient(to right, ${RAMPS[mode()]})` }}></i><span>${legend.high}</span></p>`;
+  if (legend.low != null) return html`<p class="scale"><span>${number(legend.low)}</span><i style=${{ background: `linear-gradient(to right, ${colours("ramp")})` }}></i><span>${number(legend.high)}</span></p>`;
   const rows = [...legend.names.map((name, code) => [name, legend.counts[code], code, code]), ["others", legend.other, 254, 8], ["unknown", legend.unknown, 255, 9]].filter(([, number]) => number);
   return html`<ul class="legend">${rows.map(([name, number, code, hue]) => html`<li><button aria-pressed=${String(alone === code)} onClick=${() => showAlone(code)}><i style=${swatch(hue)}></i><span>${name}</span><span class="number quiet">${count(number)}</span></button></li>`)}</ul>`;
 }
@@ -222,7 +201,7 @@ function Side({ legend, problem, busy, within, tracks, hits, regions, alone }) {
   return html`${problem && html`<p class="remark" role="alert">${problem}</p>`} ${busy && !problem && html`<p class="quiet">Loading ...</p>`}
     ${legend && html`<section aria-label="Legend"><h2>${legend.title}</h2><${Legend} legend=${legend} alone=${alone} /></section>`}
     ${within && html`<section aria-label="Selection"><h2>${plural(tracks, "track")} selected</h2>
-      ${tracks > 1000 && html`<p class="quiet">Playlists and files take the first 1,000.</p>`}
+      ${tracks > MOST && html`<p class="quiet">Playlists and files take ${count(MOST)} of them; a search within it finds all.</p>`}
       <p class="map-acts"><a class="button main" href=${`/?${new URLSearchParams({ within })}`}>Search in it</a>
         <button class="button" onClick=${collect}>Add to the playlist</button>
         ${["m3u8", "csv"].map((format) => html`<button class="button" onClick=${() => save(format)}>Save ${format.toUpperCase()}</button>`)}
@@ -242,7 +221,7 @@ dark.addEventListener("change", paint);
 onPlayer(() => update());
 onTray(() => update());
 try {
-  plane = new Plane(canvas, () => (placeLabels(), state.polygon && drawLasso(state.polygon.map((corner) => plane.toScreen(...corner)))));
+  plane = new Plane(canvas, () => placeLabels() || drag || drawLasso((state.polygon || []).map((corner) => plane.toScreen(...corner))));
   window.tonelakePlane = plane; // for tests and the curious
   load();
 } catch (error) {

@@ -11,17 +11,15 @@ void main() {
   gl_PointSize = dims ? max(1., size * .6) : size;
   colour = texelFetch(palette, ivec2(dims ? 254 : int(code), 0), 0);
 }`;
-const ROUND = `#version 300 es
-precision mediump float; in vec4 colour; out vec4 fragment;
+const FRAGMENT = `#version 300 es
+precision mediump float; in vec4 colour; uniform bool round; out vec4 fragment;
 void main() {
-  vec2 at = gl_PointCoord - .5;
-  if (dot(at, at) > .25) discard;
+  if (round && distance(gl_PointCoord, vec2(.5)) > .5) discard;
   fragment = colour;
 }`;
-const SQUARE = ROUND.replace(/  vec2 at[^]*?discard;\n/, ""); // small points: the same picture, drawn sooner
 const SLOW = 50; // ms of a frame while panning; of slower ones fewer points are drawn
 const REST = 160; // ms without a move, then all points are drawn
-const CELLS = 512; // in a row of the grid by which a point is found
+const STEPS = 65535; // of a coordinate
 const MAX_ZOOM = 400;
 
 export class Plane {
@@ -29,23 +27,22 @@ export class Plane {
   view = { x: 0.5, y: 0.5, zoom: 1 };
   ground = [1, 1, 1]; // behind the points
   budget = 60_000; // points while panning; any beginning of the points is a fair sample
-  frameTimes = [];
 
   constructor(canvas, onDraw) {
     this.canvas = canvas;
     this.onDraw = onDraw;
     this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, alpha: false });
     if (!this.gl) throw new Error("This browser has no WebGL2, which draws the map.");
-    this.programs = [ROUND, SQUARE].map((fragment) => this.#compile(fragment));
+    this.uniforms = this.#compile();
     this.buffers = ["position", "code", "chosen"].map(() => this.gl.createBuffer());
     new ResizeObserver(() => this.#resize()).observe(canvas);
     this.#resize();
   }
 
-  #compile(fragment) {
+  #compile() {
     const { gl } = this;
     const program = gl.createProgram();
-    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]]) {
+    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
@@ -53,15 +50,14 @@ export class Plane {
     }
     ["position", "code", "chosen"].forEach((name, index) => gl.bindAttribLocation(program, index, name));
     gl.linkProgram(program);
-    const uniforms = Object.fromEntries(["centre", "scale", "size", "choosing"].map((name) => [name, gl.getUniformLocation(program, name)]));
-    return { program, uniforms };
+    gl.useProgram(program);
+    return Object.fromEntries(["centre", "scale", "size", "choosing", "round"].map((name) => [name, gl.getUniformLocation(program, name)]));
   }
 
-  /** Take coordinates, uint16 pairs from 0 to 65535. */
+  /** Take coordinates, uint16 pairs from 0 to STEPS. */
   setPoints(coordinates) {
     this.coordinates = coordinates;
     this.count = coordinates.length / 2;
-    this.grid = null;
     this.#fill(0, coordinates, 2, this.gl.UNSIGNED_SHORT, true);
     this.setCodes(new Uint8Array(this.count));
     this.choose(null);
@@ -98,144 +94,99 @@ export class Plane {
     this.draw();
   }
 
-  /** Pixels (of the page) that the whole map takes at this zoom. */
-  get span() {
-    return Math.min(this.canvas.clientWidth, this.canvas.clientHeight) * this.view.zoom;
-  }
-
-  toScreen(x, y) {
-    return [this.canvas.clientWidth / 2 + (x - this.view.x) * this.span, this.canvas.clientHeight / 2 - (y - this.view.y) * this.span];
-  }
-
-  toMap(left, top) {
-    return [this.view.x + (left - this.canvas.clientWidth / 2) / this.span, this.view.y - (top - this.canvas.clientHeight / 2) / this.span];
-  }
+  get width() { return this.canvas.clientWidth; }
+  get height() { return this.canvas.clientHeight; }
+  get span() { return Math.min(this.width, this.height) * this.view.zoom; } // pixels of the page, of the whole map
+  toScreen(x, y) { return [this.width / 2 + (x - this.view.x) * this.span, this.height / 2 - (y - this.view.y) * this.span]; }
+  toMap(left, top) { return [this.view.x + (left - this.width / 2) / this.span, this.view.y - (top - this.height / 2) / this.span]; }
 
   /** Move the view; fewer points are drawn until it rests. */
   move(change) {
     Object.assign(this.view, change);
-    const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-    this.view.zoom = clamp(this.view.zoom, 0.7, MAX_ZOOM);
-    for (const axis of ["x", "y"]) this.view[axis] = clamp(this.view[axis], -0.2, 1.2);
+    for (const [name, low, high] of [["x", 0, 1], ["y", 0, 1], ["zoom", 0.7, MAX_ZOOM]]) this.view[name] = Math.min(high, Math.max(low, this.view[name]));
     this.moves = true;
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.moves = false;
-      this.lastFrame = 0;
-      this.draw();
-    }, REST);
+    this.resting = setTimeout(() => this.draw((this.moves = false)), REST);
     this.draw();
   }
 
   /** Show all points, in the middle. */
   fit() {
-    const [low, high] = [[1, 1], [0, 0]];
+    const [low, high] = [[STEPS, STEPS], [0, 0]];
     for (let at = 0; at < 2 * this.count; at += 1) {
-      const value = this.coordinates[at] / 65535;
-      if (value < low[at % 2]) low[at % 2] = value;
-      if (value > high[at % 2]) high[at % 2] = value;
+      low[at % 2] = Math.min(low[at % 2], this.coordinates[at]);
+      high[at % 2] = Math.max(high[at % 2], this.coordinates[at]);
     }
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    const zoom = (0.94 * Math.min(width / Math.max(0.02, high[0] - low[0]), height / Math.max(0.02, high[1] - low[1]))) / Math.min(width, height);
-    this.move({ x: (low[0] + high[0]) / 2, y: (low[1] + high[1]) / 2, zoom });
+    const [width, height] = [0, 1].map((axis) => Math.max(0.02, (high[axis] - low[axis]) / STEPS));
+    const room = Math.min(this.width / width, this.height / height);
+    const [x, y] = [0, 1].map((axis) => (low[axis] + high[axis]) / 2 / STEPS);
+    this.move({ x, y, zoom: (0.92 * room) / Math.min(this.width, this.height) });
   }
 
-  pan(left, top) {
-    this.move({ x: this.view.x - left / this.span, y: this.view.y + top / this.span });
-  }
+  pan(left, top) { this.move({ x: this.view.x - left / this.span, y: this.view.y + top / this.span }); }
 
   /** Zoom by a factor; the point of the map under a pixel stays there. */
-  zoom(factor, left = this.canvas.clientWidth / 2, top = this.canvas.clientHeight / 2) {
+  zoom(factor, left = this.width / 2, top = this.height / 2) {
     const [x, y] = this.toMap(left, top);
     this.move({ zoom: this.view.zoom * factor });
     const [newX, newY] = this.toMap(left, top);
     this.move({ x: this.view.x + x - newX, y: this.view.y + y - newY });
   }
 
-  draw() {
-    this.frame ??= requestAnimationFrame((now) => this.#drawFrame(now));
-  }
+  draw() { this.frame ??= requestAnimationFrame((now) => this.#drawFrame(now)); }
 
   #drawFrame(now) {
     this.frame = null;
     if (this.moves && this.lastFrame) {
       const took = now - this.lastFrame;
-      this.frameTimes.push(took);
       if (took > SLOW) this.budget = Math.max(20_000, this.budget * 0.75);
       else if (took < SLOW / 2) this.budget = Math.min(4_000_000, this.budget * 1.15);
     }
     this.lastFrame = this.moves ? now : 0;
-    const { gl, canvas, view } = this;
+    const { gl, canvas, view, uniforms } = this;
     const ratio = canvas.width / Math.max(1, canvas.clientWidth);
     const drawn = Math.floor(this.moves ? Math.min(this.count, this.budget) : this.count);
     const thinned = Math.min(2.5, Math.sqrt(this.count / Math.max(1, drawn))); // fewer points, but larger ones
     const size = ratio * Math.min(12, thinned * (0.9 + Math.min(9, (400 / Math.sqrt(this.count + 100)) * Math.max(1, view.zoom) ** 0.6)));
-    const { program, uniforms } = this.programs[size > 3 ? 0 : 1];
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clearColor(...this.ground, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
-    gl.useProgram(program);
     gl.uniform2f(uniforms.centre, view.x, view.y);
     gl.uniform2f(uniforms.scale, (2 * this.span * ratio) / canvas.width, (2 * this.span * ratio) / canvas.height);
     gl.uniform1f(uniforms.size, size);
     gl.uniform1i(uniforms.choosing, Number(this.choosing));
+    gl.uniform1i(uniforms.round, Number(size > 3));
     gl.drawArrays(gl.POINTS, 0, drawn);
     this.onDraw?.();
   }
 
   #resize() {
     const ratio = Math.min(2, devicePixelRatio);
-    this.canvas.width = Math.round(this.canvas.clientWidth * ratio);
-    this.canvas.height = Math.round(this.canvas.clientHeight * ratio);
+    [this.canvas.width, this.canvas.height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     this.draw();
   }
 
   /** The index of the point nearest to a pixel, within a radius in pixels; -1 if there is none. */
   nearest(left, top, radius) {
-    this.grid ??= this.#index();
-    const [x, y] = this.toMap(left, top).map((value) => value * 65535);
-    const reach = (radius / this.span) * 65535;
-    const cell = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor((value * CELLS) / 65536)));
-    let best = -1;
-    let least = reach * reach;
-    for (let column = cell(x - reach); column <= cell(x + reach); column += 1)
-      for (let row = cell(y - reach); row <= cell(y + reach); row += 1)
-        for (let at = this.grid.starts[column * CELLS + row]; at < this.grid.starts[column * CELLS + row + 1]; at += 1) {
-          const index = this.grid.order[at];
-          const distance = (this.coordinates[2 * index] - x) ** 2 + (this.coordinates[2 * index + 1] - y) ** 2;
-          if (distance <= least) [best, least] = [index, distance];
-        }
-    return best;
-  }
-
-  /** The points in the order of the cells of a grid. */
-  #index() {
-    const starts = new Uint32Array(CELLS * CELLS + 1);
-    const cells = new Uint32Array(this.count);
-    for (let index = 0; index < this.count; index += 1) {
-      cells[index] = ((this.coordinates[2 * index] * CELLS) >> 16) * CELLS + ((this.coordinates[2 * index + 1] * CELLS) >> 16);
-      starts[cells[index] + 1] += 1;
+    const [x, y] = this.toMap(left, top).map((value) => value * STEPS);
+    let [best, least] = [-1, ((radius / this.span) * STEPS) ** 2];
+    for (let index = 0; index < this.count; index += 1) { // a million points take five milliseconds
+      const distance = (this.coordinates[2 * index] - x) ** 2 + (this.coordinates[2 * index + 1] - y) ** 2;
+      if (distance <= least) [best, least] = [index, distance];
     }
-    for (let cell = 0; cell < CELLS * CELLS; cell += 1) starts[cell + 1] += starts[cell];
-    const next = starts.slice();
-    const order = new Uint32Array(this.count);
-    for (let index = 0; index < this.count; index += 1) order[next[cells[index]]++] = index;
-    return { starts, order };
+    return best;
   }
 
   /** Which points lie inside a polygon, uint8 of 0 and 1. Its corners are from 0 to 1. */
   inside(polygon) {
     const chosen = new Uint8Array(this.count);
-    const corners = polygon.map(([x, y]) => [x * 65535, y * 65535]);
-    const [left, right] = [Math.min, Math.max].map((pick) => pick(...corners.map(([x]) => x)));
-    for (let index = 0; index < this.count; index += 1) {
-      const [x, y] = [this.coordinates[2 * index], this.coordinates[2 * index + 1]];
-      if (x < left || x > right) continue;
-      for (let at = 0, before = corners.length - 1; at < corners.length; before = at, at += 1) {
-        const [[x1, y1], [x2, y2]] = [corners[at], corners[before]];
-        if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) chosen[index] ^= 1;
+    polygon.forEach((corner, at) => {
+      const [x1, y1, x2, y2] = [...corner, ...polygon.at(at - 1)].map((value) => value * STEPS);
+      for (let index = 0; y1 !== y2 && index < this.count; index += 1) {
+        const y = this.coordinates[2 * index + 1];
+        if (y1 > y !== y2 > y && this.coordinates[2 * index] < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) chosen[index] ^= 1;
       }
-    }
+    });
     return chosen;
   }
 }
