@@ -34,7 +34,7 @@ const fails = (run) => async (...values) => {
 };
 
 function keep(changes) {
-  for (const [name, value] of Object.entries(changes)) address[value ? "set" : "delete"](name, value);
+  for (const [name, value] of Object.entries(changes)) value ? address.set(name, value) : address.delete(name);
   history.replaceState(null, "", address.size ? `?${address}` : location.pathname);
 }
 
@@ -140,7 +140,7 @@ const drawLasso = (corners) => overlay.setAttribute("points", corners.map((corne
 
 // The pointer: it pans, draws a lasso, and rests on a point to hear it.
 let drag = null;
-const far = ([left, top], [x, y]) => Math.hypot(left - x, top - y) > 4;
+const far = ([left, top], [x, y]) => Math.hypot(left - x, top - y) > 6;
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   const at = [event.offsetX, event.offsetY];
