@@ -175,7 +175,7 @@ def export(
     return result
 
 
-@flow(name="map", persist_result=False)
+@flow(name="map_tracks", persist_result=False)
 def map_tracks(
     lake: str | None = None,
     encoder: str | None = None,

@@ -1,25 +1,12 @@
-"""The map of a catalogue: its specification, its table and its report."""
+"""The map of a catalogue: its specification and its report."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import pyarrow as pa
-
 from schemas.encoders import derive_version
-from schemas.tables import key
 
 Method = Literal["umap", "pca"]
 LANDMARKS = 50_000
-MAP = pa.schema(
-    [
-        key("track_id"),
-        pa.field("source_version", pa.string()),  # of the file whose vector was placed
-        pa.field("x", pa.float32()),
-        pa.field("y", pa.float32()),
-        pa.field("is_landmark", pa.bool_()),  # laid out itself; the others lie beside their nearest landmarks
-        pa.field("map_version", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def map_tracks(
     settings = context.obj.settings
     request = MapRequest(landmarks, renew, method)
     parameters = {"landmarks": landmarks, "renew": renew, "method": method}
-    report = run_job("map", lambda: make_map(request, settings, ProgressReporter().log), parameters, settings)
+    report = run_job("map_tracks", lambda: make_map(request, settings, ProgressReporter().log), parameters, settings)
     if context.obj.json:
         print_json(report.to_json())
         return

@@ -1,4 +1,4 @@
-"""A value for each point of a map: a category, or a step on a scale."""
+"""Colours of a map: a category or a step on a scale for each point."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -50,9 +50,9 @@ class Colours:
 
 
 def colour_by(reader: Reader, points: MapPoints, kind: str, name: str | None = None) -> Colours:
-    """Colour by the first genre, the best tag or the year; with a `name`, by the score of that tag.
+    """Colour by the first genre, the best tag or the year.
 
-    Raises UserError if there is no such kind, or no such tag.
+    With a `name`, colour by the score of that tag. Raises UserError if there is no such kind, or no such tag.
     """
     if kind not in KINDS:
         raise UserError(f"a map has no colours by {kind!r}: {did_you_mean(kind, KINDS)}there are {', '.join(KINDS)}")
@@ -96,7 +96,10 @@ def colour_by_score(reader: Reader, points: MapPoints, parts: tuple[QueryPart, .
 
 
 def read_regions(reader: Reader, points: MapPoints) -> list[Region]:
-    """Return the named regions of a map: by tags, or by genres where the version has no tags."""
+    """Return the named regions of a map.
+
+    They are named by tags, or by genres where the version has no tags.
+    """
     table = reader.lake.table(embeddings_table(reader.spec))
     for column in ("tag_names", "genres"):
         lists = points.take(table.to_table(columns=[column])[column])
@@ -119,7 +122,10 @@ def _first(lists: pa.ListArray) -> pa.Array:
 
 
 def _categories(title: str, values: pa.Array) -> Colours:
-    """Return codes of the most frequent values; of equally frequent ones the first in the alphabet."""
+    """Return codes of the most frequent values.
+
+    Of equally frequent ones the first in the alphabet counts.
+    """
     counts = pc.value_counts(pc.drop_null(values)).to_pylist()
     counts.sort(key=lambda entry: (-entry["counts"], entry["values"]))
     kept = counts[:CATEGORIES]

@@ -18,9 +18,10 @@ from lake.storage.lake import Lake
 from lake.storage.lease import Lease
 from lake.storage.vectors import BATCH_ROWS, to_matrix
 from lake.takedowns.takedowns import require_finished
+from schemas.embeddings import MAP
 from schemas.errors import UserError
 from schemas.log import Log
-from schemas.map import LANDMARKS, MAP, MapReport, MapSpec, Method
+from schemas.map import LANDMARKS, MapReport, MapSpec, Method
 from schemas.settings import Settings
 from schemas.tables import embeddings_table, map_table
 from workers.layout import umap_layout
@@ -162,7 +163,7 @@ def _place(catalogue: _Catalogue, plane: Plane, rows: np.ndarray) -> np.ndarray:
     parts, placed = np.array_split(rows, -(-len(rows) // BATCH_ROWS)), []
     with progress_bar(f"placing {len(rows):,} tracks", len(parts)) as advance:
         for part in parts:
-            placed.append(plane.place(catalogue.vectors(part)))
+            placed.append(plane.locate(catalogue.vectors(part)))
             advance()
     return np.concatenate(placed)
 

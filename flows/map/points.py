@@ -1,4 +1,7 @@
-"""The points of a map that may be shown: those of a reader's release, without tracks that may not be played."""
+"""The points of a map that may be shown.
+
+Those are the tracks of a reader's release that have a position and may be played.
+"""
 
 from dataclasses import dataclass
 

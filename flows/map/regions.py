@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label as label_groups
 
-GRIDS = ((5, 10), (12, 30), (28, 80))  # cells in a row, and how many names at most: from far to near
+GRIDS = ((6, 16), (13, 40), (28, 100))  # cells in a row, and how many names at most: from far to near
 _LEAST_SHARE = 0.2  # of a cell's tracks that must have the tag
 _LEAST_GAIN = 0.08
 _LEAST_DEVIATIONS = 3.0  # of chance, by which the tag must be more frequent
@@ -21,7 +21,10 @@ _PRIOR = 3.0  # tracks as the whole map's, added to each cell: few tracks prove 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A named part of the map: `x` and `y` from 0 to 1, `tracks` with the tag there; `level` 0 is seen from far."""
+    """A named part of the map.
+
+    `x` and `y` are from 0 to 1, `tracks` have the tag there; `level` 0 is seen from far.
+    """
 
     name: str
     x: float

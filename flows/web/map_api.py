@@ -41,7 +41,10 @@ MapsOf = Annotated[Maps, Depends(_maps)]
 
 
 class ColourParameters(PartParameters):
-    """What gives a point its colour: `genre`, `tag`, `year`, or `score` with the parameters of a search."""
+    """What gives a point its colour.
+
+    It is `genre`, `tag`, `year`, or `score` with the parts of a search.
+    """
 
     by: Annotated[str, Field(max_length=20)] = Field("tag", description="genre, tag, year or score")
     name: Annotated[str | None, Field(max_length=200)] = Field(None, description="by=tag: the score of this tag")
@@ -49,7 +52,10 @@ class ColourParameters(PartParameters):
 
 
 class Lasso(BaseModel):
-    """Points of a map, by their indices or by a polygon around them, whose corners are from 0 to 1."""
+    """Points of a map, by their indices or by a polygon around them.
+
+    Its corners are from 0 to 1.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -86,9 +92,9 @@ def colours(
     selections: SelectionsOf,
     parameters: Annotated[ColourParameters, FromAddress()],
 ) -> Response:
-    """Return a byte for each point: a category or a step of a scale, 255 if unknown; the header is the legend.
+    """Return a byte for each point: a category or a step of a scale, 255 if unknown.
 
-    The form is that of /map.
+    The form is that of /map; the header is the legend.
     """
     if parameters.filters(rules, selections).are_named():
         raise UserError("a map is coloured whole: leave out the filters, or give them to a search")
@@ -105,9 +111,9 @@ def colours(
 
 @router.get("/map/labels")
 def labels(maps: MapsOf, encoder: _Encoder = None) -> Any:
-    """Return the named regions: the tag that is most over-represented in each part of the map.
+    """Return the named regions of the map.
 
-    Level 0 is seen from far, the others from nearer.
+    A name is the tag that is most over-represented there. Level 0 is seen from far, the others from nearer.
     """
     served = maps.current(encoder)
     return JSONResponse({"map": served.name, "regions": [region.to_json() for region in served.regions]})
@@ -129,7 +135,10 @@ def tracks(
 
 @router.post("/map/selection")
 def select(lasso: Lasso, maps: MapsOf, selections: SelectionsOf) -> Any:
-    """Keep the tracks of a lasso for a while; `within` names them in a search and in a playlist."""
+    """Keep the tracks of a lasso for a while.
+
+    `within` names them in a search and in a playlist.
+    """
     served = maps.named(lasso.encoder, lasso.map)
     if (lasso.indices is None) == (lasso.polygon is None):
         raise UserError("a selection of what? Give `indices` of points or a `polygon`")

@@ -1,4 +1,4 @@
-"""The maps of a service: the points of each encoder version, kept until the lake changes."""
+"""The maps of a service, kept until the lake changes."""
 
 import hashlib
 import threading
@@ -24,7 +24,10 @@ _KEPT_COLOURS = 16  # of a map: a byte a point
 
 @dataclass(frozen=True)
 class ServedMap:
-    """Points, the reader that they are of, and a `name` that changes whenever a point does."""
+    """Points and the reader that they are of.
+
+    The `name` changes whenever a point does.
+    """
 
     reader: Reader
     points: MapPoints
@@ -52,7 +55,7 @@ class ServedMap:
         return track_ids
 
     def inside(self, polygon: Sequence[tuple[float, float]]) -> list[str]:
-        """Return the ids of the points inside a polygon, whose corners are from 0 to 1."""
+        """Return the ids of the points inside a polygon [M, 2] of corners from 0 to 1."""
         return self.tracks_at(np.flatnonzero(_is_inside(self.points.coordinates, np.array(polygon) * STEPS)).tolist())
 
 

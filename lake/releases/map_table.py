@@ -1,4 +1,4 @@
-"""The table of a map: where each track of an encoder version lies on a plane.
+"""The table of a map: where each track of a version lies.
 
 There is one table a version. It has the rows of every release that is kept, so that an earlier release can be shown
 too. Readers show a row only if their release has the track, with the vector of the same file.
@@ -14,8 +14,8 @@ from lake.storage.arrow import index_in, is_in
 from lake.storage.filters import in_clauses
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease
+from schemas.embeddings import MAP
 from schemas.encoders import EncoderSpec
-from schemas.map import MAP
 from schemas.tables import embeddings_table, map_table
 
 PREFIX = "map__"
@@ -28,9 +28,9 @@ def read_map(lake: Lake, spec: EncoderSpec) -> pa.Table:
 
 
 def match_positions(files: pa.Table, stored: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row in `stored` of each of the files, int64 [N], and its position, float32 [N, 2].
+    """Return the row of each file in `stored`, and its position.
 
-    `files` have track_id and source_version. Where the map lacks the track, or has it with another file, the row is
+    They are int64 [N] and float32 [N, 2]. `files` have track_id and source_version. Where the map lacks the track, or has it with another file, the row is
     -1 and the position NaN.
     """
     rows = index_in(files["track_id"], stored["track_id"])
@@ -50,9 +50,9 @@ def write_map(lake: Lake, spec: EncoderSpec, lease: Lease, rows: pa.Table) -> No
 
 
 def drop_unreleased(lake: Lake, name: str, lease: Lease | None = None) -> int:
-    """Delete rows of tracks that neither the version's table nor a kept release has; return how many.
+    """Delete rows of tracks that no reader can see; return how many.
 
-    The caller holds the lease of the map. Without the embeddings table, nothing of a map can be shown: all rows go.
+    Such tracks are neither in the version's table nor in a kept release. The caller holds the lease of the map. Without the embeddings table, nothing of a map can be shown: all rows go.
     """
     table = lake.find_table(name)
     if table is None:

@@ -109,7 +109,7 @@ def make_once(uri: str, tracks: int, dim: int) -> EncoderSpec:
             "genres": [[GENRES[genre]] for genre in genres],
             "tag_names": [[TAGS[tag] for tag in row[:2]] for row in order],
             "tags": [
-                [{"name": TAGS[tag], "score": 0.9 - 0.2 * place} for place, tag in enumerate(row)] for row in order
+                [{"name": TAGS[tag], "score": 0.9 - 0.2 * rank} for rank, tag in enumerate(row)] for row in order
             ],
             "tags_version": [spec.tags_version] * len(ids),
             "duration_s": [200.0] * len(ids),
@@ -157,14 +157,14 @@ def measure_trust(table: lance.LanceDataset, positions: np.ndarray) -> tuple[flo
     """Return the trustworthiness of a map, and the share of neighbours that it keeps."""
     count = len(positions)
     queries = np.sort(np.random.default_rng(0).choice(count, min(QUERIES, count), replace=False))
-    asked = to_matrix(table.take(queries.tolist(), columns=["vector"])["vector"])
+    vectors_of_queries = to_matrix(table.take(queries.tolist(), columns=["vector"])["vector"])
     on_map = cKDTree(positions).query(positions[queries], NEIGHBOURS + 1)[1]
     on_map = np.stack([row[row != query][:NEIGHBOURS] for row, query in zip(on_map, queries, strict=True)])
     shown = to_matrix(table.take(np.unique(on_map).tolist(), columns=["vector"])["vector"])
-    likeness = np.einsum("qd,qkd->qk", asked, shown[np.searchsorted(np.unique(on_map), on_map)])
+    likeness = np.einsum("qd,qkd->qk", vectors_of_queries, shown[np.searchsorted(np.unique(on_map), on_map)])
     nearer = np.zeros(on_map.shape, np.int64)
     for batch in table.to_batches(columns=["vector"], batch_size=1 << 14):
-        scores = asked @ to_matrix(pa.chunked_array([batch["vector"]])).T
+        scores = vectors_of_queries @ to_matrix(pa.chunked_array([batch["vector"]])).T
         scores.sort(axis=1)
         nearer += np.stack(
             [len(row) - np.searchsorted(row, of, "right") for row, of in zip(scores, likeness, strict=True)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 from lake.embeddings.stretches import stretch_vectors
 from schemas.embeddings import windows_schema
 from schemas.encoders import EncoderSpec
+from tests.simulation.map_checks import unplaced_rows
 from tests.simulation.reader import Observation, PlainReader, read_exports
 from tests.simulation.sounds import HEADS, content_sha256, expected_description, expected_vectors
 from tests.simulation.sources import MANIFEST, Sources
@@ -89,11 +90,7 @@ class ShadowModel:
             for name, rows in seen.of_kind(kind).items():
                 for row in rows:
                     self._check_row(kind, name, row)
-
-        for name, rows in seen.of_kind("map").items():
-            for row in rows:
-                self._content(name, row)
-                require(bool(np.isfinite([row["x"], row["y"]]).all()), f"{name}: {row['track_id']} has no position")
+        require(not unplaced_rows(seen), f"no points: {unplaced_rows(seen)}")
 
     def _check_row(self, kind: str, name: str, row: dict[str, Any]) -> None:
         content = self._content(name, row)
@@ -132,15 +129,6 @@ class ShadowModel:
                 require(
                     not is_due or row["description_version"] is not None, f"{name}: {row['track_id']} is not described"
                 )
-
-    def check_mapped(self, seen: Observation) -> None:
-        """After `map`, every track of the live release lies on the map, with its file."""
-        live = max(seen.rows("releases"), key=lambda row: row["number"])
-        table = live["table"].replace("embeddings__", "map__")
-        mapped = {(row["track_id"], row["source_version"]) for row in seen.rows(table)}
-        shown = self.reader.rows(live["table"], live["lance_version"])
-        missing = {(row["track_id"], row["source_version"]) for row in shown} - mapped
-        require(not missing, f"{table} lacks {sorted(missing)}")
 
     def _content(self, name: str, row: dict[str, Any]) -> int:
         content = self.sources.versions.get(row["source_version"])

@@ -25,6 +25,7 @@ from tests.simulation.commands import Commands, without_ray
 from tests.simulation.faults import Killed
 from tests.simulation.history import Step, draw_history
 from tests.simulation.interception import Interception
+from tests.simulation.map_checks import live_tracks, missing_tracks
 from tests.simulation.model import KNOWN_SPECS, Blocked, ShadowModel, Violated, count_coverage, require
 from tests.simulation.processes import Scheduler, SimulatedProcess
 from tests.simulation.reader import Observation, PlainReader
@@ -264,16 +265,13 @@ class _Run:
         if not self.reader.column("sources", "source"):
             return
         self._finish(Step("refresh", (1, 0, 0)))
-        self._finish(Step("describe_tracks"))
-        seen = Observation.of(self.reader)
+        seen = self._finish(Step("describe_tracks"))
         self.model.check_complete(seen, accepted=True)
         self.model.check_described(seen)
-        if max(seen.rows("releases"), key=lambda row: row["number"], default={"tracks": 0})["tracks"]:
-            self._finish(Step("map_tracks"))
-            seen = Observation.of(self.reader)
-            self.model.check_mapped(seen)
-        self._finish(Step("refresh", (1, 0, 0)))
-        repeated = Observation.of(self.reader)
+        if live_tracks(seen):
+            seen = self._finish(Step("map_tracks"))
+            require(not (missing := missing_tracks(seen, self.reader)), f"the map lacks {missing}")
+        repeated = self._finish(Step("refresh", (1, 0, 0)))
         changed = {name for name in repeated.versions if repeated.versions[name] != seen.versions.get(name)}
         changed -= {"runs", "sources"}
         require(not changed, f"a second refresh wrote {sorted(changed)}")
@@ -281,12 +279,14 @@ class _Run:
             self._finish(Step("maintain", (0, 1, 1)))
         self._check_doctor(set())
 
-    def _finish(self, step: Step) -> None:
-        """Take a step that must succeed."""
+    def _finish(self, step: Step) -> Observation:
+        """Take a step that must succeed; return what is there then."""
         (process,) = self._run_commands([step])
         error = process.error
         require(error is None, f"after the storm {step.name} ended with {type(error).__name__}: {error}")
-        self.model.check(Observation.of(self.reader))
+        seen = Observation.of(self.reader)
+        self.model.check(seen)
+        return seen
 
     def digest(self) -> str:
         """Return a hash of all rows but for their times."""

@@ -16,9 +16,9 @@ _LANDMARKS_A_CELL = 8  # at least, on average
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest landmarks of Q points, the nearest first: `rows` int64 and `distances` float32, both [Q, K].
+    """The nearest landmarks of Q points, the nearest first.
 
-    Where a point has fewer than K of them, the row is -1 and the distance infinite.
+    `rows` int64 and `distances` float32 are [Q, K]. Where a point has fewer than K of them, the row is -1 and the distance infinite.
     """
 
     rows: np.ndarray
@@ -27,7 +27,10 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class LandmarkIndex:
-    """Landmarks [N, dim] in cells: `members` are the rows of each cell, `near` [C, P] the cells around each."""
+    """Landmarks [N, dim] in cells.
+
+    `members` are the rows of each cell, `near` [C, C] all cells in the order of their distance to each.
+    """
 
     points: np.ndarray
     centres: np.ndarray
@@ -47,7 +50,7 @@ class LandmarkIndex:
         return cls(points, centres, members, near)
 
     def nearest(self, queries: np.ndarray, k: int, near_cells: int = NEAR_CELLS) -> Nearest:
-        """Return the k nearest landmarks of queries [Q, dim]; a query that is a landmark finds itself."""
+        """Return the k nearest landmarks of queries [Q, dim]; a landmark finds itself."""
         rows = np.full((len(queries), k), -1)
         distances = np.full((len(queries), k), np.inf, np.float32)
         cells = nearest_row(queries, self.centres)
@@ -65,14 +68,14 @@ class LandmarkIndex:
 
 
 def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the squared Euclidean distances of points [N, dim] and others [M, dim], float32 [N, M]."""
+    """Return squared Euclidean distances, float32 [N, M], of points [N, dim] and others [M, dim]."""
     products = points @ others.T
     squares = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * products
     return np.maximum(squares, 0)
 
 
 def nearest_row(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the row of the nearest of `others` [M, dim] to each of the points [N, dim], int64 [N]."""
+    """Return the row of the nearest of `others` [M, dim] to each point, int64 [N]."""
     return np.argmin(squared_distances(points, others), axis=1)
 
 

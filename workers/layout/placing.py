@@ -7,7 +7,7 @@ from workers.layout.landmarks import Nearest
 _LEAST_DISTANCE = 1e-6
 
 
-def place(nearest: Nearest, positions: np.ndarray) -> np.ndarray:
+def place_beside(nearest: Nearest, positions: np.ndarray) -> np.ndarray:
     """Return the mean position of each point's nearest landmarks, float32 [Q, 2].
 
     `positions` [N, 2] are those of the landmarks. A weight falls with the distance in comparison with the nearest one,
@@ -24,7 +24,7 @@ def place(nearest: Nearest, positions: np.ndarray) -> np.ndarray:
 
 
 def align(positions: np.ndarray, earlier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a rotation [2, 2] and a shift [2] that bring positions [N, 2] nearest to earlier ones [N, 2].
+    """Return the rotation [2, 2] and shift [2] that bring positions to earlier ones, both [N, 2].
 
     Nothing is scaled. A mirrored map is turned over too. Source: P. Schönemann, "A generalized solution of the
     orthogonal Procrustes problem", 1966.

@@ -1,4 +1,4 @@
-"""Tracks on a plane: a layout of landmarks, and every other track beside its nearest landmarks."""
+"""A plane of landmarks, and of other tracks beside their nearest landmarks."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from workers.layout import umap_layout
 from workers.layout.landmarks import LandmarkIndex
-from workers.layout.placing import align, place
+from workers.layout.placing import align, place_beside
 from workers.layout.projection import Projection
 
 DIMS = 50  # principal axes by which neighbours are found
@@ -56,11 +56,11 @@ class Plane:
                 positions = positions @ rotation + shift
             return cls(projection, index, positions.astype(np.float32))
 
-    def place(self, vectors: np.ndarray) -> np.ndarray:
+    def locate(self, vectors: np.ndarray) -> np.ndarray:
         """Return the position of each of the vectors [Q, dim], float32 [Q, 2]."""
         with threadpool_limits(1):
             points = self.projection.apply(vectors)
-            return place(self.index.nearest(points, min(PLACED_BY, len(self.positions))), self.positions)
+            return place_beside(self.index.nearest(points, min(PLACED_BY, len(self.positions))), self.positions)
 
 
 def _start(points: np.ndarray, axes: np.ndarray, earlier: np.ndarray, is_shared: np.ndarray) -> np.ndarray:
@@ -73,5 +73,5 @@ def _start(points: np.ndarray, axes: np.ndarray, earlier: np.ndarray, is_shared:
     start = earlier.copy()
     known = LandmarkIndex.build(points[is_shared])
     nearest = known.nearest(points[~is_shared], min(PLACED_BY, int(is_shared.sum())))
-    start[~is_shared] = place(nearest, earlier[is_shared])
+    start[~is_shared] = place_beside(nearest, earlier[is_shared])
     return start - start.mean(axis=0)

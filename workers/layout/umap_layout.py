@@ -1,4 +1,4 @@
-"""A layout of landmarks by UMAP: what is near in the encoder's space is near on the plane.
+"""A layout of landmarks by UMAP: near vectors lie near on the plane.
 
 Source: L. McInnes, J. Healy, J. Melville, "UMAP: Uniform Manifold Approximation and Projection", 2018. The start is
 given, not drawn at random: D. Kobak, G. Linderman, "Initialization is critical for preserving global data structure",

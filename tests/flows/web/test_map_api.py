@@ -64,8 +64,8 @@ def test_points_are_all_tracks_in_the_form_of_the_map(client, lake):
 
 def test_an_unchanged_map_is_not_sent_again(client):
     first = client.get(f"{API}/map")
-    again = client.get(f"{API}/map", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    repeated = client.get(f"{API}/map", headers={"If-None-Match": first.headers["etag"]})
+    assert (repeated.status_code, repeated.content) == (304, b"")
 
 
 def test_colours_are_a_byte_a_point(client):

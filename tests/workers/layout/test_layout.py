@@ -6,7 +6,7 @@ from sklearn.manifold import trustworthiness
 
 from workers.layout import umap_layout
 from workers.layout.landmarks import LandmarkIndex, squared_distances
-from workers.layout.placing import align, place
+from workers.layout.placing import align, place_beside
 from workers.layout.plane import Plane
 from workers.layout.projection import Projection
 
@@ -60,24 +60,24 @@ def test_few_tracks_have_positions_too(count):
     plane = Plane.lay_out(vectors, "pca", 15, 0, no_positions(count))
     assert plane.positions.shape == (count, 2)
     assert np.isfinite(plane.positions).all()
-    assert np.isfinite(plane.place(vectors)).all()
+    assert np.isfinite(plane.locate(vectors)).all()
 
 
 def test_a_point_on_a_landmark_lies_there_and_others_lie_in_their_cluster():
     landmarks, clusters = draw_clusters(600)
     plane = Plane.lay_out(landmarks, "pca", 15, 0, no_positions(600))
     others, wanted = draw_clusters(200, seed=3)
-    placed = plane.place(others)
+    placed = plane.locate(others)
     centres = np.stack([plane.positions[clusters == number].mean(axis=0) for number in range(CLUSTERS)])
-    own = np.linalg.norm(placed - centres[wanted], axis=1)
+    distances = np.linalg.norm(placed - centres[wanted], axis=1)
     spread = np.linalg.norm(plane.positions - centres[clusters], axis=1)
-    assert np.median(own) < 1.2 * np.median(spread)
+    assert np.median(distances) < 1.2 * np.median(spread)
 
 
 def test_weights_fall_with_the_distance():
     landmarks = np.array([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]], np.float32)
     nearest = LandmarkIndex.build(landmarks).nearest(np.array([[0.1, 0.0]], np.float32), 3)
-    placed = place(nearest, landmarks)
+    placed = place_beside(nearest, landmarks)
     assert placed[0, 0] < 1.0
     assert placed[0, 1] == 0
 
@@ -93,8 +93,8 @@ def test_a_turned_and_mirrored_map_is_turned_back():
 @needs_umap
 def test_umap_is_deterministic_better_than_axes_and_begins_at_the_earlier_map():
     vectors, clusters = draw_clusters(400)
-    first, again = (Plane.lay_out(vectors, "umap", 15, 0, no_positions(400)).positions for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+    first, second = (Plane.lay_out(vectors, "umap", 15, 0, no_positions(400)).positions for _ in range(2))
+    np.testing.assert_array_equal(first, second)
     axes = Plane.lay_out(vectors, "pca", 15, 0, no_positions(400)).positions
     assert trustworthiness(vectors, first, n_neighbors=15) > trustworthiness(vectors, axes, n_neighbors=15)
     grown, _ = draw_clusters(80, seed=5)
