@@ -30,8 +30,8 @@ def read_map(lake: Lake, spec: EncoderSpec) -> pa.Table:
 def match_positions(files: pa.Table, stored: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Return the row of each file in `stored`, and its position.
 
-    They are int64 [N] and float32 [N, 2]. `files` have track_id and source_version. Where the map lacks the track, or has it with another file, the row is
-    -1 and the position NaN.
+    They are int64 [N] and float32 [N, 2]. `files` have track_id and source_version. Where the map lacks the track, or
+    has it with another file, the row is -1 and the position NaN.
     """
     rows = index_in(files["track_id"], stored["track_id"])
     same = pc.equal(stored["source_version"].combine_chunks().take(rows.combine_chunks()), files["source_version"])
@@ -52,7 +52,8 @@ def write_map(lake: Lake, spec: EncoderSpec, lease: Lease, rows: pa.Table) -> No
 def drop_unreleased(lake: Lake, name: str, lease: Lease | None = None) -> int:
     """Delete rows of tracks that no reader can see; return how many.
 
-    Such tracks are neither in the version's table nor in a kept release. The caller holds the lease of the map. Without the embeddings table, nothing of a map can be shown: all rows go.
+    Such tracks are neither in the version's table nor in a kept release. The caller holds the lease of the map.
+    Without the embeddings table, nothing of a map can be shown: all rows go.
     """
     table = lake.find_table(name)
     if table is None:

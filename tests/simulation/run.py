@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -28,7 +28,7 @@ from tests.simulation.interception import Interception
 from tests.simulation.map_checks import live_tracks, missing_tracks
 from tests.simulation.model import KNOWN_SPECS, Blocked, ShadowModel, Violated, count_coverage, require
 from tests.simulation.processes import Scheduler, SimulatedProcess
-from tests.simulation.reader import Observation, PlainReader
+from tests.simulation.reader import Observation, PlainReader, to_text
 from tests.simulation.sounds import known_heads
 from tests.simulation.sources import Sources
 from tests.simulation.store import SimulatedStore
@@ -294,10 +294,6 @@ class _Run:
         state: dict[str, Any] = {}
         for name, rows in seen.tables.items():
             kept = [{key: value for key, value in row.items() if key not in _VOLATILE} for row in rows]
-            state[name] = sorted(json.dumps(row, sort_keys=True, default=_to_text) for row in kept)
+            state[name] = sorted(json.dumps(row, sort_keys=True, default=to_text) for row in kept)
         text = json.dumps([state, self.result.lines], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _to_text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else repr(value)

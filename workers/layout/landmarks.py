@@ -18,7 +18,8 @@ _LANDMARKS_A_CELL = 8  # at least, on average
 class Nearest:
     """The nearest landmarks of Q points, the nearest first.
 
-    `rows` int64 and `distances` float32 are [Q, K]. Where a point has fewer than K of them, the row is -1 and the distance infinite.
+    `rows` int64 and `distances` float32 are [Q, K]. Where a point has fewer than K of them, the row is -1 and the
+    distance infinite.
     """
 
     rows: np.ndarray

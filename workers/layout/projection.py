@@ -16,7 +16,8 @@ class Projection:
     def fit(cls, vectors: np.ndarray, dims: int) -> "Projection":
         """Return the `dims` principal axes of vectors [N, dim].
 
-        They are fewer if the vectors have fewer numbers. The sign of an axis is that of its largest component, so that equal vectors give equal axes.
+        They are fewer if the vectors have fewer numbers. The sign of an axis is that of its largest component, so that
+        equal vectors give equal axes.
         """
         mean = vectors.mean(axis=0, dtype=np.float64)
         centred = vectors - mean
