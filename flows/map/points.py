@@ -32,6 +32,14 @@ class MapPoints:
     coordinates: np.ndarray
     missing: int
 
+    @property
+    def bounds(self) -> tuple[list[float], list[float]]:
+        """The least and the greatest x and y, from 0 to 1."""
+        if not len(self.coordinates):
+            return [0.0, 0.0], [1.0, 1.0]
+        low, high = (extreme / STEPS for extreme in (self.coordinates.min(axis=0), self.coordinates.max(axis=0)))
+        return low.round(4).tolist(), high.round(4).tolist()
+
     def take(self, column: pa.ChunkedArray) -> pa.Array:
         """Return the values of the points in a column of the whole embeddings table."""
         return column.combine_chunks().take(pa.array(self.rows))

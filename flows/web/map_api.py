@@ -79,6 +79,8 @@ def points(request: Request, maps: MapsOf, encoder: _Encoder = None) -> Response
         "points": len(served.points.rows),
         "missing": served.points.missing,
         "steps": STEPS,
+        "low": served.points.bounds[0],
+        "high": served.points.bounds[1],
         "has_tags": served.reader.spec.tagger is not None,
     }
     return _respond(request, header, served.points.coordinates.astype("<u2"))

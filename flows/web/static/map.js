@@ -8,14 +8,12 @@ import { onTray, setTray, trayTracks } from "./tray.js";
 
 const [canvas, stage, overlay, labels, tip] = ["canvas", "stage", "lasso", "labels", "tip"].map((name) => byId(`map-${name}`));
 const KEPT = "tonelake.map.hover";
-const LISTED = 100; // tracks of a selection that are listed
-const MOST = 1000; // tracks of a list or a file
+const [LISTED, MOST] = [100, 1000]; // tracks of a selection that are shown, and that a playlist or a file takes
 const state = { head: null, legend: null, regions: [], problem: "", busy: true, lassoes: false, polygon: null, alone: null, within: null, tracks: 0, hits: [], hovers: localStorage.getItem(KEPT) !== "off" };
 const address = new URLSearchParams(location.search);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const colours = (name) => getComputedStyle(stage).getPropertyValue(`--${name}`).trim().split(" "); // of map.css
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-const number = (value) => (Number.isInteger(value) ? value : value.toFixed(2));
 const swatch = (index) => ({ background: [...colours("hues"), ...colours("greys")][index] });
 let plane;
 
@@ -25,13 +23,7 @@ function update(change = {}) {
   render(html`<${Side} ...${state} />`, byId("map-side"));
 }
 
-const fails = (run) => async (...values) => {
-  try {
-    await run(...values);
-  } catch ({ message }) {
-    update({ problem: message, busy: false });
-  }
-};
+const fails = (run) => (...values) => run(...values).catch(({ message }) => update({ problem: message, busy: false }));
 
 function keep(changes) {
   for (const [name, value] of Object.entries(changes)) value ? address.set(name, value) : address.delete(name);
@@ -46,11 +38,11 @@ async function askNumbers(path, Kind) {
 }
 
 const load = fails(async () => {
+  plane = window.tonelakePlane = new Plane(canvas, () => placeLabels() || drag || drawLasso((state.polygon || []).map((corner) => plane.toScreen(...corner))));
   const [head, coordinates] = await askNumbers("/api/v1/map", Uint16Array);
-  plane.setPoints(coordinates);
+  plane.setPoints(coordinates, head);
   plane.fit();
-  update({ head });
-  await colour();
+  await colour(update({ head }));
   askJson("/api/v1/map/labels").then(({ regions }) => update({ regions }) || placeLabels());
   update({ busy: false });
   if (address.has("lasso")) await select(address.get("lasso").split(";").map((corner) => corner.split(",").map(Number)));
@@ -83,7 +75,7 @@ function paint() {
   update();
 }
 
-const setColour = fails((changes) => keep(changes) || colour());
+const setColour = fails(async (changes) => keep(changes) || colour());
 
 /** Names of regions where there is room for them, those of larger ones first. */
 function placeLabels() {
@@ -125,11 +117,7 @@ function showAlone(code) {
 
 const findSelected = async (k) => (await askJson(`/api/v1/search?${new URLSearchParams({ within: state.within, k })}`)).hits;
 
-const collect = fails(async () => {
-  setTray([...trayTracks(), ...(await findSelected(MOST))]);
-  announce(`The playlist has ${plural(trayTracks().length, "track")}`);
-});
-
+const collect = fails(async () => setTray([...trayTracks(), ...(await findSelected(MOST))]) || announce(`The playlist has ${plural(trayTracks().length, "track")}`));
 const save = fails(async (format) => {
   const tracks = (await findSelected(MOST)).map((hit) => hit.track_id);
   const response = await post("/api/v1/playlist", { tracks, order: "rank", title: "map", format });
@@ -141,27 +129,27 @@ const drawLasso = (corners) => overlay.setAttribute("points", corners.map((corne
 // The pointer: it pans, draws a lasso, and rests on a point to hear it.
 let drag = null;
 const far = ([left, top], [x, y]) => Math.hypot(left - x, top - y) > 6;
-canvas.addEventListener("pointerdown", (event) => {
+const place = ({ offsetX, offsetY }) => [offsetX, offsetY];
+const on = (name, run, options) => canvas.addEventListener(name, run, options);
+on("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
-  const at = [event.offsetX, event.offsetY];
-  drag = { at, start: at, corners: state.lassoes || event.shiftKey ? [at] : null };
+  drag = { at: place(event), start: place(event), corners: state.lassoes || event.shiftKey ? [place(event)] : null };
 });
-canvas.addEventListener("pointermove", (event) => {
-  const at = [event.offsetX, event.offsetY];
+on("pointermove", (event) => {
+  const at = place(event);
   if (!drag) return pointAt(at);
   if (!drag.corners) plane.pan(at[0] - drag.at[0], at[1] - drag.at[1]);
   else if (far(at, drag.corners.at(-1))) drawLasso([...drag.corners, at]) || drag.corners.push(at);
   return (drag.at = at);
 });
-canvas.addEventListener("pointerup", () => {
+on("pointerup", () => {
   const { corners, at, start } = drag || {};
   drag = null;
-  if (corners?.length > 2) select(corners.map((corner) => plane.toMap(...corner)));
-  else if (corners) clear();
-  else if (start && !far(at, start)) hear(plane.nearest(...at, 12), at, true);
+  if (corners) return corners.length > 2 ? select(corners.map((corner) => plane.toMap(...corner))) : clear();
+  return start && !far(at, start) && hear(plane.nearest(...at, 12), at, true);
 });
-canvas.addEventListener("pointerleave", () => pointAt([-99, -99]));
-canvas.addEventListener("wheel", (event) => {
+on("pointerleave", () => pointAt([-99, -99]));
+on("wheel", (event) => {
   event.preventDefault();
   plane.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), event.offsetX, event.offsetY);
 }, { passive: false });
@@ -192,7 +180,7 @@ function Tools({ head, legend, lassoes, hovers }) {
 }
 
 function Legend({ legend, alone }) {
-  if (legend.low != null) return html`<p class="scale"><span>${number(legend.low)}</span><i style=${{ background: `linear-gradient(to right, ${colours("ramp")})` }}></i><span>${number(legend.high)}</span></p>`;
+  if (legend.low != null) return html`<p class="scale"><span>${+legend.low.toFixed(2)}</span><i style=${{ background: `linear-gradient(to right, ${colours("ramp")})` }}></i><span>${+legend.high.toFixed(2)}</span></p>`;
   const rows = [...legend.names.map((name, code) => [name, legend.counts[code], code, code]), ["others", legend.other, 254, 8], ["unknown", legend.unknown, 255, 9]].filter(([, number]) => number);
   return html`<ul class="legend">${rows.map(([name, number, code, hue]) => html`<li><button aria-pressed=${String(alone === code)} onClick=${() => showAlone(code)}><i style=${swatch(hue)}></i><span>${name}</span><span class="number quiet">${count(number)}</span></button></li>`)}</ul>`;
 }
@@ -212,18 +200,12 @@ function Side({ legend, problem, busy, within, tracks, hits, regions, alone }) {
       <button onClick=${() => plane.move({ x: region.x, y: region.y, zoom: 6 })}><span>${region.name}</span><span class="number quiet">${count(region.tracks)}</span></button></li>`)}</ul></details>`}`;
 }
 
-canvas.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   const steps = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
   if (steps[event.key]) event.preventDefault() || plane.pan(...steps[event.key]);
 });
 bindKeys({ "+": () => plane.zoom(1.6), "-": () => plane.zoom(1 / 1.6), 0: () => plane.fit(), l: () => update({ lassoes: !state.lassoes }), Escape: () => clear() });
 dark.addEventListener("change", paint);
-onPlayer(() => update());
-onTray(() => update());
-try {
-  plane = new Plane(canvas, () => placeLabels() || drag || drawLasso((state.polygon || []).map((corner) => plane.toScreen(...corner))));
-  window.tonelakePlane = plane; // for tests and the curious
-  load();
-} catch (error) {
-  update({ problem: error.message, busy: false });
-}
+for (const listen of [onPlayer, onTray]) listen(() => update());
+update();
+load();

@@ -29,9 +29,7 @@ export class Plane {
   budget = 60_000; // points while panning; any beginning of the points is a fair sample
 
   constructor(canvas, onDraw) {
-    this.canvas = canvas;
-    this.onDraw = onDraw;
-    this.gl = canvas.getContext("webgl2", { antialias: false, depth: false, alpha: false });
+    Object.assign(this, { canvas, onDraw, gl: canvas.getContext("webgl2", { antialias: false, depth: false, alpha: false }) });
     if (!this.gl) throw new Error("This browser has no WebGL2, which draws the map.");
     this.uniforms = this.#compile();
     this.buffers = ["position", "code", "chosen"].map(() => this.gl.createBuffer());
@@ -54,27 +52,21 @@ export class Plane {
     return Object.fromEntries(["centre", "scale", "size", "choosing", "round"].map((name) => [name, gl.getUniformLocation(program, name)]));
   }
 
-  /** Take coordinates, uint16 pairs from 0 to STEPS. */
-  setPoints(coordinates) {
-    this.coordinates = coordinates;
-    this.count = coordinates.length / 2;
+  /** Take coordinates, uint16 pairs from 0 to STEPS; the outermost are `low` and `high`, from 0 to 1. */
+  setPoints(coordinates, { low, high }) {
+    Object.assign(this, { coordinates, low, high, count: coordinates.length / 2 });
     this.#fill(0, coordinates, 2, this.gl.UNSIGNED_SHORT, true);
     this.setCodes(new Uint8Array(this.count));
     this.choose(null);
   }
 
   /** Take a colour of the palette for each point, uint8. */
-  setCodes(codes) {
-    this.codes = codes;
-    this.#fill(1, codes, 1, this.gl.UNSIGNED_BYTE, false);
-    this.draw();
-  }
+  setCodes(codes) { this.#fill(1, (this.codes = codes), 1, this.gl.UNSIGNED_BYTE, false); }
 
   /** Let chosen points stand out, uint8 of 0 and 1; null lets all. */
   choose(chosen) {
     this.choosing = Boolean(chosen);
     this.#fill(2, chosen || new Uint8Array(this.count), 1, this.gl.UNSIGNED_BYTE, false);
-    this.draw();
   }
 
   #fill(index, values, size, type, isUnit) {
@@ -83,6 +75,7 @@ export class Plane {
     gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
     gl.enableVertexAttribArray(index);
     gl.vertexAttribPointer(index, size, type, isUnit, 0, 0);
+    this.draw();
   }
 
   /** Take 256 colours, uint8 of red, green, blue and alpha. */
@@ -112,15 +105,9 @@ export class Plane {
 
   /** Show all points, in the middle. */
   fit() {
-    const [low, high] = [[STEPS, STEPS], [0, 0]];
-    for (let at = 0; at < 2 * this.count; at += 1) {
-      low[at % 2] = Math.min(low[at % 2], this.coordinates[at]);
-      high[at % 2] = Math.max(high[at % 2], this.coordinates[at]);
-    }
-    const [width, height] = [0, 1].map((axis) => Math.max(0.02, (high[axis] - low[axis]) / STEPS));
-    const room = Math.min(this.width / width, this.height / height);
-    const [x, y] = [0, 1].map((axis) => (low[axis] + high[axis]) / 2 / STEPS);
-    this.move({ x, y, zoom: (0.92 * room) / Math.min(this.width, this.height) });
+    const [[left, bottom], [right, top]] = [this.low, this.high];
+    const room = Math.min(this.width / Math.max(0.02, right - left), this.height / Math.max(0.02, top - bottom));
+    this.move({ x: (left + right) / 2, y: (bottom + top) / 2, zoom: (0.92 * room) / Math.min(this.width, this.height) });
   }
 
   pan(left, top) { this.move({ x: this.view.x - left / this.span, y: this.view.y + top / this.span }); }
@@ -128,9 +115,7 @@ export class Plane {
   /** Zoom by a factor; the point of the map under a pixel stays there. */
   zoom(factor, left = this.width / 2, top = this.height / 2) {
     const [x, y] = this.toMap(left, top);
-    this.move({ zoom: this.view.zoom * factor });
-    const [newX, newY] = this.toMap(left, top);
-    this.move({ x: this.view.x + x - newX, y: this.view.y + y - newY });
+    this.move({ x: x + (this.view.x - x) / factor, y: y + (this.view.y - y) / factor, zoom: this.view.zoom * factor });
   }
 
   draw() { this.frame ??= requestAnimationFrame((now) => this.#drawFrame(now)); }
@@ -154,8 +139,7 @@ export class Plane {
     gl.uniform2f(uniforms.centre, view.x, view.y);
     gl.uniform2f(uniforms.scale, (2 * this.span * ratio) / canvas.width, (2 * this.span * ratio) / canvas.height);
     gl.uniform1f(uniforms.size, size);
-    gl.uniform1i(uniforms.choosing, Number(this.choosing));
-    gl.uniform1i(uniforms.round, Number(size > 3));
+    for (const [name, value] of [["choosing", this.choosing], ["round", size > 3]]) gl.uniform1i(uniforms[name], Number(value));
     gl.drawArrays(gl.POINTS, 0, drawn);
     this.onDraw?.();
   }
