@@ -147,6 +147,24 @@ def test_an_index_that_stood_still_during_a_takedown_registers_nothing():
     assert not run_history(2276, history, WORK / "registered").failure
 
 
+def test_an_index_that_stood_still_over_an_empty_table_writes_no_second_row():
+    """Found so: the table of a new encoder was not fenced, because an empty table is false in Python (seed 4947)."""
+    lines = [Step("describe", (634, 524, 228)), Step("describe", (444, 256, 816)), Step("index", (681, 308, 562))]
+    files = [Step("add", (40, 589, 3)), Step("add", (125, 528, 951)), Step("add", (198, 107, 822))]
+    beside = Step("refresh", (19, 754, 710), host="host-2")
+    stalled = Step("index", (713, 585, 889), Fault(FaultKind.STALL, 10), beside=beside)
+    history = [*lines, *files, Step("copy", (849, 842, 383)), Step("change", (19, 533, 191)), stalled]
+    assert not run_history(4947, history, WORK / "empty").failure
+
+
+def test_a_source_that_was_listed_while_its_removal_stood_still_stays():
+    """Found so: its row was removed, and its tracks, which the refresh had brought back, stayed (seed 4936)."""
+    files = [Step("add", (986, 335, 54)), Step("add", (763, 38, 729)), Step("index", (495, 982, 851), host="host-2")]
+    beside = Step("refresh", (559, 643, 414), host="host-2")
+    stalled = Step("remove_source", (62, 213, 331), Fault(FaultKind.STALL, 10), beside=beside)
+    assert not run_history(4936, [*files, stalled], WORK / "listed").failure
+
+
 @pytest.mark.parametrize("table", range(9))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""
