@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from flows.web import audio, health, lake_pages, login, map_api, pages, peaks, track_page, uploads
+from flows.search.reader import Reader
+from flows.web import audio, health, login, map_api, pages, peaks, uploads
 from flows.web.api import operations, playlists, search, tracks
 from flows.web.guards import Guard, SecurityHeaders, Token
 from flows.web.limits import Slots, TimedWork
@@ -35,8 +36,9 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
     add_handlers(app)
     for module in (search, tracks, playlists, operations, uploads, map_api):
         app.include_router(module.router, prefix=API)
-    for module in (audio, peaks, pages, lake_pages, track_page, login, health):
+    for module in (audio, peaks, pages, login, health):
         app.include_router(module.router)
+    app.state.run_tools = _add_tools(app)
     if STATIC.is_dir():
         app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # The last one is the first that sees a request.
@@ -57,7 +59,6 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
     state.audio, state.peaks = audio.Audio(settings), peaks.PeaksCache()
     state.selections, state.reports, state.meter = Selections(), Reports(settings), health.Meter()
     state.queries = Slots(rules.queries_at_once, "so many questions are being answered")
-    state.embeddings = Slots(rules.embeddings_at_once, "so many files are being embedded")
     state.timed, state.maps = TimedWork(), Maps(state.readers)
 
 
@@ -66,7 +67,8 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
     readers: Readers = app.state.readers
     readers.start()
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
-    yield
+    async with app.state.run_tools():
+        yield
     readers.stop()
     app.state.uploads.workers.stop()
 
@@ -77,3 +79,19 @@ def _warm_up(readers: Readers) -> None:
         readers.current().text.embed("music")
     except Exception as error:  # an encoder without words, or weights that cannot be fetched: the question will say so
         _LOG.info("no text tower: %s", error)
+
+
+def _add_tools(app: FastAPI) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Answer agents at /mcp if the extra `mcp` is there; return what runs beside the service."""
+    try:
+        from flows.web import mcp
+    except ModuleNotFoundError:
+        return nullcontext
+    state = app.state
+
+    def ask(question: Callable[[Reader], str]) -> str:
+        with state.queries:
+            answer: str = state.readers.ask(None, question)
+            return answer
+
+    return mcp.add_to(app, mcp.make_server(state.settings, ask, shows_paths=not state.rules.is_remote))

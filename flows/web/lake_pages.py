@@ -12,9 +12,9 @@ from flows.evaluation.leaderboard import build_leaderboard
 from flows.operations.status import QuarantinedTrack
 from flows.web.dependencies import ReportsOf, RulesOf, SettingsOf
 from flows.web.limits import AdmitQuery
-from flows.web.pages import render_page
 from flows.web.paths import hide_paths
 from flows.web.reasons import MEANINGS, Step, next_step
+from flows.web.rendering import render_page
 from flows.web.run_rows import RunRow
 from lake.catalogue.runs import list_runs
 from lake.releases.releases import list_releases

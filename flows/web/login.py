@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from flows.web.guards import COOKIE, LOGIN, Token, too_many_tries
-from flows.web.pages import render_page
+from flows.web.rendering import render_page
 
 router = APIRouter(include_in_schema=False)
 _DAYS = 30

@@ -1,43 +1,25 @@
 """The pages, for people: templates around what the API answers. Search and playlists are drawn by the browser."""
 
-from pathlib import Path
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from flows.evaluation.figures import coverage_text, figure_text
-from flows.releases.gate.table import check_row
-from flows.web.page_filters import FILTERS
-from flows.web.problems import NotFound
+from flows.web import lake_pages, track_page
+from flows.web.dependencies import SettingsOf
+from flows.web.rendering import FOLDER, render_page
 from flows.web.vendor.renew import vendored_files
+from lake.catalogue.encoders import list_encoder_versions
+from lake.storage.lake import Lake
+from schemas.errors import NotFound
 
-FOLDER = Path(__file__).parent
 router = APIRouter(include_in_schema=False)
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(FOLDER / "templates"),
-    autoescape=select_autoescape(default=True),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters |= FILTERS | {
-    "figure": figure_text,
-    "coverage": coverage_text,
-    "check_row": check_row,
-    "metrics": lambda rows: list(dict.fromkeys(metric for row in rows for metric in row.figures)),
-}
-
-
-def render_page(template: str, section: str, **values: Any) -> HTMLResponse:
-    """Return a page. `section` is the address of its entry in the menu."""
-    return HTMLResponse(_TEMPLATES.get_template(template).render(section=section, **values))
+router.include_router(lake_pages.router)
+router.include_router(track_page.router)
 
 
 @router.get("/")
-def show_search() -> HTMLResponse:
+def show_search(settings: SettingsOf) -> HTMLResponse:
     """Show the search page."""
-    return render_page("search.html", "/")
+    return render_page("search.html", "/", encoders=list_encoder_versions(Lake.at(settings.lake, settings.s3)))
 
 
 @router.get("/map")

@@ -14,8 +14,8 @@ from flows.search.track_rows import read_hits, read_rows
 from flows.web.dependencies import ReadersOf, RulesOf, SettingsOf
 from flows.web.limits import AdmitQuery
 from flows.web.page_filters import moment, number, size, span
-from flows.web.pages import render_page
 from flows.web.paths import hide_all
+from flows.web.rendering import render_page
 from lake.catalogue.rights import describe_rights
 from schemas.errors import NotFound
 from schemas.tables import embeddings_table

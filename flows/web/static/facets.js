@@ -1,87 +1,32 @@
-// Filters: what the lake can be narrowed by, with how many tracks each choice leaves.
+// Filters: what the lake can be narrowed by, with how many tracks each choice leaves; and the fields beside them.
 
-import { Component, count, html, icon } from "./dom.js";
+import { Component, byId, count, html, icon, render } from "./dom.js";
 import { FILTERS, change, put, toggle } from "./query.js";
 
 const SHOWN = 8;
-const NOTES = "C C# D Eb E F F# G Ab A Bb B".split(" ");
-const SINGLE = new Set(["artist", "year"]); // one value at a time; of genres and tags a track has all that are chosen
+const FACETS = { genre: "Genre", tag: "Tag", artist: "Artist", year: "Year" };
+const SINGLE = ["artist", "year"]; // one value at a time; of genres and tags a track has all that are chosen
 
 /** A list of values with their counts. Chosen values stay in sight, whatever their counts. */
 class Choices extends Component {
   state = { all: false };
 
-  render({ name, label, values, query, onQuery }, { all }) {
+  render({ name, values, query, onQuery }, { all }) {
     const chosen = query.getAll(name);
-    const known = new Set(values.map((each) => String(each.value)));
-    const list = [...chosen.filter((value) => !known.has(value)).map((value) => ({ value, tracks: null })), ...values];
+    const known = values.map((each) => String(each.value));
+    const list = [...chosen.filter((value) => !known.includes(value)).map((value) => ({ value })), ...values];
     if (!list.length) return null;
     const shown = all ? list : list.filter((each, index) => index < SHOWN || chosen.includes(String(each.value)));
-    const choose = (value) => onQuery(SINGLE.has(name) ? put(query, name, chosen.includes(value) ? "" : value) : toggle(query, name, value));
+    const choose = (value) => onQuery(SINGLE.includes(name) ? put(query, name, chosen.includes(value) ? "" : value) : toggle(query, name, value));
     return html`<fieldset class="facet">
-      <legend>${label}</legend>
-      <ul>${shown.map((each) => {
-        const value = String(each.value);
-        return html`<li key=${value}><label><input type="checkbox" checked=${chosen.includes(value)} onChange=${() => choose(value)} />
-          <span class="value">${value}</span> <span class="count">${each.tracks === null ? "" : count(each.tracks)}</span></label></li>`;
-      })}</ul>
+      <legend>${FACETS[name]}</legend>
+      <ul>${shown.map(({ value, tracks }) => html`<li key=${value}><label>
+        <input type="checkbox" checked=${chosen.includes(String(value))} onChange=${() => choose(String(value))} />
+        <span class="value">${value}</span> <span class="count">${tracks && count(tracks)}</span></label></li>`)}</ul>
       ${list.length > SHOWN && html`<button class="link" aria-expanded=${String(all)} onClick=${() => this.setState({ all: !all })}>
-        ${all ? "fewer" : `${list.length - SHOWN} more`}<span class="hidden"> of ${label}</span></button>`}
+        ${all ? "fewer" : `${list.length - SHOWN} more`}<span class="hidden"> of ${FACETS[name]}</span></button>`}
     </fieldset>`;
   }
-}
-
-function Field({ name, label, hint, query, onQuery, ...rest }) {
-  return html`<label class="field"><span>${label}</span>
-    <input value=${query.get(name) || ""} placeholder=${hint} ...${rest}
-      onChange=${(event) => onQuery(put(query, name, event.target.value.trim()))} /></label>`;
-}
-
-function Select({ name, label, choices, query, onQuery }) {
-  return html`<label class="field"><span>${label}</span>
-    <select value=${query.get(name) || ""} onChange=${(event) => onQuery(put(query, name, event.target.value))}>
-      ${choices.map(([value, text]) => html`<option value=${value} selected=${value === (query.get(name) || "")}>${text}</option>`)}
-    </select></label>`;
-}
-
-const KEYS = ["minor", "major"].flatMap((mode) => NOTES.map((note) => [`${note} ${mode}`, `${note} ${mode}`]));
-
-/** Props: query, facets {genre, tag, year, artist: [{value, tracks}]}, onQuery, onClose. */
-export function Facets({ query, facets, onQuery, onClose }) {
-  const rest = { query, onQuery };
-  const filters = FILTERS.filter((name) => query.has(name));
-  const clear = () => onQuery(filters.reduce((kept, name) => change(kept, name, () => []), query));
-  return html`
-    <div class="facets-head"><h2>Filters</h2>
-      ${filters.length > 0 && html`<button class="link" onClick=${clear}>clear</button>`}
-      <button class="button narrow-only" onClick=${onClose}>Done</button></div>
-    ${[["genre", "Genre"], ["tag", "Tag"], ["artist", "Artist"], ["year", "Year"]].map(([name, label]) =>
-      html`<${Choices} key=${name} name=${name} label=${label} values=${facets?.[name] || []} ...${rest} />`)}
-    <fieldset class="facet fields">
-      <legend>Sound</legend>
-      <${Field} name="bpm" label="Tempo" hint="118-122" inputmode="numeric" ...${rest} />
-      <${Select} name="key" label="Key" choices=${[["", "any"], ...KEYS]} ...${rest} />
-      <${Field} name="min_duration" label="At least" hint="1:30" ...${rest} />
-    </fieldset>
-    <details class="facet" open=${["where", "territory", "on", "any_date", "year"].some((name) => query.has(name))}>
-      <summary>More filters</summary>
-      <div class="fields">
-        <${Field} name="year" label="Years" hint="1990-1999" ...${rest} />
-        <${Field} name="territory" label="Territory" hint="DE" maxlength="2" ...${rest} />
-        <${Field} name="on" label="Available on" type="date" ...${rest} />
-        <label class="line"><input type="checkbox" checked=${query.has("any_date")}
-          onChange=${(event) => onQuery(put(query, "any_date", event.target.checked ? "true" : ""))} /> on any day</label>
-        <${Field} name="where" label="SQL" hint="label = 'ECM'" ...${rest} />
-      </div>
-    </details>
-    <fieldset class="facet fields">
-      <legend>Variety</legend>
-      <${Select} name="per_artist" label="Of an artist" choices=${[["", "any number"], ["1", "at most 1"], ["2", "at most 2"], ["3", "at most 3"]]} ...${rest} />
-      <label class="field"><span>Diversity</span><input type="range" min="0" max="1" step="0.1" value=${query.get("diversity") || 0}
-        onChange=${(event) => onQuery(put(query, "diversity", Number(event.target.value) ? event.target.value : ""))} /></label>
-      <label class="line"><input type="checkbox" checked=${query.has("distinct")}
-        onChange=${(event) => onQuery(put(query, "distinct", event.target.checked ? "true" : ""))} /> each recording once</label>
-    </fieldset>`;
 }
 
 /** The filters in use, to see and to drop where the panel is closed, as on a phone. */
@@ -94,4 +39,26 @@ export function FilterChips({ query, onQuery }) {
       <span class="name">${LABELS[name] || value}</span>
       <button class="plain" aria-label=${`Remove the filter ${name} ${value}`}
         onClick=${() => onQuery(change(query, name, (values) => values.filter((each) => each !== value)))}>${icon("close")}</button></li>`)}</ul>`;
+}
+
+/** Show a question and its facets {genre, tag, artist, year: [{value, tracks}]} in the panel. */
+export function showFilters(query, facets, onQuery) {
+  render(Object.keys(FACETS).map((name) =>
+    html`<${Choices} key=${name} name=${name} values=${facets?.[name] || []} query=${query} onQuery=${onQuery} />`), byId("choices"));
+  byId("clear").hidden = !FILTERS.some((name) => query.has(name));
+  for (const field of byId("fields").elements) {
+    if (field.type === "checkbox") field.checked = query.has(field.name);
+    else if (field.name && field !== document.activeElement) field.value = query.get(field.name) || (field.type === "range" ? 0 : "");
+  }
+}
+
+/** Call onQuery with a function of the question when a field changes or the filters are cleared. */
+export function watchFilters(onChange) {
+  const open = (is) => (byId("filters").classList.toggle("open", is), is && byId("done").focus());
+  const valueOf = ({ type, checked, value }) => (type === "checkbox" ? (checked ? "true" : "") : type === "range" && value === "0" ? "" : value.trim());
+  byId("fields").addEventListener("change", ({ target }) => onChange((query) => put(query, target.name, valueOf(target))));
+  byId("fields").addEventListener("submit", (event) => event.preventDefault());
+  byId("clear").addEventListener("click", () => onChange((query) => FILTERS.reduce((kept, name) => change(kept, name, () => []), query)));
+  byId("done").addEventListener("click", () => open(false));
+  return () => open(true);
 }

@@ -1,7 +1,7 @@
 // One track in a list: play it in place, see why it fits, collect it, or search on from it.
 
 import { bylineOf, clock, html, icon, keyOf, titleOf } from "./dom.js";
-import { currentId, playingId, seek, toggle } from "./player.js";
+import { currentId, play, playingId, toggle } from "./player.js";
 import { inTray, toggleInTray } from "./tray.js";
 import { Waveform } from "./waveform.js";
 
@@ -43,13 +43,12 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
   const title = titleOf(hit);
   const plays = playingId() === hit.track_id;
   const kept = inTray(hit.track_id);
-  const options = playOptions(hit, hits);
   const from = hit.best ? ` from ${clock(hit.best.start_s)}` : "";
   const act = (name, label, run, pressed) => html`<button class="plain" title=${label} aria-label=${`${label}: ${title}`}
     aria-pressed=${pressed === undefined ? undefined : String(pressed)} onClick=${run}>${icon(name)}</button>`;
   return html`<li ...${row} class=${`hit ${currentId() === hit.track_id ? "current" : ""} ${over ? "over" : ""}`} data-id=${hit.track_id} tabindex="-1"
     aria-current=${selected ? "true" : undefined} onFocusIn=${() => onSelect?.(hit)}>
-    <button class="round" onClick=${() => toggle(hit, options)} aria-label=${plays ? `Pause ${title}` : `Play ${title}${from}`}>
+    <button class="round" onClick=${() => toggle(hit, playOptions(hit, hits))} aria-label=${plays ? `Pause ${title}` : `Play ${title}${from}`}>
       ${icon(plays ? "pause" : "play")}</button>
     <div class="what">
       <a class="title" href=${`/track/${hit.track_id}`}>${title}</a>
@@ -57,7 +56,7 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
     </div>
     <div class="shape">
       <${Waveform} id=${hit.track_id} seconds=${hit.duration_s} moments=${hit.moments || [hit.best]} strong=${[hit.best]}
-        onSeek=${(seconds) => seek(hit, seconds, options)} />
+        onSeek=${(from) => play(hit, { ...playOptions(hit, hits), from })} />
     </div>
     <${Facts} hit=${hit} />
     <${Tags} hit=${hit} onTag=${onTag} active=${tags} />

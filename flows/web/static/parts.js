@@ -1,7 +1,7 @@
 // The blend: every track, sound or text beside the question is a chip with a weight.
 
 import { Component, askJson, html, icon, titleOf } from "./dom.js";
-import { add, drop, partsOf, writePart } from "./query.js";
+import { add, change, drop, partsOf, writePart } from "./query.js";
 
 const WORDS = { like: "more like", unlike: "less like", also: "also", not: "without" };
 const names = new Map(Object.entries(JSON.parse(sessionStorage.getItem("tonelake.names") || "{}")));
@@ -28,16 +28,11 @@ function nameOf({ kind, value }, onName) {
 export function Chip({ part, query, onQuery, onName }) {
   const name = nameOf(part, onName);
   const against = part.kind === "unlike" || part.kind === "not";
-  const weigh = (weight) => {
-    const values = query.getAll(part.kind);
-    values[values.indexOf(part.typed)] = writePart(part.value, weight);
-    const rest = values.reduce((kept, value) => add(kept, part.kind, value), values.reduce((kept, value) => drop(kept, part.kind, value), drop(query, part.kind, part.typed)));
-    onQuery(rest, { settles: false });
-  };
+  const weigh = (weight) => change(query, part.kind, (values) => values.map((typed) => (typed === part.typed ? writePart(part.value, weight) : typed)));
   return html`<li class=${`chip ${against ? "against" : ""}`}>
     <span class="kind">${WORDS[part.kind]}</span> <span class="name" title=${name}>${name}</span>
     <input type="range" min="0.05" max="1" step="0.05" value=${Math.abs(part.weight)} title="Weight"
-      aria-label=${`Weight of ${WORDS[part.kind]} ${name}`} onInput=${(event) => weigh(Number(event.target.value))} />
+      aria-label=${`Weight of ${WORDS[part.kind]} ${name}`} onInput=${(event) => onQuery(weigh(Number(event.target.value)), { settles: false })} />
     <output>${Math.abs(part.weight).toFixed(2)}</output>
     <button class="plain" aria-label=${`Remove ${WORDS[part.kind]} ${name}`} onClick=${() => onQuery(drop(query, part.kind, part.typed))}>${icon("close")}</button>
   </li>`;
@@ -55,10 +50,9 @@ export class Parts extends Component {
     }}>
       <input aria-label=${label} placeholder=${label} size="9" maxlength="200" />
     </form>`;
-    return html`<div class="blend" role="group" aria-label="Blend">
+    return html`
       ${parts.length > 0 && html`<ul class="chips">${parts.map((part) =>
         html`<${Chip} key=${part.kind + part.value} part=${part} query=${query} onQuery=${onQuery} onName=${() => this.forceUpdate()} />`)}</ul>`}
-      ${adds("also", "also …")} ${adds("not", "without …")}
-    </div>`;
+      ${adds("also", "also …")} ${adds("not", "without …")}`;
   }
 }

@@ -1,6 +1,6 @@
 // The player: one audio element for the page, its bar at the foot, and the queue that plays on.
 
-import { Component, announce, ask, bylineOf, byId, clock, html, icon, render, titleOf } from "./dom.js";
+import { announce, ask, bylineOf, byId, clock, html, icon, render, titleOf } from "./dom.js";
 import { inTray, onTray, toggleInTray } from "./tray.js";
 import { Waveform, playback } from "./waveform.js";
 
@@ -33,11 +33,6 @@ export function toggle(track, options) {
   return audio.paused ? audio.play().catch(() => {}) : audio.pause();
 }
 
-/** Go to a second of a track, and play it from there. */
-export function seek(track, seconds, options) {
-  play(track, { ...options, from: seconds });
-}
-
 /** Play the track before or after the current one in the queue. */
 export function skip(step) {
   const index = now.queue.findIndex((entry) => entry.track.track_id === currentId());
@@ -66,16 +61,14 @@ async function explain() {
 }
 
 function tell() {
-  playback.id = currentId();
-  playback.at = audio.currentTime;
+  playback.show(currentId(), audio.currentTime);
   document.body.classList.toggle("has-player", Boolean(now.track));
   render(html`<${Bar} />`, byId("player"));
   for (const listener of listeners) listener();
 }
 
 function tick() {
-  playback.at = audio.currentTime;
-  playback.redraw();
+  playback.show(currentId(), audio.currentTime);
   const bar = byId("position");
   if (!bar) return;
   bar.value = audio.currentTime;
@@ -85,34 +78,32 @@ function tick() {
 
 const length = () => (Number.isFinite(audio.duration) && audio.duration ? audio.duration : now.track?.duration_s || 0);
 
-class Bar extends Component {
-  render() {
-    const { track, moment, problem } = now;
-    if (!track) return null;
-    const [label, sign] = audio.paused ? ["Play", "play"] : ["Pause", "pause"];
-    const kept = inTray(track.track_id);
-    const title = titleOf(track);
-    return html`<div class="bar">
-      <div class="transport">
-        <button class="plain step" onClick=${() => skip(-1)} aria-label="Previous track">${icon("previous")}</button>
-        <button class="round" onClick=${() => toggle()} aria-label=${`${label} ${title}`}>${icon(sign)}</button>
-        <button class="plain step" onClick=${() => skip(1)} aria-label="Next track">${icon("next")}</button>
-      </div>
-      <div class="what">
-        <a class="title" href=${`/track/${track.track_id}`}>${title}</a>
-        <span class=${problem ? "problem" : "by"}>${problem || bylineOf(track)}</span>
-      </div>
-      <span class="time" id="elapsed">${clock(audio.currentTime)}</span>
-      <div class="seek">
-        <${Waveform} key=${track.track_id} id=${track.track_id} seconds=${track.duration_s} moments=${[moment]} />
-        <input type="range" id="position" aria-label=${`Position in ${title}`} min="0" step="1" max=${Math.ceil(length())}
-          onInput=${(event) => (audio.currentTime = Number(event.target.value))} />
-      </div>
-      <span class="time">${clock(length())}</span>
-      <button class="plain" aria-pressed=${String(kept)} onClick=${() => toggleInTray(track)}
-        aria-label=${`${kept ? "Take" : "Put"} ${title} ${kept ? "out of" : "into"} the playlist`}>${icon(kept ? "check" : "plus")}</button>
-    </div>`;
-  }
+function Bar() {
+  const { track, moment, problem } = now;
+  if (!track) return null;
+  const [label, sign] = audio.paused ? ["Play", "play"] : ["Pause", "pause"];
+  const kept = inTray(track.track_id);
+  const title = titleOf(track);
+  return html`<div class="bar">
+    <div class="transport">
+      <button class="plain step" onClick=${() => skip(-1)} aria-label="Previous track">${icon("previous")}</button>
+      <button class="round" onClick=${() => toggle()} aria-label=${`${label} ${title}`}>${icon(sign)}</button>
+      <button class="plain step" onClick=${() => skip(1)} aria-label="Next track">${icon("next")}</button>
+    </div>
+    <div class="what">
+      <a class="title" href=${`/track/${track.track_id}`}>${title}</a>
+      <span class=${problem ? "problem" : "by"}>${problem || bylineOf(track)}</span>
+    </div>
+    <span class="time" id="elapsed">${clock(audio.currentTime)}</span>
+    <div class="seek">
+      <${Waveform} key=${track.track_id} id=${track.track_id} seconds=${track.duration_s} moments=${[moment]} />
+      <input type="range" id="position" aria-label=${`Position in ${title}`} min="0" step="1" max=${Math.ceil(length())}
+        onInput=${(event) => (audio.currentTime = Number(event.target.value))} />
+    </div>
+    <span class="time">${clock(length())}</span>
+    <button class="plain" aria-pressed=${String(kept)} onClick=${() => toggleInTray(track)}
+      aria-label=${`${kept ? "Take" : "Put"} ${title} ${kept ? "out of" : "into"} the playlist`}>${icon(kept ? "check" : "plus")}</button>
+  </div>`;
 }
 
 for (const event of ["play", "pause", "loadedmetadata"]) audio.addEventListener(event, tell);

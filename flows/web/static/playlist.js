@@ -19,61 +19,66 @@ function update(change = {}) {
 const tracksOn = ({ made, address, details }) =>
   madeBy(address) === "tray" ? trayTracks().map((track) => ({ ...track, ...details.get(track.track_id) })) : made?.tracks || [];
 
+/** Show the form of the address's kind of playlist, filled in, and mark its entry in the menu. */
+function showKind() {
+  const kind = madeBy(state.address);
+  for (const link of byId("kinds").children) link.ariaCurrent = link.dataset.kind === kind ? "page" : null;
+  for (const form of document.querySelectorAll("form.maker")) {
+    form.hidden = form.dataset.kind !== kind;
+    for (const field of form.elements) if (field.name) field.value = state.address.get(field.name) || "";
+  }
+  render(trayTracks().map((track) => html`<option value=${track.track_id}>${titleOf(track)}</option>`), byId("known"));
+}
+
 function go(address, push = true) {
   const query = new URLSearchParams([...address].filter(([, value]) => value !== ""));
   history[push ? "pushState" : "replaceState"](null, "", query.size ? `?${query}` : location.pathname);
   update({ address: query, made: null, problem: "", remarks: [] });
+  showKind();
   load();
 }
+
+/** Do something that asks the service; say what is wrong if it does not work. */
+async function attempt(run) {
+  update({ busy: true, problem: "" });
+  await run().catch((error) => update({ problem: error.message }));
+  update({ busy: false });
+}
+
+const idsOf = (tracks) => tracks.map((track) => track.track_id);
+const arrange = async (tracks, order) => (await post("/api/v1/playlist", { tracks, order })).json();
 
 /** Ask for the list that the address describes; of the tray only details, such as what has left the lake. */
 async function load() {
   const { address } = state;
   const kind = madeBy(address);
-  const ids = kind === "tray" ? trayTracks().map((track) => track.track_id) : (address.get("tracks") || "").split(",").filter(Boolean);
-  const isAsked = { tray: ids.length, shared: ids.length, words: address.get("text"), path: address.get("from") && address.get("to") }[kind];
-  if (!isAsked) return;
-  update({ busy: true });
-  try {
-    if (kind === "tray" || kind === "shared") take(await (await post("/api/v1/playlist", { tracks: ids, order: "rank" })).json(), kind);
-    else take(await askJson(`/api/v1/playlist?${new URLSearchParams([...address].filter(([name]) => name !== "make"))}`), kind);
-  } catch (error) {
-    update({ problem: error.message, busy: false });
-  }
+  const ids = kind === "tray" ? idsOf(trayTracks()) : (address.get("tracks") || "").split(",").filter(Boolean);
+  const isAsked = kind === "words" ? address.get("text") : kind === "path" ? address.get("from") && address.get("to") : ids.length;
+  const wanted = new URLSearchParams([...address].filter(([name]) => name !== "make"));
+  if (isAsked) await attempt(async () => take(await (ids.length ? arrange(ids, "rank") : askJson(`/api/v1/playlist?${wanted}`)), kind));
 }
 
 function take(made, kind) {
-  const details = new Map(made.tracks.map((track) => [track.track_id, track]));
-  update({ made, details, remarks: made.remarks || [], busy: false, problem: "" });
+  update({ made, details: new Map(made.tracks.map((track) => [track.track_id, track])), remarks: made.remarks || [] });
+  if (kind === "path") ["from", "to"].forEach((name, end) => (byId(name).textContent = titleOf(made.tracks.at(-end))));
   if (kind !== "tray") announce(`${plural(made.tracks.length, "track")}, ${clock(made.seconds)}`);
 }
 
-async function orderForFlow() {
-  update({ busy: true });
-  try {
-    const made = await (await post("/api/v1/playlist", { tracks: trayTracks().map((track) => track.track_id), order: "flow" })).json();
-    const ordered = new Set(made.tracks.map((track) => track.track_id));
-    setTray([...made.tracks, ...trayTracks().filter((track) => !ordered.has(track.track_id))]);
-    take(made, "tray");
-    announce("The playlist is in order for flow");
-  } catch (error) {
-    update({ problem: error.message, busy: false });
-  }
-}
+const orderForFlow = () => attempt(async () => {
+  const made = await arrange(idsOf(trayTracks()), "flow");
+  const ordered = new Set(idsOf(made.tracks));
+  setTray([...made.tracks, ...trayTracks().filter((track) => !ordered.has(track.track_id))]);
+  take(made, "tray");
+  announce("The playlist is in order for flow");
+});
 
-async function save(format) {
-  const title = byId("name")?.value.trim() || "tonelake";
-  try {
-    const tracks = tracksOn(state).map((track) => track.track_id);
-    const response = await post("/api/v1/playlist", { tracks, order: "rank", title, format });
-    const address = URL.createObjectURL(await response.blob());
-    const link = Object.assign(document.createElement("a"), { href: address, download: `${title.replace(/[\\/:*?"<>|]+/g, " ")}.${format}` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
-  } catch (error) {
-    update({ problem: error.message });
-  }
-}
+const save = (format) => attempt(async () => {
+  const title = byId("name").value.trim() || "tonelake";
+  const response = await post("/api/v1/playlist", { tracks: idsOf(tracksOn(state)), order: "rank", title, format });
+  const href = URL.createObjectURL(await response.blob());
+  Object.assign(document.createElement("a"), { href, download: `${title.replace(/[\\/:*?"<>|]+/g, " ")}.${format}` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+});
 
 function moveTo(from, to) {
   const tracks = trayTracks();
@@ -95,7 +100,7 @@ function step(index, by) {
 
 async function share() {
   const address = new URL(location.pathname, location.origin);
-  if (madeBy(state.address) === "tray") address.searchParams.set("tracks", trayTracks().map((track) => track.track_id).join(","));
+  if (madeBy(state.address) === "tray") address.searchParams.set("tracks", idsOf(trayTracks()).join(","));
   else address.search = location.search;
   await navigator.clipboard?.writeText(address.href).then(() => update({ remarks: ["The address of this playlist is copied."] }), () => go(address.searchParams));
 }
@@ -113,22 +118,6 @@ function Row({ track, index, tracks, isTray, over }) {
   };
   return html`<${Hit} hit=${{ ...track, score: null, best: null }} hits=${tracks.map((each) => ({ ...each, best: null }))} row=${drag} over=${over === index}>
     ${isTray && html`${move(-1, "up", "Move up")}${move(1, "down", "Move down")}`}<//>`;
-}
-
-function Maker({ kind, address }) {
-  const submit = (event) => {
-    event.preventDefault();
-    go(new URLSearchParams(new FormData(event.target)));
-  };
-  const field = (name, label, rest) => html`<label class=${rest.small ? "small" : ""}>${label}<input name=${name} value=${address.get(name) || ""} ...${rest} /></label>`;
-  const known = html`<datalist id="known">${trayTracks().map((track) => html`<option value=${track.track_id}>${titleOf(track)}</option>`)}</datalist>`;
-  if (kind === "words")
-    return html`<form class="maker" onSubmit=${submit}>${field("text", "Words that describe it", { required: true, maxlength: 1000, placeholder: "rainy evening jazz" })}
-      ${field("minutes", "Minutes", { type: "number", min: 1, max: 600, small: true, placeholder: "60" })}
-      <button class="button main">Make the playlist</button></form>`;
-  return html`<form class="maker" onSubmit=${submit}>${field("from", "From: a title or an id", { required: true, list: "known" })}${field("to", "To: a title or an id", { required: true, list: "known" })}
-    ${field("n", "Tracks", { type: "number", min: 2, max: 100, small: true, placeholder: "20" })}${known}
-    <button class="button main">Find the path</button></form>`;
 }
 
 function Head({ kind, tracks }) {
@@ -151,25 +140,25 @@ function Page(props) {
   const { address, remarks, problem, busy, over } = props;
   const kind = madeBy(address);
   const tracks = tracksOn(props);
-  const tabs = [["tray", "", "Tray"], ["words", "?make=words", "From words"], ["path", "?make=path", "Path between two tracks"]];
-  const empty = kind === "tray" && !tracks.length;
   return html`
-    <div class="head"><div class="grow"><h1>Playlist</h1></div>
-      <nav class="switch" aria-label="Kinds of playlist">${tabs.map(([name, query, label]) =>
-        html`<a href=${`/playlist${query}`} aria-current=${name === kind ? "page" : undefined} onClick=${(event) => (event.preventDefault(), go(new URLSearchParams(query)))}>${label}</a>`)}</nav></div>
-    ${(kind === "words" || kind === "path") && html`<${Maker} kind=${kind} address=${address} key=${String(address)} />`}
     ${problem && html`<p class="remark" role="alert">${problem}</p>`}
     ${remarks.map((line) => html`<p class="remark" key=${line}>${line}</p>`)}
     ${tracks.length > 0 && html`<${Head} kind=${kind} tracks=${tracks} />
       <ol class="hits ordered" aria-label="Tracks in order" aria-busy=${String(busy)}>${tracks.map((track, index) =>
         html`<${Row} key=${track.track_id} track=${track} index=${index} tracks=${tracks} isTray=${kind === "tray"} over=${over} />`)}</ol>`}
-    ${empty && html`<div class="state"><h2>The tray is empty</h2><p>Put tracks into it with ${icon("plus")} in a search, on the map or on a track's page. It stays in this browser.</p>
+    ${kind === "tray" && !tracks.length && html`<div class="state"><h2>The tray is empty</h2>
+      <p>Put tracks into it with the plus sign in a search, on the map or on a track's page. It stays in this browser.</p>
       <p><a href="/">Search for tracks</a>, or make a playlist from words or as a path between two tracks.</p></div>`}
     ${busy && !tracks.length && html`<p class="quiet">Listening …</p>`}`;
 }
 
+for (const form of document.querySelectorAll("form.maker"))
+  form.addEventListener("submit", (event) => (event.preventDefault(), go(new URLSearchParams(new FormData(form)))));
+for (const link of byId("kinds").children)
+  link.addEventListener("click", (event) => (event.preventDefault(), go(new URLSearchParams(link.search))));
 addEventListener("popstate", () => go(new URLSearchParams(location.search), false));
 onPlayer(() => update());
 onTray(() => update());
+showKind();
 update();
 load();

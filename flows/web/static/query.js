@@ -49,4 +49,4 @@ export function blend(query, kind, value) {
 }
 
 export const isEmpty = (query) => ![...query.keys()].some((name) => name === "text" || name in PARTS || name === "within" || FILTERS.slice(0, 8).includes(name));
-export const filtersOf = (query) => FILTERS.reduce((kept, name) => change(kept, name, () => query.getAll(name)), new URLSearchParams());
+export const filtersOf = (query) => [...FILTERS, "encoder"].reduce((kept, name) => change(kept, name, () => query.getAll(name)), new URLSearchParams());

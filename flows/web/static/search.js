@@ -2,7 +2,7 @@
 
 import { announce, askJson, bindKeys, byId, count, debounce, html, icon, keysAreOn, plural, render, switchKeys, titleOf } from "./dom.js";
 import { record, upload, watchDrops } from "./capture.js";
-import { Facets, FilterChips } from "./facets.js";
+import { FilterChips, showFilters, watchFilters } from "./facets.js";
 import { Hit, playOptions } from "./hit.js";
 import { Parts, rememberName } from "./parts.js";
 import { onPlayer, toggle as togglePlay } from "./player.js";
@@ -10,25 +10,30 @@ import { blend, filtersOf, isEmpty, put, readQuery, toggle } from "./query.js";
 import { onTray, toggleInTray } from "./tray.js";
 
 const FIRST = 20;
-const root = byId("search");
 const IDEAS = ["slow jazz with a muted trumpet", "warm pads, no drums", "a choir with brass, epic", "solo piano, melancholic", "fast and aggressive guitars"];
-const state = {
-  query: readQuery(), answer: null, hits: [], facets: null, problem: "", busy: false, selected: null, why: {}, explained: null,
-  stop: null, filtersOpen: false, dialog: false,
-};
+const root = byId("answer");
+const state = { query: readQuery(), answer: null, hits: [], facets: null, problem: "", busy: false, selected: null, why: {}, explained: null, stop: null };
 let asking = new AbortController();
 let askingFacets = new AbortController();
+let counted = null; // the filters whose facets are shown
+let isDraft = false; // somebody types or slides: all of that is one entry of the history
 
 function update(change = {}) {
   Object.assign(state, change);
-  render(html`<${Page} ...${state} />`, root);
+  const { query, facets, busy } = state;
+  render(html`<${Answer} ...${state} />`, root);
+  render(html`<${Parts} query=${query} onQuery=${setQuery} />`, byId("blend"));
+  showFilters(query, facets, setQuery);
+  byId("spinner").classList.toggle("on", busy);
+  if (byId("text") !== document.activeElement) byId("text").value = query.get("text") || "";
 }
 
 /** Take a question: its address at once, its answer when it comes. `settles` false: somebody still types or slides. */
 function setQuery(query, { settles = true } = {}) {
   const address = query.size ? `?${query}` : location.pathname;
-  const isNew = settles && address !== (location.search || location.pathname);
+  const isNew = address !== (location.search || location.pathname) && !(isDraft && !settles);
   history[isNew ? "pushState" : "replaceState"](null, "", address);
+  isDraft = !settles;
   update({ query });
   (settles ? search : searchSoon)();
 }
@@ -52,7 +57,9 @@ async function search(more = false) {
     announce(`${plural(hits.length, "hit")}. ${[...answer.understood, ...answer.remarks].join(". ")}`);
     if (more) root.querySelectorAll(".hit")[hits.length - answer.hits.length]?.focus();
   } catch (error) {
-    if (error.name !== "AbortError") update({ problem: error.message, busy: false, answer: null, hits: [] });
+    if (error.name === "AbortError") return undefined;
+    if (more) return search(); // the lake has changed since the page before
+    update({ problem: error.message, busy: false, answer: null, hits: [] });
   }
   return undefined;
 }
@@ -64,13 +71,18 @@ function withMoments(hits) {
   return hits.map((hit) => ({ ...hit, isMoment: true, moments: momentsOf(hit.track_id) }));
 }
 
+/** Count what the filters leave, if they have changed. */
 async function findFacets(query) {
+  const filters = String(filtersOf(query));
+  if (filters === counted) return;
   askingFacets.abort();
   askingFacets = new AbortController();
   try {
-    update({ facets: await askJson(`/api/v1/facets?${filtersOf(query)}`, { signal: askingFacets.signal }) });
+    const facets = await askJson(`/api/v1/facets?${filters}`, { signal: askingFacets.signal });
+    counted = filters;
+    update({ facets });
   } catch {
-    // the filters stay as they were; what is wrong with the question, the hits say
+    // the counts stay as they were; what is wrong with the question, the hits say
   }
 }
 
@@ -108,20 +120,25 @@ async function takeSound(file, name) {
 }
 
 async function toggleRecording() {
-  if (state.stop) {
-    state.stop();
-    return update({ stop: null });
-  }
+  if (state.stop) return state.stop();
   try {
-    const stop = await record((sound) => {
-      update({ stop: null });
+    showRecording(await record((sound) => {
+      showRecording(null);
       takeSound(sound, "recording");
-    });
+    }));
     announce("Recording. Press again to stop.");
-    return update({ stop });
   } catch (error) {
-    return update({ problem: error.message });
+    update({ problem: error.message });
   }
+  return undefined;
+}
+
+function showRecording(stop) {
+  const button = byId("record");
+  button.classList.toggle("recording", Boolean(stop));
+  button.setAttribute("aria-pressed", String(Boolean(stop)));
+  button.querySelector("use").setAttribute("href", `/static/icons.svg#${stop ? "stop" : "microphone"}`);
+  update({ stop });
 }
 
 /** Move to the next or previous hit; focus follows, so that a screen reader reads it. */
@@ -131,28 +148,6 @@ function move(step) {
   if (!next) return;
   update({ selected: next });
   root.querySelectorAll(".hit")[state.hits.indexOf(next)]?.focus();
-}
-
-function Box({ query, busy, stop }) {
-  const type = (event) => setQuery(put(state.query, "text", event.target.value), { settles: false });
-  const submit = (event) => {
-    event.preventDefault();
-    setQuery(state.query);
-  };
-  return html`<form class="box" role="search" onSubmit=${submit}>
-    ${icon("search")}
-    <input type="search" id="text" aria-label="Describe music, or name a track or an artist" autocomplete="off" maxlength="1000"
-      placeholder="Describe music, or name a track" value=${query.get("text") || ""} onInput=${type} />
-    <span class=${`spinner ${busy ? "on" : ""}`} aria-hidden="true"></span>
-    <label class="plain" title="Search by an audio file">${icon("file")}<span class="hidden">Search by an audio file</span>
-      <input type="file" class="hidden" accept="audio/*,video/*" onChange=${(event) => {
-        const [file] = event.target.files;
-        if (file) takeSound(file, file.name);
-        event.target.value = "";
-      }} /></label>
-    <button type="button" class=${`plain ${stop ? "recording" : ""}`} aria-pressed=${String(Boolean(stop))} onClick=${toggleRecording}
-      title="Hum or play something" aria-label=${stop ? "Stop recording" : "Record from the microphone"}>${icon(stop ? "stop" : "microphone")}</button>
-  </form>`;
 }
 
 function Start({ facets }) {
@@ -183,38 +178,19 @@ function Hits({ query, answer, hits, facets, problem, busy, selected, why }) {
     ${answer.next && html`<button class="button wide" onClick=${() => search(true)}>More hits</button>`}`;
 }
 
-function Keys() {
-  const keys = { "/": "search", j: "next hit", k: "previous hit", space: "play or pause", m: "more like the hit", l: "less like it", a: "put it into the playlist", w: "why it was found", "?": "these keys" };
-  return html`<div class="sheet" role="dialog" aria-modal="true" aria-label="Keys" onKeyDown=${(event) => event.key === "Escape" && update({ dialog: false })}>
-    <h2>Keys</h2>
-    <dl>${Object.entries(keys).map(([key, does]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}</dl>
-    <label class="line"><input type="checkbox" checked=${keysAreOn()} onChange=${(event) => switchKeys(event.target.checked)} /> use these keys</label>
-    <button class="button" ref=${(button) => button?.focus()} onClick=${() => update({ dialog: false })}>Close</button>
-  </div>`;
-}
-
-function Page(props) {
-  const { query, hits, facets, filtersOpen, dialog } = props;
+function Answer(props) {
+  const { query, hits, facets } = props;
+  const isMoments = query.has("segments");
+  const total = isMoments || !facets ? plural(hits.length, isMoments ? "moment" : "track") : `${count(hits.length)} of ${plural(facets.tracks, "track")}`;
   const modes = [["", "Tracks"], ["true", "Moments"]];
-  return html`
-    <div class="ask">
-      <${Box} ...${props} />
-      <${Parts} query=${query} onQuery=${setQuery} />
+  return html`<div class="toolbar">
+      <button class="button narrow-only" aria-controls="filters" onClick=${openFilters}>${icon("filter")} Filters</button>
+      <div class="switch" role="group" aria-label="What to find">${modes.map(([value, label]) =>
+        html`<button aria-pressed=${String((query.get("segments") || "") === value)} onClick=${() => setQuery(put(query, "segments", value))}>${label}</button>`)}</div>
+      <${FilterChips} query=${query} onQuery=${setQuery} />
+      <span class="by total">${hits.length > 0 && total}</span>
     </div>
-    <div class="columns">
-      <aside id="filters" class=${filtersOpen ? "open" : ""} aria-label="Filters"><${Facets} query=${query} facets=${facets} onQuery=${setQuery} onClose=${() => update({ filtersOpen: false })} /></aside>
-      <section class="found" aria-label="Answer">
-        <div class="toolbar">
-          <button class="button narrow-only" aria-expanded=${String(filtersOpen)} aria-controls="filters" onClick=${() => update({ filtersOpen: !filtersOpen })}>${icon("filter")} Filters</button>
-          <div class="switch" role="group" aria-label="What to find">${modes.map(([value, label]) =>
-            html`<button aria-pressed=${String((query.get("segments") || "") === value)} onClick=${() => setQuery(put(query, "segments", value))}>${label}</button>`)}</div>
-          <${FilterChips} query=${query} onQuery=${setQuery} />
-          <span class="by total">${hits.length > 0 && (query.has("segments") || !facets ? plural(hits.length, "moment") : `${count(hits.length)} of ${plural(facets.tracks, "track")}`)}</span>
-        </div>
-        <${Hits} ...${props} />
-      </section>
-    </div>
-    ${dialog && html`<${Keys} />`}`;
+    <${Hits} ...${props} />`;
 }
 
 const withSelected = (run) => () => state.selected && run(state.selected);
@@ -227,12 +203,24 @@ bindKeys({
   l: withSelected((hit) => blendHit("unlike", hit)),
   a: withSelected(toggleInTray),
   w: withSelected(explain),
-  "?": () => update({ dialog: !state.dialog }),
+  "?": () => byId("keys").showModal(),
+});
+byId("use-keys").checked = keysAreOn();
+byId("use-keys").addEventListener("change", (event) => switchKeys(event.target.checked));
+byId("text").addEventListener("input", (event) => setQuery(put(state.query, "text", event.target.value), { settles: false }));
+byId("box").addEventListener("submit", (event) => (event.preventDefault(), setQuery(state.query)));
+byId("record").addEventListener("click", toggleRecording);
+byId("file").addEventListener("change", ({ target }) => {
+  if (target.files[0]) takeSound(target.files[0], target.files[0].name);
+  target.value = "";
 });
 addEventListener("popstate", () => {
+  isDraft = false;
+  document.activeElement?.blur();
   update({ query: readQuery(), selected: null });
   search();
 });
+const openFilters = watchFilters((edit) => setQuery(edit(state.query)));
 watchDrops((file) => takeSound(file, file.name));
 onPlayer(() => update());
 onTray(() => update());

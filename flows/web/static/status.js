@@ -7,16 +7,12 @@ const SOON = 5000;
 const LATER = 60_000;
 
 async function renew() {
-  try {
-    const response = await fetch(location.href);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const [old, fresh] = [byId("live"), page.getElementById("live")];
-    if (fresh && fresh.innerHTML !== old.innerHTML && !old.contains(document.activeElement)) {
-      if (old.dataset.running !== fresh.dataset.running) announce("A run began or ended");
-      old.replaceWith(document.adoptNode(fresh));
-    }
-  } catch {
-    // the page stays as it is; the next try may succeed
+  const text = await fetch(location.href).then((response) => response.text(), () => ""); // no answer: the page stays
+  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("live");
+  const old = byId("live");
+  if (fresh && fresh.innerHTML !== old.innerHTML && !old.contains(document.activeElement)) {
+    if (old.dataset.running !== fresh.dataset.running) announce("A run began or ended");
+    old.replaceWith(document.adoptNode(fresh));
   }
   wait();
 }

@@ -2,7 +2,7 @@
 
 import { askJson, byId, clock, html, icon, render } from "./dom.js";
 import { Hit } from "./hit.js";
-import { onPlayer, play, playingId, seek, toggle } from "./player.js";
+import { onPlayer, play, playingId, toggle } from "./player.js";
 import { inTray, onTray, toggleInTray } from "./tray.js";
 import { Waveform } from "./waveform.js";
 
@@ -20,7 +20,7 @@ function Actions() {
     <a class="button" href=${`/?like=${id}`}>${icon("more")} More like this</a>
     <a class="button" href=${`/playlist?make=path&from=${id}`}>${icon("next")} A path from here</a>
   </div>
-  <div class="big-wave"><${Waveform} id=${track.track_id} seconds=${track.duration_s} moments=${state.moments} onSeek=${(seconds) => seek(track, seconds)} /></div>
+  <div class="big-wave"><${Waveform} id=${track.track_id} seconds=${track.duration_s} moments=${state.moments} onSeek=${(from) => play(track, { from })} /></div>
   ${state.moments.length > 0 && html`<ol class="moments" aria-label="Moments that stand for the track">${state.moments.map((moment) =>
     html`<li><button class="link" onClick=${() => play(track, { from: moment.start_s, moment })}><span class="hidden">Play </span>${clock(moment.start_s)}–${clock(moment.end_s)}</button></li>`)}</ol>`}`;
 }

@@ -3,6 +3,7 @@
 const KEY = "tonelake.tray";
 const MAX_TRACKS = 2000; // as many as a playlist of the engine has
 const listeners = new Set();
+let ids = new Set();
 
 export function trayTracks() {
   try {
@@ -13,7 +14,7 @@ export function trayTracks() {
   }
 }
 
-export const inTray = (id) => trayTracks().some((track) => track.track_id === id);
+export const inTray = (id) => ids.has(id);
 
 /** Keep these tracks, each once, as the tray. */
 export function setTray(tracks) {
@@ -36,7 +37,8 @@ export const onTray = (listener) => listeners.add(listener);
 
 function tell() {
   const badge = document.getElementById("tray-count");
-  const number = trayTracks().length;
+  ids = new Set(trayTracks().map((track) => track.track_id));
+  const number = ids.size;
   if (badge) {
     badge.textContent = number ? String(number) : "";
     badge.hidden = !number;

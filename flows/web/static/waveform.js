@@ -6,30 +6,21 @@ import { Component, askJson, createRef, html } from "./dom.js";
 export const playback = {
   id: null,
   at: 0,
-  redraw() {
-    for (const canvas of document.querySelectorAll("canvas.wave")) if (canvas.wave?.props.id === playback.id) canvas.wave.draw();
+  show(id, at) {
+    const ids = [playback.id, id];
+    Object.assign(playback, { id, at });
+    for (const { wave } of document.querySelectorAll("canvas.wave")) if (wave && ids.includes(wave.props.id)) wave.draw();
   },
 };
 
 const kept = new Map(); // id -> promise of {seconds, peaks}
-const waiting = [];
-let running = 0;
+const lanes = Array(3).fill(Promise.resolve()); // so many are asked for at a time: a search must not wait for them
 
-/** The peaks of a track, asked for once; at most three requests at a time. */
+/** The peaks of a track, asked for once; null where there are none. */
 export function peaksOf(id) {
-  if (!kept.has(id)) kept.set(id, new Promise((resolve) => waiting.push(() => askJson(`/peaks/${id}`).then(resolve, () => resolve(null)))));
-  start();
+  const lane = kept.size % lanes.length;
+  if (!kept.has(id)) kept.set(id, (lanes[lane] = lanes[lane].then(() => askJson(`/peaks/${encodeURIComponent(id)}`).catch(() => null))));
   return kept.get(id);
-}
-
-function start() {
-  while (running < 3 && waiting.length) {
-    running += 1;
-    waiting.shift()().finally(() => {
-      running -= 1;
-      start();
-    });
-  }
 }
 
 const seen = new IntersectionObserver(
@@ -56,15 +47,14 @@ export class Waveform extends Component {
   }
 
   componentDidUpdate(before) {
-    if (before.id !== this.props.id) {
-      this.known = null;
-      this.load();
-    }
-    this.draw();
+    const look = ({ id, moments, strong }) => JSON.stringify([id, moments, strong]);
+    if (before.id !== this.props.id) this.load();
+    else if (look(before) !== look(this.props)) this.draw();
   }
 
   async load() {
     const { id } = this.props;
+    this.known = null;
     seen.unobserve(this.canvas.current);
     const known = await peaksOf(id);
     if (id !== this.props.id) return;

@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from lake.catalogue.runs import RunRecord, new_run_id
+from lake.storage.lake import Lake
+from schemas.settings import S3Settings
 from tests.flows.web.browser.conftest import BROKEN
 from tests.flows.web.browser.test_search_page import HITS, ask
 
@@ -50,15 +53,16 @@ def test_a_playlist_from_the_tray_to_a_file(page, tmp_path):
 def test_a_path_and_words_become_playlists(page):
     fill_tray(page, 2)
     first, last = ids(page)
-    page.get_by_role("link", name="Path between two tracks").click()
-    page.get_by_label("From").fill(first)
-    page.get_by_label("To: a title").fill(last)
+    page.get_by_role("link", name="Path", exact=True).click()
+    page.get_by_label("From:").fill(first)
+    page.get_by_label("To:").fill(last)
     page.get_by_label("Tracks").fill("4")
     page.get_by_role("button", name="Find the path").click()
     page.wait_for_url(f"**from={first}*")
     page.wait_for_function(f"() => document.querySelectorAll('{HITS}').length === 4")
     assert (ids(page)[0], ids(page)[-1]) == (first, last)
-    page.get_by_role("link", name="From words").click()
+    assert page.locator("#from").inner_text() == page.locator(f"{HITS} .title").nth(0).inner_text()
+    page.get_by_role("link", name="Words", exact=True).click()
     page.get_by_label("Words that describe it").fill("calm harp")
     page.get_by_role("button", name="Make the playlist").click()
     page.wait_for_selector(HITS)
@@ -93,6 +97,19 @@ def test_the_state_of_the_lake_leads_to_what_is_in_quarantine(page):
     assert "It is in quarantine: unrecognised" in page.locator("main").inner_text()
     page.goto("/track/nobody")
     assert "The lake has no track nobody" in page.locator("main").inner_text()
+
+
+def test_a_run_in_progress_is_seen_without_a_reload(page, service):
+    lake = Lake.at(str(service.lake), S3Settings())
+    page.clock.install()
+    page.goto("/status")
+    with RunRecord(lake, new_run_id(), "index", None, {}) as record:
+        page.clock.run_for(61_000)
+        page.locator(".running").wait_for()
+        record.finish({})
+    page.clock.run_for(6_000)
+    page.locator(".running").wait_for(state="detached")
+    assert page.locator("#announcer").inner_text() == "A run began or ended"
 
 
 def test_the_state_works_without_javascript(browser, service):

@@ -1,8 +1,9 @@
 """The search page in a browser: ask, play, blend, narrow, understand, share."""
 
+import base64
 import re
 
-from tests.flows.web.browser.conftest import HOSTILE
+from tests.flows.web.browser.conftest import HOSTILE, opened_page
 
 HITS = "ol.hits > li"
 
@@ -133,6 +134,41 @@ def test_a_sound_is_a_question(page, service):
     page.wait_for_url("**like=upload*", timeout=60_000)  # the first upload starts a process for them
     page.wait_for_selector(HITS)
     assert "more like" in page.locator(".chip").inner_text()
+
+
+def test_a_dropped_file_is_a_question_too(page, service):
+    page.goto("/")
+    page.wait_for_selector(".start")
+    sound = base64.b64encode(next(service.music.glob("*.flac")).read_bytes()).decode()
+    transfer = page.evaluate_handle(
+        """(text) => {
+          const transfer = new DataTransfer();
+          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          transfer.items.add(new File([bytes], 'humming.flac'));
+          return transfer;
+        }""",
+        sound,
+    )
+    page.dispatch_event("body", "dragenter", {"dataTransfer": transfer})
+    assert "dropping" in page.locator("body").get_attribute("class")
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    page.wait_for_url("**like=upload*", timeout=60_000)
+    page.wait_for_selector(HITS)
+    assert "humming.flac" in page.locator(".chip").inner_text()
+    assert "dropping" not in page.locator("body").get_attribute("class")
+
+
+def test_a_recording_is_a_question_too(browser, service):
+    with opened_page(browser, service, permissions=["microphone"]) as page:
+        page.goto("/")
+        button = page.locator("#record")
+        button.click()
+        page.wait_for_function("() => document.getElementById('record').ariaPressed === 'true'")
+        began = page.evaluate("performance.now()")
+        page.wait_for_function(f"() => performance.now() > {began} + 1500")  # a track has at least 1 s
+        button.click()
+        page.wait_for_url("**like=upload*", timeout=60_000)
+        assert "recording" in page.locator(".chip").inner_text()
 
 
 def test_a_hostile_title_is_text(page):
