@@ -5,6 +5,7 @@ import numpy as np
 from workers.layout.landmarks import Nearest
 
 _LEAST_DISTANCE = 1e-6
+_SHARPNESS = 4.0  # of weights; docs/map.md has what other values give
 
 
 def place_beside(nearest: Nearest, positions: np.ndarray) -> np.ndarray:
@@ -17,7 +18,7 @@ def place_beside(nearest: Nearest, positions: np.ndarray) -> np.ndarray:
     is_known = nearest.rows >= 0
     spans = np.where(is_known, spans, np.inf)
     scale = np.where(is_known, spans, 0).sum(axis=1, keepdims=True) / np.maximum(is_known.sum(axis=1), 1)[:, None]
-    weights = np.exp(-spans / np.maximum(scale / 2, _LEAST_DISTANCE))
+    weights = np.exp(-_SHARPNESS * spans / np.maximum(scale, _LEAST_DISTANCE))
     weights = weights / weights.sum(axis=1, keepdims=True)
     placed = np.einsum("qk,qkd->qd", weights, positions[nearest.rows])
     return placed.astype(np.float32)

@@ -11,7 +11,7 @@ from workers.layout.placing import align, place_beside
 from workers.layout.projection import Projection
 
 DIMS = 50  # principal axes by which neighbours are found
-PLACED_BY = 8  # landmarks
+PLACED_BY = 4  # landmarks
 _GRAPH_CELLS = 64  # that a landmark is compared with
 _LEAST_SHARED = 3  # tracks by which a map can be turned to an earlier one
 
