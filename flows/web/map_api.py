@@ -94,9 +94,9 @@ def colours(
     selections: SelectionsOf,
     parameters: Annotated[ColourParameters, FromAddress()],
 ) -> Response:
-    """Return a byte for each point: a category or a step of a scale, 255 if unknown.
+    """Return a byte for each point: a category or a step of a scale.
 
-    The form is that of /map; the header is the legend.
+    It is 255 if unknown. The form is that of /map; the header is the legend.
     """
     if parameters.filters(rules, selections).are_named():
         raise UserError("a map is coloured whole: leave out the filters, or give them to a search")

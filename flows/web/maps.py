@@ -55,7 +55,7 @@ class ServedMap:
         return track_ids
 
     def inside(self, polygon: Sequence[tuple[float, float]]) -> list[str]:
-        """Return the ids of the points inside a polygon [M, 2] of corners from 0 to 1."""
+        """Return the ids of the points inside a polygon of corners from 0 to 1."""
         return self.tracks_at(np.flatnonzero(_is_inside(self.points.coordinates, np.array(polygon) * STEPS)).tolist())
 
 

@@ -25,10 +25,10 @@ def place_beside(nearest: Nearest, positions: np.ndarray) -> np.ndarray:
 
 
 def align(positions: np.ndarray, earlier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rotation [2, 2] and shift [2] that bring positions to earlier ones, both [N, 2].
+    """Return the rotation [2, 2] and shift [2] that bring positions to earlier ones.
 
-    Nothing is scaled. A mirrored map is turned over too. Source: P. Schönemann, "A generalized solution of the
-    orthogonal Procrustes problem", 1966.
+    Both positions are [N, 2]. Nothing is scaled. A mirrored map is turned over too. Source: P. Schönemann, "A
+    generalized solution of the orthogonal Procrustes problem", 1966.
     """
     centre, earlier_centre = positions.mean(axis=0), earlier.mean(axis=0)
     left, _, right = np.linalg.svd((positions - centre).T @ (earlier - earlier_centre))
