@@ -30,6 +30,8 @@ PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 UV := $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt
 # hatchling's editable installs import the package editables. pip reads that from the built wheel; uv does not.
 EDITABLES := editables
+# A variable, because a comma would end an argument of `call`.
+DEMO_EXTRAS := demo,serve
 
 # What the demo needs. PyTorch comes by pip, because its build is often chosen in pip's settings; TORCH_INDEX is the
 # address of another build's wheels. uv installs all else in a fraction of pip's time. If it cannot, for example because
@@ -39,7 +41,7 @@ EDITABLES := editables
 	@$(PYTHON) -m venv .venv
 	$(call install,uv,$(PIP) uv)
 	$(call install,PyTorch,$(PIP) --no-compile $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch)
-	$(call install,tonelake and its libraries,$(UV) $(EDITABLES) -e ".[demo]" || $(PIP) -e ".[demo]")
+	$(call install,tonelake and its libraries,$(UV) $(EDITABLES) -e ".[$(DEMO_EXTRAS)]" || $(PIP) -e ".[$(DEMO_EXTRAS)]")
 	@touch $@
 
 # What tests and developers need besides.
@@ -92,6 +94,7 @@ bench: .venv/ready ## measure tonelake against plain loops, peers and limits; fi
 	$(BIN)/python -m tests.benchmarks.search
 	$(BIN)/python -m tests.benchmarks.search --s3 --tracks 100000
 	$(BIN)/python -m tests.benchmarks.map
+	$(BIN)/python -m tests.benchmarks.serve
 	$(BIN)/python -m tests.benchmarks.figures
 
 bench-gpu: .venv/ready ## measure the encoders and the pipeline on one GPU, in eight minutes; DEVICE="cpu --small" rehearses

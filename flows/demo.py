@@ -41,6 +41,8 @@ def main(folder: Path) -> None:
     print(f"\nDone in {time.monotonic() - started:.0f} s. Now your own music:\n")
     print("    .venv/bin/tonelake index ~/Music")
     print('    .venv/bin/tonelake search "slow jazz with a muted trumpet"\n')
+    print("The page over these pieces, until Ctrl-C:\n")
+    print(f"    .venv/bin/tonelake {shlex.quote(lake)} serve\n")
 
 
 def run_tonelake(*arguments: str) -> None:

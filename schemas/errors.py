@@ -15,7 +15,7 @@ class NotAllowed(UserError):
 
 
 class NotFound(UserError):
-    """A track, a release or an upload that does not exist, or may not be shown."""
+    """Something that does not exist, or may not be shown."""
 
 
 class ManifestError(UserError):

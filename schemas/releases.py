@@ -96,7 +96,8 @@ class Release:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object; those of the snapshot stand beside the others."""
         fields = asdict(self)
-        return fields.pop("snapshot") | fields | {"gate": [check.to_json() for check in self.gate]}
+        snapshot: dict[str, Any] = fields.pop("snapshot")
+        return snapshot | fields | {"gate": [check.to_json() for check in self.gate]}
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Release":

@@ -1,5 +1,6 @@
 """`tonelake serve`."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -18,6 +19,8 @@ Names = Annotated[
 @app.command()
 def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8765, name: Names = None) -> None:
     """Serve a page, an API and audio of the lake, until Ctrl-C."""
+    # Before numpy is imported. Questions come at once: threads of one would wait for those of another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from flows.web.rules import ServeRules
         from flows.web.serve import serve as serve_lake

@@ -1,4 +1,7 @@
-"""Everything that a lake knows of one track: its hit, its state, its file's history, its copies."""
+"""Everything that a lake knows of one track.
+
+That is its hit, its state, its file's history, and its copies.
+"""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime

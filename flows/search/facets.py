@@ -48,7 +48,10 @@ def count_facets(reader: Reader, filters: SearchFilters) -> Facets:
 
 
 def _count(column: pa.ChunkedArray) -> Iterable[FacetCount]:
-    """Yield the most frequent values of a column, of lists too; equal counts in order of the values."""
+    """Yield the most frequent values of a column, of lists too.
+
+    Equal counts are in order of the values.
+    """
     if pa.types.is_list(column.type):
         column = pc.list_flatten(column)
     counted = pc.value_counts(column.drop_null())

@@ -22,9 +22,10 @@ from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
-from schemas.rights import RightsFilter
+from schemas.rights import RightsFilter, today
 from schemas.search import QueryPart
 from schemas.settings import Settings
+from schemas.tables import embeddings_table
 
 Key, Value = TypeVar("Key"), TypeVar("Value")
 Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
@@ -95,6 +96,10 @@ class Reader:
         only_where = Filter(condition.where)
         resolved = _kept(self._conditions, condition.where, lambda: resolve_filter(self.lake, self.spec, only_where))
         return replace(condition, where=resolved.where, only=resolved.only)
+
+    def warm_up(self) -> None:
+        """Look up the rows of today's unavailable tracks, so that no query waits for it."""
+        self.unavailable(RightsFilter(today())).addresses(self.lake.table(embeddings_table(self.spec)))
 
     def refresh(self) -> "Reader":
         """Return a reader of the lake as it is now; itself if nothing has changed.

@@ -1,6 +1,6 @@
 """The text side of a search: vectors of texts, and remarks on strange words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,8 @@ from workers.encoders.base.interface import TextTower
 from workers.text.minilm_weights import MINILM
 from workers.text.query_words import QueryWords, music_words
 
+_KEPT_TEXTS = 256
+
 
 @dataclass
 class TextSide:
@@ -19,6 +21,7 @@ class TextSide:
 
     settings: Settings
     spec: EncoderSpec
+    _vectors: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
     def tower(self) -> TextTower:
@@ -35,8 +38,17 @@ class TextSide:
         return QueryWords(tokenizer) if tokenizer.exists() else None
 
     def embed(self, text: str) -> np.ndarray:
-        """Return the unit vector of a text, float32 [dim]. Raises UserError if the encoder has no text tower."""
-        return self.tower.embed_text([text])[0]
+        """Return the unit vector of a text, float32 [dim]. Raises UserError if the encoder has no text tower.
+
+        The vectors of the last texts are kept: people ask again with another filter, or for the next page.
+        """
+        vector = self._vectors.get(text)
+        if vector is None:
+            vector = self.tower.embed_text([text])[0]
+            if len(self._vectors) >= _KEPT_TEXTS:
+                self._vectors.clear()  # other threads may do so at any time
+            self._vectors[text] = vector
+        return vector
 
     def knows(self, word: str) -> bool:
         """Tell whether a folded word is one of English or of music.

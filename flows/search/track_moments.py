@@ -1,4 +1,4 @@
-"""The moments of one track: those near to a query, or those that stand for the track."""
+"""The moments of one track, near to a query or to the track itself."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from schemas.search import Moment, QueryPart
 
 
 def find_track_moments(reader: Reader, track_id: str, parts: Sequence[QueryPart]) -> list[Moment]:
-    """Return the moments of a track that are near to the parts of a query, the best first.
+    """Return the moments of a track that are near to a query, the best first.
 
-    Without parts, those that are nearest to the track's own vector. There are none if the lake keeps no windows of the
-    track. The release has the track. Raises UserError as `answer` does.
+    `parts` are those of the query. Without any, these are the moments nearest to the track's vector. There are none
+    if the lake keeps no windows of the track. The release has the track. Raises UserError as `answer` does.
     """
     parts = parts or (QueryPart("track", track_id),)
     ranking = Ranking(reader, [resolve_part(reader, part) for part in parts], NO_FILTER, [])

@@ -1,4 +1,4 @@
-"""How the API answers: JSON of what a reader gives, an ETag, and pages of long lists."""
+"""How the API answers: JSON, ETags, and pages of long lists."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where a page of a list begins, and the state of the lake that it is of."""
+    """Where a page of a list begins, and the state of the lake then."""
 
     start: int = 0
     etag: str | None = None
@@ -97,7 +97,10 @@ def _default(value: Any) -> Any:
 
 
 def list_page(items: Sequence[Any], page: Page, limit: int) -> dict[str, Any]:
-    """Return a page of a list as JSON: `items`, their `total` number, and the cursor of the `next` page."""
+    """Return a page of a list as JSON.
+
+    It has `items`, their `total` number, and the cursor of the `next` page.
+    """
     end = page.start + limit
     following = Page(end).cursor() if end < len(items) else None
     return {"items": list(items[page.start : end]), "total": len(items), "next": following}

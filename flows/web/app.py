@@ -5,11 +5,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
-from pathlib import Path
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.staticfiles import StaticFiles
 
 from flows.search.reader import Reader
 from flows.web import audio, health, login, map_api, pages, peaks, uploads
@@ -22,10 +21,11 @@ from flows.web.readers import Readers
 from flows.web.reports import Reports
 from flows.web.rules import ServeRules
 from flows.web.selections import Selections
+from flows.web.static_files import FOLDER, RevalidatedFiles
 from schemas.settings import Settings
 
 API = "/api/v1"
-STATIC = Path(__file__).parent / "static"
+THREADS = 12  # that answer; more would take turns on few cores, and each keeps memory
 _LOG = logging.getLogger(__name__)
 
 
@@ -39,8 +39,7 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
     for module in (audio, peaks, pages, login, health):
         app.include_router(module.router)
     app.state.run_tools = _add_tools(app)
-    if STATIC.is_dir():
-        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", RevalidatedFiles(directory=FOLDER), name="static")
     # The last one is the first that sees a request.
     app.add_middleware(Guard, rules=rules, token=app.state.token)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(rules.host_names), www_redirect=False)
@@ -64,6 +63,7 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
 
 @asynccontextmanager
 async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     readers: Readers = app.state.readers
     readers.start()
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
@@ -74,15 +74,19 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _warm_up(readers: Readers) -> None:
-    """Load the text tower before the first question needs it."""
+    """Load what the first question needs before it comes."""
     try:
+        readers.current().warm_up()
         readers.current().text.embed("music")
-    except Exception as error:  # an encoder without words, or weights that cannot be fetched: the question will say so
-        _LOG.info("no text tower: %s", error)
+    except Exception as error:  # such as an encoder without words: the question will say so
+        _LOG.info("not warmed up: %s", error)
 
 
 def _add_tools(app: FastAPI) -> Callable[[], AbstractAsyncContextManager[None]]:
-    """Answer agents at /mcp if the extra `mcp` is there; return what runs beside the service."""
+    """Answer agents at /mcp, if the extra `mcp` is there.
+
+    Returns what has to run beside the service.
+    """
     try:
         from flows.web import mcp
     except ModuleNotFoundError:

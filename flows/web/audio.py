@@ -10,23 +10,31 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from flows.web.dependencies import ReadersOf
-from flows.web.problems import problem
+from flows.web.problems import RESPONSES, describe_problems, problem
 from flows.web.ranges import Unsatisfiable, requested_range
 from flows.web.streams import StreamedResponse, Streams
 from flows.web.track_files import OpenFile, TrackFiles
 from schemas.settings import Settings
 from workers.audio.transcode import count_bytes, transcode
 
-router = APIRouter()
+router = APIRouter(tags=["audio"])
 TrackId = Annotated[str, Path(max_length=500)]
 
 _PIECE_BYTES = 256 << 10
 _MP3 = "audio/mpeg"
+_TYPES = (_MP3, "audio/ogg", "audio/webm", "audio/flac", "audio/mp4", "audio/wav")
+ERRORS = RESPONSES | describe_problems({410: "The file has changed, is missing or cannot be read"})
+_ANSWERS = {
+    200: {"description": "The whole audio", "content": {name: {} for name in _TYPES}},
+    206: {"description": "The part that Range names", "content": {name: {} for name in _TYPES}},
+    304: {"description": "The client has it"},
+    **describe_problems({416: "The part begins behind the end"}),
+}
 _PCM = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le"})
 
 
 class Audio:
-    """What the routes of audio share: the files of the lake's tracks, and the streams that run."""
+    """The files of the lake's tracks, and the streams that run. The routes share it."""
 
     def __init__(self, settings: Settings, transcodings: int = 4, files: int = 64) -> None:
         self.files = TrackFiles(settings)
@@ -47,9 +55,13 @@ def _audio(request: Request) -> Audio:
 AudioOf = Annotated[Audio, Depends(_audio)]
 
 
-@router.api_route("/audio/{track_id:path}", methods=["GET", "HEAD"])
+@router.head("/audio/{track_id:path}", response_class=Response, responses=ERRORS | _ANSWERS)
+@router.get("/audio/{track_id:path}", response_class=Response, responses=ERRORS | _ANSWERS)
 def play(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf, mp3: bool = False) -> Response:
-    """Play a track: its file, or MP3 if browsers do not play that or `mp3` asks for it. Ranges are answered."""
+    """Play a track: its file, or MP3 if browsers do not play that.
+
+    `mp3` asks for MP3 in any case. Ranges are answered.
+    """
     opened = audio.files.open(audio.files.find(readers.current().spec, track_id))
     try:
         media_type = None if mp3 else browser_type(opened.head, opened.track.codec)
@@ -63,7 +75,10 @@ def play(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf
 
 
 def browser_type(head: bytes, codec: str | None) -> str | None:
-    """Return the media type of a file by its first 64 bytes and its codec; None if not every browser plays it."""
+    """Return the media type of a file by its first 64 bytes and its codec.
+
+    None if not every browser plays it.
+    """
     if codec in ("mp3", "mp3float") and (head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")):
         return _MP3
     if codec in ("vorbis", "opus") and head[:4] == b"OggS":

@@ -1,4 +1,4 @@
-"""Who may ask: origins, the token, the size of bodies; and the headers of every answer.
+"""Who may ask, how large a request may be, and the headers of every answer.
 
 Any website can send requests to a service on this machine, so the checks but the token's hold on localhost too.
 """
@@ -102,7 +102,10 @@ class Token:
         self._lock = threading.Lock()
 
     def is_in(self, headers: Headers, client: str) -> bool:
-        """Tell whether a request carries the token, as a bearer or in the cookie; count a wrong bearer."""
+        """Tell whether a request carries the token, as a bearer or in the cookie.
+
+        A wrong bearer is counted.
+        """
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self.is_right(bearer.strip(), client)
@@ -110,7 +113,10 @@ class Token:
         return hmac.compare_digest(cookie.encode(), self.cookie.encode())
 
     def is_right(self, given: str, client: str) -> bool:
-        """Tell whether a token is the right one, in the same time for any; count a wrong one."""
+        """Tell whether a token is the right one, in the same time for any.
+
+        A wrong one is counted.
+        """
         if hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self._secret):
             return True
         with self._lock:
@@ -121,7 +127,7 @@ class Token:
         return False
 
     def is_blocked(self, client: str) -> bool:
-        """Tell whether a client gave so many wrong tokens within a minute that it has to wait."""
+        """Tell whether a client gave too many wrong tokens within a minute."""
         with self._lock:
             since = time.monotonic() - _TRIES_SECONDS
             recent = [moment for moment in self._wrong.get(client, ()) if moment > since][-_TRIES:]
@@ -139,7 +145,10 @@ def too_many_tries() -> Response:
 
 
 def is_own_origin(headers: Headers, method: str) -> bool:
-    """Tell whether a request comes from a page of this service, or from no page; a link may lead here from any."""
+    """Tell whether a request comes from a page of this service, or from no page.
+
+    A link may lead here from any page.
+    """
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
     if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
         return False
@@ -148,7 +157,7 @@ def is_own_origin(headers: Headers, method: str) -> bool:
 
 
 def _limit_body(receive: Receive, headers: Headers, limit: int) -> Receive:
-    """Return a `receive` that ends a body that is too large, or that comes too slowly."""
+    """Return a `receive` that ends a body that is too large or too slow."""
     length = headers.get("content-length", "")
     too_large = HTTPException(413, f"the body has more than {limit:,} bytes")
     received = 0

@@ -15,7 +15,10 @@ _BUCKETS = (0.01, 0.03, 0.08, 0.15, 0.3, 0.6, 1, 3, 10)
 
 
 class Meter:
-    """Counts requests and their seconds by route and status: never by address, which contains the query."""
+    """Counts requests and their seconds by route and status.
+
+    Addresses are not counted: they contain the query.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -46,7 +46,10 @@ class ReasonRow:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
-    """A track in quarantine; `name` is its path, or beyond this machine the name of its file."""
+    """A track in quarantine.
+
+    `name` is its path, or beyond this machine the name of its file.
+    """
 
     track_id: str
     name: str
@@ -61,12 +64,13 @@ def show_status(settings: SettingsOf, rules: RulesOf, reports: ReportsOf) -> HTM
     reasons: Counter[str] = Counter()
     for encoder in report.encoders:
         reasons |= Counter(encoder.coverage.reasons)  # a file fails for every encoder: the most, not the sum
+    shown = report.live.snapshot.embedding_version if report.live else None
     return render_page(
         "status.html",
         "/status",
         lake="" if rules.is_remote else report.lake,
         live=report.live,
-        encoders=report.encoders,
+        encoders=sorted(report.encoders, key=lambda encoder: encoder.embedding_version != shown),
         not_available=report.not_available,
         reasons=[ReasonRow(name, count) for name, count in reasons.most_common()],
         runs=list(map(RunRow.of, list_runs(Lake.at(settings.lake, settings.s3))[:_RUNS])),

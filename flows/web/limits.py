@@ -1,4 +1,4 @@
-"""Limits of a service: how many questions at once, how long one takes, how often a slow report is made."""
+"""Limits of a service: on questions at once, on their seconds, on conditions."""
 
 import re
 import threading
@@ -72,7 +72,7 @@ class TimedWork:
 
 
 def run_timed(request: Request, work: Callable[[], Result], seconds: float | None) -> Result:
-    """Return what the work gives; with `seconds` in a thread for work that may take too long."""
+    """Return what the work gives. With `seconds`, raises UserError if it takes longer."""
     if seconds is None:
         return work()
     timed: TimedWork = request.app.state.timed
@@ -80,25 +80,34 @@ def run_timed(request: Request, work: Callable[[], Result], seconds: float | Non
 
 
 class Recent(Generic[Result]):
-    """A report that is made at most once in `seconds`, by one thread; all get the same."""
+    """A report that is made at most once in some seconds. All get the same.
+
+    While a new one is made, others get the earlier one.
+    """
 
     def __init__(self, make: Callable[[], Result], seconds: float) -> None:
         self._make, self._seconds = make, seconds
-        self._lock, self._made_at = threading.Lock(), float("-inf")
-        self._value: Result | None = None
+        self._making = threading.Lock()
+        self._made: tuple[float, Result] | None = None  # when, and what
 
     def get(self) -> Result:
-        """Return the report."""
-        with self._lock:
-            if time.monotonic() - self._made_at >= self._seconds:
-                self._value = self._make()
-                self._made_at = time.monotonic()
-            assert self._value is not None
-            return self._value
+        """Return the report. Raises what making it raises."""
+        made = self._made
+        if made is not None and (time.monotonic() - made[0] < self._seconds or self._making.locked()):
+            return made[1]
+        with self._making:
+            if self._made is made:  # nobody else has made it meanwhile
+                report = self._make()
+                self._made = (time.monotonic(), report)
+            assert self._made is not None
+            return self._made[1]
 
 
 def require_modest(where: str, characters: int, hides_paths: bool) -> None:
-    """Raise UserError if a condition is too long, too deep, calls unusual functions, or asks for hidden paths."""
+    """Raise UserError if a condition could harm the service, or asks for hidden paths.
+
+    Such a condition is too long or too deep, or calls unusual functions.
+    """
     if len(where) > characters:
         raise UserError(f"--where has {len(where):,} characters: give at most {characters:,}")
     unquoted = _QUOTED.sub("''", where)

@@ -6,6 +6,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from flows.web import lake_pages, track_page
 from flows.web.dependencies import SettingsOf
 from flows.web.rendering import FOLDER, render_page
+from flows.web.static_files import REVALIDATED
 from flows.web.vendor.renew import vendored_files
 from lake.catalogue.encoders import list_encoder_versions
 from lake.storage.lake import Lake
@@ -39,4 +40,4 @@ def send_vendored(name: str) -> FileResponse:
     """Send a file of a vendored library."""
     if name not in vendored_files():
         raise NotFound(f"there is no library file {name!r}")
-    return FileResponse(FOLDER / "vendor" / name, media_type="text/javascript")
+    return FileResponse(FOLDER / "vendor" / name, media_type="text/javascript", headers=REVALIDATED)

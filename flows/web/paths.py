@@ -29,7 +29,10 @@ def hide_hit(hit: SearchHit) -> SearchHit:
 
 
 def hide_all(document: Any, known: Iterable[str | None] = ()) -> Any:
-    """Return a JSON document without paths: fields that hold some are null, texts are cut as `hide_paths` does."""
+    """Return a JSON document without paths.
+
+    Fields that hold paths are null, and texts are cut as `hide_paths` does.
+    """
     known = list(known)
     if isinstance(document, dict):
         return {key: None if key in _FIELDS else hide_all(value, known) for key, value in document.items()}

@@ -40,11 +40,15 @@ MEANINGS = {
     429: "Too many questions at once: try again after the seconds of Retry-After",
     503: "The lake's store does not answer",
 }
-# What FastAPI is told of the errors of every address.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": meaning, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for status, meaning in MEANINGS.items()
-}
+
+
+def describe_problems(meanings: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Return what FastAPI is told of the errors of an address."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": meaning, "content": content} for status, meaning in meanings.items()}
+
+
+RESPONSES = describe_problems(MEANINGS)  # of every address
 
 
 def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -71,7 +75,7 @@ def _answer_user_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
-    """Name the first wrong parameter: its value may be long or secret, so it is left out."""
+    """Name the first wrong parameter, without its value, which may be long or secret."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
@@ -85,7 +89,7 @@ def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
 
 
 def _answer_defect(request: Request, error: Exception) -> JSONResponse:
-    """Say that a store does not answer; say nothing of a defect, which the log describes."""
+    """Say that a store does not answer. The log describes a defect, the answer does not."""
     if message := error_message(error, request.app.state.settings.s3.endpoint_url):
         return problem(503, "Service Unavailable", message, {"Retry-After": "10"})
     _LOG.error("%s of %s", type(error).__name__, request.url.path, exc_info=error)

@@ -1,4 +1,4 @@
-"""The readers of a service: one for each encoder version, each renewed when the lake changes."""
+"""The readers of a service, one for each encoder version, renewed when the lake changes."""
 
 import logging
 import threading
@@ -52,9 +52,9 @@ class Readers:
         self._thread.join()
 
     def current(self, embedding_version: str | None = None) -> Reader:
-        """Return the reader of an encoder version; without one, that of the version that is live.
+        """Return the reader of an encoder version.
 
-        Raises UserError as `open_reader` does.
+        None stands for the version that is live. Raises UserError as `open_reader` does.
         """
         return self._current(embedding_version).reader
 
@@ -87,6 +87,7 @@ class Readers:
             for version, current in list(self._readers.items()):
                 takedowns = current.reader.lake.newest_version(TAKEDOWNS)
                 renewed = current.reader.refresh()
+                renewed.warm_up()  # also at the beginning of a day, whose rights are others
                 if renewed is not current.reader or takedowns != current.takedowns:
                     self._readers[version] = CurrentReader(renewed, current.renewals + 1, takedowns)
 

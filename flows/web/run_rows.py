@@ -37,7 +37,10 @@ class RunRow:
 
 
 def _cost(counts: dict[str, Any]) -> str:
-    """Return the price of a run; without prices in the settings its core and GPU seconds."""
+    """Return the price of a run.
+
+    Without prices in the settings, return its core and GPU seconds.
+    """
     if counts.get("cost") is not None:
         return f"{counts['cost']:,.2f} {counts.get('currency', '')}".strip()
     units = (("core_seconds", "core s"), ("gpu_seconds", "GPU s"))

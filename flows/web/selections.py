@@ -1,4 +1,4 @@
-"""Selections: tracks that a person chose on the map, to be named in later questions by a short id."""
+"""Selections: tracks that a person chose, under a short id for later questions."""
 
 import hashlib
 import threading

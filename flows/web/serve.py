@@ -75,8 +75,8 @@ def bind(rules: ServeRules) -> socket.socket:
         bound.bind((rules.host, rules.port))
     except OSError as error:
         bound.close()
-        place = f"{rules.host}:{rules.port}"
-        raise UserError(f"cannot listen on {place}: {error.strerror}; --port names another, 0 a free one") from error
+        name = f"{rules.host}:{rules.port}"
+        raise UserError(f"cannot listen on {name}: {error.strerror}; --port names another, 0 a free one") from error
     bound.listen(128)
     return bound
 

@@ -81,7 +81,9 @@ class TrackFiles:
         self._lake = Lake.at(settings.lake, settings.s3)  # not held: a takedown counts from the next request on
 
     def find(self, first: EncoderSpec, track_id: str) -> PlayableTrack:
-        """Return a track that may be played, as the version `first` has it, else another one.
+        """Return a track that may be played.
+
+        Its content is that of the version `first`, else of another one.
 
         Raises NotFound if it is not embedded, was taken down or is not available today.
         """
@@ -148,7 +150,7 @@ class TrackFiles:
             )
 
     def _embedded_row(self, first: EncoderSpec, track_id: str) -> dict[str, Any] | None:
-        """Return the track's row of the version that is read, else of any version; None without one."""
+        """Return the track's row of a version, else of any other; None without one."""
         where = f"track_id = {string_literal(track_id)}"
         specs = [first, *(version.spec for version in list_encoder_versions(self._lake))]
         for name in dict.fromkeys(map(embeddings_table, specs)):

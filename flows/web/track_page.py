@@ -1,4 +1,7 @@
-"""A track's page: everything that is known of it, also of one that is in quarantine or not shown."""
+"""A track's page: everything that is known of it.
+
+Tracks in quarantine, and those that search does not show, have a page too.
+"""
 
 import json
 import posixpath
@@ -59,7 +62,10 @@ def show_track(track_id: str, settings: SettingsOf, rules: RulesOf, readers: Rea
 
 
 def _read_described(reader: Reader, track_id: str) -> dict[str, Any]:
-    """Return what the description of a track says beyond its hit; {} in a lake without descriptions."""
+    """Return what the description of a track says beyond its hit.
+
+    It is {} in a lake without descriptions.
+    """
     columns = reader.lake.table(embeddings_table(reader.spec)).schema.names
     return dict(read_rows(reader, [track_id], [name for name in _SOUND if name in columns]).to_pylist()[0])
 

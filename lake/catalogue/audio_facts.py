@@ -24,7 +24,10 @@ def read_fingerprints(lake: Lake, contents: Sequence[str]) -> dict[str, bytes]:
 
 
 def read_facts(lake: Lake, content: str) -> dict[str, Any]:
-    """Return codec, sample rate, channels, peak and level of a content by name; nothing if it was never decoded."""
+    """Return codec, sample rate, channels, peak and level of a content by name.
+
+    There is nothing if it was never decoded.
+    """
     table = lake.find_table(TABLE)
     columns = ["codec", "sample_rate", "channels", "peak", "rms_dbfs"]
     rows = select_in(table, "content_sha256", [content], columns).to_pylist() if table is not None else []

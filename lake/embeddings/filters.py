@@ -13,7 +13,8 @@ from lake.storage.arrow import is_in
 from lake.storage.filters import in_clause, string_literal, validate_filter
 
 # Measured on 200,000 rows: a list in SQL of 100 ids takes milliseconds, one of 100,000 ids seconds. Row addresses take
-# a few tenths of a second, most of it to read all ids.
+# a few tenths of a second, most of it to read all ids. Once they are known, a search that leaves out 1,000 of 100,000
+# tracks takes 8 ms of CPU with them and 14 with a list.
 _MAX_LISTED_IDS = 1000
 
 
@@ -37,6 +38,13 @@ class TrackSet:
     def common(self, others: "TrackSet") -> "TrackSet":
         """Return the tracks that are among `others` too."""
         return TrackSet(self.ids.filter(is_in(self.ids, others.ids)))
+
+    def is_located(self, table: lance.LanceDataset) -> bool:
+        """Tell whether the rows were looked up before.
+
+        Then their addresses are faster than a list of ids.
+        """
+        return (table.uri, table.version) in self._addresses
 
     def addresses(self, table: lance.LanceDataset) -> bytes:
         """Return the addresses of the tracks' rows, as Lance serialises them."""
@@ -90,7 +98,7 @@ class Filter:
         tracks = excluded if allowed is None else allowed
         if tracks is None or (allowed is None and not len(tracks)):
             return {"filter": condition}
-        if len(tracks) <= _MAX_LISTED_IDS:
+        if len(tracks) <= _MAX_LISTED_IDS and not tracks.is_located(table):
             clause = in_clause("track_id", tracks.ids.to_pylist())
             clause = f"NOT ({clause})" if allowed is None else clause
             return {"filter": f"{condition} AND {clause}" if condition else clause}

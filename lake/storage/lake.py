@@ -223,7 +223,7 @@ class Lake:
         return self._find(name)
 
     def newest_version(self, name: str) -> int | None:
-        """Return the newest version of a table, held or not; None if there is no table."""
+        """Return the newest version of a table, held or not. None: there is no table."""
         table = replace(self, pins=())._find(name)
         return table.version if table is not None else None
 

@@ -76,26 +76,28 @@ def main() -> None:
     record_figures("search_s3" if arguments.s3 else "search", figures)
 
 
-def make_once(uri: str, tracks: int, dim: int) -> Settings:
+def make_once(uri: str, tracks: int, dim: int, spec: EncoderSpec | None = None) -> Settings:
     """Return the settings of the lake; make it first if it is not there."""
     settings = Settings(lake=uri)
     if "://" in uri:
-        make_lake(uri, tracks, dim)
+        make_lake(uri, tracks, dim, spec)
     elif not Path(uri).exists():
         unfinished = Path(f"{uri}.part")
-        make_lake(str(unfinished), tracks, dim)
+        make_lake(str(unfinished), tracks, dim, spec)
         unfinished.rename(uri)
         size = sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
         print(f"{tracks:,} x {dim}: {size / 1e9:.1f} GB", flush=True)
     return settings
 
 
-def make_lake(uri: str, tracks: int, dim: int) -> None:
-    """Make a lake with its indexes and a release: rows with tags, years and a few words; 1 % have ended rights."""
+def make_lake(uri: str, tracks: int, dim: int, spec: EncoderSpec | None = None) -> None:
+    """Make a lake with its indexes and a release: rows with tags, years and a few words; 1 % have ended rights.
+
+    The vectors are made up; `spec` says whose they are said to be.
+    """
     lake = Lake.at(uri, Settings().s3)
-    spec = EncoderSpec(
-        "synthetic", "MIT", "", BackboneSpec("0" * 64, SPEC.backbone.windows, "", "", dim), HeadSpec("", dim)
-    )
+    backbone = BackboneSpec("0" * 64, SPEC.backbone.windows, "", "", dim)
+    spec = spec or EncoderSpec("synthetic", "MIT", "", backbone, HeadSpec("", dim))
     lake.require_current_format()
     register_encoder(lake, spec)
     schema = embeddings_schema(spec)

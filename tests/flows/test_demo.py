@@ -46,6 +46,11 @@ def test_it_counts_the_searches_that_find_their_kind(demo):
     assert f"{count} of 60 searches found their kind in the first 3" in output
 
 
+def test_it_ends_with_the_command_that_starts_the_page(demo):
+    folder, output = demo
+    assert output.rindex(f".venv/bin/tonelake --lake={folder}/lake serve\n\n") > output.index("Done in")
+
+
 def test_a_second_run_embeds_nothing(demo):
     folder, _ = demo
     assert "nothing to embed" in run_demo(folder)

@@ -1,5 +1,6 @@
 """Readers of the files in infra/, and the programs that check them."""
 
+import inspect
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +55,9 @@ def known_variables() -> set[str]:
 
     tonelake = {f"TONELAKE_{name}".upper() for name in Settings.model_fields} | {"RAY_ADDRESS", "PREFECT_API_URL"}
     s3 = {f"AWS_{name}".upper() for name in S3Settings.model_fields}
-    return tonelake | s3 | set(_get_settings_fields(PrefectSettings)) | {"DO_NOT_TRACK", "PYTHONUNBUFFERED"}
+    others = {"DO_NOT_TRACK", "PYTHONUNBUFFERED"}
+    others |= {name for name in ("FORWARDED_ALLOW_IPS",) if name in inspect.getsource(uvicorn.config)}
+    return tonelake | s3 | set(_get_settings_fields(PrefectSettings)) | others
 
 
 def is_ray_variable(name: str) -> bool:

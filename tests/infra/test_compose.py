@@ -13,7 +13,7 @@ from tests.infra.files import COMPOSE, EXAMPLE, INFRA, ROOT, SECRET, dockerfile,
 ADDRESS = re.compile(r"(?<![\w.-])([a-z][a-z0-9-]*):(\d{4,5})(?![\d:])")
 DEFAULT_PORTS = {"postgres": {5432}, "ray-head": {6379}, "prometheus": {9090}, "node-exporter": {9100}}
 REQUIRED = {"TORCH_INDEX", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-REQUIRED |= {"POSTGRES_PASSWORD", "RAY_AUTH_TOKEN", "GRAFANA_PASSWORD"}
+REQUIRED |= {"POSTGRES_PASSWORD", "RAY_AUTH_TOKEN", "GRAFANA_PASSWORD", "TONELAKE_TOKEN"}
 
 
 def config(env_file, *arguments):
@@ -100,6 +100,12 @@ def test_every_variable_is_read_by_something(model):
     assert not unknown_variables(names)
 
 
+def test_the_service_shows_the_live_release_and_asks_for_a_token(model):
+    variables = model["services"]["serve"]["environment"]
+    assert "TONELAKE_TOKEN" in variables
+    assert "TONELAKE_ENCODER" not in variables  # with it, unpublished rows would be read
+
+
 def test_programs_accept_their_commands(model):
     from ray.scripts.scripts import start
 
@@ -112,6 +118,8 @@ def test_programs_accept_their_commands(model):
     (command,) = (match[1] for text in texts.values() if (match := re.search(r"do tonelake (.*?) >", text)))
     arguments = command.split()
     parsed.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+    name, *arguments = model["services"]["serve"]["command"]
+    parsed.commands[name].make_context(name, arguments)
     flags = {word.split("=")[0] for word in words(model["services"]["seaweedfs"])[2:]}
     known = set(re.findall(r"^  (-[\w.]+)", run("weed", "mini", "-h").stderr, flags=re.MULTILINE))
     assert len(flags) == 6
@@ -156,5 +164,5 @@ def test_flows_and_ray_nodes_share_rendered_and_fetched_files(model):
 
 def test_nothing_is_open_to_the_network(model):
     ports = [port for service in model["services"].values() for port in service.get("ports", ())]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}

@@ -7,10 +7,13 @@ import kubernetes_validate
 import pytest
 import typer
 import yaml
+from pydantic import SecretStr
 
 from flows.cli.main import app
 from flows.cli.options import GlobalOptions
 from flows.cli.parser import store_options
+from flows.web.guards import OPEN_PATHS
+from flows.web.rules import ServeRules
 from tests.infra.files import INFRA, ROOT, SECRET, documents, stages, unknown_variables
 from workers.encoders.registry import ENCODERS
 
@@ -27,8 +30,9 @@ account, settings, cluster = documents("kuberay/cluster.yaml")
 (job,) = documents("kuberay/backfill.yaml")
 head = cluster["spec"]["headGroupSpec"]
 groups = {group["groupName"]: group for group in cluster["spec"]["workerGroupSpecs"]}
+deployment, service = documents("kuberay/serve.yaml")
 templates = {"head": head["template"], "job": job["spec"]["submitterPodTemplate"]}
-templates |= {name: group["template"] for name, group in groups.items()}
+templates |= {name: group["template"] for name, group in groups.items()} | {"serve": deployment["spec"]["template"]}
 
 
 def container(template):
@@ -41,10 +45,12 @@ def limit(name, resource):
 
 
 def variables(name):
-    return {variable["name"]: variable["value"] for variable in container(templates[name]).get("env", ())}
+    """Return what a pod sets itself; what comes from the ConfigMap or the Secret is not among it."""
+    given = container(templates[name]).get("env", ())
+    return {variable["name"]: variable["value"] for variable in given if "value" in variable}
 
 
-@pytest.mark.parametrize("document", [account, settings], ids=lambda document: document["kind"])
+@pytest.mark.parametrize("document", [account, settings, deployment, service], ids=lambda it: it["kind"])
 def test_plain_objects_fit_kubernetes_schema(document):
     kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
@@ -158,3 +164,41 @@ def test_commands_start_ray_as_kuberay_would_and_the_job_runs_tonelake():
     encoder = ENCODERS[context.params["encoder"]]
     assert encoder.on_gpu
     assert not encoder.unpinned
+
+
+def test_the_service_has_probes_that_its_host_names_let_in():
+    only = container(templates["serve"])
+    name, *arguments = only["args"]
+    options = typer.main.get_command(app).commands[name].make_context(name, arguments).params
+    token = SecretStr("x" * 32)
+    rules = ServeRules(options["host"], options["port"], token, tuple(options["name"]))
+    ports = {port["name"]: port["containerPort"] for port in only["ports"]}
+    assert ports == {"http": options["port"]}
+    for probe, path in {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}.items():
+        request = only[probe]["httpGet"]
+        (header,) = request["httpHeaders"]
+        assert (request["path"], request["port"], header["name"]) == (path, "http", "Host")
+        assert header["value"] in rules.host_names
+        assert path in OPEN_PATHS
+    assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    assert service["spec"]["selector"].items() <= templates["serve"]["metadata"]["labels"].items()
+
+
+def test_the_service_reads_the_live_release_with_the_keys_of_the_cluster():
+    secret = re.search(r"kubectl create secret generic (\S+)", (INFRA / "kuberay/cluster.yaml").read_text())[1]
+    sources = {
+        variable["name"]: variable["valueFrom"]
+        for variable in container(templates["serve"])["env"]
+        if "valueFrom" in variable
+    }
+    assert "TONELAKE_ENCODER" not in sources  # with it, unpublished rows would be read
+    assert "TONELAKE_TOKEN" in sources
+    for name, source in sources.items():
+        (reference,) = source.values()
+        assert reference["key"] == name
+        if "configMapKeyRef" in source:
+            assert reference["name"] == settings["metadata"]["name"]
+            assert name in settings["data"]
+        else:
+            assert reference["name"] == secret

@@ -16,14 +16,14 @@ def list_commands(target: str) -> str:
 
 def test_the_demo_installs_no_test_tools():
     commands = list_commands("demo")
-    assert '".[demo]"' in commands
+    assert '".[demo,serve]"' in commands
     assert "[test]" not in commands
     assert "hnswlib" not in commands
 
 
 def test_the_tests_add_to_the_demos_environment():
     commands = list_commands("test")
-    assert commands.index('".[demo]"') < commands.index('".[test]"') < commands.index("hnswlib")
+    assert commands.index('".[demo,serve]"') < commands.index('".[test]"') < commands.index("hnswlib")
 
 
 def test_every_install_is_pinned():

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from flows.evaluation.leaderboard import build_leaderboard
 from flows.web.answers import Page, json_response, list_page
+from flows.web.api.examples import QUARANTINE, RELEASES, example
 from flows.web.dependencies import ReportsOf, RulesOf, SettingsOf
 from flows.web.limits import AdmitQuery
 from flows.web.paths import hide_all, hide_paths
@@ -36,15 +37,15 @@ def runs(settings: SettingsOf, rules: RulesOf, limit: Limit = 50, cursor: Cursor
     return _respond(list_page(items, Page.from_cursor(cursor), limit), rules)
 
 
-@router.get("/releases", response_model=dict[str, Any])
+@router.get("/releases", response_model=dict[str, Any], responses=example(RELEASES))
 def releases(settings: SettingsOf, rules: RulesOf, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """List the releases with the checks of their gates, the last one, which is live, first."""
+    """List the releases with the checks of their gates. The last one is the first, and live."""
     published = list_releases(Lake.at(settings.lake, settings.s3))
     items = [release.to_json() | {"live": release is published[-1]} for release in reversed(published)]
     return _respond(list_page(items, Page.from_cursor(cursor), limit), rules)
 
 
-@router.get("/quarantine", response_model=dict[str, Any])
+@router.get("/quarantine", response_model=dict[str, Any], responses=example(QUARANTINE))
 def quarantine(
     reports: ReportsOf,
     rules: RulesOf,

@@ -1,4 +1,7 @@
-"""The parameters of a search, the same in an address, in JSON and in the page's own addresses."""
+"""The parameters of a search.
+
+They are the same in an address, in JSON and in the page's own addresses.
+"""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -10,10 +13,12 @@ from flows.search.parts import parse_part
 from flows.web.limits import require_modest
 from flows.web.rules import ServeRules
 from flows.web.selections import PREFIX, Selections
+from schemas.errors import UserError
 from schemas.search import Query, QueryPart, SearchFilters
 
 UPLOAD = "upload:"  # before the id of a file that was sent to the service
 MAX_HITS = 1000  # of all pages of a search together
+MAX_PARTS = 32  # each text costs 10 ms of a core
 MAX_WITHIN = 200_000
 _Text = Annotated[str, Field(max_length=1000)]
 _Texts = Annotated[list[_Text], Field(max_length=32)]
@@ -69,10 +74,13 @@ class PartParameters(FilterParameters):
     unlike: _Texts = Field([], description="Tracks that do not sound like TRACK")
 
     def parts(self) -> tuple[QueryPart, ...]:
-        """Return the parts of the query. Raises UserError if a weight is out of range."""
+        """Return the parts of the query. Raises UserError if a weight is out of range, or if there are too many."""
         texts = [self.text] if self.text is not None else []
         given = {"text": texts, "also": self.also, "not": self.not_, "like": self.like, "unlike": self.unlike}
-        return tuple(_part(option, value) for option, values in given.items() for value in values)
+        parts = tuple(_part(option, value) for option, values in given.items() for value in values)
+        if len(parts) > MAX_PARTS:
+            raise UserError(f"a query of {len(parts)} words and tracks is too long: give at most {MAX_PARTS}")
+        return parts
 
 
 class SearchParameters(PartParameters):

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from flows.search.playlist import compose_playlist
 from flows.search.playlist_files import format_playlist
 from flows.web.answers import json_response
+from flows.web.api.examples import PLAYLIST
 from flows.web.api.parameters import PartParameters
 from flows.web.dependencies import ReadersOf, RulesOf, SelectionsOf
 from flows.web.limits import AdmitQuery, run_timed
@@ -19,6 +20,7 @@ from flows.web.problems import RESPONSES
 from flows.web.readers import Readers
 from flows.web.rules import ServeRules
 from flows.web.selections import Selections
+from schemas.errors import UserError
 from schemas.playlists import PER_ARTIST, Playlist, PlaylistRequest
 from schemas.recommend import DIVERSITY
 from schemas.search import MAX_COMPARED
@@ -31,8 +33,9 @@ _MEDIA_TYPES = {
 }
 _FILES = {
     "description": "The playlist",
-    "content": {"application/json": {}} | {name: {} for name in _MEDIA_TYPES.values()},
+    "content": {"application/json": {"example": PLAYLIST}} | {name: {} for name in _MEDIA_TYPES.values()},
 }
+_MAX_PATH = 100  # each track of a path is a search of its own
 _Name = Annotated[str, Field(max_length=500)]
 
 
@@ -57,6 +60,8 @@ class PlaylistParameters(PartParameters):
         names = ("start", "end", "minutes", "per_artist", "diversity", "order")
         title = self.title or (None if self.start else self.text or "playlist")
         tracks = None if self.tracks is None else tuple(self.tracks)
+        if self.start is not None and (self.n or 0) > _MAX_PATH:
+            raise UserError(f"-n {self.n} is too long for a path here: give at most {_MAX_PATH}")
         given: dict[str, Any] = {name: getattr(self, name) for name in names}
         filters = self.filters(rules, selections)
         return PlaylistRequest(self.parts(), filters, tracks=tracks, count=self.n, title=title, **given)
@@ -70,7 +75,10 @@ def playlist(
     rules: RulesOf,
     selections: SelectionsOf,
 ) -> Response:
-    """Make a playlist, as JSON or as a file: of paths on this machine, of /audio addresses beyond it."""
+    """Make a playlist, as JSON or as a file.
+
+    It has paths on this machine, and /audio addresses beyond it.
+    """
     return _make(parameters, request, readers, rules, selections)
 
 

@@ -11,6 +11,7 @@ from flows.search.engine import answer
 from flows.search.facets import Facets, count_facets
 from flows.search.reader import Reader
 from flows.web.answers import Page, Responder, ResponderOf
+from flows.web.api.examples import FACETS, SEARCH, example
 from flows.web.api.parameters import (
     MAX_HITS,
     MAX_WITHIN,
@@ -59,25 +60,25 @@ class SelectionId(BaseModel):
     tracks: int
 
 
-@router.get("/search", response_model=SearchAnswer)
+@router.get("/search", response_model=SearchAnswer, responses=example(SEARCH))
 def search(parameters: SearchFromAddress, responder: ResponderOf, selections: SelectionsOf) -> Response:
     """Find tracks by a description, by sound or by a filter."""
     return find(parameters, responder, selections)
 
 
-@router.post("/search", response_model=SearchAnswer)
+@router.post("/search", response_model=SearchAnswer, responses=example(SEARCH))
 def search_posted(parameters: SearchParameters, responder: ResponderOf, selections: SelectionsOf) -> Response:
     """Find tracks as GET does, with the parameters as JSON, for long ones."""
     return find(parameters, responder, selections)
 
 
-@router.get("/facets", response_model=Facets)
+@router.get("/facets", response_model=Facets, responses=example(FACETS))
 def facets(parameters: FiltersFromAddress, responder: ResponderOf, selections: SelectionsOf) -> Response:
     """Count the genres, tags, years and artists of the tracks that pass the filters."""
     return _count(parameters, responder, selections)
 
 
-@router.post("/facets", response_model=Facets)
+@router.post("/facets", response_model=Facets, responses=example(FACETS))
 def facets_posted(parameters: FilterParameters, responder: ResponderOf, selections: SelectionsOf) -> Response:
     """Count as GET does, with the filters as JSON, for long ones."""
     return _count(parameters, responder, selections)
@@ -93,7 +94,10 @@ def select(selection: Selection, selections: SelectionsOf) -> SelectionId:
 def find(
     parameters: SearchParameters, responder: Responder, selections: Selections, parts: tuple[QueryPart, ...] = ()
 ) -> Response:
-    """Answer a search, of `parts` besides those of the parameters, with the page of hits that its cursor names."""
+    """Answer a search with the page of hits that its cursor names.
+
+    `parts` are parts of the query besides those of the parameters.
+    """
     query, rules, encoder = parameters.query(responder.rules, selections), responder.rules, parameters.encoder
     query = replace(query, parts=(*parts, *query.parts))
     page = Page.from_cursor(parameters.cursor)

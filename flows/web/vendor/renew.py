@@ -39,7 +39,10 @@ def fetch_package(name: str, version: str) -> tarfile.TarFile:
 
 
 def renew_library(name: str, library: dict[str, Any], folder: Path) -> None:
-    """Write the files of a library into a folder, and their checksums into its entry of the list."""
+    """Write the files of a library into a folder.
+
+    Their checksums go into its entry of the list.
+    """
     with fetch_package(name, library["version"]) as package:
         for file, entry in library["files"].items():
             member = package.extractfile(f"package/{entry['from']}")

@@ -107,7 +107,7 @@ def test_every_option_of_every_command_combines_or_is_refused_twice(path):
 def test_the_values_of_a_repeated_option_combine():
     combining = {(path, option.opts[0]) for path in TREE for option in TREE[path].params if option.multiple}
     assert {name for _, name in combining} == {"--accept-loss", "--encoder", "--protocol", "--benchmark"} | {
-        *("--also", "--not", "--like", "--unlike", "--audio", "--genre", "--tag")
+        *("--also", "--not", "--like", "--unlike", "--audio", "--genre", "--tag", "--name")
     }
     for path, name in combining:
         command = TREE[path]

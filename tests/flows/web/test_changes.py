@@ -9,6 +9,7 @@ from flows.operations.takedown import TakedownRequest, take_down
 from schemas.settings import Settings
 from tests.flows.released import publish_release, write_rows
 from tests.flows.web.service import API, IDS, make_lake, problem_of, serving
+from tests.lake.rows import make_small_lake
 
 PATIENCE = 20.0  # seconds, on a machine that does much else
 
@@ -16,6 +17,18 @@ PATIENCE = 20.0  # seconds, on a machine that does much else
 @pytest.fixture
 def lake(tmp_path):
     return make_lake(tmp_path)
+
+
+def test_a_lake_in_a_store_is_read_and_its_takedowns_obeyed(s3_bucket):
+    lake = make_small_lake(s3_bucket)
+    publish_release(lake)
+    gone = IDS[4]
+    with serving(lake) as client:
+        assert client.get(f"{API}/search?like={IDS[0]}&k=20").json()["release"] == 1
+        take_down(TakedownRequest((gone,)), Settings(lake=lake.uri), lambda _: None)
+        wait_until(lambda: client.get(f"{API}/tracks/{gone}").status_code == 404)
+        hits = client.get(f"{API}/search?like={IDS[0]}&k=20").json()["hits"]
+        assert len(hits) == len(IDS) - 2
 
 
 class Listener(threading.Thread):

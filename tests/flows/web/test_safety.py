@@ -1,14 +1,19 @@
 """Who may ask, what a condition may do, and what is never shown."""
 
+import socket
 import threading
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from pydantic import SecretStr
 
-from flows.web.limits import Slots, require_modest
+from flows.web.app import THREADS
+from flows.web.limits import Recent, Slots, require_modest
 from flows.web.rules import ServeRules
 from schemas.errors import UserError
-from tests.flows.web.service import API, IDS, make_lake, problem_of, serving
+from tests.flows.web.service import API, IDS, listening, make_lake, problem_of, serving
 
 TOKEN = "correct-horse-battery-staple"
 REMOTE = ServeRules(token=SecretStr(TOKEN), names=("music.example.org",))
@@ -72,8 +77,8 @@ def test_other_websites_are_refused(client, headers):
 
 
 def test_own_pages_and_links_are_answered(client):
-    own = {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}
-    assert client.post(f"{API}/search", json={"like": [IDS[0]]}, headers=own).status_code == 200
+    headers = {"Origin": "http://127.0.0.1:8765", "Sec-Fetch-Site": "same-origin"}
+    assert client.post(f"{API}/search", json={"like": [IDS[0]]}, headers=headers).status_code == 200
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert client.get("/healthz", headers=link).status_code == 200
 
@@ -233,3 +238,47 @@ def test_many_readers_share_a_service(client):
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert statuses == [200] * 8
+
+
+def test_costly_questions_are_refused(client):
+    texts = [f"word {number}" for number in range(20)]
+    assert "at most 32" in problem_of(client.post(f"{API}/search", json={"also": texts, "not": texts}), 400)
+    path = {"from": IDS[0], "to": IDS[1], "n": 500}
+    assert "at most 100" in problem_of(client.get(f"{API}/playlist", params=path), 400)
+
+
+def test_a_slow_report_is_made_once_for_all():
+    made, may_end = [], threading.Event()
+
+    def make():
+        made.append(len(made))
+        assert len(made) == 1 or may_end.wait(60)
+        return len(made)
+
+    report = Recent(make, 0.0)
+    assert report.get() == 1
+    maker = threading.Thread(target=report.get)
+    maker.start()
+    while len(made) < 2:
+        may_end.wait(0.001)
+    assert report.get() == 1  # the earlier one, without waiting
+    may_end.set()
+    maker.join()
+    assert len(made) == 2
+    assert Recent(lambda: made.append(0) or "kept", 60.0).get() == "kept"
+
+
+def test_slow_clients_cost_no_thread(lake):
+    with listening(lake) as address, ExitStack() as stack:
+        host, port = urlsplit(address).hostname, urlsplit(address).port
+        head = f"POST {API}/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99"
+        question = f"GET {API}/search?like={IDS[0]}&k=12 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for _ in range(2 * THREADS):
+            for text in (f"{head}\r\n\r\n{{", question * 20):  # one sends no more, one reads nothing
+                slow = stack.enter_context(socket.create_connection((host, port)))
+                slow.sendall(text.encode())
+        statuses = set()
+        for _ in range(20):  # the questions of those who read nothing are answered meanwhile: some are one too many
+            with urlopen(f"{address}/readyz", timeout=30) as answer:
+                statuses.add(answer.status)
+        assert statuses == {200}

@@ -1,5 +1,6 @@
 """Requests that the API's description allows, and others: every answer is one that it names, and none a defect."""
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -76,3 +77,11 @@ def test_hostile_values_are_answered(address, name):
         case = SCHEMA[f"{API}/search"]["get"].Case(query={name: value})
         response = case.call(base_url=address)
         assert response.status_code in (200, 400, 404, 422), (name, value, response.text)
+
+
+@pytest.mark.parametrize(("path", "method"), sorted({(path, method) for path, method, _ in OPERATIONS}))
+def test_examples_fit_the_description(path, method):
+    answer = DOCUMENT["paths"][path][method]["responses"]["200"]["content"].get("application/json", {})
+    if "example" in answer:
+        schema = answer.get("schema", {}) | {"components": DOCUMENT["components"]}
+        jsonschema_rs.validate(schema, answer["example"])

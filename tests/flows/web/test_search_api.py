@@ -1,8 +1,11 @@
 """The API's searches answer what the command line answers."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.cli import run_json
+from tests.flows.released import create_lake
 from tests.flows.web.service import API, IDS, make_lake, problem_of, serving
 
 
@@ -80,8 +83,8 @@ def test_a_cursor_that_is_none_is_refused(client):
 
 def test_an_answer_that_the_caller_has_is_not_sent_again(client):
     first = client.get(f"{API}/search", params={"like": IDS[0]})
-    again = client.get(f"{API}/search", params={"like": IDS[0]}, headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    repeated = client.get(f"{API}/search", params={"like": IDS[0]}, headers={"If-None-Match": first.headers["etag"]})
+    assert (repeated.status_code, repeated.content) == (304, b"")
 
 
 def test_only_selected_tracks_are_searched(client):
@@ -109,13 +112,26 @@ def test_similar_tracks_are_those_of_a_search(client):
 
 
 def test_moments_of_a_track(client):
-    own = client.get(f"{API}/tracks/{IDS[0]}/segments").json()
-    assert own["track_id"] == IDS[0]
-    assert all(0 <= moment["start_s"] < moment["end_s"] <= 10 for moment in own["moments"])
-    assert own["moments"]
+    typical = client.get(f"{API}/tracks/{IDS[0]}/segments").json()
+    assert typical["track_id"] == IDS[0]
+    assert all(0 <= moment["start_s"] < moment["end_s"] <= 10 for moment in typical["moments"])
+    assert typical["moments"]
     near = client.get(f"{API}/tracks/{IDS[0]}/segments", params={"like": IDS[1]}).json()["moments"]
     best = client.get(f"{API}/search", params={"like": IDS[1], "within": IDS[0]}).json()["hits"][0]["best"]
     assert near[0] == best
+
+
+def test_ids_of_manifests_may_contain_anything(tmp_path):
+    names = ["album 1/07 \u00e9?.flac", "a/b/c", "../t", "x:0.5"]
+    lake = create_lake(tmp_path / "lake", ids=names)
+    with serving(lake) as client:
+        for name in names:
+            address = f"{API}/tracks/{quote(name, safe='')}"
+            assert client.get(address).json()["track_id"] == name
+            hits = client.get(f"{address}/similar").json()["hits"]
+            assert sorted([name, *(hit["track_id"] for hit in hits)]) == sorted(names)
+            made = client.get(f"{API}/playlist", params={"from": name, "to": next(iter({*names} - {name}))})
+            assert made.json()["tracks"][0]["track_id"] == name
 
 
 def test_everything_of_a_track(client):

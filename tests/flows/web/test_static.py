@@ -24,8 +24,8 @@ def test_vendored_files_are_those_of_the_list(listing):
     for name, library in libraries.items():
         assert library["licence"] in LICENCES
         assert any("LICENSE" in file for file in library["files"]), f"{name} has no licence beside it"
-    ours = {"vendor.json", "renew.py", "__init__.py"}
-    assert {path.name for path in listing.parent.iterdir() if path.is_file()} - ours == set(files)
+    others = {"vendor.json", "renew.py", "__init__.py"}
+    assert {path.name for path in listing.parent.iterdir() if path.is_file()} - others == set(files)
 
 
 def test_own_scripts_are_short_enough_to_read():

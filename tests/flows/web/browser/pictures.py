@@ -20,7 +20,7 @@ KINDS = {
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "is_mobile": True, "has_touch": True},
 }
 HITS = "ol.hits > li"
-QUALITY = 82
+QUALITY = 78
 
 
 def wait_for_waves(page: Page) -> None:
@@ -89,7 +89,7 @@ def take_pictures(lake: Path, folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for kind, options in KINDS.items():
             for name, show in PAGES.items():
-                page = browser.new_page(base_url=address, device_scale_factor=1.5, **options)
+                page = browser.new_page(base_url=address, device_scale_factor=1.25, **options)
                 show(page)
                 wait_for_waves(page)
                 file = folder / f"{name}-{kind}.webp"

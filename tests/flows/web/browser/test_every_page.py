@@ -38,8 +38,8 @@ def visit(page, address):
 def violations(page):
     """Return what axe-core finds on a page."""
     page.evaluate(AXE)
-    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
-    return [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in found]
+    violated = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+    return [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in violated]
 
 
 def overflow(page):
@@ -68,7 +68,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(browser, service, options):
             page.get_by_role("button", name="Filters").click()
         page.wait_for_function("() => document.getElementById('audio').currentTime > 0")
         problems["player"] = violations(page)
-    assert not {address: found for address, found in problems.items() if found}
+    assert not {address: faults for address, faults in problems.items() if faults}
 
 
 def test_dark_is_dark(browser, service):
