@@ -93,6 +93,7 @@ bench: .venv/ready ## measure tonelake against plain loops, peers and limits; fi
 	$(BIN)/python -m tests.benchmarks.description
 	$(BIN)/python -m tests.benchmarks.search
 	$(BIN)/python -m tests.benchmarks.search --s3 --tracks 100000
+	$(BIN)/python -m tests.benchmarks.map
 	$(BIN)/python -m tests.benchmarks.serve
 	$(BIN)/python -m tests.benchmarks.figures
 

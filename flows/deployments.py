@@ -27,11 +27,13 @@ from flows.ingest.refresh import RefreshRequest
 from flows.ingest.refresh import refresh as refresh_lake
 from flows.ingest.refresh_report import RefreshReport, changes_markdown
 from flows.ingest.report import IndexReport, IndexRequest, coverage_markdown
+from flows.map.make_map import MapRequest, make_map
 from flows.operations.maintain import MaintainRequest, maintenance_markdown
 from flows.operations.maintain import maintain as maintain_lake
 from flows.releases.gate.table import gate_markdown
 from flows.releases.promote import PromoteRequest, Promotion
 from flows.releases.promote import promote as promote_version
+from schemas.map import LANDMARKS, MapReport, Method
 from schemas.settings import Settings
 
 # Results are in the lake: Prefect neither stores tables nor hashes them to look for a cached result.
@@ -173,7 +175,24 @@ def export(
     return result
 
 
-_DEPLOYED = {deployed.name: deployed for deployed in (index, refresh, evaluate, promote, maintain, export)}
+@flow(name="map_tracks", persist_result=False)
+def map_tracks(
+    lake: str | None = None,
+    encoder: str | None = None,
+    landmarks: int = LANDMARKS,
+    renew: bool = False,
+    method: Method | None = None,
+) -> MapReport:
+    """Run `tonelake map` as a flow; by default, of the live release."""
+    settings, request = Settings.from_options(lake=lake, encoder=encoder), MapRequest(landmarks, renew, method)
+    report = make_map(request, settings, ProgressReporter().log, prefect_task)
+    text = f"{report.tracks:,} tracks, {report.placed:,} of them placed now, by {report.method.upper()}"
+    create_markdown_artifact(text, key="map-tracks", description="what lies on the map")
+    return report
+
+
+_FLOWS = (index, refresh, evaluate, promote, maintain, export, map_tracks)
+_DEPLOYED = {deployed.name: deployed for deployed in _FLOWS}
 
 
 def record_job(name: str, job: Callable[[], Any], parameters: dict[str, Any]) -> Any:

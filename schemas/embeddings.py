@@ -66,6 +66,17 @@ STALE = pa.schema(
     ]
 )
 
+MAP = pa.schema(
+    [
+        key("track_id"),
+        pa.field("source_version", pa.string()),  # of the file whose vector was placed
+        pa.field("x", pa.float32()),
+        pa.field("y", pa.float32()),
+        pa.field("is_landmark", pa.bool_()),  # laid out itself; the others lie beside their nearest landmarks
+        pa.field("map_version", pa.string()),
+    ]
+)
+
 
 def embeddings_schema(spec: EncoderSpec) -> pa.Schema:
     """Return the schema of the embeddings: one row a track.

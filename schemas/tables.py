@@ -46,3 +46,7 @@ def windows_table(spec: EncoderSpec) -> str:
 
 def features_table(spec: EncoderSpec) -> str:
     return f"features__{spec.base or spec.name}__{spec.feature_version}"
+
+
+def map_table(spec: EncoderSpec) -> str:
+    return f"map__{spec.name}__{spec.embedding_version}"

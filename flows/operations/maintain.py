@@ -14,7 +14,7 @@ from lake.embeddings.indexes import compact, fragments_to_compact, indexes_to_bu
 from lake.embeddings.stretches import fill_stretches, lacks_stretches
 from lake.maintenance import cleanup
 from lake.maintenance.damage import find_damaged, may_repair, repair
-from lake.releases import releases, retention
+from lake.releases import map_table, releases, retention
 from lake.storage.holders import expired_holders, unreleased_holders
 from lake.storage.lake import Lake
 from lake.storage.lease import Lease, LeaseName
@@ -145,7 +145,7 @@ class _LakeMaintenance:
                 return MaintenanceResult(lake.uri, name, (), before, before, refusal)
             self.log(f"{name}: {before / 1e6:,.1f} MB ...")
             try:
-                actions = _compact(lake, name)
+                actions = _drop_unreleased(lake, name) + _compact(lake, name)
                 if self.settings.keep_stretches:
                     actions += fill_stretches(lake, name)
                 actions += update_indexes(lake.table(name), name, merge=True)
@@ -185,6 +185,12 @@ def _drop_old_releases(lake: Lake, settings: Settings, run_id: str, log: Log) ->
         return []
     action = f"dropped the files of {len(numbers)} releases, up to {max(numbers)}"
     return [MaintenanceResult(lake.uri, releases.TABLE, (action,), 0, 0)]
+
+
+def _drop_unreleased(lake: Lake, name: str) -> list[str]:
+    """Drop the rows of a map that no release is shown with."""
+    dropped = map_table.drop_unreleased(lake, name) if name.startswith(map_table.PREFIX) else 0
+    return [f"dropped {dropped:,} tracks that no release has"] if dropped else []
 
 
 def _compact(lake: Lake, name: str) -> list[str]:

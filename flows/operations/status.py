@@ -18,7 +18,7 @@ from schemas.releases import Release
 from schemas.rights import RightsFilter, today
 from schemas.runs import Coverage, Searchable
 from schemas.settings import Settings
-from schemas.tables import embeddings_table, features_table, windows_table
+from schemas.tables import embeddings_table, features_table, map_table, windows_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,9 @@ def read_status(settings: Settings) -> StatusReport:
     encoders = []
     for version in list_encoder_versions(lake):
         spec = version.spec
-        version_tables = [table_name(spec) for table_name in (embeddings_table, features_table, windows_table)]
+        version_tables = [
+            table_name(spec) for table_name in (embeddings_table, features_table, windows_table, map_table)
+        ]
         sizes = {name: _size(lake, name) for name in version_tables if name in names}
         counts = coverage(make_plan(lake, spec, tracks))
         searchable = count_searchable(lake, spec)

@@ -15,6 +15,7 @@ from flows.web import audio, health, login, map_api, pages, peaks, uploads
 from flows.web.api import operations, playlists, search, tracks
 from flows.web.guards import Guard, SecurityHeaders, Token
 from flows.web.limits import Slots, TimedWork
+from flows.web.maps import Maps
 from flows.web.problems import add_handlers
 from flows.web.readers import Readers
 from flows.web.reports import Reports
@@ -57,7 +58,7 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
     state.audio, state.peaks = audio.Audio(settings), peaks.PeaksCache()
     state.selections, state.reports, state.meter = Selections(), Reports(settings), health.Meter()
     state.queries = Slots(rules.queries_at_once, "so many questions are being answered")
-    state.timed = TimedWork()
+    state.timed, state.maps = TimedWork(), Maps(state.readers)
 
 
 @asynccontextmanager

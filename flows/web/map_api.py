@@ -1,5 +1,162 @@
-"""/api/v1/map: the map of the catalogue."""
+"""/api/v1/map: the points of the catalogue, their colours and regions, and what a lasso selects."""
 
-from fastapi import APIRouter
+import hashlib
+import json
+import struct
+from typing import Annotated, Any
 
-router = APIRouter()
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from fastapi import Query as FromAddress
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from flows.map.colours import colour_by, colour_by_score
+from flows.map.points import STEPS
+from flows.search.track_rows import read_hits
+from flows.web.api.parameters import PartParameters
+from flows.web.api.search import hit_json
+from flows.web.dependencies import RulesOf, SelectionsOf
+from flows.web.limits import AdmitQuery
+from flows.web.maps import Maps
+from flows.web.problems import RESPONSES
+from flows.web.selections import PREFIX
+from schemas.errors import UserError
+
+router = APIRouter(tags=["map"], dependencies=[AdmitQuery], responses=RESPONSES)
+BINARY = "application/octet-stream"
+MAX_SHOWN = 200  # tracks that are named at once
+MAX_CORNERS = 2000  # of a lasso
+_ALIGNED = 4  # bytes: where the numbers begin, so that a browser reads them in place
+_Encoder = Annotated[str | None, FromAddress(max_length=200, description="An embedding_version; without it, the live")]
+_Name = Annotated[str, FromAddress(alias="map", max_length=64, description="`map` of the header of /map")]
+
+
+def _maps(request: Request) -> Maps:
+    maps: Maps = request.app.state.maps
+    return maps
+
+
+MapsOf = Annotated[Maps, Depends(_maps)]
+
+
+class ColourParameters(PartParameters):
+    """What gives a point its colour.
+
+    It is `genre`, `tag`, `year`, or `score` with the parts of a search.
+    """
+
+    by: Annotated[str, Field(max_length=20)] = Field("tag", description="genre, tag, year or score")
+    name: Annotated[str | None, Field(max_length=200)] = Field(None, description="by=tag: the score of this tag")
+    map: Annotated[str, Field(max_length=64)] = Field(description="`map` of the header of /map")
+
+
+class Lasso(BaseModel):
+    """Points of a map, by their indices or by a polygon around them.
+
+    Its corners are from 0 to 1.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    map: Annotated[str, Field(max_length=64)]
+    indices: Annotated[list[int], Field(max_length=1_000_000)] | None = None
+    polygon: Annotated[list[tuple[float, float]], Field(min_length=3, max_length=MAX_CORNERS)] | None = None
+    encoder: Annotated[str | None, Field(max_length=200)] = None
+
+
+@router.get("/map", response_class=Response, responses={200: {"content": {BINARY: {}}}})
+def points(request: Request, maps: MapsOf, encoder: _Encoder = None) -> Response:
+    """Return all points that may be shown today.
+
+    The body is the length of a JSON header as uint32, the header, and x and y of each point as uint16, from 0 to
+    `steps`; all little-endian. The header is padded so that the points begin at a multiple of four bytes.
+    """
+    served = maps.current(encoder)
+    header = {
+        "map": served.name,
+        "embedding_version": served.reader.spec.embedding_version,
+        "points": len(served.points.rows),
+        "missing": served.points.missing,
+        "steps": STEPS,
+        "low": served.points.bounds[0],
+        "high": served.points.bounds[1],
+        "has_tags": served.reader.spec.tagger is not None,
+    }
+    return _respond(request, header, served.points.coordinates.astype("<u2"))
+
+
+@router.get("/map/colours", response_class=Response, responses={200: {"content": {BINARY: {}}}})
+def colours(
+    request: Request,
+    maps: MapsOf,
+    rules: RulesOf,
+    selections: SelectionsOf,
+    parameters: Annotated[ColourParameters, FromAddress()],
+) -> Response:
+    """Return a byte for each point: a category or a step of a scale.
+
+    It is 255 if unknown. The form is that of /map; the header is the legend.
+    """
+    if parameters.filters(rules, selections).are_named():
+        raise UserError("a map is coloured whole: leave out the filters, or give them to a search")
+    served = maps.named(parameters.encoder, parameters.map)
+    key = parameters.model_dump_json()
+    if (known := served.colours.get(key)) is None:
+        if parameters.by == "score":
+            known = colour_by_score(served.reader, served.points, parameters.parts())
+        else:
+            known = colour_by(served.reader, served.points, parameters.by, parameters.name)
+        served.keep_colours(key, known)
+    return _respond(request, known.legend(), known.codes)
+
+
+@router.get("/map/labels")
+def labels(maps: MapsOf, encoder: _Encoder = None) -> Any:
+    """Return the named regions of the map.
+
+    A name is the tag that is most over-represented there. Level 0 is seen from far, the others from nearer.
+    """
+    served = maps.current(encoder)
+    return JSONResponse({"map": served.name, "regions": [region.to_json() for region in served.regions]})
+
+
+@router.get("/map/tracks")
+def tracks(
+    maps: MapsOf,
+    rules: RulesOf,
+    name: _Name,
+    index: Annotated[list[int], FromAddress(max_length=MAX_SHOWN, description="Points, counted from 0")],
+    encoder: _Encoder = None,
+) -> Any:
+    """Return the tracks of points, in their order."""
+    served = maps.named(encoder, name)
+    hits = read_hits(served.reader, served.tracks_at(index))
+    return JSONResponse({"map": served.name, "tracks": [hit_json(hit, rules) for hit in hits]})
+
+
+@router.post("/map/selection")
+def select(lasso: Lasso, maps: MapsOf, selections: SelectionsOf) -> Any:
+    """Keep the tracks of a lasso for a while.
+
+    `within` names them in a search and in a playlist.
+    """
+    served = maps.named(lasso.encoder, lasso.map)
+    if (lasso.indices is None) == (lasso.polygon is None):
+        raise UserError("a selection of what? Give `indices` of points or a `polygon`")
+    track_ids = served.inside(lasso.polygon) if lasso.polygon else served.tracks_at(lasso.indices or [])
+    if not track_ids:
+        return JSONResponse({"within": None, "tracks": 0})
+    return JSONResponse({"within": f"{PREFIX}{selections.add(track_ids)}", "tracks": len(track_ids)})
+
+
+def _respond(request: Request, header: dict[str, Any], numbers: np.ndarray) -> Response:
+    """Return a header and numbers; a 304 without them if the caller has them already."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNED)
+    body = struct.pack("<I", len(text)) + text + numbers.tobytes()
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=BINARY)

@@ -23,6 +23,12 @@ def show_search(settings: SettingsOf) -> HTMLResponse:
     return render_page("search.html", "/", encoders=list_encoder_versions(Lake.at(settings.lake, settings.s3)))
 
 
+@router.get("/map")
+def show_map() -> HTMLResponse:
+    """Show the map of the catalogue."""
+    return render_page("map.html", "/map")
+
+
 @router.get("/playlist")
 def show_playlist() -> HTMLResponse:
     """Show the tray, and playlists of words and paths."""

@@ -31,7 +31,7 @@ LEASED_TABLES = (
     *("tracks", "track_aliases", "quarantine", "audio_facts", descriptions.TABLE, "stale"),
     evaluations.TABLE,
 )
-_LEASED_PREFIXES = ("embeddings__", "features__", "windows__")
+_LEASED_PREFIXES = ("embeddings__", "features__", "windows__", "map__")
 _OLDER_THAN_ANY_VERSION = timedelta(days=36_500)  # with this age Lance reports and removes orphan files alone
 _ORPHAN_OPTIONS: dict[str, Any] = {"delete_unverified": True, "error_if_tagged_old_versions": False}
 _UNFINISHED_FILE = re.compile(r"#\d+$")  # the names that Lance's local store gives files while it writes them
@@ -86,7 +86,7 @@ def required_leases(lake: Lake, name: str) -> list[str]:
     if kind == "features" and version:
         specs = [encoder.spec for encoder in list_encoder_versions(lake)]
         return sorted({embeddings_table(spec) for spec in specs if features_table(spec) == name})
-    if name == evaluations.TABLE:
+    if name == evaluations.TABLE or kind == "map":
         return [name]
     return writer_leases(lake)
 

@@ -31,7 +31,7 @@ from lake.takedowns import takedowns
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
 from schemas.settings import Settings
-from schemas.tables import embeddings_table, features_table, windows_table
+from schemas.tables import embeddings_table, features_table, map_table, windows_table
 
 MAINTAIN = "tonelake maintain"
 MAX_UNINDEXED_FRACTION = 0.1
@@ -89,7 +89,8 @@ def _check_tables(lake: Lake, advance: Advance) -> Generator[Finding, None, set[
 def _restore_command(lake: Lake, name: str) -> str:
     if name == takedowns.TABLE:
         return "put them back from a backup: without them tracks that were taken down would come back"
-    return f"put them back from a backup, or remove {lake.table_uri(name)} and run: tonelake index SOURCE"
+    command = "tonelake map" if name.startswith("map__") else "tonelake index SOURCE"
+    return f"put them back from a backup, or remove {lake.table_uri(name)} and run: {command}"
 
 
 def _missing_files(table: lance.LanceDataset) -> list[str]:
@@ -173,9 +174,10 @@ def _index_command(spec: EncoderSpec) -> str:
 def _check_owners(lake: Lake, sound: set[str]) -> Iterator[Finding]:
     """Check that every table of vectors belongs to a version in `encoders`."""
     specs = [version.spec for version in list_encoder_versions(lake)] if "encoders" in sound else []
-    known = {table(spec) for spec in specs for table in (embeddings_table, features_table, windows_table)}
+    tables = (embeddings_table, features_table, windows_table, map_table)
+    known = {table(spec) for spec in specs for table in tables}
     for name in sorted(sound - known):
-        if name.split("__")[0] in ("embeddings", "features", "windows"):
+        if name.split("__")[0] in ("embeddings", "features", "windows", "map"):
             what = "no version in `encoders` has this table: nobody can read it"
             run = f"tonelake index SOURCE with its encoder, or remove {lake.table_uri(name)}"
             yield Finding("version", lake.uri, name, lake.table(name).count_rows(), what, run)

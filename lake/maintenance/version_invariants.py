@@ -1,6 +1,7 @@
 """Invariants of one encoder version: its rows compared with the registry and the spec. Nothing is written."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from schemas import clock
 from schemas.encoders import EncoderSpec
 from schemas.maintenance import Finding
 from schemas.settings import Settings
-from schemas.tables import embeddings_table, features_table, windows_table
+from schemas.tables import embeddings_table, features_table, map_table, windows_table
 
 REPAIR = "tonelake maintain --repair"
 NORM_TOLERANCE = 2e-3  # the norm of a unit vector in float16 is within 1 +- 0.001
@@ -55,7 +56,7 @@ def check_version(
     registry = _read_files(lake, "tracks", "state")
     rows = _read_files(lake, embeddings_table(spec), "tags_version")
     advance()
-    for table in (embeddings_table(spec), features_table(spec), windows_table(spec)):
+    for table in (embeddings_table(spec), features_table(spec), windows_table(spec), map_table(spec)):
         if table in names:
             yield from _check_registered(lake, table, registry)
             advance()
@@ -66,6 +67,8 @@ def check_version(
     yield from _check_descriptions(lake, spec)
     if settings.keep_stretches and windows_table(spec) in names:
         yield from _check_stretches(lake, windows_table(spec))
+    if map_table(spec) in names:
+        yield from _check_positions(lake, map_table(spec))
     advance()
     current = rows.filter(same_version(rows, registry))
     yield from _check_complete(lake, spec, current, names, settings.keep_windows, advance)
@@ -185,6 +188,16 @@ def _check_stretches(lake: Lake, name: str) -> Iterator[Finding]:
     if lacks_stretches(lake, name):
         what = "windows without stretches: a search for segments may miss their tracks"
         yield Finding("stretches", lake.uri, name, lake.table(name).count_rows(), what, "tonelake maintain")
+
+
+def _check_positions(lake: Lake, name: str) -> Iterator[Finding]:
+    """Check that every position of a map is a point of the plane."""
+    rows = lake.table(name).to_table(columns=["track_id", "x", "y"])
+    is_point = pc.and_(pc.is_finite(rows["x"]), pc.is_finite(rows["y"]))
+    lost = rows["track_id"].filter(pc.invert(pc.fill_null(is_point, False)))
+    if len(lost):
+        finding = _droppable(lake, name, "map", "tracks without a position", lost)
+        yield replace(finding, run=f"{REPAIR}, then tonelake map")
 
 
 def _check_complete(

@@ -277,8 +277,8 @@ def fence_tables(lake: Lake, names: Iterable[str]) -> None:
 
 def _tables_of_lease(name: str) -> list[str]:
     """Return the names of the tables that only this lease's holder writes."""
-    _, _, version = name.partition("__")
-    return [f"{kind}__{version}" for kind in ("embeddings", "windows", "vanished")] if version else [name]
+    kind, _, version = name.partition("__")
+    return [f"{kind}__{version}" for kind in ("embeddings", "windows", "vanished")] if kind == "embeddings" else [name]
 
 
 def _create_local_file(path: str, text: bytes) -> bool:

@@ -17,6 +17,7 @@ from flows.ingest.describe import describe
 from flows.ingest.index import index_catalogue
 from flows.ingest.refresh import RefreshRequest, refresh
 from flows.ingest.report import IndexRequest
+from flows.map.make_map import MapRequest, make_map
 from flows.operations.maintain import MaintainRequest, maintain
 from flows.operations.status import quarantined_versions
 from flows.operations.takedown import TakedownRequest, take_down
@@ -69,6 +70,10 @@ class Commands:
 
     def describe_tracks(self, *_: int) -> Command:
         return lambda: describe(self.settings(), ProgressReporter())
+
+    def map_tracks(self, landmarks: int, renew: int, _: int) -> Command:
+        request = MapRequest(landmarks=2 + landmarks % 3, renew=renew % 3 == 0, method="pca")
+        return lambda: make_map(request, self.settings(), _ignore)
 
     def retry(self, *_: int) -> Command:
         """Try the tracks in quarantine again."""

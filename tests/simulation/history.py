@@ -85,19 +85,20 @@ def draw_history(seed: int) -> list[Step]:
         steps.append(_draw_command(rng))
         if rng.random() < 0.05:
             steps.append(Step("damage_table", _choices(rng)))
-    return _with_descriptions(steps, random.Random(f"descriptions of {seed}"))
+    steps = _with_command(steps, "describe_tracks", random.Random(f"descriptions of {seed}"))
+    return _with_command(steps, "map_tracks", random.Random(f"map of {seed}"))
 
 
-def _with_descriptions(steps: list[Step], rng: random.Random) -> list[Step]:
-    """Return the steps with a `describe_tracks` among them, in half of the histories.
+def _with_command(steps: list[Step], name: str, rng: random.Random) -> list[Step]:
+    """Return the steps with a later command among them, in half of the histories.
 
-    Its generator is its own: the other steps of a seed are what they were before descriptions came.
+    Its generator is its own: the other steps of a seed are what they were before this command came.
     """
     if rng.random() < 0.5:
         return steps
     first = next(number for number, step in enumerate(steps) if step.name == "index")
     position = rng.randint(first + 1, len(steps))
-    return [*steps[:position], _draw_command(rng, "describe_tracks"), *steps[position:]]
+    return [*steps[:position], _draw_command(rng, name), *steps[position:]]
 
 
 def _draw_change(rng: random.Random) -> Step:

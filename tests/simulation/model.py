@@ -9,6 +9,7 @@ import pyarrow as pa
 from lake.embeddings.stretches import stretch_vectors
 from schemas.embeddings import windows_schema
 from schemas.encoders import EncoderSpec
+from tests.simulation.map_checks import unplaced_rows
 from tests.simulation.reader import Observation, PlainReader, read_exports
 from tests.simulation.sounds import HEADS, content_sha256, expected_description, expected_vectors
 from tests.simulation.sources import MANIFEST, Sources
@@ -89,6 +90,7 @@ class ShadowModel:
             for name, rows in seen.of_kind(kind).items():
                 for row in rows:
                     self._check_row(kind, name, row)
+        require(not unplaced_rows(seen), f"no points: {unplaced_rows(seen)}")
 
     def _check_row(self, kind: str, name: str, row: dict[str, Any]) -> None:
         content = self._content(name, row)

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -159,3 +160,7 @@ class Observation:
     def active(self) -> dict[str, dict[str, Any]]:
         """The active tracks of the registry, by track_id."""
         return {row["track_id"]: row for row in self.rows("tracks") if row["state"] == "active"}
+
+
+def to_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)

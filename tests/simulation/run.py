@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -25,16 +25,17 @@ from tests.simulation.commands import Commands, without_ray
 from tests.simulation.faults import Killed
 from tests.simulation.history import Step, draw_history
 from tests.simulation.interception import Interception
+from tests.simulation.map_checks import live_tracks, missing_tracks
 from tests.simulation.model import KNOWN_SPECS, Blocked, ShadowModel, Violated, count_coverage, require
 from tests.simulation.processes import Scheduler, SimulatedProcess
-from tests.simulation.reader import Observation, PlainReader
+from tests.simulation.reader import Observation, PlainReader, to_text
 from tests.simulation.sounds import known_heads
 from tests.simulation.sources import Sources
 from tests.simulation.store import SimulatedStore
 
 WORK = Path("/dev/shm/tonelake-simulation")
 _LEFT_BY_FAULTS = set("complete orphan lease run table takedown vanished release items description".split())
-_DAMAGEABLE = tuple("embeddings__ windows__ features__ tracks runs quarantine audio_facts descriptions".split())
+_DAMAGEABLE = tuple("embeddings__ windows__ features__ map__ tracks runs quarantine audio_facts descriptions".split())
 _VOLATILE = {"run_id", "at", "added_at", "last_seen", "last_listed_at", "created_at", "started_at", "finished_at"}
 _VOLATILE |= {"counts", "published_at", "begun_at", "done_at", "host", "confirmed_at", "lance_version", "gate"}
 
@@ -264,12 +265,13 @@ class _Run:
         if not self.reader.column("sources", "source"):
             return
         self._finish(Step("refresh", (1, 0, 0)))
-        self._finish(Step("describe_tracks"))
-        seen = Observation.of(self.reader)
+        seen = self._finish(Step("describe_tracks"))
         self.model.check_complete(seen, accepted=True)
         self.model.check_described(seen)
-        self._finish(Step("refresh", (1, 0, 0)))
-        repeated = Observation.of(self.reader)
+        if live_tracks(seen):
+            seen = self._finish(Step("map_tracks"))
+            require(not (missing := missing_tracks(seen, self.reader)), f"the map lacks {missing}")
+        repeated = self._finish(Step("refresh", (1, 0, 0)))
         changed = {name for name in repeated.versions if repeated.versions[name] != seen.versions.get(name)}
         changed -= {"runs", "sources"}
         require(not changed, f"a second refresh wrote {sorted(changed)}")
@@ -277,12 +279,14 @@ class _Run:
             self._finish(Step("maintain", (0, 1, 1)))
         self._check_doctor(set())
 
-    def _finish(self, step: Step) -> None:
-        """Take a step that must succeed."""
+    def _finish(self, step: Step) -> Observation:
+        """Take a step that must succeed; return what is there then."""
         (process,) = self._run_commands([step])
         error = process.error
         require(error is None, f"after the storm {step.name} ended with {type(error).__name__}: {error}")
-        self.model.check(Observation.of(self.reader))
+        seen = Observation.of(self.reader)
+        self.model.check(seen)
+        return seen
 
     def digest(self) -> str:
         """Return a hash of all rows but for their times."""
@@ -290,10 +294,6 @@ class _Run:
         state: dict[str, Any] = {}
         for name, rows in seen.tables.items():
             kept = [{key: value for key, value in row.items() if key not in _VOLATILE} for row in rows]
-            state[name] = sorted(json.dumps(row, sort_keys=True, default=_to_text) for row in kept)
+            state[name] = sorted(json.dumps(row, sort_keys=True, default=to_text) for row in kept)
         text = json.dumps([state, self.result.lines], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _to_text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else repr(value)

@@ -192,11 +192,19 @@ def test_a_takedown_that_stood_still_while_rows_moved_is_not_finished():
     assert any("another run took over" in line for line in result.lines), result.lines
 
 
-@pytest.mark.parametrize("table", range(8))
+@pytest.mark.parametrize("table", range(9))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""
-    before = [*INDEXED, Step("damage"), Step("refresh"), Step("change", (1, 0, 0)), Step("damage"), Step("refresh")]
+    before = [*INDEXED, Step("map_tracks"), Step("damage"), Step("refresh"), Step("change", (1, 0, 0)), Step("damage")]
+    before += [Step("refresh"), Step("map_tracks")]
     assert not run_history(0, [*before, Step("damage_table", (table, table, 0))], WORK / "damage").failure
+
+
+def test_a_map_that_stood_still_during_a_takedown_writes_nothing():
+    for write in range(4):
+        stalled = Step("map_tracks", (0, 0, 0), Fault(FaultKind.STALL, write), beside=TAKE_DOWN)
+        result = run_history(0, [*INDEXED, stalled, TAKE_DOWN], WORK / f"map-{write}")
+        assert not result.failure, result.lines
 
 
 def test_an_accepted_loss_leaves_search_if_a_manifest_still_lists_the_file():

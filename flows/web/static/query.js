@@ -48,5 +48,5 @@ export function blend(query, kind, value) {
   return add(query, kind, writePart(value, 1));
 }
 
-export const isEmpty = (query) => ![...query.keys()].some((name) => name === "text" || name in PARTS || FILTERS.slice(0, 8).includes(name));
+export const isEmpty = (query) => ![...query.keys()].some((name) => name === "text" || name in PARTS || name === "within" || FILTERS.slice(0, 8).includes(name));
 export const filtersOf = (query) => [...FILTERS, "encoder"].reduce((kept, name) => change(kept, name, () => query.getAll(name)), new URLSearchParams());

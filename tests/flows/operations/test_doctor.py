@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 import lake.embeddings.indexes
+from flows.map.make_map import MapRequest, make_map
 from flows.operations.doctor import examine_lakes
 from flows.operations.maintain import MaintainRequest, maintain
 from lake.catalogue.plan import coverage, make_plan
@@ -23,11 +24,11 @@ from lake.storage.lake import Lake
 from schemas.errors import UserError
 from schemas.evaluations import EVALUATIONS
 from schemas.settings import S3Settings, Settings
-from schemas.tables import embeddings_table, features_table, windows_table
+from schemas.tables import embeddings_table, features_table, map_table, windows_table
 from tests.cli import environment, run, run_json
 from tests.lake.rows import SPEC, make_small_lake
 
-TABLE, FEATURES, WINDOWS = embeddings_table(SPEC), features_table(SPEC), windows_table(SPEC)
+TABLE, FEATURES, WINDOWS, MAP = (kind(SPEC) for kind in (embeddings_table, features_table, windows_table, map_table))
 TRACK = "t0003"
 LOCK = (
     "import sys, time; from lake.storage.lake import Lake; from lake.storage.lease import Lease\n"
@@ -38,7 +39,9 @@ LOCK = (
 
 @pytest.fixture(scope="module")
 def sound_lake(tmp_path_factory):
-    return make_small_lake(str(tmp_path_factory.mktemp("doctor") / "lake")).uri
+    home = make_small_lake(str(tmp_path_factory.mktemp("doctor") / "lake"))
+    make_map(MapRequest(method="pca"), Settings(lake=home.uri, encoder=SPEC.name), print)
+    return home.uri
 
 
 @pytest.fixture
@@ -131,6 +134,9 @@ REPAIRED = {  # by `maintain`: the broken rows are dropped, and their tracks are
     "a vector of an unknown track": (lambda home: add_unknown_track(home, TABLE), {"unknown"}),
     "features of an unknown track": (lambda home: add_unknown_track(home, FEATURES), {"unknown"}),
     "windows of an unknown track": (lambda home: add_unknown_track(home, WINDOWS), {"unknown"}),
+    "a position of an unknown track": (lambda home: add_unknown_track(home, MAP), {"unknown"}),
+    "a position that is no point": (lambda home: change(home, MAP, "x", np.nan), {"map"}),
+    "no position": (lambda home: change(home, MAP, "y", None), {"map"}),
     "no features": (lambda home: home.table(FEATURES).delete(f"track_id = '{TRACK}'"), {"complete"}),
     "features of another file": (lambda home: change(home, FEATURES, "source_version", "0"), {"complete"}),
     "an evaluation without its items": (add_evaluation, {"items"}),
@@ -140,6 +146,7 @@ REPAIRED = {  # by `maintain`: the broken rows are dropped, and their tracks are
 }
 REPORTED = {  # no single command repairs it
     "a missing data file": (remove_data_file, {"files"}),
+    "a missing data file of a map": (lambda home: remove_data_file(home, MAP), {"files"}),
     "tags of another tagger": (lambda home: change(home, TABLE, "tags_version", "older"), {"version"}),
     "vectors of another width": (narrow_vectors, {"version"}),
     "a spec of another version": (replace_spec, {"version"}),
