@@ -47,8 +47,9 @@ class ParsedFilters:
             require_described(reader.lake, reader.spec)
         tags = tuple(_vocabulary_name(tag, reader.spec.tagger) for tag in self.filters.tags)
         unavailable = reader.unavailable(self.rights)
-        within = None if self.filters.within is None else reader.track_set(self.filters.within)
-        condition = Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable, only=within)
+        condition = Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable)
+        if self.filters.within is not None:
+            condition = condition.among(reader.track_set(self.filters.within))
         return reader.resolve(condition)
 
 

@@ -29,7 +29,8 @@ from schemas.tables import embeddings_table
 
 Key, Value = TypeVar("Key"), TypeVar("Value")
 Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
-_KEPT = 64  # of conditions, rights and selections: each may keep ids of tracks, or which rows pass, in memory
+# Of conditions, rights and selections: each keeps which rows pass, at most 1.3 MB of 10,000,000, or the ids of tracks.
+_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Reader:
     uploads: Uploads | None = None  # of a service: it opens no file, because others would choose its path
     _unavailable: dict[RightsFilter | None, TrackSet] = field(default_factory=dict, repr=False)
     _selections: dict[tuple[str, ...], TrackSet] = field(default_factory=dict, repr=False)
-    _conditions: dict[tuple[object, ...], Filter] = field(default_factory=dict, repr=False)
+    _conditions: dict[tuple[Filter, int, int], Filter] = field(default_factory=dict, repr=False)
 
     def embed(self, part: QueryPart) -> np.ndarray:
         """Return the unit vector of a part of a query, float32 [dim]. A track is named by its id.
@@ -93,7 +94,8 @@ class Reader:
         """
         if not condition.has_conditions():
             return condition
-        key = (condition, condition.unavailable, condition.only)  # filters are equal whatever their tracks
+        # The sets of tracks are no part of a filter's value. The filter in the key keeps them, so that their ids stay.
+        key = (condition, id(condition.unavailable), id(condition.only))
         return _kept(self._conditions, key, lambda: resolve_filter(self.lake, self.spec, condition))
 
     def warm_up(self) -> None:
