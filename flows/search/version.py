@@ -15,7 +15,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.tracks import TrackToEmbed
 from workers.embedding.outcomes import Outcome
-from workers.encoders.base.interface import TextTower
+from workers.encoders.base.interface import Encoder, TextTower
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.registry import (
     ENCODERS,
@@ -107,17 +107,26 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Outcome:
     """
     from workers.embedding.track import embed_track  # decoding libraries, which a search in words does not need
 
+    encoder = load_encoder(spec, settings)
+    uri = path if path.startswith("s3://") else str(Path(path).absolute())
+    track = TrackToEmbed(track_id=uri, uri=uri, source_version="")
+    settings = settings.model_copy(update={"describe": False})
+    (outcome,) = embed_track(track, [encoder], settings)
+    if outcome.outcome != "embedded":
+        raise UserError(f"cannot embed {path}: {outcome.reason or 'error'}: {outcome.message}")
+    return outcome
+
+
+def load_encoder(spec: EncoderSpec, settings: Settings) -> Encoder:
+    """Load the encoder of a version in the lake; fetch its weights if they are not here, and print its notices.
+
+    Raises UserError if this tonelake computes another version of it.
+    """
     registration = _matching_registration(spec, settings)
     registration.fetch_weights(settings.models)
     for notice in registration.notices:
         print(notice, file=sys.stderr)
-    uri = path if path.startswith("s3://") else str(Path(path).absolute())
-    track = TrackToEmbed(track_id=uri, uri=uri, source_version="")
-    settings = settings.model_copy(update={"describe": False})
-    (outcome,) = embed_track(track, [registration.load(spec, settings.models)], settings)
-    if outcome.outcome != "embedded":
-        raise UserError(f"cannot embed {path}: {outcome.reason or 'error'}: {outcome.message}")
-    return outcome
+    return registration.load(spec, settings.models)
 
 
 def _matching_registration(spec: EncoderSpec, settings: Settings) -> EncoderRegistration:

@@ -53,11 +53,11 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
     state = app.state
     state.settings, state.rules = settings, rules
     state.token = Token(rules.token.get_secret_value()) if rules.token else None
-    state.uploads = uploads.make_store()
-    state.readers = Readers(settings, state.uploads)
+    state.uploads = uploads.Uploads(settings, rules.embeddings_at_once)
+    state.readers = Readers(settings, state.uploads.vectors)
+    state.audio, state.peaks = audio.Audio(settings), peaks.PeaksCache()
     state.selections, state.reports, state.meter = Selections(), Reports(settings), health.Meter()
     state.queries = Slots(rules.queries_at_once, "so many questions are being answered")
-    state.embeddings = Slots(rules.embeddings_at_once, "so many files are being embedded")
     state.timed = TimedWork()
 
 
@@ -69,6 +69,7 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
     yield
     readers.stop()
+    app.state.uploads.workers.stop()
 
 
 def _warm_up(readers: Readers) -> None:

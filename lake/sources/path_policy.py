@@ -6,6 +6,7 @@ A stranger may have written the manifest: it must not make tonelake read files t
 import os
 import posixpath
 
+from lake.sources.manifest_lines import MANIFEST_SUFFIXES
 from schemas.errors import NotAllowed
 from schemas.redaction import contains_credentials
 from schemas.tracks import local_path
@@ -77,6 +78,19 @@ class PathPolicy:
 
     def _folder_of(self, uri: str) -> str:
         return posixpath.dirname(uri if uri.startswith("s3://") else self._resolve(uri))
+
+
+def is_allowed_file(source: str, path: str, allowed: tuple[str, ...]) -> bool:
+    """Tell whether a file may be opened because a source listed it.
+
+    `path` is the file's own: an s3:// uri, or a local path without links. It is below the source, beside the manifest,
+    or at one of the `allowed` locations. A registry may say anything: it comes with its lake.
+    """
+    folder = posixpath.dirname(source) if source.endswith(MANIFEST_SUFFIXES) else source
+    roots = (folder, *(local_path(root) or "/" for root in allowed))
+    if path.startswith("s3://"):
+        return ".." not in path.split("/") and _root_of(path, {root: root for root in roots}) is not None
+    return _root_of(path, {os.path.realpath(root): root for root in roots if "://" not in root}) is not None
 
 
 def require_allowed_source(source: str, allowed: tuple[str, ...]) -> None:

@@ -48,15 +48,22 @@ def embed_track(track: TrackToEmbed, encoders: Sequence[Encoder], settings: Sett
 
     def embed_with_all() -> list[Outcome]:
         with fetch(track.uri, settings.s3) as fetched:
-            tags = read_tags(fetched.file)
-            recording = Recording(fetched.file, keep=len(encoders) > 1, describe=settings.describe)
-            return [
-                result_or_failure(track, partial(_embed, track, fetched, tags, recording, encoder, settings))
-                for encoder in encoders
-            ]
+            return embed_fetched(track, fetched, encoders, settings)
 
     result = result_or_failure(track, embed_with_all)
     return [result] * len(encoders) if isinstance(result, Outcome) else result
+
+
+def embed_fetched(
+    track: TrackToEmbed, fetched: FetchedFile, encoders: Sequence[Encoder], settings: Settings
+) -> list[Outcome]:
+    """Decode an open file once and return its outcome for each encoder, as `embed_track` does."""
+    tags = read_tags(fetched.file)
+    recording = Recording(fetched.file, keep=len(encoders) > 1, describe=settings.describe)
+    return [
+        result_or_failure(track, partial(_embed, track, fetched, tags, recording, encoder, settings))
+        for encoder in encoders
+    ]
 
 
 def _embed(

@@ -1,0 +1,111 @@
+"""Processes that embed uploads. One that dies or takes too long is replaced; the service goes on."""
+
+import json
+import multiprocessing
+import queue
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from flows.web.embedding_process import run
+from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
+from schemas.settings import Settings
+
+SECONDS = 120.0  # that a file may take
+DIED = "its decoder died: the file is damaged or hostile; convert it to WAV or MP3"
+
+
+class EmbeddingWorker:
+    """One process. It starts with its first file, and keeps its encoder. One thread uses it at a time."""
+
+    def __init__(self, settings: Settings, seconds: float = SECONDS) -> None:
+        self._settings, self._seconds = settings, seconds
+        self.process: multiprocessing.process.BaseProcess | None = None
+
+    def embed(self, data: bytes, spec: EncoderSpec) -> tuple[float, np.ndarray]:
+        """Return the seconds of an audio file and its unit vector, float32 [dim].
+
+        Raises UserError if it cannot be embedded, if its decoder dies, or if it takes too long.
+        """
+        answer = self._ask(data, spec)
+        if error := answer.get("error"):
+            raise UserError(str(error))
+        vector = np.asarray(answer["vector"], np.float32)
+        if vector.shape != (spec.head.dim,) or not np.isfinite(vector).all():
+            raise UserError(DIED)
+        return float(answer["seconds"]), vector
+
+    def warm(self, spec: EncoderSpec) -> None:
+        """Load an encoder. Raises UserError if it cannot be loaded."""
+        if error := self._ask(b"", spec).get("error"):
+            raise UserError(str(error))
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self._connection.close()
+            self.process = None
+
+    def _ask(self, data: bytes, spec: EncoderSpec) -> dict[str, Any]:
+        try:
+            self._start()
+            self._connection.send(spec)
+            self._connection.send_bytes(data)
+            if not self._connection.poll(self._seconds):
+                raise UserError(
+                    f"it takes longer than {self._seconds:.0f} s to be embedded: send a shorter part of it"
+                )
+            answer: dict[str, Any] = json.loads(self._connection.recv_bytes(1 << 20))
+        except (EOFError, OSError, ValueError) as error:
+            self.stop()
+            raise UserError(DIED) from error
+        except BaseException:
+            self.stop()
+            raise
+        return answer
+
+    def _start(self) -> None:
+        if self.process is not None and self.process.is_alive():
+            return
+        self.stop()
+        context = multiprocessing.get_context("spawn")  # Lance's threads do not survive a fork
+        self._connection, theirs = context.Pipe()
+        self.process = context.Process(target=run, args=(theirs, self._settings), name="uploads", daemon=True)
+        self.process.start()
+        theirs.close()
+
+
+class EmbeddingWorkers:
+    """So many processes, which are given to threads in turn."""
+
+    def __init__(self, settings: Settings, count: int, seconds: float = SECONDS) -> None:
+        self.all = [EmbeddingWorker(settings, seconds) for _ in range(count)]
+        self._free: queue.LifoQueue[EmbeddingWorker] = queue.LifoQueue()
+        for worker in reversed(self.all):
+            self._free.put(worker)
+
+    def embed(self, data: bytes, spec: EncoderSpec) -> tuple[float, np.ndarray]:
+        """Embed a file as EmbeddingWorker does. The process that was used last is used first: it is warm."""
+        worker = self._free.get()
+        try:
+            return worker.embed(data, spec)
+        finally:
+            self._free.put(worker)
+
+    def warm(self, spec: EncoderSpec) -> None:
+        """Let one process load an encoder. Raises UserError if it cannot."""
+        worker = self._free.get()
+        try:
+            worker.warm(spec)
+        finally:
+            self._free.put(worker)
+
+    def stop(self) -> None:
+        """End all processes."""
+        for worker in self.all:
+            with suppress(Exception):
+                worker.stop()
