@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from flows.search.reader import Reader
 from flows.web import audio, health, login, map_api, pages, peaks, uploads
 from flows.web.api import operations, playlists, search, tracks
 from flows.web.guards import Guard, SecurityHeaders, Token
@@ -38,6 +39,7 @@ def create_app(settings: Settings, rules: ServeRules) -> FastAPI:
         app.include_router(module.router, prefix=API)
     for module in (audio, peaks, pages, login, health):
         app.include_router(module.router)
+    app.state.run_tools = _add_tools(app)
     if STATIC.is_dir():
         app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # The last one is the first that sees a request.
@@ -67,7 +69,8 @@ async def _keep_readers(app: FastAPI) -> AsyncIterator[None]:
     readers: Readers = app.state.readers
     readers.start()
     threading.Thread(target=_warm_up, args=(readers,), name="warm-up", daemon=True).start()
-    yield
+    async with app.state.run_tools():
+        yield
     readers.stop()
     app.state.uploads.workers.stop()
 
@@ -79,3 +82,19 @@ def _warm_up(readers: Readers) -> None:
         readers.current().text.embed("music")
     except Exception as error:  # such as an encoder without words: the question will say so
         _LOG.info("not warmed up: %s", error)
+
+
+def _add_tools(app: FastAPI) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Answer agents at /mcp if the extra `mcp` is there; return what runs beside the service."""
+    try:
+        from flows.web import mcp
+    except ModuleNotFoundError:
+        return nullcontext
+    state = app.state
+
+    def ask(question: Callable[[Reader], str]) -> str:
+        with state.queries:
+            answer: str = state.readers.ask(None, question)
+            return answer
+
+    return mcp.add_to(app, mcp.make_server(state.settings, ask, shows_paths=not state.rules.is_remote))

@@ -1,0 +1,28 @@
+"""`tonelake mcp`. Over HTTP, the same tools are at /mcp of `tonelake serve`."""
+
+from functools import partial
+
+import typer
+
+from schemas.errors import UserError
+
+app = typer.Typer()
+
+
+@app.command()
+def mcp(context: typer.Context) -> None:
+    """Give an agent tools to search the lake: a server of the Model Context Protocol on stdin and stdout."""
+    try:
+        from flows.web.mcp import make_server
+    except ModuleNotFoundError as error:
+        raise UserError(f"mcp needs {error.name}: pip install 'tonelake[mcp]'") from error
+    from flows.web.readers import Readers
+
+    settings = context.obj.settings
+    readers = Readers(settings, {})
+    readers.current()  # an agent's program shows an error at the start only
+    readers.start()
+    try:
+        make_server(settings, partial(readers.ask, None)).run("stdio")
+    finally:
+        readers.stop()
