@@ -45,7 +45,7 @@ AudioOf = Annotated[Audio, Depends(_audio)]
 @router.api_route("/audio/{track_id:path}", methods=["GET", "HEAD"])
 def play(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf, mp3: bool = False) -> Response:
     """Play a track: its file, or MP3 if browsers do not play that or `mp3` asks for it. Ranges are answered."""
-    opened = audio.files.open(audio.files.find(readers.current(), track_id))
+    opened = audio.files.open(audio.files.find(readers.current().spec, track_id))
     try:
         media_type = None if mp3 else browser_type(opened.head, opened.track.codec)
         response = _answer(request, opened, media_type, audio)

@@ -64,7 +64,7 @@ PeaksOf = Annotated[PeaksCache, Depends(_peaks)]
 @router.get("/peaks/{track_id:path}")
 async def read(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf, cache: PeaksOf) -> Response:
     """Return about 1,000 levels from 0 to 1 over the length of a track, and its seconds."""
-    track = await to_thread.run_sync(lambda: audio.files.find(readers.current(), track_id))
+    track = await to_thread.run_sync(lambda: audio.files.find(readers.current().spec, track_id))
     content, etag = track.content_sha256, f'"{track.content_sha256[:32]}-peaks"'
     headers = {"Cache-Control": "private, no-cache", "ETag": etag}
     if etag in request.headers.get("if-none-match", ""):

@@ -11,11 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
 from starlette.exceptions import HTTPException
 
 from flows.ingest.allowances import allowed_locations
-from flows.search.reader import Reader
 from flows.web.problems import NotFound
 from lake.catalogue.audio_facts import read_codecs
 from lake.catalogue.encoders import list_encoder_versions
@@ -26,6 +24,7 @@ from lake.storage.filters import string_literal
 from lake.storage.lake import Lake
 from lake.storage.store import open_file_system
 from lake.takedowns.takedowns import read_blocklist
+from schemas.encoders import EncoderSpec
 from schemas.rights import RightsFilter, today
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
@@ -81,8 +80,8 @@ class TrackFiles:
         self._settings = settings
         self._lake = Lake.at(settings.lake, settings.s3)  # not held: a takedown counts from the next request on
 
-    def find(self, reader: Reader, track_id: str) -> PlayableTrack:
-        """Return a track that may be played.
+    def find(self, first: EncoderSpec, track_id: str) -> PlayableTrack:
+        """Return a track that may be played, as the version `first` has it, else another one.
 
         Raises NotFound if it is not embedded, was taken down or is not available today.
         """
@@ -90,7 +89,7 @@ class TrackFiles:
         if track_id in blocklist.tracks:
             raise NotFound(f"{track_id!r}: {TAKEN_DOWN}")
         registered = self._lake.table("tracks").to_table(filter=f"track_id = {string_literal(track_id)}")
-        row = self._embedded_row(reader, track_id)
+        row = self._embedded_row(first, track_id)
         if not len(registered) or registered["state"][0].as_py() != "active" or row is None:
             raise NotFound(f"no track {track_id!r} to play: `tonelake why {track_id}` says where it is")
         if row["content_sha256"] in blocklist.contents:
@@ -148,16 +147,15 @@ class TrackFiles:
                 "TONELAKE_ALLOW_OUTSIDE to its folder"
             )
 
-    def _embedded_row(self, reader: Reader, track_id: str) -> dict[str, Any] | None:
+    def _embedded_row(self, first: EncoderSpec, track_id: str) -> dict[str, Any] | None:
         """Return the track's row of the version that is read, else of any version; None without one."""
         where = f"track_id = {string_literal(track_id)}"
-        tables = [(reader.lake, embeddings_table(reader.spec))]
-        tables += [(self._lake, embeddings_table(version.spec)) for version in list_encoder_versions(self._lake)]
-        for lake, name in tables:
-            table = lake.find_table(name)
-            rows = table.to_table(columns=_EMBEDDED_COLUMNS, filter=where) if table is not None else pa.table({})
-            if len(rows):
-                row: dict[str, Any] = rows.to_pylist()[0]
+        specs = [first, *(version.spec for version in list_encoder_versions(self._lake))]
+        for name in dict.fromkeys(map(embeddings_table, specs)):
+            table = self._lake.find_table(name)
+            rows = [] if table is None else table.to_table(columns=_EMBEDDED_COLUMNS, filter=where).to_pylist()
+            if rows:
+                row: dict[str, Any] = rows[0]
                 return row
         return None
 
