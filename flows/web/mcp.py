@@ -15,7 +15,6 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 from starlette.routing import Route
 
-from flows.operations.status import read_status
 from flows.operations.why import explain_track
 from flows.search.engine import answer
 from flows.search.parts import parse_part
@@ -23,8 +22,8 @@ from flows.search.playlist import compose_playlist
 from flows.search.reader import Reader
 from flows.search.track_rows import read_hits
 from flows.web import mcp_text
-from flows.web.limits import Recent
 from flows.web.paths import hide_paths
+from flows.web.reports import Reports
 from lake.embeddings.search import find_track
 from schemas.errors import UserError
 from schemas.playlists import PlaylistRequest
@@ -40,13 +39,10 @@ INSTRUCTIONS = (
 )
 _READ_ONLY = ToolAnnotations(readOnlyHint=True, idempotentHint=True, openWorldHint=False)
 _MAX_K = 50
-_STATUS_SECONDS = 10.0  # for which a status is told again: it counts all rows of a lake
 
 Text = Annotated[str, Field(max_length=1000, description="What it sounds like, in English words")]
 Without = Annotated[list[str] | None, Field(max_length=8, description="Words that must not describe it")]
-Like = Annotated[
-    list[str] | None, Field(max_length=16, description="Tracks like it; TRACK:0.5 weighs less")
-]
+Like = Annotated[list[str] | None, Field(max_length=16, description="Tracks like it; TRACK:0.5 weighs less")]
 Unlike = Annotated[list[str] | None, Field(max_length=16, description="Tracks that it does not sound like")]
 Count = Annotated[int, Field(ge=1, le=_MAX_K, description="Number of tracks")]
 Artist = Annotated[str, Field(max_length=200, description="Only this artist")]
@@ -65,7 +61,7 @@ class Tools:
 
     def __init__(self, settings: Settings, ask: Ask, *, shows_paths: bool) -> None:
         self._settings, self._ask, self._shows_paths = settings, ask, shows_paths
-        self._status = Recent(lambda: read_status(settings), _STATUS_SECONDS)
+        self._reports = Reports(settings)
 
     def search(
         self,
@@ -127,7 +123,7 @@ class Tools:
     def coverage(self) -> str:
         """Say how much of the catalogue each encoder version can search, and which release is live."""
         with self._in_words():
-            return mcp_text.describe_status(self._status.get())
+            return mcp_text.describe_status(self._reports.status.get())
 
     def _find(self, query: Query) -> str:
         def find(reader: Reader) -> str:

@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457), in the words of the command line."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -79,9 +80,8 @@ def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
 
 def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    titles = {404: "Not Found", 405: "Method Not Allowed", 401: "Unauthorized", 403: "Forbidden"}
     headers = dict(error.headers) if error.headers else None
-    return problem(error.status_code, titles.get(error.status_code, "Error"), str(error.detail), headers)
+    return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers)
 
 
 def _answer_defect(request: Request, error: Exception) -> JSONResponse:

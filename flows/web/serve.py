@@ -1,6 +1,7 @@
 """Run the service: bind, say when it is ready, end with the process."""
 
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -11,6 +12,8 @@ from flows.web.rules import ServeRules
 from schemas.errors import UserError
 from schemas.settings import Settings
 
+_WARM_UP_SECONDS = 5.0  # after the start, when the first questions are answered: then uploads get their process
+
 
 def serve(settings: Settings, rules: ServeRules, say_ready: Callable[[str], None]) -> None:
     """Serve a lake until the process is interrupted. `say_ready` gets the address when the service answers.
@@ -20,22 +23,32 @@ def serve(settings: Settings, rules: ServeRules, say_ready: Callable[[str], None
     app = create_app(settings, rules)
     app.state.readers.current()
     with bind(rules) as bound:
-        server = Server(config_of(app), lambda: say_ready(address_of(bound)))
+        server = Server(config_of(app), lambda: say_ready(address_of(bound)), app.state.audio.stop)
+        warm_up = threading.Timer(_WARM_UP_SECONDS, app.state.uploads.warm, [app.state.readers.current().spec])
+        warm_up.daemon = True
+        warm_up.start()
         with suppress(KeyboardInterrupt):  # uvicorn ends the answers under way, then sends the signal again
             server.run(sockets=[bound])
+        warm_up.cancel()
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that says when it is ready."""
+    """A uvicorn server that says when it is ready, and when it stops."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self._on_stop = on_ready, on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
 
 
 def config_of(app: object) -> uvicorn.Config:

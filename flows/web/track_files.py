@@ -14,7 +14,6 @@ from typing import Any, BinaryIO
 from starlette.exceptions import HTTPException
 
 from flows.ingest.allowances import allowed_locations
-from flows.web.problems import NotFound
 from lake.catalogue.audio_facts import read_codecs
 from lake.catalogue.encoders import list_encoder_versions
 from lake.catalogue.rights import describe_rights, is_available
@@ -25,6 +24,7 @@ from lake.storage.lake import Lake
 from lake.storage.store import open_file_system
 from lake.takedowns.takedowns import read_blocklist
 from schemas.encoders import EncoderSpec
+from schemas.errors import NotFound
 from schemas.rights import RightsFilter, today
 from schemas.settings import Settings
 from schemas.tables import embeddings_table

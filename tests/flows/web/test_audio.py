@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from lake.storage.store import open_file_system
+from schemas.settings import S3Settings
 from tests.audio_files import RATE, SECONDS
 from tests.cli import run_here
-from tests.flows.web.music import PLAIN, TRANSCODED, Music, make_music, open_files
+from tests.flows.web.music import PLAIN, TRANSCODED, Music, index, open_files
 from workers.audio.transcode import FRAME_BYTES, count_bytes
 
 
@@ -139,8 +141,8 @@ def test_unknown_tracks(client):
     assert client.get("/audio/" + "x" * 501).status_code == 422
 
 
-def test_a_takedown_counts_from_the_next_request_on(tmp_path):
-    music = make_music(tmp_path, ("song.ogg", "song.wav"))
+def test_a_takedown_counts_from_the_next_request_on(music, tmp_path):
+    music = music.copy(tmp_path)
     track_id = music.track("song.ogg")
     with music.app() as client:
         assert client.get(f"/audio/{track_id}").is_success
@@ -156,17 +158,12 @@ def test_a_takedown_counts_from_the_next_request_on(tmp_path):
 def test_what_a_store_holds_is_sent_in_parts_too(music, tmp_path, s3_bucket):
     files = Music(music.folder, tmp_path / "lake")
     _upload(music, s3_bucket)
-    from tests.flows.web.music import index
-
     index(files, f"{s3_bucket}/music")
     with files.app() as client:
         _check_store(files, client)
 
 
 def _upload(music: Music, bucket: str) -> None:
-    from lake.storage.store import open_file_system
-    from schemas.settings import S3Settings
-
     store = open_file_system(bucket, S3Settings())
     for name in ("song.ogg", "song.aiff"):
         store.pipe_file(f"{bucket}/music/{name}", (music.folder / name).read_bytes())
