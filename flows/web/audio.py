@@ -33,6 +33,11 @@ class Audio:
         self.transcoded = Streams(transcodings, threads=2)
         self.plain = Streams(files, threads=4)
 
+    def stop(self) -> None:
+        """End all streams: a service that stops would wait for them. Called on the event loop."""
+        self.transcoded.stop()
+        self.plain.stop()
+
 
 def _audio(request: Request) -> Audio:
     audio: Audio = request.app.state.audio

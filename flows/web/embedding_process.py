@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 15 * 60
 MAX_BYTES = 64 << 20
-ACCEPTED = frozenset({"truncated", "flac_strict"})  # of a recording that was cut off, the rest is searched with
+# Of a recording that was cut off, the rest is searched with. A header may state any length: what it has is counted.
+ACCEPTED = frozenset({"truncated", "flac_strict", "too_long"})
 _KEPT_ENCODERS = 2
 _MEMORY_BYTES = 2 << 30  # beyond what the process has after it has loaded an encoder
 

@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import queue
+import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +16,7 @@ from schemas.errors import UserError
 from schemas.settings import Settings
 
 SECONDS = 120.0  # that a file may take
+_ANSWER_BYTES = 1 << 20
 DIED = "its decoder died: the file is damaged or hostile; convert it to WAV or MP3"
 
 
@@ -43,40 +46,41 @@ class EmbeddingWorker:
             raise UserError(str(error))
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.join()
+        """End the process, whatever it does. Any thread may do so."""
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.join()
             self._connection.close()
-            self.process = None
 
     def _ask(self, data: bytes, spec: EncoderSpec) -> dict[str, Any]:
+        process = self._start()
+        ends_at = time.monotonic() + self._seconds
+        watch = threading.Timer(self._seconds, process.kill)  # a process that hangs may not even take its file
+        watch.start()
         try:
-            self._start()
             self._connection.send(spec)
             self._connection.send_bytes(data)
-            if not self._connection.poll(self._seconds):
-                raise UserError(
-                    f"it takes longer than {self._seconds:.0f} s to be embedded: send a shorter part of it"
-                )
-            answer: dict[str, Any] = json.loads(self._connection.recv_bytes(1 << 20))
+            answer: dict[str, Any] = json.loads(self._connection.recv_bytes(_ANSWER_BYTES))
         except (EOFError, OSError, ValueError) as error:
             self.stop()
-            raise UserError(DIED) from error
-        except BaseException:
-            self.stop()
-            raise
+            slow = f"it takes longer than {self._seconds:.0f} s to be embedded: send a shorter part of it"
+            raise UserError(slow if time.monotonic() >= ends_at else DIED) from error
+        finally:
+            watch.cancel()
         return answer
 
-    def _start(self) -> None:
+    def _start(self) -> multiprocessing.process.BaseProcess:
         if self.process is not None and self.process.is_alive():
-            return
+            return self.process
         self.stop()
         context = multiprocessing.get_context("spawn")  # Lance's threads do not survive a fork
         self._connection, theirs = context.Pipe()
-        self.process = context.Process(target=run, args=(theirs, self._settings), name="uploads", daemon=True)
-        self.process.start()
+        process = context.Process(target=run, args=(theirs, self._settings), name="uploads", daemon=True)
+        self.process = process
+        process.start()
         theirs.close()
+        return process
 
 
 class EmbeddingWorkers:

@@ -45,6 +45,11 @@ class Streams:
         self.running.append(stream)
         return True
 
+    def stop(self) -> None:
+        """End all streams where they are."""
+        for stream in list(self.running):
+            stream.cancel()
+
     def leave(self, stream: "StreamedResponse") -> None:
         """Let a stream end."""
         if stream in self.running:

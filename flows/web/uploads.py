@@ -112,7 +112,8 @@ class Uploads:
         data = file.read()
         if not data:
             raise UserError("the upload is empty: send the bytes of an audio file")
-        key = spec.embedding_version, hashlib.sha256(data).hexdigest()[:32]
+        # With a letter first: in `like=upload:HASH` digits alone would be a weight.
+        key = spec.embedding_version, f"u{hashlib.sha256(data).hexdigest()[:31]}"
         seconds = self.vectors.seconds(key)
         if seconds is None:
             seconds, vector = self.workers.embed(data, spec)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -92,17 +93,23 @@ def index(music: Music, *sources: object) -> None:
 
 @contextlib.contextmanager
 def listening(app: object) -> Iterator[str]:
-    """Run a service on a free port in a thread of this process; give its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run)
+    """Run a service on a free port in a thread of this process; give its address.
+
+    Little fits into its sockets, so that a client that does not read stops its stream soon.
+    """
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+    bound.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
     try:
         wait_until(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
+        bound.close()
 
 
 def wait_until(holds: Callable[[], object], seconds: float = 20.0) -> None:
