@@ -11,7 +11,7 @@ app = typer.Typer()
 
 @app.command()
 def mcp(context: typer.Context) -> None:
-    """Give an agent tools to search the lake: a server of the Model Context Protocol on stdin and stdout."""
+    """Give an agent tools to search the lake: an MCP server on stdin and stdout."""
     try:
         from flows.web.mcp import make_server
     except ModuleNotFoundError as error:

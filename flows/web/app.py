@@ -85,7 +85,10 @@ def _warm_up(readers: Readers) -> None:
 
 
 def _add_tools(app: FastAPI) -> Callable[[], AbstractAsyncContextManager[None]]:
-    """Answer agents at /mcp if the extra `mcp` is there; return what runs beside the service."""
+    """Answer agents at /mcp, if the extra `mcp` is there.
+
+    Returns what has to run beside the service.
+    """
     try:
         from flows.web import mcp
     except ModuleNotFoundError:

@@ -26,7 +26,7 @@ _PCM = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le"})
 
 
 class Audio:
-    """What the routes of audio share: the files of the lake's tracks, and the streams that run."""
+    """The files of the lake's tracks, and the streams that run. The routes share it."""
 
     def __init__(self, settings: Settings, transcodings: int = 4, files: int = 64) -> None:
         self.files = TrackFiles(settings)
@@ -49,7 +49,10 @@ AudioOf = Annotated[Audio, Depends(_audio)]
 
 @router.api_route("/audio/{track_id:path}", methods=["GET", "HEAD"])
 def play(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf, mp3: bool = False) -> Response:
-    """Play a track: its file, or MP3 if browsers do not play that or `mp3` asks for it. Ranges are answered."""
+    """Play a track: its file, or MP3 if browsers do not play that.
+
+    `mp3` asks for MP3 in any case. Ranges are answered.
+    """
     opened = audio.files.open(audio.files.find(readers.current().spec, track_id))
     try:
         media_type = None if mp3 else browser_type(opened.head, opened.track.codec)
@@ -63,7 +66,10 @@ def play(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf
 
 
 def browser_type(head: bytes, codec: str | None) -> str | None:
-    """Return the media type of a file by its first 64 bytes and its codec; None if not every browser plays it."""
+    """Return the media type of a file by its first 64 bytes and its codec.
+
+    None if not every browser plays it.
+    """
     if codec in ("mp3", "mp3float") and (head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")):
         return _MP3
     if codec in ("vorbis", "opus") and head[:4] == b"OggS":

@@ -99,7 +99,7 @@ def require_short(data: bytes) -> None:
 
 
 def _limit_memory(more: int | None) -> None:
-    """Let the process take so many bytes more; without a number as many as it likes."""
+    """Let the process take so many bytes more; None stands for any number."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return

@@ -75,11 +75,11 @@ class EmbeddingWorker:
             return self.process
         self.stop()
         context = multiprocessing.get_context("spawn")  # Lance's threads do not survive a fork
-        self._connection, theirs = context.Pipe()
-        process = context.Process(target=run, args=(theirs, self._settings), name="uploads", daemon=True)
+        self._connection, other_end = context.Pipe()
+        process = context.Process(target=run, args=(other_end, self._settings), name="uploads", daemon=True)
         self.process = process
         process.start()
-        theirs.close()
+        other_end.close()
         return process
 
 

@@ -1,4 +1,4 @@
-"""Tools for agents over a lake, by the Model Context Protocol: search, similar, track, playlist, coverage.
+"""Tools for agents over a lake, by the Model Context Protocol (MCP).
 
 They only read. An answer is a few lines a track, because it becomes a part of a model's context.
 """
@@ -77,7 +77,7 @@ class Tools:
         key: Key = "",
         k: Count = 10,
     ) -> str:
-        """Find tracks by words, by tracks that they sound like, by filters, or by all of these."""
+        """Find tracks by words, by tracks that they are like, by filters, or by all."""
         with self._in_words():
             parts = _parts({"text": [text] if text else None, "not": without, "like": like, "unlike": unlike})
             genres = (genre,) if genre else ()
@@ -92,7 +92,7 @@ class Tools:
             return self._find(Query((QueryPart("track", track),), k=k))
 
     def track(self, track: Track) -> str:
-        """Say what is known of a track: names, tags, tempo, key, and its state in the catalogue."""
+        """Say what is known of a track: names, tags, tempo, key, and its state."""
 
         def describe(reader: Reader) -> str:
             report = explain_track(track, self._settings)
@@ -112,7 +112,7 @@ class Tools:
         n: Annotated[int | None, Field(ge=2, le=_MAX_K, description="Number of tracks, 20 without it")] = None,
         minutes: Minutes = None,
     ) -> str:
-        """Make a playlist of words or tracks; or a path in sound from the track `first` to the track `last`."""
+        """Make a playlist of words or tracks, or a path from `first` to `last`."""
         with self._in_words():
             parts = _parts({"text": [text] if text else None, "like": like})
             request = PlaylistRequest(
@@ -121,7 +121,7 @@ class Tools:
             return self._ask(lambda reader: mcp_text.list_playlist(compose_playlist(reader, request)))
 
     def coverage(self) -> str:
-        """Say how much of the catalogue each encoder version can search, and which release is live."""
+        """Say how much of the catalogue can be searched, and which release is live."""
         with self._in_words():
             return mcp_text.describe_status(self._reports.status.get())
 
@@ -134,7 +134,7 @@ class Tools:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        """Let errors that a user can act on reach the model, in the words of the command line."""
+        """Let the errors of a user reach the model, in the command line's words."""
         try:
             yield
         except UserError as error:
@@ -143,9 +143,9 @@ class Tools:
 
 
 def add_to(app: FastAPI, server: MCPServer) -> Callable[[], AbstractAsyncContextManager[None]]:
-    """Answer at /mcp of a service; return what has to be entered while the service runs.
+    """Answer at /mcp of a service.
 
-    Each request stands for itself: no session is kept. Host, Origin and the token are the service's to check.
+    Returns what has to be entered while the service runs. Each request stands for itself: no session is kept. Host, Origin and the token are the service's to check.
     """
     unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     http = server.streamable_http_app(

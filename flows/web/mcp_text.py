@@ -1,4 +1,4 @@
-"""Answers of the tools for agents: a few lines a track, each value cut and on one line."""
+"""Answers of the tools for agents: a few short lines a track."""
 
 from collections.abc import Iterable, Sequence
 
@@ -25,7 +25,7 @@ def describe_hit(hit: SearchHit) -> str:
 
 
 def list_playlist(playlist: Playlist) -> str:
-    """Return the tracks of a playlist in order; `step` is the cosine with the track before."""
+    """Return the tracks of a playlist in order. `step` is the cosine with the track before."""
     lines = [f"note: {_one_line(remark, 400)}" for remark in playlist.remarks]
     lines.append(f"{_one_line(playlist.title)}: {len(playlist.tracks)} tracks, {_clock(playlist.seconds)}")
     for track in playlist.tracks:
@@ -71,7 +71,7 @@ def describe_status(report: StatusReport) -> str:
 
 
 def _names(hit: SearchHit) -> str:
-    """Return title, artist, year and album as far as they are known, else the file's name."""
+    """Return the known names of a track, on one line; without a title the file's."""
     title = hit.title or (hit.uri or hit.track_id).rsplit("/", 1)[-1]
     artist = f" by {_one_line(hit.artist)}" if hit.artist else ""
     year = f" ({hit.year})" if hit.year else ""

@@ -1,4 +1,4 @@
-"""Parts of a file that a client asks for: the headers Range and If-Range of RFC 9110."""
+"""Parts of a file that a client wants: Range and If-Range of RFC 9110."""
 
 import re
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ class Unsatisfiable(Exception):
 
 
 def requested_range(headers: Mapping[str, str], size: int, etag: str) -> tuple[int, int] | None:
-    """Return the first byte that is asked for and the one behind the last; None for the whole file.
+    """Return the first byte that a client wants and the one behind the last.
 
-    Several ranges, other units and what is no range are answered with the whole file, as RFC 9110 allows; so is a
+    None stands for the whole file. Several ranges, other units and what is no range are answered with the whole file, as RFC 9110 allows; so is a
     range of an earlier file (If-Range). Raises Unsatisfiable if the range begins behind the end.
     """
     match = _RANGE.fullmatch(headers.get("range", ""))

@@ -23,7 +23,7 @@ _UNREADABLE = problem(410, "Gone", "the file cannot be read, or has changed: run
 
 
 class Streams:
-    """So many streams of a kind at once, of which `threads` make a piece at the same time.
+    """So many streams of a kind at once; `threads` make their pieces.
 
     If there are too many, the one ends whose client has taken nothing for the longest time: players that pause do so,
     and ask again for the rest when they go on. Used on the event loop only.

@@ -148,7 +148,7 @@ class TrackFiles:
             )
 
     def _embedded_row(self, first: EncoderSpec, track_id: str) -> dict[str, Any] | None:
-        """Return the track's row of the version that is read, else of any version; None without one."""
+        """Return the track's row of a version, else of any other; None without one."""
         where = f"track_id = {string_literal(track_id)}"
         specs = [first, *(version.spec for version in list_encoder_versions(self._lake))]
         for name in dict.fromkeys(map(embeddings_table, specs)):

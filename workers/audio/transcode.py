@@ -1,4 +1,4 @@
-"""Transcoding: what FFmpeg decodes to MP3 of a constant bit rate, from any frame of it.
+"""Transcoding to MP3 of a constant bit rate, from any frame of it.
 
 Every browser plays MP3. Without a bit reservoir each frame has equal bytes and seconds: so the length is known before
 anything is decoded, and a request for bytes in the middle is one for a time.
@@ -87,7 +87,7 @@ def _decode_from(container: av.container.InputContainer, start: float) -> Iterat
 
 
 def _frames_from(container: av.container.InputContainer, start: float) -> Iterator[tuple[float, av.AudioFrame]]:
-    """Yield the frames that end after a second, each with the second at which it begins.
+    """Yield the frames that end after a second, each with its first second.
 
     Times count from the first frame: the header of some containers states an earlier one.
     """

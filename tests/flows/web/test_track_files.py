@@ -19,7 +19,7 @@ from workers.encoders.fake import SPEC
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory):
-    home = tmp_path_factory.mktemp("own")
+    home = tmp_path_factory.mktemp("changeable")
     music = Music(home / "music", home / "lake")
     music.folder.mkdir()
     for name, level in (("a.wav", 1.0), ("b.wav", 0.5)):
@@ -29,7 +29,7 @@ def indexed(tmp_path_factory):
 
 
 @pytest.fixture
-def own(indexed, tmp_path):
+def changeable(indexed, tmp_path):
     """A lake of two sounds that a test may change; the sounds are put back."""
     kept = shutil.copytree(indexed.folder, tmp_path / "kept")
     yield indexed.copy(tmp_path)
@@ -61,128 +61,128 @@ def pretend(music, name, **columns):
     write_tracks(music.lake, rows)
 
 
-def test_the_embedded_file(own):
-    assert open_track(own) == (own.folder / "a.wav").read_bytes()
+def test_the_embedded_file(changeable):
+    assert open_track(changeable) == (changeable.folder / "a.wav").read_bytes()
 
 
-def test_a_file_that_was_changed(own):
-    path = own.folder / "a.wav"
+def test_a_file_that_was_changed(changeable):
+    path = changeable.folder / "a.wav"
     path.write_bytes(sndfile(SECONDS[:, ::-1].copy()))
-    status, message = refusal(own)
+    status, message = refusal(changeable)
     assert status == 410
     assert "run `tonelake refresh`" in message
-    assert str(own.folder) not in message
+    assert str(changeable.folder) not in message
 
 
-def test_a_file_that_is_replaced_while_it_is_open(own):
-    whole = (own.folder / "a.wav").read_bytes()
-    files = TrackFiles(Settings(lake=str(own.uri)))
-    opened = files.open(files.find(SPEC, own.track("a.wav")))
-    os.replace(own.folder / "b.wav", own.folder / "a.wav")
+def test_a_file_that_is_replaced_while_it_is_open(changeable):
+    whole = (changeable.folder / "a.wav").read_bytes()
+    files = TrackFiles(Settings(lake=str(changeable.uri)))
+    opened = files.open(files.find(SPEC, changeable.track("a.wav")))
+    os.replace(changeable.folder / "b.wav", changeable.folder / "a.wav")
     with opened.file:
         assert opened.is_unchanged()
         assert opened.file.read() == whole  # the old file: what is open was checked
-    assert refusal(own)[0] == 410
+    assert refusal(changeable)[0] == 410
 
 
-def test_a_file_that_is_written_to_while_it_is_open(own):
-    files = TrackFiles(Settings(lake=str(own.uri)))
-    opened = files.open(files.find(SPEC, own.track("a.wav")))
+def test_a_file_that_is_written_to_while_it_is_open(changeable):
+    files = TrackFiles(Settings(lake=str(changeable.uri)))
+    opened = files.open(files.find(SPEC, changeable.track("a.wav")))
     with opened.file:
-        with (own.folder / "a.wav").open("ab") as file:
+        with (changeable.folder / "a.wav").open("ab") as file:
             file.write(b"more")
         assert not opened.is_unchanged()
 
 
 @pytest.mark.parametrize("make", ["missing", "folder", "pipe", "broken link"])
-def test_no_file_at_the_path(own, make):
-    path = own.folder / "a.wav"
+def test_no_file_at_the_path(changeable, make):
+    path = changeable.folder / "a.wav"
     path.unlink()
     if make == "folder":
         path.mkdir()
     elif make == "pipe":
         os.mkfifo(path)  # to open it must not wait for somebody who writes
     elif make == "broken link":
-        path.symlink_to(own.folder / "nothing")
-    assert refusal(own)[0] == 410
+        path.symlink_to(changeable.folder / "nothing")
+    assert refusal(changeable)[0] == 410
 
 
-def test_a_link_that_leads_out_of_the_source(own, tmp_path):
+def test_a_link_that_leads_out_of_the_source(changeable, tmp_path):
     outside = tmp_path / "elsewhere"
     outside.mkdir()
-    shutil.copy2(own.folder / "a.wav", outside / "a.wav")  # of equal size and time
-    (own.folder / "a.wav").unlink()
-    (own.folder / "a.wav").symlink_to(outside / "a.wav")
-    status, message = refusal(own)
+    shutil.copy2(changeable.folder / "a.wav", outside / "a.wav")  # of equal size and time
+    (changeable.folder / "a.wav").unlink()
+    (changeable.folder / "a.wav").symlink_to(outside / "a.wav")
+    status, message = refusal(changeable)
     assert status == 404
     assert "TONELAKE_ALLOW_OUTSIDE" in message
-    assert open_track(own, allow_outside=(str(outside),))
-    (own.folder / "a.wav").unlink()
-    shutil.copy2(outside / "a.wav", own.folder / "real.wav")
-    (own.folder / "a.wav").symlink_to(own.folder / "real.wav")
-    assert open_track(own)  # one that stays in the source
+    assert open_track(changeable, allow_outside=(str(outside),))
+    (changeable.folder / "a.wav").unlink()
+    shutil.copy2(outside / "a.wav", changeable.folder / "real.wav")
+    (changeable.folder / "a.wav").symlink_to(changeable.folder / "real.wav")
+    assert open_track(changeable)  # one that stays in the source
 
 
-def test_a_folder_that_became_a_link(own, tmp_path):
-    shutil.copytree(own.folder, tmp_path / "elsewhere" / "deep")
-    pretend(own, "a.wav", uri=f"{own.folder}/inner/a.wav")
-    (own.folder / "inner").symlink_to(tmp_path / "elsewhere" / "deep")
-    assert refusal(own)[0] == 404
+def test_a_folder_that_became_a_link(changeable, tmp_path):
+    shutil.copytree(changeable.folder, tmp_path / "elsewhere" / "deep")
+    pretend(changeable, "a.wav", uri=f"{changeable.folder}/inner/a.wav")
+    (changeable.folder / "inner").symlink_to(tmp_path / "elsewhere" / "deep")
+    assert refusal(changeable)[0] == 404
 
 
 @pytest.mark.parametrize("uri", ["{music}/../secret.wav", "{home}/secret.wav", "file://{home}/secret.wav"])
-def test_a_path_outside_of_the_source(own, uri):
-    home = own.folder.parent
-    shutil.copy2(own.folder / "a.wav", home / "secret.wav")
-    pretend(own, "a.wav", uri=uri.format(music=own.folder, home=home))
-    status, message = refusal(own, "secret.wav")
+def test_a_path_outside_of_the_source(changeable, uri):
+    home = changeable.folder.parent
+    shutil.copy2(changeable.folder / "a.wav", home / "secret.wav")
+    pretend(changeable, "a.wav", uri=uri.format(music=changeable.folder, home=home))
+    status, message = refusal(changeable, "secret.wav")
     assert status == 404
     assert "outside of its source" in message
 
 
-def test_a_path_beside_a_source_of_one_name(own):
-    beside = own.folder.parent / "music-private"
+def test_a_path_beside_a_source_of_one_name(changeable):
+    beside = changeable.folder.parent / "music-private"
     beside.mkdir()
-    shutil.copy2(own.folder / "a.wav", beside / "a.wav")
-    pretend(own, "a.wav", uri=str(beside / "a.wav"))
-    assert refusal(own)[0] == 404
+    shutil.copy2(changeable.folder / "a.wav", beside / "a.wav")
+    pretend(changeable, "a.wav", uri=str(beside / "a.wav"))
+    assert refusal(changeable)[0] == 404
 
 
 @pytest.mark.parametrize("uri", ["a\0b.wav", "file://%00.wav", "", "/dev/zero", "/proc/self/mem"])
-def test_paths_that_are_none(own, uri):
-    track_id = own.track("a.wav")
-    pretend(own, "a.wav", uri=uri)
-    files = TrackFiles(Settings(lake=str(own.uri)))
+def test_paths_that_are_none(changeable, uri):
+    track_id = changeable.track("a.wav")
+    pretend(changeable, "a.wav", uri=uri)
+    files = TrackFiles(Settings(lake=str(changeable.uri)))
     with pytest.raises((NotFound, HTTPException)):
         files.open(files.find(SPEC, track_id))
 
 
-def test_another_file_than_audio_never_leaves_as_it_is(own):
+def test_another_file_than_audio_never_leaves_as_it_is(changeable):
     """The lake may say that a text is an embedded track: it is not audio, so it is not sent."""
-    secret = own.folder / "secret.txt"
+    secret = changeable.folder / "secret.txt"
     secret.write_text("the secret " * 100)
     status = secret.stat()
-    pretend(own, "a.wav", uri=str(secret))
-    table = own.lake.table("embeddings__fake__" + SPEC.embedding_version)
+    pretend(changeable, "a.wav", uri=str(secret))
+    table = changeable.lake.table("embeddings__fake__" + SPEC.embedding_version)
     table.update({"source_version": f"'{status.st_size}-{status.st_mtime:.6f}'"})
-    with own.app() as client:
-        answer = client.get(f"/audio/{own.track('secret.txt')}")
+    with changeable.app() as client:
+        answer = client.get(f"/audio/{changeable.track('secret.txt')}")
     assert answer.status_code == 410
     assert "the secret" not in answer.text
 
 
 @pytest.mark.parametrize("state", ["vanished", "removed"])
-def test_a_track_that_is_not_active(own, state):
-    pretend(own, "a.wav", state=state)
-    assert refusal(own)[0] == 404
+def test_a_track_that_is_not_active(changeable, state):
+    pretend(changeable, "a.wav", state=state)
+    assert refusal(changeable)[0] == 404
 
 
-def test_a_file_that_may_not_be_read(own, monkeypatch):
+def test_a_file_that_may_not_be_read(changeable, monkeypatch):
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("flows.web.track_files.os.open", refuse)
-    status, message = refusal(own)
+    status, message = refusal(changeable)
     assert status == 404
     assert "check its permissions" in message
 
@@ -200,17 +200,17 @@ def test_rights(tmp_path, monkeypatch):
                 files.find(SPEC, name)
 
 
-def test_a_file_that_a_manifest_names_outside_of_its_folder(own, tmp_path):
+def test_a_file_that_a_manifest_names_outside_of_its_folder(changeable, tmp_path):
     (tmp_path / "lists").mkdir()
     manifest = tmp_path / "lists" / "list.csv"
-    manifest.write_text(f"track_id,uri\none,{own.folder}/a.wav\n")
-    listed = Music(own.folder, tmp_path / "lake2")
+    manifest.write_text(f"track_id,uri\none,{changeable.folder}/a.wav\n")
+    listed = Music(changeable.folder, tmp_path / "lake2")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TONELAKE_ALLOW_OUTSIDE", str(own.folder))
+        patch.setenv("TONELAKE_ALLOW_OUTSIDE", str(changeable.folder))
         patch.setenv("TONELAKE_CONFIG", str(tmp_path / "config"))
         index(listed, manifest)
         assert open_track(listed, allow_outside=())  # what the run allowed is remembered on this machine
     status, message = refusal(listed)
     assert status == 404
     assert "TONELAKE_ALLOW_OUTSIDE" in message
-    assert open_track(listed, allow_outside=(f"file://{own.folder}",))
+    assert open_track(listed, allow_outside=(f"file://{changeable.folder}",))
