@@ -120,7 +120,8 @@ def embed_file(path: str, spec: EncoderSpec, settings: Settings) -> Outcome:
 def load_encoder(spec: EncoderSpec, settings: Settings) -> Encoder:
     """Load the encoder of a version in the lake.
 
-    Its weights are fetched if they are not here, and its notices are printed. Raises UserError if this tonelake computes another version of it.
+    Its weights are fetched if they are not here, and its notices are printed. Raises UserError if this tonelake
+    computes another version of it.
     """
     registration = _matching_registration(spec, settings)
     registration.fetch_weights(settings.models)

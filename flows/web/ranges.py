@@ -13,8 +13,8 @@ class Unsatisfiable(Exception):
 def requested_range(headers: Mapping[str, str], size: int, etag: str) -> tuple[int, int] | None:
     """Return the first byte that a client wants and the one behind the last.
 
-    None stands for the whole file. Several ranges, other units and what is no range are answered with the whole file, as RFC 9110 allows; so is a
-    range of an earlier file (If-Range). Raises Unsatisfiable if the range begins behind the end.
+    None stands for the whole file: several ranges, other units and what is no range are answered with it, as RFC 9110
+    allows; so is a range of an earlier file (If-Range). Raises Unsatisfiable if the range begins behind the end.
     """
     match = _RANGE.fullmatch(headers.get("range", ""))
     if match is None or headers.get("if-range", etag) != etag:

@@ -81,7 +81,9 @@ class TrackFiles:
         self._lake = Lake.at(settings.lake, settings.s3)  # not held: a takedown counts from the next request on
 
     def find(self, first: EncoderSpec, track_id: str) -> PlayableTrack:
-        """Return a track that may be played, as the version `first` has it, else another one.
+        """Return a track that may be played.
+
+        Its content is that of the version `first`, else of another one.
 
         Raises NotFound if it is not embedded, was taken down or is not available today.
         """

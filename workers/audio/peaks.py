@@ -20,8 +20,9 @@ _SAMPLE_SECONDS = 0.08  # that are decoded for each peak of a longer file
 def read_peaks(file: BinaryIO, seconds: float, count: int = COUNT) -> np.ndarray:
     """Return the highest level in each of `count` equal parts of an open file.
 
-    That is float32 [count], from 0 to 1. Of a file longer than 5 minutes, only the beginning of each part is decoded. A damaged file has zeros where
-    nothing can be decoded. Raises FFmpegError or Rejected if FFmpeg does not know the format.
+    That is float32 [count], from 0 to 1. Of a file longer than 5 minutes, only the beginning of each part is decoded.
+    A damaged file has zeros where nothing can be decoded. Raises FFmpegError or Rejected if FFmpeg does not know the
+    format.
     """
     levels = _sample_levels(file, seconds, count) if seconds > _WHOLE_SECONDS else _block_levels(file)
     if not len(levels):

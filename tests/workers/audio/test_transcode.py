@@ -1,6 +1,7 @@
 """MP3 of a constant bit rate: the length is known before, and any part can be made alone."""
 
 import io
+from contextlib import suppress
 from itertools import pairwise
 
 import av
@@ -31,10 +32,8 @@ def test_damaged_files_are_played_as_far_as_they_go(name):
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_files_end_with_an_error_or_silence(name):
-    try:
+    with suppress(av.error.FFmpegError, IndexError):
         assert len(mp3(BROKEN[name][0]())) in (0, count_bytes(10.0))
-    except (av.error.FFmpegError, IndexError):
-        pass
 
 
 def test_parts_join_to_the_whole():
@@ -43,6 +42,6 @@ def test_parts_join_to_the_whole():
     assert [len(part) for part in parts] == [stop - start for start, stop in pairwise(edges)]
 
 
-def test_a_frame_is_24_ms_of_128_kb_a_second_or_more():
+def test_a_frame_is_24_ms_of_160_kb_a_second():
     assert pytest.approx(0.024) == FRAME_SECONDS
-    assert FRAME_BYTES / FRAME_SECONDS * 8 == pytest.approx(160_000)
+    assert pytest.approx(160_000) == FRAME_BYTES / FRAME_SECONDS * 8
