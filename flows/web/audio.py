@@ -10,18 +10,26 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from flows.web.dependencies import ReadersOf
-from flows.web.problems import problem
+from flows.web.problems import RESPONSES, describe_problems, problem
 from flows.web.ranges import Unsatisfiable, requested_range
 from flows.web.streams import StreamedResponse, Streams
 from flows.web.track_files import OpenFile, TrackFiles
 from schemas.settings import Settings
 from workers.audio.transcode import count_bytes, transcode
 
-router = APIRouter()
+router = APIRouter(tags=["audio"])
 TrackId = Annotated[str, Path(max_length=500)]
 
 _PIECE_BYTES = 256 << 10
 _MP3 = "audio/mpeg"
+_TYPES = (_MP3, "audio/ogg", "audio/webm", "audio/flac", "audio/mp4", "audio/wav")
+ERRORS = RESPONSES | describe_problems({410: "The file has changed, is missing or cannot be read"})
+_ANSWERS = {
+    200: {"description": "The whole audio", "content": {name: {} for name in _TYPES}},
+    206: {"description": "The part that Range names", "content": {name: {} for name in _TYPES}},
+    304: {"description": "The client has it"},
+    **describe_problems({416: "The part begins behind the end"}),
+}
 _PCM = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le"})
 
 
@@ -47,7 +55,8 @@ def _audio(request: Request) -> Audio:
 AudioOf = Annotated[Audio, Depends(_audio)]
 
 
-@router.api_route("/audio/{track_id:path}", methods=["GET", "HEAD"])
+@router.head("/audio/{track_id:path}", response_class=Response, responses=ERRORS | _ANSWERS)
+@router.get("/audio/{track_id:path}", response_class=Response, responses=ERRORS | _ANSWERS)
 def play(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf, mp3: bool = False) -> Response:
     """Play a track: its file, or MP3 if browsers do not play that.
 

@@ -8,16 +8,24 @@ from typing import Annotated
 import av
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from flows.web.audio import AudioOf, TrackId
+from flows.web.audio import ERRORS, AudioOf, TrackId
 from flows.web.dependencies import ReadersOf
 from flows.web.problems import Busy, problem
 from flows.web.track_files import OpenFile
 from workers.audio.peaks import read_peaks
 from workers.audio.verdicts import Rejected
 
-router = APIRouter()
+router = APIRouter(tags=["audio"])
+
+
+class Peaks(BaseModel):
+    """Levels from 0 to 1 over the length of a track."""
+
+    seconds: float
+    peaks: list[float]
 
 
 class PeaksCache:
@@ -61,7 +69,9 @@ def _peaks(request: Request) -> PeaksCache:
 PeaksOf = Annotated[PeaksCache, Depends(_peaks)]
 
 
-@router.get("/peaks/{track_id:path}")
+@router.get(
+    "/peaks/{track_id:path}", response_model=Peaks, responses=ERRORS | {304: {"description": "The client has it"}}
+)
 async def read(track_id: TrackId, request: Request, readers: ReadersOf, audio: AudioOf, cache: PeaksOf) -> Response:
     """Return about 1,000 levels from 0 to 1 over the length of a track, and its seconds."""
     track = await to_thread.run_sync(lambda: audio.files.find(readers.current().spec, track_id))

@@ -40,11 +40,15 @@ MEANINGS = {
     429: "Too many questions at once: try again after the seconds of Retry-After",
     503: "The lake's store does not answer",
 }
-# What FastAPI is told of the errors of every address.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": meaning, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for status, meaning in MEANINGS.items()
-}
+
+
+def describe_problems(meanings: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Return what FastAPI is told of the errors of an address."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": meaning, "content": content} for status, meaning in meanings.items()}
+
+
+RESPONSES = describe_problems(MEANINGS)  # of every address
 
 
 def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -20,12 +20,14 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from flows.web.dependencies import ReadersOf
 from flows.web.embedding_process import MAX_BYTES
 from flows.web.embedding_workers import EmbeddingWorkers
-from flows.web.problems import Busy
+from flows.web.problems import RESPONSES, Busy, describe_problems
 from schemas.encoders import EncoderSpec
 from schemas.errors import UserError
 from schemas.settings import Settings
 
 router = APIRouter(tags=["search"])
+_ERRORS = RESPONSES | describe_problems({408: "The file came too slowly", 413: "The file is too large"})
+_BODY = {"requestBody": {"required": True, "content": {"audio/*": {}, "multipart/form-data": {}}}}
 KEPT = 1000  # vectors
 BODY_SECONDS = 120.0  # that a client may take to send its file
 _MULTIPART_BYTES = 64 << 10  # that the form around the file may have
@@ -126,7 +128,7 @@ def _uploads(request: Request) -> Uploads:
     return uploads
 
 
-@router.post("/uploads", openapi_extra={"requestBody": {"content": {"audio/*": {}, "multipart/form-data": {}}}})
+@router.post("/uploads", responses=_ERRORS, openapi_extra=_BODY)
 async def upload(
     request: Request,
     uploads: Annotated[Uploads, Depends(_uploads)],
