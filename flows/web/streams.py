@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from flows.web.problems import problem
 
 STALLED_SECONDS = 5.0  # after which a stream whose client takes nothing may be ended for another one
+_FAULTS_OF_FILES = (OSError, LookupError, av.error.FFmpegError)  # LookupError: a file without audio
 _LOG = logging.getLogger(__name__)
 _TOO_MANY = problem(429, "Too Many Requests", "too many streams at once: try again", {"Retry-After": "2"})
 _UNREADABLE = problem(410, "Gone", "the file cannot be read, or has changed: run `tonelake refresh`")
@@ -78,40 +79,40 @@ class StreamedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as an ASGI application."""
+        iterator = self._pieces()
         try:
             if not self._streams.enter(self):
                 await _TOO_MANY(scope, receive, send)
                 return
+            try:
+                first = await to_thread.run_sync(next, iterator, b"", limiter=self._streams.limiter)
+            except _FAULTS_OF_FILES as error:
+                _LOG.warning("a file cannot be sent: %s", error)
+                await _UNREADABLE(scope, receive, send)
+                return
             async with anyio.create_task_group() as group:
                 self.scope = group.cancel_scope
                 group.start_soon(_wait_for_disconnect, receive, self.cancel)
-                await self._send(scope, receive, send)
+                await self._send(first, iterator, send)
                 self.cancel()
         finally:
             self._streams.leave(self)
             with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(iterator.close)
                 await to_thread.run_sync(self._source.__exit__, None, None, None)
 
-    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
-        iterator = self._pieces()
-        is_begun = False
+    async def _send(self, piece: bytes, iterator: Generator[bytes], send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            while piece := await to_thread.run_sync(next, iterator, b"", limiter=self._streams.limiter):
-                if not is_begun:
-                    start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-                    await send(start)
-                is_begun = True
+            while piece:
                 self.progressed_at = time.monotonic()
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 self.progressed_at = time.monotonic()
-            await send({"type": "http.response.body", "body": b""})
-        except (OSError, av.error.FFmpegError) as error:
+                piece = await to_thread.run_sync(next, iterator, b"", limiter=self._streams.limiter)
+        except Exception as error:  # a file that changed, a store that fails: it is too late for another answer
             _LOG.warning("a stream ended before its end: %s", error)
-            if not is_begun:
-                await _UNREADABLE(scope, receive, send)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(iterator.close)
+        else:
+            await send({"type": "http.response.body", "body": b""})
 
     def cancel(self) -> None:
         """End the stream where it is."""
