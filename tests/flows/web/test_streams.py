@@ -66,7 +66,7 @@ def test_slow_clients_hold_no_thread(music, app, address):
     try:
         wait_until(lambda: shared.limiter.borrowed_tokens == 0 and len(shared.running) == 3)
         assert httpx.get(f"{address}/audio/{music.track('song.aiff')}").is_success
-        assert httpx.get(f"{address}/healthz").is_success
+        assert httpx.get(f"{address}/healthz", timeout=60).is_success
     finally:
         for connection in connections:
             connection.close()
@@ -136,8 +136,8 @@ def test_a_service_that_is_stopped_in_mid_stream_ends_soon(music):
     with closing(connection):
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-        assert time.monotonic() - began < 15
+        process.wait(timeout=60)
+        assert time.monotonic() - began < 40
     assert "Traceback" not in process.stderr.read()
 
 
