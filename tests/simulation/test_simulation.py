@@ -165,6 +165,33 @@ def test_a_source_that_was_listed_while_its_removal_stood_still_stays():
     assert not run_history(4936, [*files, stalled], WORK / "listed").failure
 
 
+def test_a_repair_brings_back_no_tracks_of_a_removed_source():
+    """Found so: the repaired registry had them active, and no refresh lists their source any more (seed 5004)."""
+    lines = [Step("add", (186, 85, 88)), Step("add", (33, 319, 460)), Step("describe", (946, 630, 394))]
+    indexed = [
+        Step("index", (230, 93, 18), host="host-2"),
+        Step("index", (553, 986, 5)),
+        Step("vanish", (195, 432, 262)),
+    ]
+    removed = Step(
+        "index", (683, 276, 354), turns=(96, 83, 7), beside=Step("remove_source", (804, 929, 716), host="host-2")
+    )
+    history = [*lines, *indexed, removed, Step("damage_table", (85, 132, 604)), Step("refresh", (1, 0, 0))]
+    result = run_history(5004, history, WORK / "repaired")
+    assert "damage of tracks" in result.lines
+    assert not result.failure
+
+
+def test_a_takedown_that_stood_still_while_rows_moved_is_not_finished():
+    """Found so: rows had moved to a table that it did not know; it said done (seed 5345)."""
+    beside = Step("remove_source", (392, 292, 627), host="host-2")
+    stalled = Step("take_down", (742, 626, 812), Fault(FaultKind.STALL, 11), host="host-2", beside=beside)
+    history = [Step("describe", (790, 276, 548)), Step("index", (57, 424, 678)), stalled, TAKE_DOWN]
+    result = run_history(5345, history, WORK / "moved")
+    assert not result.failure
+    assert any("another run took over" in line for line in result.lines), result.lines
+
+
 @pytest.mark.parametrize("table", range(9))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""
