@@ -22,11 +22,14 @@ from flows.web.maps import Maps
 from flows.web.problems import RESPONSES
 from flows.web.selections import PREFIX
 from schemas.errors import UserError
+from schemas.search import QueryPart
 
 router = APIRouter(tags=["map"], dependencies=[AdmitQuery], responses=RESPONSES)
 BINARY = "application/octet-stream"
 MAX_SHOWN = 200  # tracks that are named at once
 MAX_CORNERS = 2000  # of a lasso
+_Text = Annotated[str, Field(max_length=200)]
+_Texts = Annotated[list[_Text], Field(max_length=8)]
 _ALIGNED = 4  # bytes: where the numbers begin, so that a browser reads them in place
 _Encoder = Annotated[str | None, FromAddress(max_length=200, description="An embedding_version; without it, the live")]
 _Name = Annotated[str, FromAddress(alias="map", max_length=64, description="`map` of the header of /map")]
@@ -40,15 +43,29 @@ def _maps(request: Request) -> Maps:
 MapsOf = Annotated[Maps, Depends(_maps)]
 
 
-class ColourParameters(PartParameters):
+class ColourParameters(BaseModel):
     """What gives a point its colour.
 
-    It is `genre`, `tag`, `year`, or `score` with the parts of a search.
+    It is `genre`, `tag`, `year`, or `score` with the parts of a search, which are shorter here: an address has no room
+    for more.
     """
 
-    by: Annotated[str, Field(max_length=20)] = Field("tag", description="genre, tag, year or score")
-    name: Annotated[str | None, Field(max_length=200)] = Field(None, description="by=tag: the score of this tag")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
     map: Annotated[str, Field(max_length=64)] = Field(description="`map` of the header of /map")
+    by: Annotated[str, Field(max_length=20)] = Field("tag", description="genre, tag, year or score")
+    name: _Text | None = Field(None, description="by=tag: the score of this tag")
+    encoder: _Text | None = Field(None, description="An embedding_version; the live one without it")
+    text: _Text | None = Field(None, description="by=score: music that these words describe")
+    also: _Texts = Field([], description="by=score: words that count as well; TEXT:0.5 has a weight")
+    not_: _Texts = Field([], alias="not", description="by=score: words that must not describe it")
+    like: _Texts = Field([], description="by=score: tracks that sound like TRACK, or like TRACK:0.5")
+    unlike: _Texts = Field([], description="by=score: tracks that do not sound like TRACK")
+
+    def parts(self) -> tuple[QueryPart, ...]:
+        """Return the parts of the search. Raises UserError if a weight is out of range."""
+        names = ("text", "also", "not_", "like", "unlike")
+        return PartParameters(**{name: getattr(self, name) for name in names}).parts()
 
 
 class Lasso(BaseModel):
@@ -90,16 +107,12 @@ def points(request: Request, maps: MapsOf, encoder: _Encoder = None) -> Response
 def colours(
     request: Request,
     maps: MapsOf,
-    rules: RulesOf,
-    selections: SelectionsOf,
     parameters: Annotated[ColourParameters, FromAddress()],
 ) -> Response:
     """Return a byte for each point: a category or a step of a scale.
 
     It is 255 if unknown. The form is that of /map; the header is the legend.
     """
-    if parameters.filters(rules, selections).are_named():
-        raise UserError("a map is coloured whole: leave out the filters, or give them to a search")
     served = maps.named(parameters.encoder, parameters.map)
     key = parameters.model_dump_json()
     if (known := served.colours.get(key)) is None:

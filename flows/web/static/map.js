@@ -16,7 +16,6 @@ const colours = (name) => getComputedStyle(stage).getPropertyValue(`--${name}`).
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const swatch = (index) => ({ background: [...colours("hues"), ...colours("greys")][index] });
 let plane;
-
 function update(change = {}) {
   Object.assign(state, change);
   render(html`<${Tools} ...${state} />`, byId("map-tools"));
@@ -24,12 +23,10 @@ function update(change = {}) {
 }
 
 const fails = (run) => (...values) => run(...values).catch(({ message }) => update({ problem: message, busy: false }));
-
 function keep(changes) {
   for (const [name, value] of Object.entries(changes)) value ? address.set(name, value) : address.delete(name);
   history.replaceState(null, "", address.size ? `?${address}` : location.pathname);
 }
-
 /** Read a header and the numbers behind it, as /api/v1/map sends them. */
 async function askNumbers(path, Kind) {
   const body = await (await ask(path, { headers: {} })).arrayBuffer();
@@ -76,7 +73,6 @@ function paint() {
 }
 
 const setColour = fails(async (changes) => keep(changes) || colour());
-
 /** Names of regions where there is room for them, those of larger ones first. */
 function placeLabels() {
   const level = plane.view.zoom < 1.8 ? 0 : plane.view.zoom < 5 ? 1 : 2;
@@ -116,14 +112,12 @@ function showAlone(code) {
 }
 
 const findSelected = async (k) => (await askJson(`/api/v1/search?${new URLSearchParams({ within: state.within, k })}`)).hits;
-
 const collect = fails(async () => setTray([...trayTracks(), ...(await findSelected(MOST))]) || announce(`The playlist has ${plural(trayTracks().length, "track")}`));
 const save = fails(async (format) => {
   const tracks = (await findSelected(MOST)).map((hit) => hit.track_id);
   const response = await post("/api/v1/playlist", { tracks, order: "rank", title: "map", format });
   Object.assign(document.createElement("a"), { href: URL.createObjectURL(await response.blob()), download: `map.${format}` }).click();
 });
-
 const drawLasso = (corners) => overlay.setAttribute("points", corners.map((corner) => corner.map((value) => value.toFixed(1)).join(",")).join(" "));
 
 // The pointer: it pans, draws a lasso, and rests on a point to hear it.
@@ -207,5 +201,4 @@ on("keydown", (event) => {
 bindKeys({ "+": () => plane.zoom(1.6), "-": () => plane.zoom(1 / 1.6), 0: () => plane.fit(), l: () => update({ lassoes: !state.lassoes }), Escape: () => clear() });
 dark.addEventListener("change", paint);
 for (const listen of [onPlayer, onTray]) listen(() => update());
-update();
-load();
+load(update());

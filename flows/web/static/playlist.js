@@ -55,7 +55,11 @@ async function load() {
   const ids = kind === "tray" ? idsOf(trayTracks()) : (address.get("tracks") || "").split(",").filter(Boolean);
   const isAsked = kind === "words" ? address.get("text") : kind === "path" ? address.get("from") && address.get("to") : ids.length;
   const wanted = new URLSearchParams([...address].filter(([name]) => name !== "make"));
-  if (isAsked) await attempt(async () => take(await (ids.length ? arrange(ids, "rank") : askJson(`/api/v1/playlist?${wanted}`)), kind));
+  if (!isAsked) return;
+  await attempt(async () => {
+    const made = await (ids.length ? arrange(ids, "rank") : askJson(`/api/v1/playlist?${wanted}`));
+    if (address === state.address) take(made, kind); // else somebody went on meanwhile
+  });
 }
 
 function take(made, kind) {

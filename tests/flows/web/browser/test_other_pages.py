@@ -56,7 +56,7 @@ def test_a_path_and_words_become_playlists(page):
     page.get_by_role("link", name="Path", exact=True).click()
     page.get_by_label("From:").fill(first)
     page.get_by_label("To:").fill(last)
-    page.get_by_label("Tracks").fill("4")
+    page.get_by_role("spinbutton", name="Tracks").fill("4")
     page.get_by_role("button", name="Find the path").click()
     page.wait_for_url(f"**from={first}*")
     page.wait_for_function(f"() => document.querySelectorAll('{HITS}').length === 4")
