@@ -21,7 +21,10 @@ MIN_SHARE, MIN_RATIO = 0.1, 5.0
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A track that stands in `answers` of `questions` answers; a track stands in `expected` of them on average."""
+    """A track that stands in `answers` of `questions` answers.
+
+    A track stands in `expected` of them on average.
+    """
 
     track_id: str
     title: str | None
@@ -45,21 +48,21 @@ def find_hubs(settings: Settings, embedding_version: str | None = None) -> list[
     """
     reader = open_reader(settings, embedding_version)
     words = sorted(music_words())
-    found = _count_answers(reader, words)
+    all_counts = _count_answers(reader, words)
     expected = ANSWER_LENGTH * len(words) / max(1, reader.lake.table(embeddings_table(reader.spec)).count_rows())
     least = max(MIN_SHARE * len(words), MIN_RATIO * expected)
-    counts = {track: count for track, count in found.most_common() if count >= least}
+    counts = {track: count for track, count in all_counts.most_common() if count >= least}
     hits = read_hits(reader, list(counts))
     return [Hub(hit.track_id, hit.title, hit.artist, counts[hit.track_id], len(words), expected) for hit in hits]
 
 
 def _count_answers(reader: Reader, words: list[str]) -> Counter[str]:
     """Return in how many answers each track stands; those that may not be shown today stand in none."""
-    condition, found = Filter(unavailable=reader.unavailable(None)), Counter[str]()
+    condition, counts = Filter(unavailable=reader.unavailable(None)), Counter[str]()
     with progress_bar("asking words of music", len(words)) as advance:
         for word in words:
             vector = reader.text.embed(word)
             rows = nearest_rows(reader.lake, reader.spec, vector, ANSWER_LENGTH, ["track_id"], condition)
-            found.update(rows["track_id"].to_pylist())
+            counts.update(rows["track_id"].to_pylist())
             advance()
-    return found
+    return counts

@@ -109,17 +109,17 @@ def exclusive_access(
 
     Raises UserError, which names the holder, if somebody else is writing.
     """
-    held: list[Lease] = []
+    taken: list[Lease] = []
 
     def check() -> None:
-        for lease in held:
+        for lease in taken:
             lease.check()
 
     with ExitStack() as stack:
         for lake in lakes:
             leases = [Lease(lake, name, run_id, log, for_upgrade=for_upgrade) for name in all_leases(lake)]
             for lease in leases:
-                held.append(stack.enter_context(lease))
+                taken.append(stack.enter_context(lease))
             if any(lease.has_silent_rival for lease in leases):
                 fence_tables(lake, LEASED_TABLES)  # which holders of several leases write
         yield check
