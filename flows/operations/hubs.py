@@ -40,9 +40,9 @@ class Hub:
 
 
 def find_hubs(settings: Settings, embedding_version: str | None = None) -> list[Hub]:
-    """Return the tracks that are among the ten best of too many words, those in most answers first.
+    """Return the tracks that are among the ten best of too many words.
 
-    The questions are the words of music that the text tower is asked for. A hub stands in at least a tenth of the
+    Those in most answers come first. The questions are the words of music that the text tower is asked for. A hub stands in at least a tenth of the
     answers, and in five times as many as the average track. Raises UserError if the encoder has no text tower, or if
     none or several versions match.
     """

@@ -202,9 +202,9 @@ def _compact(lake: Lake, name: str) -> list[str]:
 
 
 def _repair_rows(lake: Lake, settings: Settings) -> list[str]:
-    """Drop the rows that break an invariant, and take out of search the tracks of sources that are none any more.
+    """Drop the rows that break an invariant.
 
-    The tracks of dropped rows are pending then, and the next index embeds them.
+    Take out of search the tracks of sources that are none any more. The tracks of dropped rows are pending then, and the next index embeds them.
     """
     actions: list[str] = []
     while True:

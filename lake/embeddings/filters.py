@@ -112,7 +112,7 @@ class Filter:
     def sql(self) -> str | None:
         """Return all conditions joined by AND, or None.
 
-        `only`, `unavailable` and `rows` are none of them.         Raises UserError if `where` is not one condition.
+        `only`, `unavailable` and `rows` are none of them. Raises UserError if `where` is not one condition.
         """
         parts = [validate_filter(self.where)] if self.where else []
         if self.rows is None:
