@@ -42,9 +42,9 @@ class Hub:
 def find_hubs(settings: Settings, embedding_version: str | None = None) -> list[Hub]:
     """Return the tracks that are among the ten best of too many words.
 
-    Those in most answers come first. The questions are the words of music that the text tower is asked for. A hub stands in at least a tenth of the
-    answers, and in five times as many as the average track. Raises UserError if the encoder has no text tower, or if
-    none or several versions match.
+    Those in most answers come first. The questions are the words of music that the text tower is asked for. A hub
+    stands in at least a tenth of the answers, and in five times as many as the average track. Raises UserError if the
+    encoder has no text tower, or if none or several versions match.
     """
     reader = open_reader(settings, embedding_version)
     words = sorted(music_words())
@@ -57,7 +57,7 @@ def find_hubs(settings: Settings, embedding_version: str | None = None) -> list[
 
 
 def _count_answers(reader: Reader, words: list[str]) -> Counter[str]:
-    """Return in how many answers each track stands; those that may not be shown today stand in none."""
+    """Return in how many answers each track stands. Those that may not be shown today stand in none."""
     condition, counts = Filter(unavailable=reader.unavailable(None)), Counter[str]()
     with progress_bar("asking words of music", len(words)) as advance:
         for word in words:
