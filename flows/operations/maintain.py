@@ -204,7 +204,8 @@ def _compact(lake: Lake, name: str) -> list[str]:
 def _repair_rows(lake: Lake, settings: Settings) -> list[str]:
     """Drop the rows that break an invariant.
 
-    Take out of search the tracks of sources that are none any more. The tracks of dropped rows are pending then, and the next index embeds them.
+    Take out of search the tracks of sources that are none any more. The tracks of dropped rows are pending then, and
+    the next index embeds them.
     """
     actions: list[str] = []
     while True:
