@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,11 +10,13 @@ from uuid import uuid4
 
 from flows.search.reader import Reader, Uploads, open_reader
 from lake.takedowns.takedowns import TABLE as TAKEDOWNS
+from lake.takedowns.takedowns import read_blocklist
 from schemas.errors import UserError
 from schemas.rights import today
 from schemas.settings import Settings
 
 REFRESH_SECONDS = 1.0
+_TAKEDOWN_SECONDS, _RETRY_SECONDS = 10.0, 0.05
 _MAX_READERS = 8  # each holds a text tower in memory
 _LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -61,20 +64,23 @@ class Readers:
     def ask(self, embedding_version: str | None, question: Callable[[Reader], Result]) -> Result:
         """Return what a question to the current reader gives.
 
-        It is asked again if the reader's files were removed meanwhile, as a takedown does. Raises UserError as
-        `open_reader` and the question do.
+        It is asked again if the reader's files were removed meanwhile. A takedown removes those of one table after the
+        other, so it is asked until the takedown is done, for at most 10 s. Raises UserError as `open_reader` and the
+        question do.
         """
-        reader = self.current(embedding_version)
-        try:
-            return question(reader)
-        except UserError:
-            raise
-        except Exception:
-            self.renew()
-            renewed = self.current(embedding_version)
-            if renewed is reader:
+        deadline = time.monotonic() + _TAKEDOWN_SECONDS
+        while True:
+            reader = self.current(embedding_version)
+            try:
+                return question(reader)
+            except UserError:
                 raise
-            return question(renewed)
+            except Exception:
+                self.renew()
+                is_renewed = self.current(embedding_version) is not reader
+                if time.monotonic() > deadline or not (is_renewed or _is_takedown_running(reader)):
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def etag(self, embedding_version: str | None = None) -> str:
         """Return what changes whenever an answer may: with the lake, the day and the process."""
@@ -116,3 +122,8 @@ class Readers:
                 self.renew()
             except Exception as error:  # a store that fails for a while must not end the thread
                 _LOG.warning("cannot look for changes of the lake: %s", error)
+
+
+def _is_takedown_running(reader: Reader) -> bool:
+    """Tell whether a takedown removes files now, or was killed while it did."""
+    return read_blocklist(reader.lake.reopen()).unfinished_run is not None

@@ -1,17 +1,11 @@
 """A real browser plays every format, seeks in it, and sends what it records."""
 
-import shutil
-
 import pytest
 
 from flows.web.app import create_app
 from flows.web.rules import ServeRules
 from schemas.settings import Settings
 from tests.flows.web.music import PLAIN, TRANSCODED, listening, open_files, wait_until
-
-playwright = pytest.importorskip("playwright.sync_api", reason="a browser is driven by playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
 
 PLAY = """
 async ([address, second]) => {
@@ -61,14 +55,12 @@ def service(music):
 
 
 @pytest.fixture(scope="module")
-def page(service):
-    arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        page = browser.new_page()
-        page.goto(f"{service}/healthz")  # a page of the service, with its policy
-        yield page
-        browser.close()
+def page(browser, service):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{service}/healthz")  # a page of the service, with its policy
+    yield page
+    context.close()
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *TRANSCODED, "long.aiff"])

@@ -1,7 +1,6 @@
-"""A real browser on a real service: Debian's Chromium, driven by Playwright. Without a browser these tests skip."""
+"""A real service, and pages in a real browser. Without a browser these tests skip."""
 
 import csv
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ import pytest
 from tests.cli import COMMAND, environment, run_here
 from tests.flows.catalogue import run_in_process
 
-CHROMIUM = os.environ.get("TONELAKE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 HOSTILE_TAG = "</span><script>window.hacked=1</script>"
 BROKEN = "broken.mp3"
@@ -49,10 +47,8 @@ def running_service(lake: Path, **settings: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(browser, rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Six pieces, one with a hostile title and one that no decoder knows, in a lake that is served."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set TONELAKE_CHROMIUM")
     home = tmp_path_factory.mktemp("browser")
     music = home / "music"
     shutil.copytree(rendered, music)
@@ -70,19 +66,6 @@ def service(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         run_here("--lake", home / "lake", "--encoder", "fake", "index", music / "manifest.csv")
     with running_service(home / "lake") as address:
         yield Service(address, music, home / "lake")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator:
-    """One browser for the session."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set TONELAKE_CHROMIUM")
-    arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--use-fake-device-for-media-stream"]
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield launched
-        launched.close()
 
 
 @dataclass

@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.flows.web.browser.conftest import CHROMIUM, running_service
+from tests.flows.web.browser.conftest import running_service
+from tests.flows.web.conftest import CHROMIUM
 
 QUESTION = "calm strings, slow"
 KINDS = {

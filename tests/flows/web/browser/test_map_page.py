@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli import run_here
-from tests.flows.web.browser.conftest import CHROMIUM, HOSTILE, opened_page
+from tests.flows.web.browser.conftest import HOSTILE, opened_page
 from tests.flows.web.browser.test_every_page import PHONE, overflow, violations
+from tests.flows.web.conftest import CHROMIUM
 
 SOFTWARE = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL2 without a GPU
 READY = "body[data-map=ready]"
@@ -20,15 +21,10 @@ def mapped(service):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set TONELAKE_CHROMIUM")
-    arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *SOFTWARE]
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield launched
-        launched.close()
+def browser(driver):
+    launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE])
+    yield launched
+    launched.close()
 
 
 @pytest.fixture
