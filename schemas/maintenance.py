@@ -8,7 +8,7 @@ class Finding:
     """A broken invariant, `check`: `count` rows, files or runs break it.
 
     `run` is the command that repairs it. `drop` are SQL filters on the table: `maintain --repair` deletes the rows
-    that they select.
+    that they select. `sources` are no sources any more: it takes their tracks out of search.
     """
 
     check: str
@@ -18,6 +18,7 @@ class Finding:
     what: str
     run: str
     drop: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def row(self) -> dict[str, str | int]:
         """Return the row for output."""

@@ -104,8 +104,17 @@ def maintain(
 
 
 @app.command()
-def doctor(context: typer.Context) -> None:
+def doctor(
+    context: typer.Context,
+    hubs: Annotated[bool, typer.Option("--hubs", help="Name tracks that stand in too many answers instead.")] = False,
+) -> None:
     """Check every invariant of the lake; print what repairs a broken one (exit code 1)."""
+    if hubs:
+        from flows.operations.hubs import find_hubs
+
+        rows = [hub.row() for hub in find_hubs(context.obj.settings)]
+        print_rows(context.obj, "in too many answers", rows)
+        return
     from flows.operations.doctor import examine_lakes as examine
 
     findings = [finding.row() for finding in examine(context.obj.settings)]

@@ -68,7 +68,7 @@ def index_catalogue(
         jobs = [stack.enter_context(_open_job(lake, spec, request, settings, progress, main)) for spec in specs]
         stack.enter_context(progress)
         lease = jobs[0].lease  # a takedown takes those of all jobs
-        register_sources(lake, listing.track_counts, listed=False)
+        register_sources(lake, listing.track_counts, lease.check, listed=False)
         tracks = listing.tracks if request.retry else _with_permanent_ids(lake, listing, lease.check)
         tracks = _drop_taken_down(tracks, jobs[0].blocklist, progress)
         new = 0

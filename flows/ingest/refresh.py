@@ -243,6 +243,6 @@ def apply_changes(lake: Lake, leased: dict[str, LeasedVersion], diff: SourceDiff
         update_source_version(lake, version.spec, version.lease, diff.same_content)
     write_tracks(lake, diff.rows, check)
     write_tracks(lake, diff.vanished, check)
-    register_sources(lake, diff.sources, listed=True)
+    register_sources(lake, diff.sources, check, listed=True)
     for version in leased.values():
         move_inactive(lake, version.spec, version.lease)

@@ -66,6 +66,6 @@ def remove(source: str, settings: Settings) -> int:
         if live_release(lake):
             for version in leased.values():
                 publish_if_due(lake, {run_id: version.spec}, "sources remove", log)
-        remove_source(lake, name)
+        remove_source(lake, name, check)
     revoke(name, settings)
     return number

@@ -1,5 +1,6 @@
 """`tonelake maintain`: compact and index every table, and remove unused files."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from flows.console.progress import TaskWrapper, run_directly
 from flows.operations.doctor import examine_lake
 from flows.operations.upgrade import plan_upgrades, upgrade_lakes
 from lake.catalogue.runs import RunRecord, mark_failed, new_run_id, stale_runs
+from lake.catalogue.tracks import deactivate_source
 from lake.embeddings.indexes import compact, fragments_to_compact, indexes_to_build, update_indexes
 from lake.embeddings.stretches import fill_stretches, lacks_stretches
 from lake.maintenance import cleanup
@@ -129,7 +131,7 @@ class _LakeMaintenance:
             if stale:
                 actions.append(f"marked {len(stale):,} runs as failed")
             if self.request.repair:
-                actions += _drop_wrong_rows(lake, self.settings)
+                actions += _repair_rows(lake, self.settings)
         return MaintenanceResult(lake.uri, "", tuple(actions), sum(garbage.size for _, garbage in removed), 0)
 
     def maintain_table(self, name: str) -> MaintenanceResult:
@@ -193,22 +195,26 @@ def _compact(lake: Lake, name: str) -> list[str]:
     return [f"compacted {replaced:,} fragments, the table has {len(table.get_fragments()):,} now"]
 
 
-def _drop_wrong_rows(lake: Lake, settings: Settings) -> list[str]:
-    """Drop the rows that break an invariant.
+def _repair_rows(lake: Lake, settings: Settings) -> list[str]:
+    """Drop the rows that break an invariant, and take out of search the tracks of sources that are none any more.
 
-    Their tracks are pending then, and the next index embeds them.
+    The tracks of dropped rows are pending then, and the next index embeds them.
     """
     actions: list[str] = []
     while True:
-        dropped = [action for finding in examine_lake(lake, settings) if (action := _drop_rows(lake, finding))]
-        if not dropped:
+        done = [action for finding in examine_lake(lake, settings) for action in _repair_finding(lake, finding)]
+        if not done:
             return actions
-        actions += dropped  # examine once more: a dropped row of features leaves an embedding without features
+        actions += done  # examine once more: a dropped row of features leaves an embedding without features
 
 
-def _drop_rows(lake: Lake, finding: Finding) -> str:
+def _repair_finding(lake: Lake, finding: Finding) -> Iterator[str]:
     rows = sum(lake.table(finding.table).delete(where)["num_deleted_rows"] for where in finding.drop)
-    return f"dropped {rows:,} rows of {finding.table}: {finding.what}" if rows else ""
+    if rows:
+        yield f"dropped {rows:,} rows of {finding.table}: {finding.what}"
+    for source in finding.sources:
+        if number := deactivate_source(lake, source):
+            yield f"took {number:,} tracks of {source} out of search: it is no source any more"
 
 
 def _plan(lake: Lake, request: MaintainRequest, settings: Settings) -> list[MaintenanceResult]:

@@ -13,7 +13,7 @@ from lake.export.log import list_exports
 from lake.maintenance import cleanup
 from lake.releases import releases, retention
 from lake.storage.filters import in_clause, select_in
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, LeaseCheck
 from lake.takedowns import takedowns
 from lake.takedowns.erase import RowEraser
 from schemas import clock
@@ -50,11 +50,11 @@ def take_down(request: TakedownRequest, settings: Settings, log: Log) -> Receipt
     only_exports_left = bool(before.tracks) and not before.unfinished_run and bool(list_exports(lake))
     with ExitStack() as run:
         if request.tracks or not only_exports_left:
-            with cleanup.exclusive_access(cleanup.list_lakes(lake), run_id, log):
+            with cleanup.exclusive_access(cleanup.list_lakes(lake), run_id, log) as check:
                 retention.repair_tags(lake)
                 receipt = _start(lake, request, run_id, log)
                 record = run.enter_context(RunRecord(lake, run_id, "takedown", None, {"reason": request.reason}))
-                _remove(lake, request, receipt, log)
+                _remove(lake, request, receipt, check, log)
         else:
             receipt = Receipt(run_id, lake.uri, (), (), None)
             record = run.enter_context(RunRecord(lake, run_id, "takedown", None, {}))
@@ -116,8 +116,12 @@ def _start(lake: Lake, request: TakedownRequest, run_id: str, log: Log) -> Recei
     return Receipt(run_id, lake.uri, tuple(sorted(tracks)), tuple(sorted(contents)), reason)
 
 
-def _remove(lake: Lake, request: TakedownRequest, receipt: Receipt, log: Log) -> None:
-    """Erase the rows from every table, then verify that nothing is left."""
+def _remove(lake: Lake, request: TakedownRequest, receipt: Receipt, check: LeaseCheck, log: Log) -> None:
+    """Erase the rows from every table, then verify that nothing is left.
+
+    `check` fails if this takedown stood still and another run wrote meanwhile, perhaps into a table that had been
+    erased already.
+    """
     if request.retire:
         receipt.releases += _drop_old_releases(lake)
     erasers = []
@@ -127,6 +131,7 @@ def _remove(lake: Lake, request: TakedownRequest, receipt: Receipt, log: Log) ->
             erasers.append(eraser)
     for part in cleanup.list_lakes(lake):
         cleanup.remove_garbage(part)
+    check()
     _verify(lake, erasers, receipt)
 
 

@@ -3,6 +3,7 @@
 Imports neither Ray nor Prefect.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -44,11 +45,14 @@ def answer(reader: Reader, query: Query) -> Answer:
     if query.segments:
         return Answer(_segments(reader, query.k, ranking), tuple(remarks))
     choice = choose(reader.lake, query, ranking.first, partial(read_rows, reader, ranking.own_tracks, COLUMNS))
-    hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
-    hits = [replace(hit, copies=copies) for hit, copies in zip(hits, choice.copies, strict=True)]
-    if parts:
-        best = best_moments(reader.lake, reader.spec, choice.rows, ranking.score)
-        hits = [replace(hit, best=best.get(hit.track_id)) for hit in hits]
+    with ThreadPoolExecutor(1) as beside:  # two tables are read at the same time
+        moments = beside.submit(best_moments, reader.lake, reader.spec, choice.rows, ranking.score) if parts else None
+        hits = make_hits(reader.lake, reader.spec, choice.rows, choice.scores)
+    best = moments.result() if moments else {}
+    hits = [
+        replace(hit, copies=copies, best=best.get(hit.track_id))
+        for hit, copies in zip(hits, choice.copies, strict=True)
+    ]
     if query.explain:
         hits = explain(reader, hits, ranking, query.k)
     return Answer(hits, tuple(filter(None, [*remarks, choice.remark])))

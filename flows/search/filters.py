@@ -48,8 +48,9 @@ class ParsedFilters:
         tags = tuple(_vocabulary_name(tag, reader.spec.tagger) for tag in self.filters.tags)
         unavailable = reader.unavailable(self.rights)
         condition = Filter(self.filters.where, tags, conditions=self.conditions, unavailable=unavailable)
-        condition = reader.resolve(condition)
-        return condition if self.filters.within is None else condition.among(reader.track_set(self.filters.within))
+        if self.filters.within is not None:
+            condition = condition.among(reader.track_set(self.filters.within))
+        return reader.resolve(condition)
 
 
 def year_condition(text: str) -> str:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from lake.storage.filters import string_literal
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, LeaseCheck, check_nothing
 from schemas import clock
 from schemas.errors import UserError
 from schemas.sources import SOURCES, RegisteredSource
@@ -19,7 +19,9 @@ def registered_sources(lake: Lake) -> list[RegisteredSource]:
     return [RegisteredSource(**row) for row in table.to_table().sort_by("source").to_pylist()]
 
 
-def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed: bool) -> list[str]:
+def register_sources(
+    lake: Lake, track_counts: dict[str, int | None], check: LeaseCheck = check_nothing, *, listed: bool
+) -> list[str]:
     """Register sources with their number of tracks; return the new ones.
 
     The number is None for a source that was not listed yet. Known sources are updated only if
@@ -37,7 +39,7 @@ def register_sources(lake: Lake, track_counts: dict[str, int | None], *, listed:
         if listed or name not in known
     ]
     if rows:
-        lake.upsert(TABLE, SOURCES, pa.Table.from_pylist(rows, schema=SOURCES))
+        lake.upsert(TABLE, SOURCES, pa.Table.from_pylist(rows, schema=SOURCES), check)
     return [name for name in track_counts if name not in known]
 
 
@@ -48,6 +50,11 @@ def require_registered(lake: Lake, source: str) -> None:
         raise UserError(f"{lake.uri} has no source {source}; its sources are: {', '.join(names) or 'none'}")
 
 
-def remove_source(lake: Lake, source: str) -> None:
-    """Remove a source from the table. Its tracks are not touched."""
-    lake.table(TABLE).delete(f"source = {string_literal(source)}")
+def remove_source(lake: Lake, source: str, check: LeaseCheck = check_nothing) -> None:
+    """Remove a source from the table. Its tracks are not touched.
+
+    It fails if another run has listed the source since `check`: its tracks are active again.
+    """
+    table = lake.table(TABLE)
+    check()
+    table.delete(f"source = {string_literal(source)}", conflict_retries=0)

@@ -56,12 +56,33 @@ class TrackSet:
         return self._addresses[key]
 
 
+class PassingRows:
+    """The rows that pass a filter, found once a table version.
+
+    A search that is given their addresses takes as long as one without a filter, whatever the filter costs. Threads
+    may share it.
+    """
+
+    def __init__(self, condition: "Filter") -> None:
+        self._condition = condition
+        self._addresses: dict[tuple[str, int], bytes] = {}
+
+    def addresses(self, table: lance.LanceDataset) -> bytes:
+        """Return the addresses of the rows, as Lance serialises them. Raises ValueError if the SQL is not valid."""
+        key = (table.uri, table.version)
+        if key not in self._addresses:
+            rows = table.scanner(columns=[], with_row_id=True, **self._condition.scan(table)).to_table()
+            self._addresses[key] = serialize_row_addrs(rows["_rowid"].to_pylist())
+        return self._addresses[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A condition on rows.
 
     It joins a user's SQL, names in tag_names, excluded track ids, and conditions of our own. Of `only` and
-    `unavailable` the first are the tracks that may pass, the second those that may not.
+    `unavailable` the first are the tracks that may pass, the second those that may not. `rows` stand for the SQL,
+    the tags and the tracks that may not pass: what is added to them narrows them.
     """
 
     where: str | None = None
@@ -70,6 +91,7 @@ class Filter:
     conditions: tuple[str, ...] = ()
     unavailable: TrackSet | None = field(default=None, compare=False, repr=False)
     only: TrackSet | None = field(default=None, compare=False, repr=False)
+    rows: PassingRows | None = field(default=None, compare=False, repr=False)
 
     def narrow(self, *conditions: str, without: Sequence[str] = ()) -> "Filter":
         """Return the filter with further conditions, and further excluded track ids."""
@@ -79,13 +101,22 @@ class Filter:
         """Return the filter that lets only these tracks pass."""
         return replace(self, only=tracks if self.only is None else self.only.common(tracks))
 
+    def has_conditions(self) -> bool:
+        """Tell whether it has more than tracks that may not pass."""
+        return self.sql() is not None or self.only is not None
+
+    def keep_rows(self) -> "Filter":
+        """Return the same filter for several searches: the first one finds the rows that pass."""
+        return Filter(tags=self.tags, unavailable=self.unavailable, rows=PassingRows(self))
+
     def sql(self) -> str | None:
-        """Return all conditions joined by AND, or None; `only` and `unavailable` are none of them.
+        """Return all conditions joined by AND, or None; `only`, `unavailable` and `rows` are none of them.
 
         Raises UserError if `where` is not one condition.
         """
         parts = [validate_filter(self.where)] if self.where else []
-        parts += [f"array_has(tag_names, {string_literal(tag)})" for tag in self.tags]
+        if self.rows is None:
+            parts += [f"array_has(tag_names, {string_literal(tag)})" for tag in self.tags]
         parts += self.conditions
         parts += [f"NOT ({in_clause('track_id', self.without)})"] if self.without else []
         return " AND ".join(parts) or None
@@ -93,6 +124,10 @@ class Filter:
     def scan(self, table: lance.LanceDataset) -> dict[str, Any]:
         """Return the arguments of a scan of the rows that pass. Raises UserError if `where` is not one condition."""
         condition, allowed, excluded = self.sql(), self.only, self.unavailable
+        if self.rows is not None:
+            clause = None if allowed is None else in_clause("track_id", allowed.ids.to_pylist())
+            joined = " AND ".join(part for part in (condition, clause) if part)
+            return {"filter": joined or None, "row_addr_allowlist": self.rows.addresses(table)}
         if allowed is not None and excluded is not None:
             allowed, excluded = allowed.without(excluded), None
         tracks = excluded if allowed is None else allowed

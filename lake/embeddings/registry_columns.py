@@ -62,7 +62,7 @@ def resolve_where(lake: Lake, table: lance.LanceDataset, condition: Filter) -> F
     for name in from_registry:
         rows = rows.append_column(name, registry[name])
     values = _own_values(registry["extra"], own_names, [*embedded.values(), *registry_names.values()])
-    return replace(condition, where=None, only=TrackSet(_matching_ids(rows, values, where)))
+    return replace(condition, where=None).among(TrackSet(_matching_ids(rows, values, where)))
 
 
 def _lacks_column(table: lance.LanceDataset, where: str) -> bool:

@@ -26,6 +26,7 @@ from schemas.search import SearchHit, TagScore
 from schemas.tables import embeddings_table
 
 _COLUMNS = ["track_id", "source_version", "title", "artist", "album", "year", "genres", "tags", "duration_s"]
+_KEPT_ROWS = 20_000  # in smaller tables a filter costs less than a search
 _DESCRIPTION = ["bpm", "musical_key", "mode", "loudness_lufs"]
 
 
@@ -160,12 +161,19 @@ def rows_of(lake: Lake, spec: EncoderSpec, track_ids: Sequence[str], columns: li
 
 
 def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
-    """Return a filter without SQL on columns that the embeddings table lacks, for several searches.
+    """Return a filter for several searches, without SQL on columns that the embeddings table lacks.
 
-    Raises UserError if the filter is not valid SQL, or names a column that no track has.
+    Of a large table it keeps which rows pass. Raises UserError if the filter is not valid SQL, or names a column that
+    no track has.
     """
+    table = _open(lake, spec)
     with explain_filter(condition):
-        return resolve_where(lake, _open(lake, spec), condition)
+        resolved = resolve_where(lake, table, condition)
+        if resolved.rows or not resolved.has_conditions() or table.count_rows() < _KEPT_ROWS:
+            return resolved
+        kept = resolved.keep_rows()
+        kept.scan(table)
+        return kept
 
 
 def _best_tagged_rows(

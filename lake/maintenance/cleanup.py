@@ -20,7 +20,7 @@ from lake.catalogue import descriptions
 from lake.catalogue.encoders import list_encoder_versions
 from lake.storage.corruption import CorruptTableError, detect_corruption
 from lake.storage.holders import lease_names
-from lake.storage.lake import Lake
+from lake.storage.lake import Lake, LeaseCheck
 from lake.storage.lease import Lease, LeaseName, fence_tables
 from schemas.log import Log
 from schemas.tables import embeddings_table, features_table
@@ -102,19 +102,27 @@ def all_leases(lake: Lake) -> list[str]:
 
 
 @contextmanager
-def exclusive_access(lakes: Iterable[Lake], run_id: str, log: Log, *, for_upgrade: bool = False) -> Iterator[None]:
-    """Hold every lease of these lakes.
+def exclusive_access(
+    lakes: Iterable[Lake], run_id: str, log: Log, *, for_upgrade: bool = False
+) -> Iterator[LeaseCheck]:
+    """Hold every lease of these lakes. The value is called to check that all of them are still held.
 
     Raises UserError, which names the holder, if somebody else is writing.
     """
+    held: list[Lease] = []
+
+    def check() -> None:
+        for lease in held:
+            lease.check()
+
     with ExitStack() as stack:
         for lake in lakes:
             leases = [Lease(lake, name, run_id, log, for_upgrade=for_upgrade) for name in all_leases(lake)]
             for lease in leases:
-                stack.enter_context(lease)
+                held.append(stack.enter_context(lease))
             if any(lease.has_silent_rival for lease in leases):
                 fence_tables(lake, LEASED_TABLES)  # which holders of several leases write
-        yield
+        yield check
 
 
 def table_size(lake: Lake, name: str) -> int:

@@ -109,6 +109,11 @@ def repair(lake: Lake, name: str, report: DamageReport) -> str:
     return f"{report}: that is read now, and the others lie in {DAMAGED_FOLDER}/{name}"
 
 
+def was_repaired(lake: Lake, name: str) -> bool:
+    """Tell whether unreadable versions of a table were ever put aside."""
+    return bool(lake.file_system().exists(f"{lake.uri}/{DAMAGED_FOLDER}/{name}"))
+
+
 def _list_manifests(lake: Lake, name: str) -> dict[int, str]:
     """Return the paths of a table's manifests by version, the newest first."""
     paths = lake.file_system().ls(f"{lake.table_uri(name)}/_versions", detail=False)

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.benchmarks import results as evaluations
-from lake.catalogue import descriptions
+from lake.catalogue import descriptions, sources
 from lake.catalogue.encoders import EncoderVersion, list_encoder_versions
 from lake.catalogue.runs import stale_runs
+from lake.catalogue.tracks import count_active_tracks
 from lake.embeddings.indexes import (
     VECTOR_COLUMNS,
     VECTOR_INDEX_ROWS,
@@ -54,6 +55,7 @@ def check_lake(lake: Lake, settings: Settings, advance: Advance) -> Iterator[Fin
         for version in list_encoder_versions(lake):
             yield from _check_encoder_version(lake, version, sound, unsound, settings, advance)
     yield from _check_owners(lake, sound)
+    yield from _check_sources(lake, sound)
     yield from _check_live_release(lake, sound)
     yield from _check_writers(lake, sound)
     yield from _check_predictions(lake, sound)
@@ -177,6 +179,25 @@ def _check_owners(lake: Lake, sound: set[str]) -> Iterator[Finding]:
             what = "no version in `encoders` has this table: nobody can read it"
             run = f"tonelake index SOURCE with its encoder, or remove {lake.table_uri(name)}"
             yield Finding("version", lake.uri, name, lake.table(name).count_rows(), what, run)
+
+
+def _check_sources(lake: Lake, sound: set[str]) -> Iterator[Finding]:
+    """Check that the tracks that search finds are of sources that the lake remembers.
+
+    A repair of `tracks` may bring back those of a source that was removed. If `sources` itself was repaired, the row
+    of a source may be lost: then a person decides.
+    """
+    if not {"tracks", sources.TABLE} <= sound:
+        return
+    known = {row.source for row in sources.registered_sources(lake)}
+    for source, number in sorted(count_active_tracks(lake).items()):
+        if source not in known:
+            what = f"tracks of {source}, which is no source any more"
+            finding = partial(Finding, "sources", lake.uri, "tracks", number, what)
+            if damage.was_repaired(lake, sources.TABLE):
+                yield finding(run=f"tonelake sources add {source}")
+            else:
+                yield finding(run=REPAIR, sources=(source,))
 
 
 def _check_live_release(lake: Lake, sound: set[str]) -> Iterator[Finding]:

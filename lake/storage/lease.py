@@ -271,7 +271,7 @@ def fence_tables(lake: Lake, names: Iterable[str]) -> None:
     """Make every commit fail whose table was opened before. The caller holds the leases of the tables."""
     for name in names:
         with suppress(CorruptTableError):  # it is repaired first
-            if table := lake.find_table(name):
+            if (table := lake.find_table(name)) is not None:  # an empty table is false
                 table.restore()  # type: ignore[no-untyped-call]
 
 

@@ -92,11 +92,20 @@ def measure_one(service: Service) -> dict[str, Figure]:
     rows, figures = [], {}
     for name, addresses in paths.items():
         ask(connection, addresses[0])
+        before = service.process.cpu_times()
         took = [ask(connection, address) for address in addresses]
+        after = service.process.cpu_times()
+        cpu = 1e3 * (after.user + after.system - before.user - before.system) / len(addresses)
         p50, p95 = np.percentile(took, [50, 95]) * 1e3
-        figures |= {f"{name}_p50": Figure(p50, "ms"), f"{name}_p95": Figure(p95, "ms")}
-        rows.append([name, f"{p50:.0f}", f"{p95:.0f}"])
-    print_table(f"one person; load {os.getloadavg()[0]:.1f}", ["question", "p50 ms", "p95 ms"], rows)
+        figures |= {
+            f"{name}_p50": Figure(p50, "ms"),
+            f"{name}_p95": Figure(p95, "ms"),
+            f"{name}_cpu": Figure(cpu, "ms"),
+        }
+        rows.append([name, f"{p50:.0f}", f"{p95:.0f}", f"{cpu:.0f}"])
+    print_table(
+        f"one person; load {os.getloadavg()[0]:.1f}", ["question", "p50 ms", "p95 ms", "of the processor, ms"], rows
+    )
     print(f"start to first answer: {service.start_seconds:.1f} s")
     return figures
 

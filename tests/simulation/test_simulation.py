@@ -147,6 +147,51 @@ def test_an_index_that_stood_still_during_a_takedown_registers_nothing():
     assert not run_history(2276, history, WORK / "registered").failure
 
 
+def test_an_index_that_stood_still_over_an_empty_table_writes_no_second_row():
+    """Found so: the table of a new encoder was not fenced, because an empty table is false in Python (seed 4947)."""
+    lines = [Step("describe", (634, 524, 228)), Step("describe", (444, 256, 816)), Step("index", (681, 308, 562))]
+    files = [Step("add", (40, 589, 3)), Step("add", (125, 528, 951)), Step("add", (198, 107, 822))]
+    beside = Step("refresh", (19, 754, 710), host="host-2")
+    stalled = Step("index", (713, 585, 889), Fault(FaultKind.STALL, 10), beside=beside)
+    history = [*lines, *files, Step("copy", (849, 842, 383)), Step("change", (19, 533, 191)), stalled]
+    assert not run_history(4947, history, WORK / "empty").failure
+
+
+def test_a_source_that_was_listed_while_its_removal_stood_still_stays():
+    """Found so: its row was removed, and its tracks, which the refresh had brought back, stayed (seed 4936)."""
+    files = [Step("add", (986, 335, 54)), Step("add", (763, 38, 729)), Step("index", (495, 982, 851), host="host-2")]
+    beside = Step("refresh", (559, 643, 414), host="host-2")
+    stalled = Step("remove_source", (62, 213, 331), Fault(FaultKind.STALL, 10), beside=beside)
+    assert not run_history(4936, [*files, stalled], WORK / "listed").failure
+
+
+def test_a_repair_brings_back_no_tracks_of_a_removed_source():
+    """Found so: the repaired registry had them active, and no refresh lists their source any more (seed 5004)."""
+    lines = [Step("add", (186, 85, 88)), Step("add", (33, 319, 460)), Step("describe", (946, 630, 394))]
+    indexed = [
+        Step("index", (230, 93, 18), host="host-2"),
+        Step("index", (553, 986, 5)),
+        Step("vanish", (195, 432, 262)),
+    ]
+    removed = Step(
+        "index", (683, 276, 354), turns=(96, 83, 7), beside=Step("remove_source", (804, 929, 716), host="host-2")
+    )
+    history = [*lines, *indexed, removed, Step("damage_table", (85, 132, 604)), Step("refresh", (1, 0, 0))]
+    result = run_history(5004, history, WORK / "repaired")
+    assert "damage of tracks" in result.lines
+    assert not result.failure
+
+
+def test_a_takedown_that_stood_still_while_rows_moved_is_not_finished():
+    """Found so: rows had moved to a table that it did not know; it said done (seed 5345)."""
+    beside = Step("remove_source", (392, 292, 627), host="host-2")
+    stalled = Step("take_down", (742, 626, 812), Fault(FaultKind.STALL, 11), host="host-2", beside=beside)
+    history = [Step("describe", (790, 276, 548)), Step("index", (57, 424, 678)), stalled, TAKE_DOWN]
+    result = run_history(5345, history, WORK / "moved")
+    assert not result.failure
+    assert any("another run took over" in line for line in result.lines), result.lines
+
+
 @pytest.mark.parametrize("table", range(8))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""

@@ -13,7 +13,7 @@ from flows.search.blend import Blend
 from flows.search.engine import answer
 from flows.search.parts import parse_part
 from flows.search.reader import open_reader
-from lake.embeddings.filters import Filter
+from lake.embeddings.filters import Filter, PassingRows
 from lake.releases.publish import draft, publish
 from lake.releases.releases import live_release, take_snapshot
 from lake.storage.held_tables import HeldTables
@@ -173,6 +173,20 @@ def test_conditions_that_another_thread_forgets_disturb_nobody(lake):
 
     reader = replace(open_reader(Settings(lake=lake.uri)), _conditions=Forgetful())
     assert reader.resolve(Filter("duration_s > 0")).where == "duration_s > 0"
+
+
+@pytest.mark.parametrize("where", ["title <> 'x'", "track_id > 't0005'", "uri LIKE '%7%'"])
+def test_a_filter_of_a_large_table_keeps_which_rows_pass(lake, monkeypatch, where):
+    filters, reader = SearchFilters(where=where), open_reader(Settings(lake=lake.uri))
+    queries = [Query((like("t0003"),), filters, k) for k in (1, 5, 100)]
+    before = [answer(reader, query).hits for query in queries]
+    monkeypatch.setattr("lake.embeddings.search._KEPT_ROWS", 1)
+    kept = open_reader(Settings(lake=lake.uri))
+    assert [answer(kept, query).hits for query in queries] == before
+    (condition,) = kept._conditions.values()
+    assert condition.rows is not None
+    monkeypatch.setattr(PassingRows, "__init__", None)  # no filter is evaluated again
+    assert [answer(kept, query).hits for query in queries] == before
 
 
 def test_a_reader_opens_each_table_once(lake, monkeypatch):

@@ -95,6 +95,8 @@ def test_only_selected_tracks_are_searched(client):
     selected = client.get(f"{API}/search", params={"like": IDS[0], "within": f"selection:{selection}"}).json()
     assert selected["hits"] == listed["hits"]
     assert client.get(f"{API}/facets", params={"within": f"selection:{selection}"}).json()["tracks"] == 3
+    both = {"like": IDS[0], "within": ",".join(wanted), "where": f"uri <> '/m/{wanted[0]}.wav'"}
+    assert sorted(track_ids(client.get(f"{API}/search", params=both).json())) == wanted[1:]
     assert "select again" in problem_of(client.get(f"{API}/search", params={"within": "selection:nix"}), 404)
 
 
