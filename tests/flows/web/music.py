@@ -112,7 +112,7 @@ def listening(app: object) -> Iterator[str]:
         bound.close()
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something holds. Fails if it does not within the seconds."""
     end = time.monotonic() + seconds
     while not holds():

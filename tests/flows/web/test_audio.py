@@ -141,7 +141,8 @@ def test_unknown_tracks(client):
     assert client.get("/audio/" + "x" * 501).status_code == 422
 
 
-def test_a_takedown_counts_from_the_next_request_on(music, tmp_path):
+def test_a_takedown_counts_from_the_next_request_on(music, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the receipt is written
     music = music.copy(tmp_path)
     track_id = music.track("song.ogg")
     with music.app() as client:

@@ -65,8 +65,8 @@ def test_slow_clients_hold_no_thread(music, app, address):
     connections = [begin(address, f"/audio/{music.track('long.aiff')}")[0] for _ in range(3)]
     try:
         wait_until(lambda: shared.limiter.borrowed_tokens == 0 and len(shared.running) == 3)
-        assert httpx.get(f"{address}/audio/{music.track('song.aiff')}").is_success
-        assert httpx.get(f"{address}/healthz").is_success
+        assert httpx.get(f"{address}/audio/{music.track('song.aiff')}", timeout=60).is_success
+        assert httpx.get(f"{address}/healthz", timeout=60).is_success
     finally:
         for connection in connections:
             connection.close()
@@ -76,12 +76,14 @@ def test_so_many_at_once_and_no_more(music, app, address):
     app.state.audio.transcoded = Streams(1, threads=1)
     connection, _ = begin(address, f"/audio/{music.track('long.aiff')}")
     with closing(connection):
-        refused = httpx.get(f"{address}/audio/{music.track('song.aiff')}")
+        refused = httpx.get(f"{address}/audio/{music.track('song.aiff')}", timeout=60)
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) > 0
-        assert httpx.get(f"{address}/audio/{music.track('song.ogg')}").is_success  # files are counted apart
+        assert httpx.get(
+            f"{address}/audio/{music.track('song.ogg')}", timeout=60
+        ).is_success  # files are counted apart
         assert not [path for path in open_files(music.folder) if path.endswith("song.aiff")]
-    wait_until(lambda: httpx.get(f"{address}/audio/{music.track('song.aiff')}").is_success)
+    wait_until(lambda: httpx.get(f"{address}/audio/{music.track('song.aiff')}", timeout=60).is_success)
 
 
 def test_a_paused_player_makes_room(music, app, address, monkeypatch):
@@ -89,7 +91,7 @@ def test_a_paused_player_makes_room(music, app, address, monkeypatch):
     app.state.audio.transcoded = Streams(1, threads=1)
     paused, _ = begin(address, f"/audio/{music.track('long.aiff')}")
     with closing(paused):
-        wait_until(lambda: httpx.get(f"{address}/audio/{music.track('song.aiff')}").is_success)
+        wait_until(lambda: httpx.get(f"{address}/audio/{music.track('song.aiff')}", timeout=60).is_success)
         wait_until(lambda: not open_files(music.folder))
         while paused.recv(1 << 16):  # it gets what was on its way, and then the end of the connection
             pass
@@ -136,8 +138,8 @@ def test_a_service_that_is_stopped_in_mid_stream_ends_soon(music):
     with closing(connection):
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-        assert time.monotonic() - began < 15
+        process.wait(timeout=60)
+        assert time.monotonic() - began < 40
     assert "Traceback" not in process.stderr.read()
 
 
