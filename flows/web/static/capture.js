@@ -13,19 +13,14 @@ export async function upload(file, name) {
 
 /** Call onFile with each file that is dropped anywhere on the page, and mark the page meanwhile. */
 export function watchDrops(onFile) {
-  let depth = 0;
   const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
-  const mark = (step) => {
-    depth = step ? Math.max(0, depth + step) : 0;
-    document.body.classList.toggle("dropping", depth > 0);
-  };
-  addEventListener("dragenter", (event) => hasFiles(event) && mark(1));
-  addEventListener("dragleave", (event) => hasFiles(event) && mark(-1));
-  addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+  const mark = (is) => document.body.classList.toggle("dropping", is);
+  addEventListener("dragover", (event) => hasFiles(event) && (event.preventDefault(), mark(true)));
+  addEventListener("dragleave", (event) => event.relatedTarget === null && mark(false));
   addEventListener("drop", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
-    mark(0);
+    mark(false);
     for (const file of event.dataTransfer.files) onFile(file);
   });
 }

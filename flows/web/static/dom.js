@@ -33,13 +33,9 @@ export class Problem extends Error {}
 
 /** Ask the API. Raises Problem with the service's own words, or AbortError. */
 export async function ask(address, options = {}) {
-  let response;
-  try {
-    response = await fetch(address, { headers: { Accept: "application/json" }, ...options });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem("The service does not answer. Start it again with: tonelake serve");
-  }
+  const response = await fetch(address, { headers: { Accept: "application/json" }, ...options }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Problem("The service does not answer. Start it again with: tonelake serve");
+  });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   if (response.status === 401) location.assign("/login");

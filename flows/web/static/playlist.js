@@ -120,7 +120,7 @@ function Row({ track, index, tracks, isTray, over }) {
     onDrop: (event) => (event.preventDefault(), moveTo(state.dragged, index), update({ dragged: null, over: null })),
     onDragEnd: () => update({ dragged: null, over: null }),
   };
-  return html`<${Hit} hit=${{ ...track, score: null, best: null }} hits=${tracks.map((each) => ({ ...each, best: null }))} row=${drag} over=${over === index}>
+  return html`<${Hit} hit=${track} hits=${tracks} row=${drag} over=${over === index}>
     ${isTray && html`${move(-1, "up", "Move up")}${move(1, "down", "Move down")}`}<//>`;
 }
 
@@ -143,7 +143,7 @@ function Head({ kind, tracks }) {
 function Page(props) {
   const { address, remarks, problem, busy, over } = props;
   const kind = madeBy(address);
-  const tracks = tracksOn(props);
+  const tracks = tracksOn(props).map((track) => ({ ...track, score: null, best: null })); // they play from their start
   return html`
     ${problem && html`<p class="remark" role="alert">${problem}</p>`}
     ${remarks.map((line) => html`<p class="remark" key=${line}>${line}</p>`)}

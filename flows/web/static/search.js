@@ -88,11 +88,13 @@ async function findFacets(query) {
 
 async function explain(hit) {
   if (state.why[hit.track_id]) return update({ why: { ...state.why, [hit.track_id]: undefined } });
-  const query = put(state.query, "segments", "");
+  const asked = state.query;
+  const query = put(asked, "segments", "");
   query.set("k", state.hits.length);
   query.set("explain", "true");
   try {
     const explained = state.explained || (await askJson(`/api/v1/search?${query}`)).hits;
+    if (asked !== state.query) return undefined; // somebody asked on meanwhile
     const lines = explained.find((each) => each.track_id === hit.track_id)?.found_by;
     update({ explained, why: { ...state.why, [hit.track_id]: lines?.length ? lines : ["The filters let it pass; nothing was compared."] } });
   } catch (error) {

@@ -27,10 +27,8 @@ export function setTray(tracks) {
 }
 
 export function toggleInTray(track) {
-  const tracks = trayTracks();
-  const rest = tracks.filter((each) => each.track_id !== track.track_id);
-  setTray(rest.length < tracks.length ? rest : [...tracks, track]);
-  return rest.length === tracks.length;
+  const rest = trayTracks().filter((each) => each.track_id !== track.track_id);
+  setTray(inTray(track.track_id) ? rest : [...rest, track]);
 }
 
 export const onTray = (listener) => listeners.add(listener);

@@ -148,7 +148,7 @@ def test_a_takedown_counts_from_the_next_request_on(music, tmp_path, monkeypatch
     with music.app() as client:
         assert client.get(f"/audio/{track_id}").is_success
         assert client.get(f"/peaks/{track_id}").is_success
-        run_here("--lake", music.uri, "takedown", track_id, "--yes")
+        run_here("--lake", music.uri, "takedown", track_id, "--yes", "--receipt", tmp_path / "receipt.json")
         for address in (f"/audio/{track_id}", f"/peaks/{track_id}"):
             answer = client.get(address)
             assert answer.status_code == 404

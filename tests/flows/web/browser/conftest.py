@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli import COMMAND, environment, run_here
 from tests.flows.catalogue import run_in_process
+from tests.flows.web.conftest import CHROMIUM
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 HOSTILE_TAG = "</span><script>window.hacked=1</script>"
@@ -47,8 +48,10 @@ def running_service(lake: Path, **settings: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(browser, rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Six pieces, one with a hostile title and one that no decoder knows, in a lake that is served."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium, or set TONELAKE_CHROMIUM")
     home = tmp_path_factory.mktemp("browser")
     music = home / "music"
     shutil.copytree(rendered, music)

@@ -13,6 +13,10 @@ def ask(page, query="text=calm+harp"):
     page.wait_for_selector(HITS)
 
 
+def wait_for_answer(page):
+    page.wait_for_function("() => document.querySelector('ol.hits')?.getAttribute('aria-busy') === 'false'")
+
+
 def play_time(page):
     return page.evaluate("document.getElementById('audio').currentTime")
 
@@ -101,11 +105,12 @@ def test_a_blend_has_weights(page):
     page.get_by_label("without …").fill("loud drums")
     page.keyboard.press("Enter")
     page.wait_for_url("**not=loud+drums*")
+    wait_for_answer(page)
     page.locator(HITS).nth(0).get_by_role("button", name=re.compile("Less like this")).click()
     slider = page.get_by_role("slider", name=re.compile("^Weight of less like"))
     slider.fill("0.5")
     page.wait_for_url("**unlike=*%3A0.5*")
-    page.wait_for_function("() => document.querySelector('ol.hits').getAttribute('aria-busy') === 'false'")
+    wait_for_answer(page)
     page.get_by_role("button", name="Remove without loud drums").click()
     page.wait_for_url(lambda url: "not=" not in url)
     page.reload()
@@ -149,7 +154,7 @@ def test_a_dropped_file_is_a_question_too(page, service):
         }""",
         sound,
     )
-    page.dispatch_event("body", "dragenter", {"dataTransfer": transfer})
+    page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
     assert "dropping" in page.locator("body").get_attribute("class")
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
     page.wait_for_url("**like=upload*", timeout=60_000)
