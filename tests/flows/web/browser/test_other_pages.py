@@ -28,7 +28,8 @@ def test_a_playlist_from_the_tray_to_a_file(page, tmp_path):
     page.locator(HITS).nth(0).get_by_role("button", name=re.compile("^Move down")).press("Enter")
     assert ids(page) == [before[1], before[0], *before[2:]]
     assert re.match("Move down", page.evaluate("document.activeElement.getAttribute('aria-label')"))
-    page.locator(HITS).nth(3).drag_to(page.locator(HITS).nth(0))
+    page.wait_for_load_state("networkidle")  # what comes later draws the rows again
+    page.locator(HITS).nth(3).drag_to(page.locator(HITS).nth(0), steps=5)
     page.wait_for_function(f"() => document.querySelector('{HITS}').dataset.id === '{before[3]}'")
     page.get_by_role("button", name="Order for flow").click()
     page.wait_for_function("() => document.getElementById('announcer').textContent.includes('flow')")
