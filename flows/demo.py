@@ -1,4 +1,4 @@
-"""`make demo`: render a small catalogue, index it, search it.
+"""`make demo`: render a small catalogue, index it, search it, draw its map.
 
 No search is chosen for its result. Every kind of piece is searched by its name, and the demo counts the searches that
 find it. Every 12th of these, in alphabetical order, is also typed as a command.
@@ -37,6 +37,7 @@ def main(folder: Path) -> None:
     (nearest,) = search(settings, text=typed[0], k=1)
     run_tonelake(lake, "search", "--like", nearest.track_id, "-k", str(HITS))
     run_tonelake(lake, "search", typed[0], "--where", "year >= 1990", "-k", str(HITS))
+    run_tonelake(lake, "map")
     _print_ranks(rank_kinds(settings))
     print(f"\nDone in {time.monotonic() - started:.0f} s. Now your own music:\n")
     print("    .venv/bin/tonelake index ~/Music")

@@ -17,6 +17,7 @@ from tests.flows.web.conftest import CHROMIUM
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 HOSTILE_TAG = "</span><script>window.hacked=1</script>"
 BROKEN = "broken.mp3"
+SOFTWARE = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL2 without a GPU
 
 
 @dataclass(frozen=True)

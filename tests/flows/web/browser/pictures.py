@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.flows.web.browser.conftest import running_service
+from tests.flows.web.browser.conftest import SOFTWARE, running_service
 from tests.flows.web.conftest import CHROMIUM
 
 QUESTION = "calm strings, slow"
@@ -74,8 +74,15 @@ def show_status(page: Page) -> None:
     page.goto("/status")
 
 
+def show_map(page: Page) -> None:
+    """Open the map of the lake, coloured by tag. `tonelake map` made it."""
+    page.goto("/map?by=tag")
+    page.wait_for_selector("body[data-map=ready]")
+
+
 PAGES = {
     "search": show_search,
+    "map": show_map,
     "moments": show_moments,
     "playlist": show_playlist,
     "track": show_track,
@@ -87,7 +94,7 @@ def take_pictures(lake: Path, folder: Path) -> None:
     """Write NAME-KIND.webp of every page and kind into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with running_service(lake) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE])
         for kind, options in KINDS.items():
             for name, show in PAGES.items():
                 page = browser.new_page(base_url=address, device_scale_factor=1.25, **options)

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli import run_here
-from tests.flows.web.browser.conftest import HOSTILE, opened_page
+from tests.flows.web.browser.conftest import HOSTILE, SOFTWARE, opened_page
 from tests.flows.web.browser.test_every_page import PHONE, overflow, violations
 from tests.flows.web.conftest import CHROMIUM
 
-SOFTWARE = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL2 without a GPU
 READY = "body[data-map=ready]"
 COUNT = 6
 
