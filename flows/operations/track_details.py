@@ -15,6 +15,7 @@ from flows.search.copies import COLUMNS, find_originals
 from flows.search.reader import Reader
 from flows.search.track_rows import read_hits, read_rows
 from lake.catalogue.audio_facts import read_facts
+from lake.embeddings.filters import Filter
 from lake.embeddings.search import nearest_rows, read_vector
 from lake.storage.filters import select_in
 from lake.takedowns.takedowns import read_blocklist
@@ -51,7 +52,7 @@ class FileHistory:
 
 @dataclass(frozen=True, slots=True)
 class TrackDetails:
-    """A track. `hit` is None if search does not find it; `copies` are other encodes of the same recording."""
+    """A track. `hit` is None if the release has no row of it; `copies` are other encodes of the same recording."""
 
     track_id: str
     hit: SearchHit | None
@@ -111,7 +112,8 @@ def _file_history(reader: Reader, registered: dict[str, Any], stored: dict[str, 
 def _find_copies(reader: Reader, track_id: str) -> list[str]:
     """Return the ids of other encodes of the track's recording, among the nearest tracks."""
     vector = read_vector(reader.lake, reader.spec, track_id)
-    near = nearest_rows(reader.lake, reader.spec, vector, _COMPARED, ["track_id"])["track_id"].to_pylist()
+    condition = Filter(unavailable=reader.unavailable(None))  # those that were taken down
+    near = nearest_rows(reader.lake, reader.spec, vector, _COMPARED, ["track_id"], condition)["track_id"].to_pylist()
     track_ids = [track_id, *(name for name in near if name != track_id)]
     originals = find_originals(reader.lake, read_rows(reader, track_ids, COLUMNS))
     return [track_ids[index] for index in np.flatnonzero(originals == 0) if index]

@@ -14,6 +14,7 @@ from flows.web.problems import Busy
 from schemas.errors import UserError
 
 Result = TypeVar("Result")
+_OLD_REPORT_SECONDS = 30.0
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _CALL = re.compile(r"""([\w"`]+)\s*\(""")
 # What a condition may call. Others, such as repeat(), fill the memory with a short text.
@@ -82,25 +83,29 @@ def run_timed(request: Request, work: Callable[[], Result], seconds: float | Non
 class Recent(Generic[Result]):
     """A report that is made at most once in some seconds. All get the same.
 
-    While a new one is made, others get the earlier one.
+    While a new one is made, others get the earlier one, if it is not old. `state` is what a report depends on at once,
+    such as the takedowns: if it changes, the report is made anew.
     """
 
-    def __init__(self, make: Callable[[], Result], seconds: float) -> None:
-        self._make, self._seconds = make, seconds
+    def __init__(self, make: Callable[[], Result], seconds: float, state: Callable[[], object] = lambda: None) -> None:
+        self._make, self._seconds, self._state = make, seconds, state
         self._making = threading.Lock()
-        self._made: tuple[float, Result] | None = None  # when, and what
+        self._made: tuple[float, object, Result] | None = None  # when, in which state, and what
 
     def get(self) -> Result:
         """Return the report. Raises what making it raises."""
-        made = self._made
-        if made is not None and (time.monotonic() - made[0] < self._seconds or self._making.locked()):
-            return made[1]
+        state = self._state()
+        if self._made is not None:
+            at, made_in, report = self._made
+            seconds = _OLD_REPORT_SECONDS if self._making.locked() else self._seconds
+            if made_in == state and time.monotonic() - at < seconds:
+                return report
+        before = self._made
         with self._making:
-            if self._made is made:  # nobody else has made it meanwhile
-                report = self._make()
-                self._made = (time.monotonic(), report)
+            if self._made is before:  # nobody else has made it meanwhile
+                self._made = (time.monotonic(), state, self._make())
             assert self._made is not None
-            return self._made[1]
+            return self._made[2]
 
 
 def require_modest(where: str, characters: int, hides_paths: bool) -> None:

@@ -8,9 +8,7 @@ from typing import Any
 from schemas.search import SearchHit
 
 # An absolute path, a file:// uri or an s3:// address. Addresses of the service itself are none.
-_PATH = re.compile(
-    r"(?:file|s3)://[^\s'\",;)]+|(?<![\w.:/<])/(?!api/|audio/|peaks/|static/)(?:[^/\s'\",;)]+/)+[^\s'\",;)]*"
-)
+_PATH = re.compile(r"(?:file|s3)://[^\s'\",;)]+|(?<![\w./<])/(?!api/v1/)(?:[^/\s'\",;)]+/)+[^\s'\",;)]*")
 _HIDDEN = "…"
 # Fields whose values are paths, or name the machine.
 _FIELDS = frozenset({"uri", "source", "sources", "exports", "lake", "host", "parameters", "table_uri"})

@@ -91,6 +91,8 @@ def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
 def _answer_defect(request: Request, error: Exception) -> JSONResponse:
     """Say that a store does not answer. The log describes a defect, the answer does not."""
     if message := error_message(error, request.app.state.settings.s3.endpoint_url):
+        if request.app.state.rules.is_remote:  # the message names the store and its objects
+            message = "the lake cannot be read now: try again, or look at the service's log"
         return problem(503, "Service Unavailable", message, {"Retry-After": "10"})
     _LOG.error("%s of %s", type(error).__name__, request.url.path, exc_info=error)
     return problem(500, "Internal Server Error", "this is a defect of tonelake: the service's log says more")

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
@@ -24,10 +25,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class CurrentReader:
-    """A reader; how often it was renewed; the version of the takedowns that it knows."""
+    """A reader; its number among all of the service; the version of the takedowns that it knows."""
 
     reader: Reader
-    renewals: int
+    number: int
     takedowns: int | None
 
 
@@ -42,7 +43,7 @@ class Readers:
         self._settings, self._uploads = settings, uploads
         self._readers: dict[str | None, CurrentReader] = {}
         self._opening, self._renewing, self._stop = threading.Lock(), threading.Lock(), threading.Event()
-        self._process = uuid4().hex[:8]
+        self._process, self._numbers = uuid4().hex[:8], count()
         self._thread = threading.Thread(target=self._renew_always, name="readers", daemon=True)
 
     def start(self) -> None:
@@ -85,17 +86,29 @@ class Readers:
     def etag(self, embedding_version: str | None = None) -> str:
         """Return what changes whenever an answer may: with the lake, the day and the process."""
         current = self._current(embedding_version)
-        return f'"{current.reader.spec.embedding_version}-{self._process}-{current.renewals}-{today()}"'
+        return f'"{current.reader.spec.embedding_version}-{self._process}-{current.number}-{today()}"'
 
     def renew(self) -> None:
-        """Look once whether the lake has changed; renew the readers that it concerns."""
+        """Look once whether the lake has changed; renew the readers that it concerns.
+
+        One that cannot be renewed now, as during a takedown, stays as it is until the next look.
+        """
         with self._renewing:
             for version, current in list(self._readers.items()):
-                takedowns = current.reader.lake.newest_version(TAKEDOWNS)
-                renewed = current.reader.refresh()
-                renewed.warm_up()  # also at the beginning of a day, whose rights are others
-                if renewed is not current.reader or takedowns != current.takedowns:
-                    self._readers[version] = CurrentReader(renewed, current.renewals + 1, takedowns)
+                try:
+                    renewed = self._renewed(current)
+                    if renewed is not current and version in self._readers:
+                        self._readers[version] = renewed
+                except Exception as error:  # a store that fails for a while must not end the thread
+                    _LOG.warning("cannot look for changes of the lake: %s", error)
+
+    def _renewed(self, current: CurrentReader) -> CurrentReader:
+        takedowns = current.reader.lake.newest_version(TAKEDOWNS)
+        renewed = current.reader.refresh()
+        renewed.warm_up()  # also at the beginning of a day, whose rights are others
+        if renewed is current.reader and takedowns == current.takedowns:
+            return current
+        return CurrentReader(renewed, next(self._numbers), takedowns)
 
     def _current(self, embedding_version: str | None) -> CurrentReader:
         current = self._readers.get(embedding_version)
@@ -113,15 +126,14 @@ class Readers:
                 reader = open_reader(self._settings, embedding_version, uploads=self._uploads)
                 if len(self._readers) >= _MAX_READERS:
                     self._readers.pop(next(version for version in self._readers if version is not None))
-                self._readers[embedding_version] = CurrentReader(reader, 0, reader.lake.newest_version(TAKEDOWNS))
+                self._readers[embedding_version] = CurrentReader(
+                    reader, next(self._numbers), reader.lake.newest_version(TAKEDOWNS)
+                )
             return self._readers[embedding_version]
 
     def _renew_always(self) -> None:
         while not self._stop.wait(REFRESH_SECONDS):
-            try:
-                self.renew()
-            except Exception as error:  # a store that fails for a while must not end the thread
-                _LOG.warning("cannot look for changes of the lake: %s", error)
+            self.renew()
 
 
 def _is_takedown_running(reader: Reader) -> bool:

@@ -41,7 +41,7 @@ def show_track(track_id: str, settings: SettingsOf, rules: RulesOf, readers: Rea
     uri = details.file.uri
     document = details.to_json()
     if rules.is_remote:
-        document = hide_all(document, [uri])
+        document = hide_all(document, [uri, details.file.source])
         document["file"]["uri"] = posixpath.basename(uri)
     hit, report, file = (document[name] for name in ("hit", "report", "file"))
     described = readers.ask(None, lambda reader: _read_described(reader, track_id)) if hit else {}

@@ -26,6 +26,7 @@ from schemas.search import SearchHit, TagScore
 from schemas.tables import embeddings_table
 
 _COLUMNS = ["track_id", "source_version", "title", "artist", "album", "year", "genres", "tags", "duration_s"]
+_GONE = "Not found: "  # Lance's words for a file that a takedown or a cleanup has removed
 _KEPT_ROWS = 20_000  # in smaller tables a filter costs less than a search
 _DESCRIPTION = ["bpm", "musical_key", "mode", "loudness_lufs"]
 
@@ -206,7 +207,7 @@ def explain_filter(condition: Filter) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: SQL that its parser does not know
-        if condition.where:
+        if condition.where and _GONE not in str(error):
             raise UserError(f"cannot search with --where {condition.where!r}: {_first_line(error)}") from error
         raise
 
@@ -264,9 +265,15 @@ def _registered(lake: Lake, track_ids: list[str]) -> dict[str, dict[str, Any]]:
     rows = select_in(registry, "track_id", track_ids, ["track_id", *known]).to_pylist()
     return {
         row.pop("track_id"): {name: value or None for name, value in row.items()}
-        | {"territories": tuple(row.get("territories") or ()), "extra": json.loads(row["extra"] or "{}")}
+        | {"territories": tuple(row.get("territories") or ()), "extra": _read_extra(row["extra"])}
         for row in rows
     }
+
+
+def _read_extra(text: str | None) -> dict[str, Any]:
+    """Return the manifest's own columns of a track. NaN and infinity, which JSON has not, are None."""
+    extra: dict[str, Any] = json.loads(text or "{}", parse_constant=lambda _: None)
+    return extra
 
 
 def _first_line(error: Exception) -> str:

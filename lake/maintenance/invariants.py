@@ -186,8 +186,8 @@ def _check_owners(lake: Lake, sound: set[str]) -> Iterator[Finding]:
 def _check_sources(lake: Lake, sound: set[str]) -> Iterator[Finding]:
     """Check that the tracks that search finds are of sources that the lake remembers.
 
-    A repair of `tracks` may bring back those of a source that was removed. If `sources` itself was repaired, the row
-    of a source may be lost: then a person decides.
+    A repair of `tracks` may bring back those of a source that was removed. Otherwise the row of the source may be
+    lost, by a repair or an older copy of `sources`: then a person decides.
     """
     if not {"tracks", sources.TABLE} <= sound:
         return
@@ -196,10 +196,10 @@ def _check_sources(lake: Lake, sound: set[str]) -> Iterator[Finding]:
         if source not in known:
             what = f"tracks of {source}, which is no source any more"
             finding = partial(Finding, "sources", lake.uri, "tracks", number, what)
-            if damage.was_repaired(lake, sources.TABLE):
-                yield finding(run=f"tonelake sources add {source}")
-            else:
+            if damage.was_repaired(lake, "tracks") and not damage.was_repaired(lake, sources.TABLE):
                 yield finding(run=REPAIR, sources=(source,))
+            else:
+                yield finding(run=f"tonelake sources add {source}, or sources remove {source} after that")
 
 
 def _check_live_release(lake: Lake, sound: set[str]) -> Iterator[Finding]:

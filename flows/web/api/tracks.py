@@ -64,11 +64,13 @@ def segments(track_id: TrackId, parameters: PartsFromAddress, responder: Respond
 def track(track_id: TrackId, readers: ReadersOf, rules: RulesOf, settings: SettingsOf) -> Response:
     """Return what is known of a track.
 
-    That is its hit, its state under each encoder, its file, and its copies. `hit` is null if search does not find it;
-    `report` says why.
+    That is its hit, its state under each encoder, its file, and its copies. `hit` is null if the release has no row
+    of it; `report` says why.
     """
     details = readers.ask(None, lambda reader: read_track(reader, track_id, settings)).to_json()
-    return json_response(hide_all(details, [details["file"]["uri"]]) if rules.is_remote else details)
+    return json_response(
+        hide_all(details, [details["file"]["uri"], details["file"]["source"]]) if rules.is_remote else details
+    )
 
 
 def _require(reader: Reader, track_id: str) -> None:

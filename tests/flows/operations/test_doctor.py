@@ -19,6 +19,7 @@ from flows.operations.doctor import examine_lakes
 from flows.operations.maintain import MaintainRequest, maintain
 from lake.catalogue.plan import coverage, make_plan
 from lake.catalogue.runs import RunRecord
+from lake.catalogue.sources import register_sources
 from lake.catalogue.tracks import active_tracks
 from lake.storage.lake import Lake
 from schemas.errors import UserError
@@ -150,6 +151,7 @@ REPORTED = {  # no single command repairs it
     "tags of another tagger": (lambda home: change(home, TABLE, "tags_version", "older"), {"version"}),
     "vectors of another width": (narrow_vectors, {"version"}),
     "a spec of another version": (replace_spec, {"version"}),
+    "tracks of no source": (lambda home: register_sources(home, {"/other": 1}, listed=False), {"sources"}),
     "a row of a vanished track": (mark_vanished, {"vanished"}),
     "tables of an unregistered version": (lambda home: home.table("encoders").delete("true"), {"version"}),
     "a version without a table": (lambda home: shutil.rmtree(home.table_uri(TABLE)), {"version"}),
