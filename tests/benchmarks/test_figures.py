@@ -25,7 +25,7 @@ CLAIM = re.compile(
     r"\d[\d.,]*\s(s|ms|seconds|minutes|hours|GB|MB|kB|tracks/s|queries/s|listeners)\b"
 )
 # Its figures are of faults: how long a store was away, and how long a command then waited.
-WITH_OWN_FIGURES = {"reliability.md", "search.md"}
+WITH_OWN_FIGURES = {"map.md", "reliability.md", "search.md"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -17,9 +17,9 @@ def music(tmp_path_factory) -> Music:
     return make_music(tmp_path_factory.mktemp("web"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def driver() -> Iterator:
-    """Playwright; a process can have only one."""
+    """Playwright. A process can have only one, and no event loop beside it: other tests need theirs."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium, or set TONELAKE_CHROMIUM")
@@ -27,9 +27,9 @@ def driver() -> Iterator:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(driver) -> Iterator:
-    """One browser for the session, with a microphone that hums."""
+    """A browser with a microphone that hums."""
     microphone = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *microphone]
     launched = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
