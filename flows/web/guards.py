@@ -34,6 +34,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'",
 }
+_NO_PAGES = ("/api/", "/audio/", "/peaks/", "/mcp", "/metrics", "/openapi.json")
 _TRIES, _TRIES_SECONDS, _MAX_CLIENTS = 10, 60.0, 1000
 
 
@@ -75,15 +76,18 @@ class Guard:
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the refusal of a request; None if it may pass."""
-        if not is_own_origin(headers, scope["method"]):
+        if not is_own_origin(headers, scope["method"], scope["path"]):
             return problem(403, "Forbidden", "this request comes from another website")
         path = scope["path"]
         if self.token is None or path in OPEN_PATHS or path.startswith("/static/"):
             return None
+        if self.token.is_logged_in(headers):  # also behind an address from which somebody else guesses
+            return None
         client = scope["client"][0] if scope.get("client") else ""
         if self.token.is_blocked(client):
             return too_many_tries()
-        if self.token.is_in(headers, client):
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.token.is_right(bearer.strip(), client):
             return None
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(LOGIN, 303)
@@ -101,14 +105,11 @@ class Token:
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def is_in(self, headers: Headers, client: str) -> bool:
-        """Tell whether a request carries the token, as a bearer or in the cookie.
+    def is_logged_in(self, headers: Headers) -> bool:
+        """Tell whether a request carries the cookie.
 
-        A wrong bearer is counted.
+        It is too long to be guessed, so a wrong one is not counted.
         """
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self.is_right(bearer.strip(), client)
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         return hmac.compare_digest(cookie.encode(), self.cookie.encode())
 
@@ -144,15 +145,19 @@ def too_many_tries() -> Response:
     return problem(429, "Too Many Requests", message, {"Retry-After": f"{_TRIES_SECONDS:.0f}"})
 
 
-def is_own_origin(headers: Headers, method: str) -> bool:
+def is_own_origin(headers: Headers, method: str, path: str) -> bool:
     """Tell whether a request comes from a page of this service, or from no page.
 
-    A link may lead here from any page.
+    A link to a page may come from anywhere. It opens the page in a window, not in a frame.
     """
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    try:
+        if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+            return False
+    except ValueError:  # of an origin that is no address
         return False
-    is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    is_opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    is_link = method == "GET" and is_opened and not path.startswith(_NO_PAGES)
     return site in ("same-origin", "none") or is_link
 
 

@@ -11,12 +11,15 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Request
 
 from flows.web.problems import Busy
+from lake.storage.filters import validate_filter
 from schemas.errors import UserError
 
 Result = TypeVar("Result")
 _OLD_REPORT_SECONDS = 30.0
-_QUOTED = re.compile(r"'(?:[^']|'')*'")
-_CALL = re.compile(r"""([\w"`]+)\s*\(""")
+# To Lance, '...' and "..." are texts, and `...` is a name. They are told apart in one pass, as Lance does.
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`([^`]*)`""")
+_CALL = re.compile(r"([\w'`]+)\s*\(")
+_UNUSUAL_TEXT = re.compile(r"[$#]|\b[a-z]'", re.IGNORECASE)  # such as $$...$$ and E'...', of other ends than '...'
 # What a condition may call. Others, such as repeat(), fill the memory with a short text.
 _FUNCTIONS = frozenset(
     """
@@ -63,12 +66,13 @@ class TimedWork:
         self._pool = ThreadPoolExecutor(threads, "where")
 
     def run(self, work: Callable[[], Result], seconds: float) -> Result:
-        """Return what the work gives. Raises UserError if it takes longer."""
+        """Return what the work gives. Raises UserError if it takes longer, Busy if it has not even begun."""
         future = self._pool.submit(work)
         try:
             return future.result(seconds)
         except TimeoutError as error:
-            future.cancel()
+            if future.cancel():  # it had not begun: late work holds all threads
+                raise Busy("the service is busy with other conditions: try again in a second") from error
             raise UserError(f"--where takes more than {seconds:g} s: ask for less") from error
 
 
@@ -115,7 +119,10 @@ def require_modest(where: str, characters: int, hides_paths: bool) -> None:
     """
     if len(where) > characters:
         raise UserError(f"--where has {len(where):,} characters: give at most {characters:,}")
-    unquoted = _QUOTED.sub("''", where)
+    validate_filter(where)  # no comments and no open quotes: they would hide what follows
+    unquoted = _QUOTED.sub(_blank, where)
+    if _UNUSUAL_TEXT.search(unquoted):
+        raise UserError("--where has an unusual text: write '...', without a letter before it, and no $ or #")
     for name in _CALL.findall(unquoted):
         if name.lower() not in _FUNCTIONS:
             raise UserError(f"--where calls {name}(): this service allows lower(), strpos(), array_has() and the like")
@@ -126,3 +133,9 @@ def require_modest(where: str, characters: int, hides_paths: bool) -> None:
         raise UserError(f"--where has brackets in brackets: give at most {_MAX_DEPTH}")
     if hides_paths and re.search(r"\b(?:uri|source)\b", unquoted, re.IGNORECASE):
         raise UserError("--where names uri or source: this service shows no paths, and finds none")
+
+
+def _blank(quoted: re.Match[str]) -> str:
+    """Return an empty text for a text, and a quoted name without its marks."""
+    name = quoted[1]
+    return "''" if name is None else f"`{re.sub(r'[^A-Za-z0-9_]', ' ', name)}`"

@@ -1,5 +1,7 @@
 """The KubeRay files: pods fit Kubernetes's own schema, and every reference between parts is valid."""
 
+import asyncio
+import ipaddress
 import re
 import shlex
 
@@ -8,6 +10,7 @@ import pytest
 import typer
 import yaml
 from pydantic import SecretStr
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from flows.cli.main import app
 from flows.cli.options import GlobalOptions
@@ -18,6 +21,7 @@ from tests.infra.files import INFRA, ROOT, SECRET, documents, stages, unknown_va
 from workers.encoders.registry import ENCODERS
 
 KUBERNETES = "1.34"
+EXAMPLES = [ipaddress.ip_network(name) for name in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]  # RFC 5737
 SPOT = {"cloud.google.com/gke-spot", "eks.amazonaws.com/capacityType", "kubernetes.azure.com/scalesetpriority"}
 # KubeRay's fields, by its API reference; its schema comes only with the operator.
 GROUP = {"rayStartParams", "template"}
@@ -183,6 +187,23 @@ def test_the_service_has_probes_that_its_host_names_let_in():
     assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
     assert service["spec"]["selector"].items() <= templates["serve"]["metadata"]["labels"].items()
+
+
+def test_only_the_ingress_says_who_asks():
+    trusted = variables("serve")["FORWARDED_ALLOW_IPS"]
+    network = ipaddress.ip_network(trusted)
+    assert any(network.subnet_of(example) for example in EXAMPLES)  # a person has to set it
+    assert trusted in (ROOT / "docs/serve.md").read_text()
+    seen = []
+
+    async def app(scope, *_):
+        seen.append(scope["client"][0])
+
+    hops = [(b"x-forwarded-for", b"198.51.100.1, 203.0.113.9")]  # a stranger wrote the first one
+    for asks_from in (str(network[1]), "10.0.0.1"):
+        scope = {"type": "http", "client": (asks_from, 1), "headers": hops, "scheme": "http"}
+        asyncio.run(ProxyHeadersMiddleware(app, trusted)(scope, None, None))
+    assert seen == ["203.0.113.9", "10.0.0.1"]
 
 
 def test_the_service_reads_the_live_release_with_the_keys_of_the_cluster():
