@@ -32,6 +32,7 @@ KEPT = 1000  # vectors
 BODY_SECONDS = 120.0  # that a client may take to send its file
 _MULTIPART_BYTES = 64 << 10  # that the form around the file may have
 _IN_MEMORY_BYTES = 1 << 20
+_TOO_LARGE = HTTPException(413, f"the file has more than {MAX_BYTES >> 20} MB: send a part of it, or a smaller format")
 
 
 class Upload(BaseModel):
@@ -112,6 +113,8 @@ class Uploads:
     def _embed(self, file: IO[bytes], spec: EncoderSpec) -> Upload:
         file.seek(0)
         data = file.read()
+        if len(data) > MAX_BYTES:  # a body without a form around it
+            raise _TOO_LARGE
         if not data:
             raise UserError("the upload is empty: send the bytes of an audio file")
         # With a letter first: in `like=upload:HASH` digits alone would be a weight.
@@ -177,9 +180,7 @@ async def _receive_form(chunks: AsyncGenerator[bytes], content_type: str) -> IO[
 def require_size(size: int) -> None:
     """Raise HTTPException 413 for a file of too many bytes."""
     if size > MAX_BYTES + _MULTIPART_BYTES:
-        raise HTTPException(
-            413, f"the file has more than {MAX_BYTES >> 20} MB: send a part of it, or a smaller format"
-        )
+        raise _TOO_LARGE
 
 
 async def _limited(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

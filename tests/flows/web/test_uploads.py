@@ -4,8 +4,6 @@ import io
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,14 +12,13 @@ import numpy as np
 import psutil
 import pytest
 
-from flows.web import embedding_process, uploads
+from flows.web import uploads
 from flows.web.app import create_app
 from flows.web.embedding_workers import EmbeddingWorker
 from flows.web.rules import ServeRules
 from schemas.errors import UserError
 from schemas.settings import Settings
 from tests.audio_files import BROKEN, SECONDS, cut_short, encode_frames, endless_wav, ffmpeg, sndfile, tone
-from tests.cli import environment
 from tests.flows.web.music import listening, wait_until
 from workers.encoders.fake import SPEC
 
@@ -211,6 +208,18 @@ def test_too_large_files(client, monkeypatch):
     assert client.post(ADDRESS, content=pieces()).status_code == 413  # without a stated length
 
 
+@pytest.mark.parametrize("as_form", [False, True])
+def test_a_file_of_a_byte_too_many(client, monkeypatch, as_form):
+    data = b"\xff" * 100_001
+    monkeypatch.setattr(uploads, "MAX_BYTES", len(data))
+    sent = {"files": {"file": data}} if as_form else {"content": data}
+    assert client.post(ADDRESS, **sent).status_code == 400  # no audio, but not too large
+    monkeypatch.setattr(uploads, "MAX_BYTES", len(data) - 1)
+    answer = client.post(ADDRESS, **sent)
+    assert answer.status_code == 413
+    assert "send a part of it" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("content", "content_type"),
     [
@@ -269,31 +278,3 @@ def test_a_client_that_goes_away_frees_its_place(music):
         wait_until(lambda: app.state.uploads._running == 1)
         connection.close()
         wait_until(lambda: app.state.uploads._running == 0)
-
-
-def test_so_many_vectors_are_kept():
-    vectors = uploads.UploadVectors(kept=2)
-    for name in "abc":
-        vectors.add(("v", name), 1.0, np.ones(2))
-    assert set(vectors) == {("v", "b"), ("v", "c")}
-    assert vectors[("v", "b")].sum() == 2
-    vectors.add(("v", "d"), 1.0, np.ones(2))
-    assert set(vectors) == {("v", "b"), ("v", "d")}  # what was used stays
-    assert ("v", "a") not in vectors
-    assert vectors.get(("v", "a")) is None
-    assert vectors.seconds(("v", "a")) is None
-
-
-def test_the_limits_are_those_of_the_page():
-    assert (embedding_process.MAX_BYTES, embedding_process.MAX_SECONDS) == (64 << 20, 900)
-
-
-def test_the_process_may_take_so_much_memory_and_no_more():
-    code = (
-        "from flows.web.embedding_process import _limit_memory; import numpy; _limit_memory(1 << 28); "
-        "numpy.ones(1 << 20); numpy.ones(1 << 27)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False
-    )
-    assert "MemoryError" in result.stderr
