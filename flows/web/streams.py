@@ -4,6 +4,7 @@ A slow client costs no thread: a thread works only while it makes a piece.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
@@ -11,12 +12,14 @@ from contextlib import AbstractContextManager
 import anyio
 import av
 from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import checkpoint
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from flows.web.problems import problem
 
 STALLED_SECONDS = 5.0  # after which a stream whose client takes nothing may be ended for another one
+_WAITS_NOT = math.inf
 _FAULTS_OF_FILES = (OSError, LookupError, av.error.FFmpegError)  # LookupError: a file without audio
 _LOG = logging.getLogger(__name__)
 _TOO_MANY = problem(429, "Too Many Requests", "too many streams at once: try again", {"Retry-After": "2"})
@@ -27,7 +30,8 @@ class Streams:
     """So many streams of a kind at once; `threads` make their pieces.
 
     If there are too many, the one ends whose client has taken nothing for the longest time: players that pause do so,
-    and ask again for the rest when they go on. Used on the event loop only.
+    and ask again for the rest when they go on. One whose piece is being made holds a thread, and goes on. Used on the
+    event loop only.
     """
 
     def __init__(self, at_once: int, threads: int) -> None:
@@ -38,9 +42,11 @@ class Streams:
     def enter(self, stream: "StreamedResponse") -> bool:
         """Let a stream begin; return False if there are too many and none is stalled."""
         if len(self.running) >= self._at_once:
-            stalled = min(self.running, key=lambda running: running.progressed_at)
-            if time.monotonic() - stalled.progressed_at < STALLED_SECONDS:
+            since = time.monotonic() - STALLED_SECONDS
+            waiting = [running for running in self.running if running.waits_since <= since]
+            if not waiting:
                 return False
+            stalled = min(waiting, key=lambda running: running.waits_since)
             self.leave(stalled)
             stalled.cancel()
         self.running.append(stream)
@@ -74,8 +80,8 @@ class StreamedResponse(Response):
     ) -> None:
         super().__init__(status_code=status, headers=headers)
         self._pieces, self._source, self._streams = pieces, source, streams
-        self.scope: anyio.CancelScope | None = None  # while it runs
-        self.progressed_at = time.monotonic()
+        self.scope: anyio.CancelScope | None = None  # from its beginning on
+        self.waits_since = _WAITS_NOT  # for its client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as an ASGI application."""
@@ -84,17 +90,22 @@ class StreamedResponse(Response):
             if not self._streams.enter(self):
                 await _TOO_MANY(scope, receive, send)
                 return
-            try:
-                first = await to_thread.run_sync(next, iterator, b"", limiter=self._streams.limiter)
-            except _FAULTS_OF_FILES as error:
-                _LOG.warning("a file cannot be sent: %s", error)
-                await _UNREADABLE(scope, receive, send)
-                return
-            async with anyio.create_task_group() as group:
-                self.scope = group.cancel_scope
-                group.start_soon(_wait_for_disconnect, receive, self.cancel)
-                await self._send(first, iterator, send)
-                self.cancel()
+            refusal: Response | None = _TOO_MANY  # if it is ended before its first piece is made
+            with anyio.CancelScope() as self.scope:
+                try:
+                    first = await to_thread.run_sync(next, iterator, b"", limiter=self._streams.limiter)
+                    await checkpoint()  # it ends here if it was ended meanwhile
+                    refusal = None
+                except _FAULTS_OF_FILES as error:
+                    _LOG.warning("a file cannot be sent: %s", error)
+                    refusal = _UNREADABLE
+                else:
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(_wait_for_disconnect, receive, self.cancel)
+                        await self._send(first, iterator, send)
+                        self.cancel()
+            if refusal is not None:
+                await refusal(scope, receive, send)
         finally:
             self._streams.leave(self)
             with anyio.CancelScope(shield=True):
@@ -105,9 +116,9 @@ class StreamedResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             while piece:
-                self.progressed_at = time.monotonic()
+                self.waits_since = time.monotonic()
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                self.progressed_at = time.monotonic()
+                self.waits_since = _WAITS_NOT
                 piece = await to_thread.run_sync(next, iterator, b"", limiter=self._streams.limiter)
         except Exception as error:  # a file that changed, a store that fails: it is too late for another answer
             _LOG.warning("a stream ended before its end: %s", error)

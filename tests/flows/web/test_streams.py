@@ -5,9 +5,10 @@ import signal
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 import psutil
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from flows.web import streams
 from flows.web.app import create_app
 from flows.web.rules import ServeRules
-from flows.web.streams import Streams
+from flows.web.streams import StreamedResponse, Streams
 from schemas.settings import Settings
 from tests.cli import start
 from tests.flows.web.music import listening, open_files, wait_until
@@ -95,6 +96,63 @@ def test_a_paused_player_makes_room(music, app, address, monkeypatch):
         wait_until(lambda: not open_files(music.folder))
         while paused.recv(1 << 16):  # it gets what was on its way, and then the end of the connection
             pass
+
+
+class Player:
+    """A client of a stream: what it was sent. Its stream waits for `may_go_on` to make its first piece."""
+
+    def __init__(self, shared, may_go_on):
+        self.sent, self.begun, self._may_go_on = [], threading.Event(), may_go_on
+        self.stream = StreamedResponse(200, {}, self._pieces, nullcontext(), shared)
+
+    def _pieces(self):
+        self.begun.set()
+        assert self._may_go_on.wait(60)
+        yield b"music"
+
+    async def play(self):
+        async def send(message):
+            self.sent.append(message)
+
+        await self.stream({"type": "http", "headers": []}, anyio.sleep_forever, send)
+
+    @property
+    def status(self):
+        return self.sent[0]["status"]
+
+
+def test_a_stream_that_makes_its_first_piece_gives_no_place_away(monkeypatch):
+    monkeypatch.setattr(streams, "STALLED_SECONDS", 0.0)
+    may_go_on = threading.Event()
+
+    async def converse():
+        shared = Streams(1, threads=2)
+        slow, other = Player(shared, may_go_on), Player(shared, may_go_on)
+        async with anyio.create_task_group() as group:
+            group.start_soon(slow.play)
+            await anyio.to_thread.run_sync(slow.begun.wait, 60)
+            threading.Timer(1.0, may_go_on.set).start()  # the other one would wait for ever, if it began
+            await other.play()
+            may_go_on.set()
+        return slow.status, other.status, other.begun.is_set(), shared.running
+
+    assert anyio.run(converse) == (200, 429, False, [])
+
+
+def test_a_stream_that_is_ended_before_its_first_piece_is_refused():
+    may_go_on = threading.Event()
+
+    async def converse():
+        shared = Streams(1, threads=1)
+        player = Player(shared, may_go_on)
+        async with anyio.create_task_group() as group:
+            group.start_soon(player.play)
+            await anyio.to_thread.run_sync(player.begun.wait, 60)
+            shared.stop()
+            may_go_on.set()
+        return player.status, shared.running
+
+    assert anyio.run(converse) == (429, [])
 
 
 def test_a_file_that_changes_in_mid_stream_ends_the_stream(music, address):
