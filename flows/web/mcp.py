@@ -41,14 +41,15 @@ INSTRUCTIONS = (
 _READ_ONLY = ToolAnnotations(readOnlyHint=True, idempotentHint=True, openWorldHint=False)
 _MAX_K = 50
 
+_Item = Annotated[str, Field(max_length=1000)]
 Text = Annotated[str, Field(max_length=1000, description="What it sounds like, in English words")]
-Without = Annotated[list[str] | None, Field(max_length=8, description="Words that must not describe it")]
-Like = Annotated[list[str] | None, Field(max_length=16, description="Tracks like it; TRACK:0.5 weighs less")]
-Unlike = Annotated[list[str] | None, Field(max_length=16, description="Tracks that it does not sound like")]
+Without = Annotated[list[_Item] | None, Field(max_length=8, description="Words that must not describe it")]
+Like = Annotated[list[_Item] | None, Field(max_length=16, description="Tracks like it; TRACK:0.5 weighs less")]
+Unlike = Annotated[list[_Item] | None, Field(max_length=16, description="Tracks that it does not sound like")]
 Count = Annotated[int, Field(ge=1, le=_MAX_K, description="Number of tracks")]
 Artist = Annotated[str, Field(max_length=200, description="Only this artist")]
 Genre = Annotated[str, Field(max_length=200, description="Only this genre")]
-Tag = Annotated[list[str] | None, Field(max_length=8, description="Only with all these tags")]
+Tag = Annotated[list[_Item] | None, Field(max_length=8, description="Only with all these tags")]
 Year = Annotated[str, Field(max_length=20, description="1990 or 1990-1999")]
 Bpm = Annotated[str, Field(max_length=20, description="118-122")]
 Key = Annotated[str, Field(max_length=20, description="A minor, or 8A")]

@@ -51,7 +51,7 @@ export function Hit({ hit, hits, selected, onBlend, onTag, tags, onWhy, why, onS
     <button class="round" onClick=${() => toggle(hit, playOptions(hit, hits))} aria-label=${plays ? `Pause ${title}` : `Play ${title}${from}`}>
       ${icon(plays ? "pause" : "play")}</button>
     <div class="what">
-      <a class="title" href=${`/track/${hit.track_id}`}>${title}</a>
+      <a class="title" href=${`/track/${encodeURIComponent(hit.track_id)}`}>${title}</a>
       <span class="by">${bylineOf(hit)}</span>
     </div>
     <div class="shape">

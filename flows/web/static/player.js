@@ -91,7 +91,7 @@ function Bar() {
       <button class="plain step" onClick=${() => skip(1)} aria-label="Next track">${icon("next")}</button>
     </div>
     <div class="what">
-      <a class="title" href=${`/track/${track.track_id}`}>${title}</a>
+      <a class="title" href=${`/track/${encodeURIComponent(track.track_id)}`}>${title}</a>
       <span class=${problem ? "problem" : "by"}>${problem || bylineOf(track)}</span>
     </div>
     <span class="time" id="elapsed">${clock(audio.currentTime)}</span>

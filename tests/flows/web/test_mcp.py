@@ -127,6 +127,11 @@ def test_no_file_of_this_machine_is_opened(music, error):
         assert "no track is named" in error("track", track=name)
 
 
+@pytest.mark.parametrize("name", ["like", "unlike", "without", "tag"])
+def test_items_are_short(error, name):
+    assert "at most 1000 characters" in error("search", **{name: ["x" * 1001]})
+
+
 def test_titles_of_strangers_stay_on_their_line(music, tmp_path):
     changed = music.copy(tmp_path)
     table = changed.lake.table("embeddings__fake__3410128444c2")

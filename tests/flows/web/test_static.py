@@ -49,3 +49,10 @@ def test_scripts_make_no_markup_of_texts(script):
     )
     assert "https://" not in script.read_text()
     assert not re.search(r"dangerouslySetInnerHTML|new Function", script.read_text())
+
+
+@pytest.mark.parametrize("script", sorted((WEB / "static").glob("*.js")), ids=lambda path: path.name)
+def test_addresses_of_tracks_are_encoded(script):
+    parts = re.findall(r"/(?:track|tracks|audio|peaks)/\$\{([^}]*)", script.read_text())
+    assert [part for part in parts if not part.startswith("encodeURIComponent(") and part != "id"] == []
+    assert "id" not in parts or "const id = encodeURIComponent(" in script.read_text()
