@@ -31,6 +31,7 @@ Key, Value = TypeVar("Key"), TypeVar("Value")
 Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
 # Of conditions, rights and selections: each keeps which rows pass, at most 1.3 MB of 10,000,000, or the ids of tracks.
 _KEPT = 64
+_KEPT_IDS = 2_000_000  # of all selections together
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,15 @@ class Reader:
         return sample_vectors(self.lake, self.spec, SAMPLE)
 
     def track_set(self, track_ids: tuple[str, ...]) -> TrackSet:
-        """Return a set of tracks. It is kept, so that their rows are looked up once."""
-        return _kept(self._selections, track_ids, lambda: TrackSet(string_column(track_ids)))
+        """Return a set of tracks. It is kept for a while, so that their rows are looked up once."""
+        kept = self._selections.get(track_ids)
+        if kept is None:
+            lengths = [len(selection) for selection in list(self._selections)]
+            if len(lengths) >= _KEPT or sum(lengths) + len(track_ids) > _KEPT_IDS:
+                self._selections.clear()
+                self._conditions.clear()  # their filters keep such sets too
+            kept = self._selections[track_ids] = TrackSet(string_column(track_ids))
+        return kept
 
     def unavailable(self, rights: RightsFilter | None) -> TrackSet:
         """Return the tracks that lack the rights or were taken down."""

@@ -59,6 +59,7 @@ def _set_state(app: FastAPI, settings: Settings, rules: ServeRules) -> None:
     state.selections, state.reports, state.meter = Selections(), Reports(settings), health.Meter()
     state.queries = Slots(rules.queries_at_once, "so many questions are being answered")
     state.timed, state.maps = TimedWork(), Maps(state.readers)
+    state.lassos = Slots(2, "other lassos are being looked up")
 
 
 @asynccontextmanager

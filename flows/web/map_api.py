@@ -20,14 +20,15 @@ from flows.web.dependencies import RulesOf, SelectionsOf
 from flows.web.limits import AdmitQuery
 from flows.web.maps import Maps
 from flows.web.problems import RESPONSES
-from flows.web.selections import PREFIX
+from flows.web.selections import MAX_WITHIN, PREFIX, Selections
 from schemas.errors import UserError
 from schemas.search import QueryPart
 
 router = APIRouter(tags=["map"], dependencies=[AdmitQuery], responses=RESPONSES)
 BINARY = "application/octet-stream"
 MAX_SHOWN = 200  # tracks that are named at once
-MAX_CORNERS = 2000  # of a lasso
+MAX_CORNERS = 300  # of a lasso; map.js thins longer ones
+_Corner = Annotated[float, Field(allow_inf_nan=False)]
 _Text = Annotated[str, Field(max_length=200)]
 _Texts = Annotated[list[_Text], Field(max_length=8)]
 _ALIGNED = 4  # bytes: where the numbers begin, so that a browser reads them in place
@@ -77,8 +78,8 @@ class Lasso(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     map: Annotated[str, Field(max_length=64)]
-    indices: Annotated[list[int], Field(max_length=1_000_000)] | None = None
-    polygon: Annotated[list[tuple[float, float]], Field(min_length=3, max_length=MAX_CORNERS)] | None = None
+    indices: Annotated[list[int], Field(max_length=MAX_WITHIN)] | None = None
+    polygon: Annotated[list[tuple[_Corner, _Corner]], Field(min_length=3, max_length=MAX_CORNERS)] | None = None
     encoder: Annotated[str | None, Field(max_length=200)] = None
 
 
@@ -149,15 +150,26 @@ def tracks(
 
 
 @router.post("/map/selection")
-def select(lasso: Lasso, maps: MapsOf, selections: SelectionsOf) -> Any:
-    """Keep the tracks of a lasso for a while.
+def select(request: Request, lasso: Lasso, maps: MapsOf, selections: SelectionsOf) -> Any:
+    """Keep the tracks of a lasso for a while, at most 200,000.
 
-    `within` names them in a search and in a playlist.
+    `within` names them in a search and in a playlist. Two are selected at once; another one gets 429.
     """
+    with request.app.state.lassos:
+        return _select(lasso, maps, selections)
+
+
+def _select(lasso: Lasso, maps: Maps, selections: Selections) -> JSONResponse:
     served = maps.named(lasso.encoder, lasso.map)
     if (lasso.indices is None) == (lasso.polygon is None):
         raise UserError("a selection of what? Give `indices` of points or a `polygon`")
-    track_ids = served.inside(lasso.polygon) if lasso.polygon else served.tracks_at(lasso.indices or [])
+    indices = served.inside(lasso.polygon) if lasso.polygon else lasso.indices or []
+    if len(indices) > MAX_WITHIN:
+        raise UserError(
+            f"{len(indices):,} tracks lie there, and a selection has at most {MAX_WITHIN:,}: draw a smaller lasso, or "
+            "search all tracks"
+        )
+    track_ids = served.tracks_at(indices)
     if not track_ids:
         return JSONResponse({"within": None, "tracks": 0})
     return JSONResponse({"within": f"{PREFIX}{selections.add(track_ids)}", "tracks": len(track_ids)})

@@ -54,9 +54,13 @@ class ServedMap:
         track_ids: list[str] = self.points.track_ids.take(pa.array(indices, pa.int64())).to_pylist()
         return track_ids
 
-    def inside(self, polygon: Sequence[tuple[float, float]]) -> list[str]:
-        """Return the ids of the points inside a polygon of corners from 0 to 1."""
-        return self.tracks_at(np.flatnonzero(_is_inside(self.points.coordinates, np.array(polygon) * STEPS)).tolist())
+    def inside(self, polygon: Sequence[tuple[float, float]]) -> list[int]:
+        """Return the points inside a polygon of corners from 0 to 1."""
+        points, corners = self.points.coordinates, np.array(polygon) * STEPS
+        is_near = (points >= corners.min(axis=0)).all(axis=1) & (points <= corners.max(axis=0)).all(axis=1)
+        near = np.flatnonzero(is_near)
+        indices: list[int] = near[_is_inside(points[near], corners)].tolist()
+        return indices
 
 
 class Maps:

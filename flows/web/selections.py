@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from schemas.errors import NotFound
 
 PREFIX = "selection:"
+MAX_WITHIN = 200_000  # tracks of one selection
+MAX_ID = 500  # characters of a track's id
 _MAX_TRACKS = 2_000_000  # of all selections together; the oldest are forgotten
 
 

@@ -12,14 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.search.parts import parse_part
 from flows.web.limits import require_modest
 from flows.web.rules import ServeRules
-from flows.web.selections import PREFIX, Selections
+from flows.web.selections import MAX_ID, MAX_WITHIN, PREFIX, Selections
 from schemas.errors import UserError
 from schemas.search import Query, QueryPart, SearchFilters
 
 UPLOAD = "upload:"  # before the id of a file that was sent to the service
 MAX_HITS = 1000  # of all pages of a search together
 MAX_PARTS = 32  # each text costs 10 ms of a core
-MAX_WITHIN = 200_000
 _Text = Annotated[str, Field(max_length=1000)]
 _Texts = Annotated[list[_Text], Field(max_length=32)]
 _Short = Annotated[str, Field(max_length=200)]
@@ -111,7 +110,12 @@ def _part(option: str, typed: str) -> QueryPart:
 def _track_ids(within: str, selections: Selections) -> tuple[str, ...]:
     if within.startswith(PREFIX):
         return selections.find(within.removeprefix(PREFIX))
-    return tuple(dict.fromkeys(filter(None, within.split(",", MAX_WITHIN)[:MAX_WITHIN])))
+    track_ids = tuple(dict.fromkeys(filter(None, within.split(","))))
+    if len(track_ids) > MAX_WITHIN:
+        raise UserError(f"`within` names {len(track_ids):,} tracks: give at most {MAX_WITHIN:,}, or use filters")
+    if any(len(track_id) > MAX_ID for track_id in track_ids):
+        raise UserError(f"`within` is ids separated by commas: one has more than {MAX_ID} characters")
+    return track_ids
 
 
 FiltersFromAddress = Annotated[FilterParameters, FromAddress()]

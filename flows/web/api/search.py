@@ -14,7 +14,6 @@ from flows.web.answers import Page, Responder, ResponderOf
 from flows.web.api.examples import FACETS, SEARCH, example
 from flows.web.api.parameters import (
     MAX_HITS,
-    MAX_WITHIN,
     FilterParameters,
     FiltersFromAddress,
     SearchFromAddress,
@@ -25,7 +24,7 @@ from flows.web.limits import AdmitQuery
 from flows.web.paths import hide_hit
 from flows.web.problems import RESPONSES
 from flows.web.rules import ServeRules
-from flows.web.selections import Selections
+from flows.web.selections import MAX_ID, MAX_WITHIN, Selections
 from schemas.search import QueryPart, SearchHit
 
 router = APIRouter(tags=["search"], dependencies=[AdmitQuery], responses=RESPONSES)
@@ -50,7 +49,7 @@ class SearchAnswer(BaseModel):
 class Selection(BaseModel):
     """Ids of tracks that a person chose."""
 
-    tracks: Annotated[list[str], Field(min_length=1, max_length=MAX_WITHIN)]
+    tracks: Annotated[list[Annotated[str, Field(max_length=MAX_ID)]], Field(min_length=1, max_length=MAX_WITHIN)]
 
 
 class SelectionId(BaseModel):

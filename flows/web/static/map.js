@@ -9,6 +9,7 @@ import { onTray, setTray, trayTracks } from "./tray.js";
 const [canvas, stage, overlay, labels, tip] = ["canvas", "stage", "lasso", "labels", "tip"].map((name) => byId(`map-${name}`));
 const KEPT = "tonelake.map.hover";
 const [LISTED, MOST] = [100, 1000]; // tracks of a selection that are shown, and that a playlist or a file takes
+const CORNERS = 300; // of a lasso: the service takes no more
 const state = { head: null, legend: null, regions: [], problem: "", busy: true, lassoes: false, polygon: null, alone: null, within: null, tracks: 0, hits: [], hovers: localStorage.getItem(KEPT) !== "off" };
 const address = new URLSearchParams(location.search);
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -85,7 +86,8 @@ function placeLabels() {
   render(shown.map(([region, left, top]) => html`<span key=${region.name + region.x} style=${{ transform: `translate(${left.toFixed()}px, ${top.toFixed()}px) translate(-50%, -50%)` }}>${region.name}</span>`), labels);
 }
 
-const select = fails(async (polygon) => {
+const select = fails(async (drawn) => {
+  const polygon = drawn.filter((_, at) => at % Math.ceil(drawn.length / CORNERS) === 0);
   update({ polygon });
   plane.choose(plane.inside(polygon));
   const { within, tracks } = await (await post("/api/v1/map/selection", { map: state.head.map, polygon })).json();

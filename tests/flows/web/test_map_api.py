@@ -1,6 +1,7 @@
 """/api/v1/map: all points that may be shown, a byte of colour for each, and what a lasso selects."""
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -10,6 +11,9 @@ from flows.map.make_map import MapRequest, make_map
 from flows.map.points import STEPS
 from flows.map.regions import GRIDS, name_regions
 from flows.operations.takedown import TakedownRequest, take_down
+from flows.web import map_api, maps
+from flows.web.map_api import MAX_CORNERS
+from flows.web.static_files import FOLDER as STATIC
 from lake.releases.map_table import read_map
 from schemas.settings import Settings
 from tests.flows.released import publish_release, write_rows
@@ -107,6 +111,56 @@ def test_a_lasso_selects_what_lies_in_it(client):
     assert client.post(f"{API}/map/selection", json=body).json() == answer
     empty = {"map": header["map"], "polygon": [[0, 0], [0.001, 0], [0, 0.001]]}
     assert client.post(f"{API}/map/selection", json=empty).json() == {"within": None, "tracks": 0}
+
+
+def test_a_lasso_of_any_form_selects_what_lies_in_it(client):
+    header, points = read_points(client)
+    angles = np.linspace(0, 2 * np.pi, MAX_CORNERS, endpoint=False)
+    radius = np.where(np.arange(MAX_CORNERS) % 2, 0.5, 0.15)  # a star: its box has more points than it
+    polygon = 0.5 + radius[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+    expected = maps._is_inside(points, polygon * STEPS)
+    assert 0 < expected.sum() < len(IDS)
+    body = {"map": header["map"], "polygon": polygon.tolist()}
+    assert client.post(f"{API}/map/selection", json=body).json()["tracks"] == expected.sum()
+    body["polygon"] += [[0.5, 0.5]]
+    assert "at most 300" in problem_of(client.post(f"{API}/map/selection", json=body), 422)
+    endless = json.dumps({"map": header["map"], "polygon": [[0, 0], [1, 0], [0, float("inf")]]})
+    sent = {"content": endless, "headers": {"Content-Type": "application/json"}}
+    assert "finite" in problem_of(client.post(f"{API}/map/selection", **sent), 422)
+
+
+def test_the_page_draws_no_longer_lasso_than_the_service_takes():
+    script = (STATIC / "map.js").read_text()
+    assert int(re.search(r"const CORNERS = (\d+);", script)[1]) == MAX_CORNERS
+
+
+def test_points_outside_the_box_of_a_lasso_are_not_tested(client, monkeypatch):
+    header, points = read_points(client)
+    tested = []
+    monkeypatch.setattr(maps, "_is_inside", lambda near, _: tested.extend(near.tolist()) or np.ones(len(near), bool))
+    x, y = points[3] / STEPS
+    polygon = [[x - 0.001, y - 0.001], [x + 0.001, y - 0.001], [x, y + 0.001]]
+    client.post(f"{API}/map/selection", json={"map": header["map"], "polygon": polygon})
+    assert tested == [points[3].tolist()]
+
+
+def test_a_selection_is_bounded(client, monkeypatch):
+    header, _ = read_points(client)
+    monkeypatch.setattr(map_api, "MAX_WITHIN", len(IDS) - 1)
+    body = {"map": header["map"], "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    assert "draw a smaller lasso" in problem_of(client.post(f"{API}/map/selection", json=body), 400)
+
+
+def test_so_many_lassos_at_once_and_no_more(client):
+    header, _ = read_points(client)
+    body = {"map": header["map"], "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    slots = client.app.state.lassos
+    with slots:
+        assert client.post(f"{API}/map/selection", json=body).status_code == 200
+        with slots:
+            refused = client.post(f"{API}/map/selection", json=body)
+    assert "try again" in problem_of(refused, 429)
+    assert refused.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from urllib.parse import quote
 
 import pytest
 
+from flows.search import reader
+from flows.web.api import parameters
+from lake.embeddings.filters import Filter
 from tests.cli import run_json
 from tests.flows.released import create_lake
 from tests.flows.web.service import API, IDS, make_lake, problem_of, serving
@@ -146,3 +149,26 @@ def test_everything_of_a_track(client):
     assert quarantined["hit"] is None
     assert "quarantine" in quarantined["report"]["answer"]
     problem_of(client.get(f"{API}/tracks/nobody"), 404)
+
+
+def test_ids_of_a_selection_are_short_and_not_too_many(client, monkeypatch):
+    long_id = "x" * 501
+    assert "at most 500" in problem_of(client.post(f"{API}/selections", json={"tracks": [IDS[0], long_id]}), 422)
+    assert "500 characters" in problem_of(client.post(f"{API}/search", json={"within": f"{IDS[0]},{long_id}"}), 400)
+    assert client.post(f"{API}/search", json={"within": f"{IDS[0]},{long_id[1:]}"}).json()["hits"]
+    monkeypatch.setattr(parameters, "MAX_WITHIN", 2)
+    assert "at most 2, or use" in problem_of(client.get(f"{API}/search", params={"within": ",".join(IDS)}), 400)
+
+
+def test_a_reader_keeps_so_many_ids_of_selections(client, monkeypatch):
+    monkeypatch.setattr(reader, "_KEPT_IDS", 5)
+    opened = client.app.state.readers.current()
+    opened._selections.clear()
+    first = opened.track_set(tuple(IDS[:3]))
+    condition = opened.resolve(Filter("year IS NULL").among(first))
+    assert opened.track_set(tuple(IDS[:3])) is first
+    assert opened.track_set(tuple(IDS[3:5])).ids.to_pylist() == IDS[3:5]
+    assert opened.track_set(tuple(IDS[:3])) is first
+    opened.track_set(tuple(IDS[5:6]))
+    assert opened.track_set(tuple(IDS[:3])) is not first
+    assert condition not in opened._conditions.values()  # it held the first set
