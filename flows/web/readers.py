@@ -25,7 +25,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class CurrentReader:
-    """A reader; its number among all of the service; the version of the takedowns that it knows."""
+    """A reader, with its number among all of the service.
+
+    `takedowns` is the version of the list of takedowns that it knows.
+    """
 
     reader: Reader
     number: int
