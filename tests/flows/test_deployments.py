@@ -170,8 +170,9 @@ def test_flows_are_deployed_as_declared():
         assert process.returncode == 0, process.stdout + process.stderr
     deployed = {deployment.name: deployment for deployment in asyncio.run(read_deployments())}
     times = {"nightly": "0 3 * * *", "nightly-refresh": "0 1 * * *", "weekly": "0 5 * * 0"}
-    assert deployed.keys() == {*times, "nightly-export", "on-request", "gated"}
-    assert [deployed[name].schedules for name in ("nightly-export", "on-request", "gated")] == [[], [], []]
+    unscheduled = ["nightly-export", "on-request", "gated", "renewed"]
+    assert deployed.keys() == {*times, *unscheduled}
+    assert [deployed[name].schedules for name in unscheduled] == [[], [], [], []]
     for name, cron in times.items():
         declared = deployed[name]
         assert declared.global_concurrency_limit.limit == 1
