@@ -16,7 +16,7 @@ from flows.search.text_side import TextSide
 from flows.search.version import embed_file, resolve_version
 from lake.catalogue.rights import unavailable_tracks
 from lake.embeddings.filters import Filter, TrackSet
-from lake.embeddings.search import read_vector, resolve_filter, sample_vectors
+from lake.embeddings.search import find_passing, read_vector, sample_vectors
 from lake.storage.arrow import string_column
 from lake.storage.lake import Lake
 from lake.takedowns.takedowns import read_blocklist
@@ -95,7 +95,7 @@ class Reader:
         return TrackSet(pa.chunked_array(ids, pa.string()))
 
     def resolve(self, condition: Filter) -> Filter:
-        """Return the same filter for several searches, as `resolve_filter` makes it.
+        """Return the same filter for several searches, as `find_passing` makes it.
 
         It is kept, because to find the rows that pass may take longer than a search. Raises UserError if the SQL is
         not valid, or names a column that no track has.
@@ -104,7 +104,7 @@ class Reader:
             return condition
         # The sets of tracks are no part of a filter's value. The filter in the key keeps them, so that their ids stay.
         key = (condition, id(condition.unavailable), id(condition.only))
-        return _kept(self._conditions, key, lambda: resolve_filter(self.lake, self.spec, condition))
+        return _kept(self._conditions, key, lambda: find_passing(self.lake, self.spec, condition))
 
     def warm_up(self) -> None:
         """Look up the rows of today's unavailable tracks, so that no query waits for it."""

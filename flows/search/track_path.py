@@ -8,7 +8,7 @@ from flows.search.filters import ParsedFilters
 from flows.search.reader import Reader
 from flows.search.track_rows import read_rows
 from lake.embeddings.filters import Filter
-from lake.embeddings.search import find_track, nearest_rows, read_vector, resolve_filter
+from lake.embeddings.search import find_track, nearest_rows, read_vector
 from lake.storage.arrow import is_in, string_column
 from lake.storage.vectors import to_matrix
 from schemas.errors import UserError
@@ -36,7 +36,6 @@ def find_path(
     first, last = (unit_rows(read_vector(lake, spec, track_id)[None])[0] for track_id in (start, end))
     condition = ParsedFilters.parse(filters).make_filter(reader).narrow(without=(start, end))
     _require_available((start, end), condition)
-    condition = resolve_filter(lake, spec, condition)
     nearest: set[str] = set()
     for point in points_between(first, last, count - 2):
         rows = nearest_rows(lake, spec, point, count + _SPARE, ["track_id"], condition)

@@ -162,19 +162,27 @@ def rows_of(lake: Lake, spec: EncoderSpec, track_ids: Sequence[str], columns: li
 
 
 def resolve_filter(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
-    """Return a filter for several searches, without SQL on columns that the embeddings table lacks.
+    """Return a filter without SQL on columns that the embeddings table lacks, for several searches.
 
-    Of a large table it keeps which rows pass. Raises UserError if the filter is not valid SQL, or names a column that
-    no track has.
+    Raises UserError if the filter is not valid SQL, or names a column that no track has.
     """
-    table = _open(lake, spec)
     with explain_filter(condition):
-        resolved = resolve_where(lake, table, condition)
-        if resolved.rows or not resolved.has_conditions() or table.count_rows() < _KEPT_ROWS:
-            return resolved
-        kept = resolved.keep_rows()
-        kept.scan(table)
-        return kept
+        return resolve_where(lake, _open(lake, spec), condition)
+
+
+def find_passing(lake: Lake, spec: EncoderSpec, condition: Filter) -> Filter:
+    """Return the filter that `resolve_filter` returns; of a large table it knows which rows pass.
+
+    To find them takes as long as some searches: this is for a filter that is kept. Raises UserError as
+    `resolve_filter` does.
+    """
+    table, resolved = _open(lake, spec), resolve_filter(lake, spec, condition)
+    if not resolved.has_conditions() or table.count_rows() < _KEPT_ROWS:
+        return resolved
+    passing = resolved.keep_rows()
+    with explain_filter(condition):
+        passing.scan(table)
+    return passing
 
 
 def _best_tagged_rows(
