@@ -30,6 +30,7 @@ from flows.cli.search_options import (
     make_filters,
     make_parts,
 )
+from flows.console.times import minutes_text
 from schemas.search import Query, SearchFilters
 
 if TYPE_CHECKING:
@@ -109,7 +110,11 @@ def _table_row(hit: "SearchHit", filters: SearchFilters, shown: Container[str]) 
     """
     return {
         "": hit.rank,
-        **({"from": _clock(hit.best.start_s), "to": _clock(hit.best.end_s)} if "from" in shown and hit.best else {}),
+        **(
+            {"from": minutes_text(hit.best.start_s), "to": minutes_text(hit.best.end_s)}
+            if "from" in shown and hit.best
+            else {}
+        ),
         "score": hit.score,
         "title": hit.title,
         "artist": hit.artist,
@@ -121,11 +126,6 @@ def _table_row(hit: "SearchHit", filters: SearchFilters, shown: Container[str]) 
         "file": _file_name(hit),
         "track_id": hit.track_id,
     }
-
-
-def _clock(seconds: float) -> str:
-    """Return seconds as people read them, such as "1:12"."""
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 def _file_name(hit: "SearchHit") -> str:

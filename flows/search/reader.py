@@ -3,15 +3,15 @@
 Imports neither Ray nor Prefect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from flows.search.blend import SAMPLE
+from flows.search.bounded_cache import find_or_make
 from flows.search.text_side import TextSide
 from flows.search.version import embed_file, resolve_version
 from lake.catalogue.rights import unavailable_tracks
@@ -27,7 +27,6 @@ from schemas.search import QueryPart
 from schemas.settings import Settings
 from schemas.tables import embeddings_table
 
-Key, Value = TypeVar("Key"), TypeVar("Value")
 Uploads = Mapping[tuple[str, str], np.ndarray]  # (embedding_version, upload) -> unit vector, float32 [dim]
 # Of conditions, rights and selections: each keeps which rows pass, at most 1.3 MB of 10,000,000, or the ids of tracks.
 _KEPT = 64
@@ -87,7 +86,7 @@ class Reader:
 
     def unavailable(self, rights: RightsFilter | None) -> TrackSet:
         """Return the tracks that lack the rights or were taken down."""
-        return _kept(self._unavailable, rights, lambda: self._read_unavailable(rights))
+        return find_or_make(self._unavailable, rights, lambda: self._read_unavailable(rights), _KEPT)
 
     def _read_unavailable(self, rights: RightsFilter | None) -> TrackSet:
         blocked = string_column(sorted(read_blocklist(self.lake).tracks))
@@ -104,7 +103,7 @@ class Reader:
             return condition
         # The sets of tracks are no part of a filter's value. The filter in the key keeps them, so that their ids stay.
         key = (condition, id(condition.unavailable), id(condition.only))
-        return _kept(self._conditions, key, lambda: find_passing(self.lake, self.spec, condition))
+        return find_or_make(self._conditions, key, lambda: find_passing(self.lake, self.spec, condition), _KEPT)
 
     def warm_up(self) -> None:
         """Look up the rows of today's unavailable tracks, so that no query waits for it."""
@@ -121,17 +120,6 @@ class Reader:
         version = resolve_version(self.settings, *self.wanted, replace(lake, pins=()))
         text = self.text if version.spec == self.spec else TextSide(self.settings, version.spec)
         return Reader(self.settings, version.lake, version.spec, text, self.wanted, version.release, self.uploads)
-
-
-def _kept(cache: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
-    """Return the cache's value, made at the first call. Threads may make it twice; a full cache is emptied."""
-    value = cache.get(key)
-    if value is None:
-        value = make()
-        if len(cache) >= _KEPT:
-            cache.clear()
-        cache[key] = value
-    return value
 
 
 def open_reader(

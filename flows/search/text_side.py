@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from flows.search.bounded_cache import find_or_make
 from flows.search.version import text_tower
 from schemas.encoders import EncoderSpec
 from schemas.settings import Settings
@@ -42,13 +43,7 @@ class TextSide:
 
         The vectors of the last texts are kept: people ask again with another filter, or for the next page.
         """
-        vector = self._vectors.get(text)
-        if vector is None:
-            vector = self.tower.embed_text([text])[0]
-            if len(self._vectors) >= _KEPT_TEXTS:
-                self._vectors.clear()  # other threads may do so at any time
-            self._vectors[text] = vector
-        return vector
+        return find_or_make(self._vectors, text, lambda: self.tower.embed_text([text])[0], _KEPT_TEXTS)
 
     def knows(self, word: str) -> bool:
         """Tell whether a folded word is one of English or of music.

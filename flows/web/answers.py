@@ -59,7 +59,7 @@ class Responder:
         """Return the answer to a question; one with `seconds` is refused if it takes longer."""
         etag = self.readers.etag(encoder)
         headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-        if self.request.method == "GET" and etag in self.request.headers.get("if-none-match", ""):
+        if self.request.method == "GET" and is_known(self.request, etag):
             return Response(status_code=304, headers=headers)
 
         def work() -> Any:
@@ -75,6 +75,11 @@ class Responder:
     def next_page(self, start: int, encoder: str | None) -> str:
         """Return the cursor of the page that begins at `start`."""
         return Page(start, self.readers.etag(encoder)).cursor()
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Tell whether the caller has the answer of this ETag already."""
+    return etag in request.headers.get("if-none-match", "")
 
 
 def _responder(request: Request, readers: ReadersOf, rules: RulesOf) -> Responder:

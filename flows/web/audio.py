@@ -6,10 +6,11 @@ What every browser plays is sent as it lies in its source, byte for byte. The re
 from collections.abc import Generator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from flows.web.dependencies import ReadersOf
+from flows.web.answers import is_known
+from flows.web.dependencies import ReadersOf, of_state
 from flows.web.problems import RESPONSES, describe_problems, problem
 from flows.web.ranges import Unsatisfiable, requested_range
 from flows.web.streams import StreamedResponse, Streams
@@ -47,12 +48,7 @@ class Audio:
         self.plain.stop()
 
 
-def _audio(request: Request) -> Audio:
-    audio: Audio = request.app.state.audio
-    return audio
-
-
-AudioOf = Annotated[Audio, Depends(_audio)]
+AudioOf = Annotated[Audio, of_state("audio")]
 
 
 @router.head("/audio/{track_id:path}", response_class=Response, responses=ERRORS | _ANSWERS)
@@ -104,7 +100,7 @@ def _answer(request: Request, opened: OpenFile, media_type: str | None, audio: A
         "Content-Type": media_type or _MP3,
         "ETag": etag,
     }
-    if etag in request.headers.get("if-none-match", ""):
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     try:
         part = requested_range(request.headers, size, etag)

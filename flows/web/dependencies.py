@@ -1,6 +1,6 @@
 """What the routers are given: settings, rules, the readers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -11,33 +11,17 @@ from flows.web.selections import Selections
 from schemas.settings import Settings
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
+def of_state(name: str) -> Any:
+    """Return the dependency on what `app.state` holds by this name."""
+
+    def find(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(find)
 
 
-def _rules(request: Request) -> ServeRules:
-    rules: ServeRules = request.app.state.rules
-    return rules
-
-
-def _readers(request: Request) -> Readers:
-    readers: Readers = request.app.state.readers
-    return readers
-
-
-def _selections(request: Request) -> Selections:
-    selections: Selections = request.app.state.selections
-    return selections
-
-
-def _reports(request: Request) -> Reports:
-    reports: Reports = request.app.state.reports
-    return reports
-
-
-ReportsOf = Annotated[Reports, Depends(_reports)]
-SelectionsOf = Annotated[Selections, Depends(_selections)]
-SettingsOf = Annotated[Settings, Depends(_settings)]
-RulesOf = Annotated[ServeRules, Depends(_rules)]
-ReadersOf = Annotated[Readers, Depends(_readers)]
+ReportsOf = Annotated[Reports, of_state("reports")]
+SelectionsOf = Annotated[Selections, of_state("selections")]
+SettingsOf = Annotated[Settings, of_state("settings")]
+RulesOf = Annotated[ServeRules, of_state("rules")]
+ReadersOf = Annotated[Readers, of_state("readers")]

@@ -6,7 +6,7 @@ import struct
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi import Query as FromAddress
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from flows.map.colours import colour_by, colour_by_score
 from flows.map.points import STEPS
 from flows.search.track_rows import read_hits
+from flows.web.answers import is_known
 from flows.web.api.parameters import PartParameters
 from flows.web.api.search import hit_json
-from flows.web.dependencies import RulesOf, SelectionsOf
+from flows.web.dependencies import RulesOf, SelectionsOf, of_state
 from flows.web.limits import AdmitQuery
 from flows.web.maps import Maps
 from flows.web.problems import RESPONSES
@@ -36,12 +37,7 @@ _Encoder = Annotated[str | None, FromAddress(max_length=200, description="An emb
 _Name = Annotated[str, FromAddress(alias="map", max_length=64, description="`map` of the header of /map")]
 
 
-def _maps(request: Request) -> Maps:
-    maps: Maps = request.app.state.maps
-    return maps
-
-
-MapsOf = Annotated[Maps, Depends(_maps)]
+MapsOf = Annotated[Maps, of_state("maps")]
 
 
 class ColourParameters(BaseModel):
@@ -182,6 +178,6 @@ def _respond(request: Request, header: dict[str, Any], numbers: np.ndarray) -> R
     body = struct.pack("<I", len(text)) + text + numbers.tobytes()
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    if etag in request.headers.get("if-none-match", ""):
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=BINARY)

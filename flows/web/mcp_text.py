@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from flows.console.times import minutes_text
 from flows.operations.status import StatusReport
 from flows.operations.why import TrackReport
 from schemas.playlists import Playlist
@@ -27,7 +28,7 @@ def describe_hit(hit: SearchHit) -> str:
 def list_playlist(playlist: Playlist) -> str:
     """Return the tracks of a playlist in order. `step` is the cosine with the track before."""
     lines = [f"note: {_one_line(remark, 400)}" for remark in playlist.remarks]
-    lines.append(f"{_one_line(playlist.title)}: {len(playlist.tracks)} tracks, {_clock(playlist.seconds)}")
+    lines.append(f"{_one_line(playlist.title)}: {len(playlist.tracks)} tracks, {minutes_text(playlist.seconds)}")
     for track in playlist.tracks:
         step = [] if track.step is None else [f"step {track.step:.2f}"]
         facts = [*_sound(track.hit, tags=3), *step, f"id {track.hit.track_id}"]
@@ -85,17 +86,13 @@ def _sound(hit: SearchHit, tags: int = _SHOWN_TAGS) -> list[str]:
         *([f"tags {_one_line(names, 200)}"] if names else []),
         *([f"{hit.bpm:.0f} bpm"] if hit.bpm else []),
         *([f"{hit.musical_key} {hit.mode}"] if hit.musical_key else []),
-        *([_clock(hit.duration_s)] if hit.duration_s else []),
+        *([minutes_text(hit.duration_s)] if hit.duration_s else []),
     ]
 
 
 def _scores(hit: SearchHit) -> list[str]:
     score = [] if hit.score is None else [f"score {hit.score:.3f}"]
-    return score + ([f"best {_clock(hit.best.start_s)}-{_clock(hit.best.end_s)}"] if hit.best else [])
-
-
-def _clock(seconds: float) -> str:
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
+    return score + ([f"best {minutes_text(hit.best.start_s)}-{minutes_text(hit.best.end_s)}"] if hit.best else [])
 
 
 def _one_line(text: str, most: int = _MAX_CHARACTERS) -> str:

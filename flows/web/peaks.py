@@ -7,12 +7,13 @@ from typing import Annotated
 
 import av
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from flows.web.answers import is_known
 from flows.web.audio import ERRORS, AudioOf, TrackId
-from flows.web.dependencies import ReadersOf
+from flows.web.dependencies import ReadersOf, of_state
 from flows.web.problems import Busy, problem
 from flows.web.track_files import OpenFile
 from workers.audio.peaks import read_peaks
@@ -61,12 +62,7 @@ class PeaksCache:
         return peaks
 
 
-def _peaks(request: Request) -> PeaksCache:
-    peaks: PeaksCache = request.app.state.peaks
-    return peaks
-
-
-PeaksOf = Annotated[PeaksCache, Depends(_peaks)]
+PeaksOf = Annotated[PeaksCache, of_state("peaks")]
 
 
 @router.get(
@@ -77,7 +73,7 @@ async def read(track_id: TrackId, request: Request, readers: ReadersOf, audio: A
     track = await to_thread.run_sync(lambda: audio.files.find(readers.current().spec, track_id))
     content, etag = track.content_sha256, f'"{track.content_sha256[:32]}-peaks"'
     headers = {"Cache-Control": "private, no-cache", "ETag": etag}
-    if etag in request.headers.get("if-none-match", ""):
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     levels = cache.find(content)
     if levels is None:

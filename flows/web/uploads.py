@@ -11,13 +11,13 @@ from typing import IO, Annotated
 import anyio
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from flows.web.dependencies import ReadersOf
+from flows.web.dependencies import ReadersOf, of_state
 from flows.web.embedding_process import MAX_BYTES
 from flows.web.embedding_workers import EmbeddingWorkers
 from flows.web.problems import RESPONSES, Busy, describe_problems
@@ -126,15 +126,10 @@ class Uploads:
         return Upload(upload=key[1], seconds=round(seconds, 3))
 
 
-def _uploads(request: Request) -> Uploads:
-    uploads: Uploads = request.app.state.uploads
-    return uploads
-
-
 @router.post("/uploads", responses=_ERRORS, openapi_extra=_BODY)
 async def upload(
     request: Request,
-    uploads: Annotated[Uploads, Depends(_uploads)],
+    uploads: Annotated[Uploads, of_state("uploads")],
     readers: ReadersOf,
     encoder: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Upload:

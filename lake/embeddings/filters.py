@@ -18,15 +18,40 @@ from lake.storage.filters import in_clause, string_literal, validate_filter
 _MAX_LISTED_IDS = 1000
 
 
-class TrackSet:
+class _Rows:
+    """Rows of a table, looked up once a table version. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[tuple[str, int], bytes] = {}
+
+    def is_located(self, table: lance.LanceDataset) -> bool:
+        """Tell whether the rows were looked up before.
+
+        Then their addresses are faster than a list of ids.
+        """
+        return (table.uri, table.version) in self._addresses
+
+    def addresses(self, table: lance.LanceDataset) -> bytes:
+        """Return the addresses of the rows, as Lance serialises them. Raises ValueError if their SQL is not valid."""
+        key = (table.uri, table.version)
+        if key not in self._addresses:
+            self._addresses[key] = serialize_row_addrs(self._find(table).to_pylist())
+        return self._addresses[key]
+
+    def _find(self, table: lance.LanceDataset) -> pa.ChunkedArray:
+        """Return the row ids."""
+        raise NotImplementedError
+
+
+class TrackSet(_Rows):
     """Any number of track ids, and where their rows are in a table.
 
     The rows are looked up once a table version, because that reads all ids of the table. Threads may share it.
     """
 
     def __init__(self, ids: pa.ChunkedArray) -> None:
+        super().__init__()
         self.ids = ids
-        self._addresses: dict[tuple[str, int], bytes] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -39,24 +64,12 @@ class TrackSet:
         """Return the tracks that are among `others` too."""
         return TrackSet(self.ids.filter(is_in(self.ids, others.ids)))
 
-    def is_located(self, table: lance.LanceDataset) -> bool:
-        """Tell whether the rows were looked up before.
-
-        Then their addresses are faster than a list of ids.
-        """
-        return (table.uri, table.version) in self._addresses
-
-    def addresses(self, table: lance.LanceDataset) -> bytes:
-        """Return the addresses of the tracks' rows, as Lance serialises them."""
-        key = (table.uri, table.version)
-        if key not in self._addresses:
-            rows = table.to_table(columns=["track_id"], with_row_id=True)
-            wanted = rows["_rowid"].filter(is_in(rows["track_id"], self.ids))
-            self._addresses[key] = serialize_row_addrs(wanted.to_pylist())
-        return self._addresses[key]
+    def _find(self, table: lance.LanceDataset) -> pa.ChunkedArray:
+        rows = table.to_table(columns=["track_id"], with_row_id=True)
+        return rows["_rowid"].filter(is_in(rows["track_id"], self.ids))
 
 
-class PassingRows:
+class PassingRows(_Rows):
     """The rows that pass a filter, found once a table version.
 
     A search that is given their addresses takes as long as one without a filter, whatever the filter costs. Threads
@@ -64,16 +77,12 @@ class PassingRows:
     """
 
     def __init__(self, condition: "Filter") -> None:
+        super().__init__()
         self._condition = condition
-        self._addresses: dict[tuple[str, int], bytes] = {}
 
-    def addresses(self, table: lance.LanceDataset) -> bytes:
-        """Return the addresses of the rows, as Lance serialises them. Raises ValueError if the SQL is not valid."""
-        key = (table.uri, table.version)
-        if key not in self._addresses:
-            rows = table.scanner(columns=[], with_row_id=True, **self._condition.scan(table)).to_table()
-            self._addresses[key] = serialize_row_addrs(rows["_rowid"].to_pylist())
-        return self._addresses[key]
+    def _find(self, table: lance.LanceDataset) -> pa.ChunkedArray:
+        rows = table.scanner(columns=[], with_row_id=True, **self._condition.scan(table)).to_table()
+        return rows["_rowid"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Positions that follow from other positions: those of neighbours, and those of an earlier map."""
 
 import numpy as np
+from scipy.linalg import orthogonal_procrustes
 
 from workers.layout.landmarks import Nearest
 
@@ -31,6 +32,5 @@ def align(positions: np.ndarray, earlier: np.ndarray) -> tuple[np.ndarray, np.nd
     generalized solution of the orthogonal Procrustes problem", 1966.
     """
     centre, earlier_centre = positions.mean(axis=0), earlier.mean(axis=0)
-    left, _, right = np.linalg.svd((positions - centre).T @ (earlier - earlier_centre))
-    rotation = left @ right
+    rotation, _ = orthogonal_procrustes(positions - centre, earlier - earlier_centre)
     return rotation, earlier_centre - centre @ rotation
