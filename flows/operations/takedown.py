@@ -109,9 +109,10 @@ def _start(lake: Lake, request: TakedownRequest, run_id: str, log: Log) -> Recei
         raise UserError(f"{lake.uri} has no track {min(unknown)}; nothing was removed: a takedown takes ids and paths")
     if request.content:
         contents |= {content for _, content in known}
-        tracks |= {track for track, _ in takedowns.track_contents(lake, "content_sha256", contents)}
         for track in sorted(tracks - known_tracks):
             log(f"{track}: its content is not known, so only its id is refused")
+    # After a kill too: since then, a refused content may have come to another track.
+    tracks |= {track for track, _ in takedowns.track_contents(lake, "content_sha256", contents)}
     takedowns.add_takedown(lake, tracks, contents, run_id, reason)
     return Receipt(run_id, lake.uri, tuple(sorted(tracks)), tuple(sorted(contents)), reason)
 
@@ -147,10 +148,12 @@ def _drop_old_releases(lake: Lake) -> list[RebuiltRelease]:
 def _make_erasers(lake: Lake, receipt: Receipt) -> list[RowEraser]:
     """Return an eraser for every table of one lake that has rows about tracks.
 
-    From tables about contents, only contents are erased that no other track refers to.
+    From tables about contents, only contents are erased that no other track refers to. A lake of a benchmark has ids
+    of its own: there the contents name the tracks.
     """
-    same_content = takedowns.track_contents(lake, "content_sha256", receipt.contents)
-    tracks = {*receipt.tracks, *(track for track, _ in same_content)}
+    tracks = {*receipt.tracks}
+    if lake.uri != receipt.lake:
+        tracks |= {track for track, _ in takedowns.track_contents(lake, "content_sha256", receipt.contents)}
     erasers = []
     for name in sorted(lake.table_names() - takedowns.KEPT_TABLES):
         table = lake.table(name)

@@ -192,6 +192,16 @@ def test_a_takedown_that_stood_still_while_rows_moved_is_not_finished():
     assert any("another run took over" in line for line in result.lines), result.lines
 
 
+def test_a_takedown_that_stood_still_erases_no_track_that_it_does_not_refuse():
+    """Found so: a refused content came to another track meanwhile; its rows left the releases, but the finished
+    takedown did not name it (seed 6030)."""
+    files = [Step("add", (827, 326, 587)), Step("add", (883, 778, 53)), Step("describe", (884, 418, 495))]
+    beside = Step("index", (192, 777, 410))
+    stalled = Step("take_down", (334, 675, 556), Fault(FaultKind.STALL, 4), host="host-2", beside=beside)
+    swapped = [Step("index", (567, 667, 332), host="host-2"), Step("swap", (176, 130, 893)), stalled]
+    assert not run_history(6030, [*files, *swapped], WORK / "swapped").failure
+
+
 @pytest.mark.parametrize("table", range(9))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""
