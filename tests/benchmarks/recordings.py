@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from workers.audio.metadata import read_tags
-from workers.synthetic_music.corpus.soundfonts import POOL, read_package, verify_sha256
+from workers.synthetic_music.sources.debian import POOL, read_package, verify_sha256
 from workers.weights.sources import download
 
 PACKAGES = (

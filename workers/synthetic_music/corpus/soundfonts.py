@@ -3,25 +3,19 @@
 content = read_soundfont(FLUID, fetch_soundfont(FLUID, settings.models, settings.soundfonts))
 """
 
-import hashlib
 import shutil
 import struct
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from schemas.errors import UserError
+from workers.synthetic_music.sources.debian import POOL, SNAPSHOT, read_package, verify_sha256
 from workers.weights.cache import weights_folder
 from workers.weights.sources import download
 
-POOL = "http://deb.debian.org/debian/pool/main"
-# Used if the pool has newer versions only.
-SNAPSHOT = "http://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main"
-AR_HEADER = 60  # bytes before each member of a package, which is an ar archive
 FILTER_CUTOFF = 8  # the number of this generator in a soundfont
 OPEN_CUTOFF = 13_500  # cents: 20 kHz
 
@@ -149,41 +143,3 @@ def _unpack(package: BinaryIO, member: str, path: Path) -> None:
                 shutil.copyfileobj(content, file, 1 << 20)
             return
     raise UserError(f"the package holds no file {member}; it is not the one that was pinned")
-
-
-def read_package(package: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the files of a Debian package, an ar archive around data.tar.*.
-
-    Each must be read before the next is requested.
-    """
-    for name in _ar_members(package):
-        if name.startswith("data.tar"):
-            with tarfile.open(fileobj=package, mode="r|*") as archive:
-                for member in archive:
-                    content = archive.extractfile(member) if member.isfile() else None
-                    if content is not None:
-                        yield member.name, content
-            return
-
-
-def _ar_members(package: BinaryIO) -> Iterator[str]:
-    """Yield the names of an ar archive's members.
-
-    After each name, the file is positioned at the member's content.
-    """
-    if package.read(8) != b"!<arch>\n":
-        return
-    while len(header := package.read(AR_HEADER)) == AR_HEADER:
-        size, start = int(header[48:58]), package.tell()
-        yield header[:16].decode("ascii").strip().rstrip("/")
-        package.seek(start + size + size % 2)
-
-
-def verify_sha256(path: Path, digest: str) -> Path:
-    """Return the path. Raises UserError if the file has another sha256."""
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise UserError(
-                f"{path.name} is not the file that was pinned: its sha256 differs; delete it and try again"
-            )
-    return path
