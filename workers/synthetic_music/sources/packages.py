@@ -76,7 +76,7 @@ class SoundPackage:
         ) from problem
 
     def _unpack(self, package: Path, folder: Path) -> list[str]:
-        """Write the matching files as 0, 1, 2 ...; return their paths in the package."""
+        """Write the files that match as 0, 1, 2; return their paths in the package."""
         folder.mkdir()
         names: list[str] = []
         for name, content in _read_files(package):
