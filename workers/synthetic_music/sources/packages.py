@@ -88,7 +88,7 @@ class SoundPackage:
 
 
 def fetch_package(package: SoundPackage, models: Path, local: Path | None) -> Path:
-    """Return the folder of a package's files; fetch it from the folder `local`, or download it.
+    """Return the folder of a package's files, from the folder `local` or downloaded.
 
     Raises UserError if that fails.
     """
@@ -96,7 +96,7 @@ def fetch_package(package: SoundPackage, models: Path, local: Path | None) -> Pa
 
 
 def _read_files(package: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the path and content of each file of a package: .deb, or a tar archive."""
+    """Yield path and content of each file of a .deb or tar archive."""
     if package.suffix == ".deb":
         with package.open("rb") as file:
             yield from read_package(file)
