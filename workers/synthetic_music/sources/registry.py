@@ -1,0 +1,16 @@
+"""All sources of sound, and which of them train, stop and test."""
+
+from workers.synthetic_music.sources.base import SourceRegistration
+from workers.synthetic_music.sources.soundfonts import SOUNDFONTS
+
+SOURCES: dict[str, SourceRegistration] = {source.name: source for source in (*SOUNDFONTS,)}
+
+# No source of one split is in another; what judges never trains.
+JUDGES = {"valid": ("csound-gm",), "test": ("timgm6mb",)}
+
+
+def sources_of_splits(*, with_gpl: bool = True) -> dict[str, tuple[str, ...]]:
+    """Return the names of each split's sources; `with_gpl` False leaves GPL sounds out of the training."""
+    judges = {name for names in JUDGES.values() for name in names}
+    trains = tuple(name for name, source in SOURCES.items() if name not in judges and (with_gpl or not source.is_gpl))
+    return {"train": trains, **JUDGES}
