@@ -1,4 +1,4 @@
-"""Who plays a clip: each player gets one of the sources of sound that have its voice.
+"""Who plays a clip: each player gets a source of sound.
 
 A source has one recording of an instrument and plays it in one way. A model that is trained on one source learns that
 source, not the instrument. Effects on one source (other formants, equalisers, noise, saturation) were tried too: they

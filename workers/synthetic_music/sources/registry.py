@@ -10,7 +10,10 @@ JUDGES = {"valid": ("csound-gm",), "test": ("timgm6mb",)}
 
 
 def sources_of_splits(*, with_gpl: bool = True) -> dict[str, tuple[str, ...]]:
-    """Return the names of each split's sources; `with_gpl` False leaves GPL sounds out of the training."""
+    """Return the names of each split's sources.
+
+    `with_gpl` False leaves sounds under the GPL out of the training.
+    """
     judges = {name for names in JUDGES.values() for name in names}
     trains = tuple(name for name, source in SOURCES.items() if name not in judges and (with_gpl or not source.is_gpl))
     return {"train": trains, **JUDGES}

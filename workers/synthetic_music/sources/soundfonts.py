@@ -72,7 +72,7 @@ class SampleSource:
 
 
 def _cut(sound: np.ndarray, frames: int) -> np.ndarray:
-    """Return exactly `frames` of a sound [any, 2], with silence at its end if it is shorter."""
+    """Return a sound [any, 2] cut or filled with silence to `frames`."""
     return np.pad(sound[:frames], ((0, max(0, frames - len(sound))), (0, 0)))
 
 
