@@ -58,7 +58,10 @@ class EnvelopeSource:
 
 
 class SampleSource:
-    """The samples of a soundfont alone, by symusic; struck sounds fade at a rate that is drawn."""
+    """The samples of a soundfont alone, by symusic.
+
+    Struck sounds fade at a rate that is drawn.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
