@@ -13,7 +13,7 @@ from flows.evaluation.benchmark_data import find_data_folder, load_benchmark
 from lake.benchmarks.labelled_manifest import manifest_clips
 from lake.sources.listing import list_sources
 from schemas.settings import Settings
-from tests.benchmarks.default_head import index_features
+from tests.benchmarks.head_questions import index_features
 from tests.benchmarks.recordings import fetch_recordings
 from workers.encoders.base.interface import TextTower
 from workers.encoders.registry import find_by_name
