@@ -11,16 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.random import Generator
 
-from workers.synthetic_music.demo.synthesis import RATE as SAMPLED_RATE
-from workers.synthetic_music.demo.synthesis import mix_part, soundfont_path
+from workers.synthetic_music.demo.synthesis import soundfont_path
 from workers.synthetic_music.score.notes import Note
-from workers.synthetic_music.score.songs import Part
 from workers.synthetic_music.score.voices import PITCHED, VOICES
 from workers.synthetic_music.sources.base import RATE, Source, SourceRegistration
 from workers.synthetic_music.sources.packages import DEBIAN, SoundPackage
+from workers.synthetic_music.sources.soundfont_samples import SoundfontSamples
 
 TICKS = 480  # for each beat; at MIDI's 120 beats a minute, 960 a second
 DRUM_CHANNEL = 9
@@ -31,7 +29,6 @@ OPEN_CUTOFF = 13_500  # cents: 20 kHz
 # A filter cutoff that MuseScore General's grand pianos open with modulators, which the synthesizer does not support:
 # without a change, their notes would be up to 40 dB too soft.
 MUFFLED_CUTOFF = 6237
-STRUCK = frozenset("keys guitar bass mallet bell harp picking boom hit kit taps drone".split())  # manners that decay
 # The programs of MuseScore General without a sample of FluidR3, by the samples' sha256. Of the others 85, and every
 # drum kit, consist of FluidR3's samples alone.
 MUSESCORE_PROGRAMS = frozenset(
@@ -55,23 +52,6 @@ class EnvelopeSource:
         if rate != RATE:
             raise RuntimeError(f"the synthesizer returned {rate} Hz instead of {RATE}")
         return _cut(sound, round(seconds * RATE))
-
-
-class SampleSource:
-    """The samples of a soundfont alone, by symusic.
-
-    Struck sounds fade at a rate that is drawn.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def play(self, voice: str, notes: Sequence[Note], seconds: float, rng: Generator) -> np.ndarray:
-        half_life = float(2 ** rng.uniform(-2.5, 2)) if VOICES[voice].manner in STRUCK else None
-        sound = np.zeros((round(seconds * SAMPLED_RATE), 2), np.float32)
-        if notes:
-            mix_part(Part(VOICES[voice].instrument, tuple(notes)), sound, self._path, half_life)
-        return _cut(soxr.resample(sound, SAMPLED_RATE, RATE), round(seconds * RATE))
 
 
 def _cut(sound: np.ndarray, frames: int) -> np.ndarray:
@@ -114,7 +94,7 @@ def load_envelopes(folders: Sequence[Path]) -> Source:
 
 def load_samples(folders: Sequence[Path]) -> Source:
     """Return the samples of the folder's soundfont."""
-    return SampleSource(_soundfont(folders[0]))
+    return SoundfontSamples(_soundfont(folders[0]))
 
 
 def load_musescore(folders: Sequence[Path]) -> Source:
@@ -169,6 +149,14 @@ SOUNDFONTS = (
         _MUSESCORE_VOICES,
         _MUSESCORE,
         load_musescore,
+    ),
+    SourceRegistration(
+        "musescore-general-samples",
+        "S. Christian Collins and others: the 30 programs without a sample of FluidR3",
+        "MIT, parts public domain or CC0",
+        _MUSESCORE_VOICES,
+        _MUSESCORE,
+        load_samples,
     ),
     SourceRegistration(
         "csound-gm", "unknown; shipped with Csound", "public domain", ALL_VOICES, _CSOUND, load_envelopes
