@@ -1,4 +1,4 @@
-"""The samples of a soundfont, played by the sampler: another way to sound than a synthesizer with envelopes.
+"""The samples of a soundfont, played by the sampler without the soundfont's envelopes.
 
 Source of the format: E-mu Systems, "SoundFont Technical Specification" 2.04. sf2utils reads it.
 """
@@ -26,7 +26,7 @@ HALF = 20 * float(np.log10(0.5))  # dB
 
 
 class SoundfontSamples:
-    """A Source: the samples of a soundfont alone; struck sounds fade at a rate that is drawn."""
+    """A Source: the samples of a soundfont; struck sounds fade at a drawn rate."""
 
     def __init__(self, path: Path) -> None:
         self._presets = _read_presets(path)
@@ -65,7 +65,10 @@ def _read_presets(path: Path) -> dict[tuple[int, int], Any]:
 
 
 def _zones(preset: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the zones of a preset that play at the velocity, with their preset zones; of stereo pairs, one side."""
+    """Yield the zones that play at the velocity, with their preset zones.
+
+    Of a stereo pair, one side.
+    """
     for outer in preset.bags:
         if outer.instrument is None or not _plays(outer.velocity_range):
             continue
