@@ -1,9 +1,13 @@
-"""All sources of sound, and which of them train, stop and test."""
+"""All sources of sound by name, and which of them train and judge.
+
+source = SOURCES["freepats"]
+"""
 
 from workers.synthetic_music.sources.base import SourceRegistration
+from workers.synthetic_music.sources.freepats import FREEPATS
 from workers.synthetic_music.sources.soundfonts import SOUNDFONTS
 
-SOURCES: dict[str, SourceRegistration] = {source.name: source for source in (*SOUNDFONTS,)}
+SOURCES: dict[str, SourceRegistration] = {source.name: source for source in (*SOUNDFONTS, FREEPATS)}
 
 # No source of one split is in another; what judges never trains.
 JUDGES = {"valid": ("csound-gm",), "test": ("timgm6mb",)}
