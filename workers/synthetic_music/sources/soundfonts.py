@@ -23,6 +23,7 @@ from workers.synthetic_music.sources.soundfont_samples import SoundfontSamples
 TICKS = 480  # for each beat; at MIDI's 120 beats a minute, 960 a second
 DRUM_CHANNEL = 9
 VOLUME = 70  # leaves headroom, because the synthesizer clips
+GAIN = np.float32(10 ** (20 / 20))  # gives it back
 ROOMS = (0, 40, 90)  # MIDI's reverb send: dry, usual, large
 FILTER_CUTOFF = 8  # the number of this generator in a soundfont
 OPEN_CUTOFF = 13_500  # cents: 20 kHz
@@ -51,7 +52,7 @@ class EnvelopeSource:
         sound, rate = soundfile.read(io.BytesIO(content), dtype="float32")
         if rate != RATE:
             raise RuntimeError(f"the synthesizer returned {rate} Hz instead of {RATE}")
-        return _cut(sound, round(seconds * RATE))
+        return _cut(sound * GAIN, round(seconds * RATE))
 
 
 def _cut(sound: np.ndarray, frames: int) -> np.ndarray:
