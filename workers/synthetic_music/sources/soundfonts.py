@@ -139,10 +139,13 @@ _CSOUND = _debian(
     "0d05bec0cff2486f4537dd0236fece99f3565b62959717f82e975be8e0cf1393",
 )
 _MUSESCORE_VOICES = frozenset(voice.name for voice in PITCHED if voice.program in MUSESCORE_PROGRAMS)
+# More than 20 cents off: the soundfont's own tuning.
+_DETUNED = frozenset({"bright piano", "choir", "honky-tonk piano"})
+_DETUNED_SAMPLES = frozenset({"echo synth", "goblin synth", "sub bass", "tremolo strings"})
 
 SOUNDFONTS = (
-    SourceRegistration("fluidr3", "Frank Wen", "MIT", ALL_VOICES, _FLUID, load_envelopes),
-    SourceRegistration("fluidr3-samples", "Frank Wen", "MIT", ALL_VOICES, _FLUID, load_samples),
+    SourceRegistration("fluidr3", "Frank Wen", "MIT", ALL_VOICES - _DETUNED, _FLUID, load_envelopes),
+    SourceRegistration("fluidr3-samples", "Frank Wen", "MIT", ALL_VOICES - _DETUNED_SAMPLES, _FLUID, load_samples),
     SourceRegistration(
         "musescore-general",
         "S. Christian Collins and others: the 30 programs without a sample of FluidR3",
@@ -155,7 +158,7 @@ SOUNDFONTS = (
         "musescore-general-samples",
         "S. Christian Collins and others: the 30 programs without a sample of FluidR3",
         "MIT, parts public domain or CC0",
-        _MUSESCORE_VOICES,
+        _MUSESCORE_VOICES - _DETUNED_SAMPLES,
         _MUSESCORE,
         load_samples,
     ),

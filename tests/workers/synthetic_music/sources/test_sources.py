@@ -23,25 +23,32 @@ NO_PITCH = frozenset("noise swell boom hit taps shakes kit rolls".split())  # ma
 INHARMONIC = frozenset(("mallet", "bell"))  # manners
 
 
+def is_large(name: str) -> bool:
+    return any(package.name in LARGE for package in SOURCES[name].packages)
+
+
 @cache
 def load(name: str) -> Source | str:
     """Return the source, or why its packages are not here."""
     settings = Settings()
-    for package in SOURCES[name].packages:
-        if package.name in LARGE and not (settings.models / package.folder).exists():
-            return f"{package.name} is large, and not in {settings.models}"
+    if is_large(name) and not all((settings.models / package.folder).exists() for package in SOURCES[name].packages):
+        return f"the packages of {name} are large, and not in {settings.models}"
     try:
         return SOURCES[name].load(SOURCES[name].fetch(settings.models, settings.soundfonts))
     except UserError as error:
         return str(error)
 
 
+def has_pitch(voice: str) -> bool:
+    return VOICES[voice].manner not in NO_PITCH and voice != "agogo bells"  # whose strongest partial is no pitch
+
+
 def all_voices(*, pitched: bool = False) -> list:
     return [
-        pytest.param(name, voice, id=f"{name}-{voice}")
+        pytest.param(name, voice, marks=[pytest.mark.slow] if is_large(name) else [], id=f"{name}-{voice}")
         for name, source in SOURCES.items()
         for voice in sorted(source.voices)
-        if not pitched or (name in TRAINING and VOICES[voice].manner not in NO_PITCH)
+        if not pitched or (name in TRAINING and has_pitch(voice))
     ]
 
 
