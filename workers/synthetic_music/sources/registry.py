@@ -3,11 +3,23 @@
 source = SOURCES["freepats"]
 """
 
+from workers.synthetic_music.sources import synthesizers
 from workers.synthetic_music.sources.base import SourceRegistration
 from workers.synthetic_music.sources.freepats import FREEPATS
 from workers.synthetic_music.sources.soundfonts import SOUNDFONTS
 
-SOURCES: dict[str, SourceRegistration] = {source.name: source for source in (*SOUNDFONTS, FREEPATS)}
+SOURCES: dict[str, SourceRegistration] = {
+    source.name: source
+    for source in (
+        *SOUNDFONTS,
+        FREEPATS,
+        synthesizers.WAVEGUIDE,
+        synthesizers.MODAL,
+        synthesizers.ADDITIVE,
+        synthesizers.FM,
+        synthesizers.SUBTRACTIVE,
+    )
+}
 
 # No source of one split is in another; what judges never trains.
 JUDGES = {"valid": ("csound-gm",), "test": ("timgm6mb",)}
