@@ -6,13 +6,17 @@ source = SOURCES["freepats"]
 from workers.synthetic_music.sources import synthesizers
 from workers.synthetic_music.sources.base import SourceRegistration
 from workers.synthetic_music.sources.freepats import FREEPATS
+from workers.synthetic_music.sources.salamander import SALAMANDER
 from workers.synthetic_music.sources.soundfonts import SOUNDFONTS
+from workers.synthetic_music.sources.tonejs import TONEJS
 
 SOURCES: dict[str, SourceRegistration] = {
     source.name: source
     for source in (
         *SOUNDFONTS,
         FREEPATS,
+        SALAMANDER,
+        TONEJS,
         synthesizers.WAVEGUIDE,
         synthesizers.MODAL,
         synthesizers.ADDITIVE,

@@ -22,7 +22,6 @@ BIAS = 2.5  # semitones: how far a part may prefer higher or lower samples
 DETUNE = 0.06  # semitones: the largest detuning of a pitched part
 KIT_DETUNE = 0.4  # semitones: the same for sounds without a pitch
 RING = 4.0  # seconds: the longest sound of a one-shot
-BLEND = 0.02  # seconds: the longest crossfade at the end of a loop
 FLOOR = -90.0  # dB
 
 
@@ -33,7 +32,7 @@ class Sample:
     `sound` is float32 [frames] or [frames, 2], with `rate` frames a second; it sounds at the MIDI pitch `root`.
     `loop` is the first and the last frame (exclusive) of what a sustained note repeats, to and fro if `ping_pong`.
     `envelope` has points (seconds, dB); its last level stays. A note fades in `release` seconds. `velocities` are the
-    softest and the loudest note that it is for. `level` is in dB.
+    softest and the loudest note that it is for. `level` is in dB. `blend` are the seconds of a loop's crossfade.
     """
 
     sound: np.ndarray
@@ -45,6 +44,7 @@ class Sample:
     release: float = 0.12
     velocities: tuple[int, int] = (0, 127)
     level: float = 0.0
+    blend: float = 0.02
 
     def read(self, frames: int) -> np.ndarray:
         """Return at most that many frames, float32, with the loop repeated."""
@@ -64,7 +64,7 @@ class Sample:
         cycle = self.sound[start:stop].copy()
         if self.ping_pong:
             return np.concatenate([cycle, cycle[::-1]])
-        blend = min(len(cycle) // 2, start, round(BLEND * self.rate))
+        blend = min(len(cycle) // 2, start, round(self.blend * self.rate))
         if blend:
             weight = np.linspace(0, 1, blend, dtype=np.float32).reshape(-1, *[1] * (cycle.ndim - 1))
             cycle[-blend:] = (1 - weight) * cycle[-blend:] + weight * self.sound[start - blend : start]
@@ -84,7 +84,7 @@ class Patch:
     rings: bool = False
 
     def choose(self, note: Note, bias: float) -> list[Sample]:
-        """Return the samples for a note: of one root, and of its velocity if there are such."""
+        """Return the samples for a note: of one root, of its velocity if possible."""
         nearest = min(self.samples, key=lambda sample: abs(sample.root - note.pitch - bias))
         same = [sample for sample in self.samples if abs(sample.root - nearest.root) < 0.5]
         layer = [sample for sample in same if sample.velocities[0] <= note.velocity <= sample.velocities[1]]

@@ -17,21 +17,20 @@ from workers.synthetic_music.sources.registry import SOURCES, sources_of_splits
 SECONDS = 1.2
 AUDIBLE = -50.0  # dBFS
 IN_TUNE = 20.0  # cents
-LARGE = frozenset({"fluidr3-gm", "musescore-general-full"})  # packages of over 100 MB: tested where they are kept
+# Packages of 20 MB and more: tested where they are kept.
+LARGE = frozenset(
+    {"fluidr3", "fluidr3-samples", "musescore-general", "musescore-general-samples", "salamander", "tonejs"}
+)
 TRAINING = sources_of_splits()["train"]
 NO_PITCH = frozenset("noise swell boom hit taps shakes kit rolls".split())  # manners
 INHARMONIC = frozenset(("mallet", "bell"))  # manners
-
-
-def is_large(name: str) -> bool:
-    return any(package.name in LARGE for package in SOURCES[name].packages)
 
 
 @cache
 def load(name: str) -> Source | str:
     """Return the source, or why its packages are not here."""
     settings = Settings()
-    if is_large(name) and not all((settings.models / package.folder).exists() for package in SOURCES[name].packages):
+    if name in LARGE and not all((settings.models / package.folder).exists() for package in SOURCES[name].packages):
         return f"the packages of {name} are large, and not in {settings.models}"
     try:
         return SOURCES[name].load(SOURCES[name].fetch(settings.models, settings.soundfonts))
@@ -45,7 +44,7 @@ def has_pitch(voice: str) -> bool:
 
 def all_voices(*, pitched: bool = False) -> list:
     return [
-        pytest.param(name, voice, marks=[pytest.mark.slow] if is_large(name) else [], id=f"{name}-{voice}")
+        pytest.param(name, voice, marks=[pytest.mark.slow] if name in LARGE else [], id=f"{name}-{voice}")
         for name, source in SOURCES.items()
         for voice in sorted(source.voices)
         if not pitched or (name in TRAINING and has_pitch(voice))
