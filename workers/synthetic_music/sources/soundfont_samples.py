@@ -5,6 +5,7 @@ Source of the format: E-mu Systems, "SoundFont Technical Specification" 2.04. sf
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from workers.synthetic_music.score.notes import Note
-from workers.synthetic_music.score.voices import VOICES
+from workers.synthetic_music.score.voices import VOICES, Voice
 from workers.synthetic_music.sources.sampler import Patch, Sample, render_notes
 
 DRUM_BANK = 128
@@ -44,6 +45,10 @@ class SoundfontSamples:
     def _read_patch(self, voice: str) -> Patch:
         """Return the samples of a voice. A drum kit that the soundfont lacks is its first one."""
         entry = VOICES[voice]
+        with _without_warnings():
+            return self._read_voice(entry)
+
+    def _read_voice(self, entry: Voice) -> Patch:
         bank = DRUM_BANK if entry.is_percussion else 0
         preset = self._presets.get((bank, entry.program)) or self._presets[bank, 0]
         if entry.is_percussion:
@@ -51,16 +56,23 @@ class SoundfontSamples:
         return Patch(tuple(_samples(preset)))
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep sf2utils from logging that loops begin early."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def _read_presets(path: Path) -> dict[tuple[int, int], Any]:
     """Return the presets by bank and program."""
     from sf2utils.sf2parse import Sf2File  # an extra: importing this module must not need it
 
     file = path.open("rb")  # the samples are read from it later
-    logging.disable(logging.WARNING)  # it warns of loops that begin early
-    try:
+    with _without_warnings():
         presets = Sf2File(file).presets
-    finally:
-        logging.disable(logging.NOTSET)
     return {(preset.bank, preset.preset): preset for preset in presets if hasattr(preset, "bank")}
 
 
