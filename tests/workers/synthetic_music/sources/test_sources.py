@@ -18,7 +18,7 @@ SECONDS = 1.2
 AUDIBLE = -50.0  # dBFS
 IN_TUNE = 20.0  # cents
 # Too much to download in every run of the tests, 20 MB to 140 MB each.
-LARGE = frozenset({"salamander", "tonejs"})
+LARGE = frozenset({"hydrogen-free", "hydrogen-gpl", "salamander", "tonejs"})
 NO_PITCH = frozenset("noise swell boom hit taps shakes kit rolls".split())  # manners
 INHARMONIC = frozenset(("mallet", "bell"))  # manners
 
