@@ -67,7 +67,7 @@ def trim(sample: Sample) -> Sample:
 
 
 def add_loop(sample: Sample) -> Sample:
-    """Return the sample with a loop in its steady part, between two moments of equal level."""
+    """Return the sample with a loop between two moments of equal level."""
     frame = round(FRAME * sample.rate)
     count = len(sample.sound) // frame
     if count < 12:

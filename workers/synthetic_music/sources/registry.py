@@ -6,17 +6,21 @@ source = SOURCES["freepats"]
 from workers.synthetic_music.sources import synthesizers
 from workers.synthetic_music.sources.base import SourceRegistration
 from workers.synthetic_music.sources.freepats import FREEPATS
+from workers.synthetic_music.sources.hydrogen import HYDROGEN, HYDROGEN_FREE, HYDROGEN_GPL
 from workers.synthetic_music.sources.salamander import SALAMANDER
+from workers.synthetic_music.sources.sonic_pi import SONIC_PI
 from workers.synthetic_music.sources.soundfonts import SOUNDFONTS
-from workers.synthetic_music.sources.tonejs import TONEJS
 
 SOURCES: dict[str, SourceRegistration] = {
     source.name: source
     for source in (
         *SOUNDFONTS,
         FREEPATS,
+        HYDROGEN,
+        HYDROGEN_FREE,
+        HYDROGEN_GPL,
         SALAMANDER,
-        TONEJS,
+        SONIC_PI,
         synthesizers.WAVEGUIDE,
         synthesizers.MODAL,
         synthesizers.ADDITIVE,

@@ -1,6 +1,6 @@
-"""The Salamander Grand Piano: three of its sixteen velocities, every third key (15 MB of npm).
+"""The Salamander Grand Piano: three of its sixteen velocities.
 
-Each package says: CC BY 3.0, Alexander Holm.
+Every third key was recorded (15 MB of npm). Each package says: CC BY 3.0, Alexander Holm.
 """
 
 from collections.abc import Sequence

@@ -18,6 +18,7 @@ from workers.synthetic_music.score.notes import LOUD, Note
 from workers.synthetic_music.sources.base import RATE
 
 REACH = 9.0  # semitones beyond the outermost samples; notes farther away are moved by octaves
+REACH_ALONE = 18.0  # the same for an instrument of one sample
 BIAS = 2.5  # semitones: how far a part may prefer higher or lower samples
 DETUNE = 0.06  # semitones: the largest detuning of a pitched part
 KIT_DETUNE = 0.4  # semitones: the same for sounds without a pitch
@@ -93,9 +94,10 @@ class Patch:
     def fold(self, pitch: int) -> int:
         """Return the pitch, moved by octaves if no sample is near."""
         roots = [sample.root for sample in self.samples]
-        while not self.is_kit and pitch > max(roots) + REACH:
+        reach = REACH if len(roots) > 1 else REACH_ALONE
+        while not self.is_kit and pitch > max(roots) + reach:
             pitch -= 12
-        while not self.is_kit and pitch < min(roots) - REACH:
+        while not self.is_kit and pitch < min(roots) - reach:
             pitch += 12
         return pitch
 

@@ -18,9 +18,8 @@ SECONDS = 1.2
 AUDIBLE = -50.0  # dBFS
 IN_TUNE = 20.0  # cents
 # Packages of 20 MB and more: tested where they are kept.
-LARGE = frozenset(
-    {"fluidr3", "fluidr3-samples", "musescore-general", "musescore-general-samples", "salamander", "tonejs"}
-)
+LARGE = frozenset("fluidr3 fluidr3-samples musescore-general musescore-general-samples".split())
+LARGE |= frozenset("hydrogen-free hydrogen-gpl salamander sonic-pi".split())
 TRAINING = sources_of_splits()["train"]
 NO_PITCH = frozenset("noise swell boom hit taps shakes kit rolls".split())  # manners
 INHARMONIC = frozenset(("mallet", "bell"))  # manners
