@@ -1,7 +1,7 @@
 """Frequency modulation: keys, bells, brass, winds, basses and leads.
 
-The method is Chowning's (1973, Journal of the AES 21:7). The ratio of modulator to carrier sets the spectrum, the index
-its brightness; indices follow the envelope.
+The method is Chowning's (1973, Journal of the AES 21:7). The ratio of modulator to carrier sets the spectrum, the
+index its brightness; indices follow the envelope.
 """
 
 from dataclasses import dataclass
