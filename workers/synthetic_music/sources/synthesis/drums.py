@@ -85,8 +85,10 @@ def snare(rim: float) -> Stroke:
 
 
 def cymbal(low: float, ring: float, ping: float, rise: float = 0.0) -> Stroke:
-    """Return the stroke of a cymbal: its lowest partials in Hz, ring in seconds, level of partials,
-    rise in seconds."""
+    """Return the stroke of a cymbal.
+
+    Its lowest partials are in Hz, its ring and rise in seconds; `ping` is the level of partials.
+    """
 
     def hit(kit: Kit, velocity: float, rng: Generator) -> np.ndarray:
         life = ring * kit.ring

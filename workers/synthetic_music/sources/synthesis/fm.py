@@ -83,7 +83,7 @@ def _play(spec: FmSpec, tones: Tones, rng: Generator) -> list[np.ndarray]:
 
 
 def _darken(tone: Tone, pair: Pairing) -> float:
-    """Return a factor of the index that keeps the sidebands of high tones below 20 kHz."""
+    """Return a factor of the index that keeps sidebands below 20 kHz."""
     room = (18_000 / tone.frequency - pair.carrier) / pair.modulator - 1
     return float(np.clip(room / (1.3 * max(pair.index) + 1), 0.02, 1.0))
 
