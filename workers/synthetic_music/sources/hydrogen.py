@@ -28,7 +28,7 @@ TR808: Keys = {
 }  # fmt: skip
 MILLO: Keys = {
     36: "Kick", 37: "Stick", 38: "Snare Rock", 43: "Tom Low", 42: "Closed HH", 45: "Tom Mid", 44: "Pedal HH",
-    48: "Tom Hi", 46: "Open HH", 56: "Cowbell", 51: "Ride Jazz", 49: "Crash",
+    48: "Tom Hi", 46: "Open HH", 51: "Ride Jazz", 49: "Crash",
 }  # fmt: skip
 COLOMBO: Keys = {
     36: "BassDrum", 37: "Stick", 38: "Snare1", 40: "Snare Rock", 43: "Tom Low", 42: "Closed HH", 45: "Tom Mid",

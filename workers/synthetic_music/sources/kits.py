@@ -10,72 +10,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from workers.synthetic_music.score.voices import KIT_KEYS, PERCUSSION
 from workers.synthetic_music.sources.sampler import Patch, Sample
 
-# Those of the corpus's table; it builds on this folder, which therefore must not import it.
-KIT_KEYS = (35, 36, 37, 38, 42, 43, 45, 46, 47, 48, 49, 50, 51, 53)
-PERCUSSION_KEYS = {
-    "tambourine": (54,),
-    "cowbell": (56,),
-    "vibraslap": (58,),
-    "bongos": (
-        60,
-        61,
-    ),
-    "congas": (
-        62,
-        63,
-        64,
-    ),
-    "timbales": (
-        65,
-        66,
-    ),
-    "agogo": (
-        67,
-        68,
-    ),
-    "cabasa": (69,),
-    "maracas": (70,),
-    "samba whistle": (
-        71,
-        72,
-    ),
-    "guiro": (
-        73,
-        74,
-    ),
-    "claves": (75,),
-    "wood blocks": (
-        76,
-        77,
-    ),
-    "cuica": (
-        78,
-        79,
-    ),
-    "triangle": (
-        81,
-        80,
-    ),
-    "shaker": (82,),
-    "sleigh bells": (83,),
-    "castanets": (85,),
-    "hand claps": (39,),
-    "cymbals": (
-        49,
-        57,
-        51,
-    ),
-    "snare drum": (
-        38,
-        40,
-    ),
-    "surdo": (
-        86,
-        87,
-    ),
-}
+PERCUSSION_KEYS = {voice.name: voice.instrument.keys for voice in PERCUSSION if voice.manner != "kit"}
 
 PEAK = 0.5
 DEFAULT_LEVEL = -3.0

@@ -109,7 +109,7 @@ class Sampler:
     """
 
     def __init__(self, loaders: Mapping[str, Sequence[Callable[[], Patch]]]) -> None:
-        self._loaders = loaders
+        self.loaders = loaders
         self._patches: dict[tuple[str, int], Patch] = {}
 
     def play(self, voice: str, notes: Sequence[Note], seconds: float, rng: Generator) -> np.ndarray:
@@ -117,9 +117,9 @@ class Sampler:
 
         `rng` draws which of the voice's patches plays.
         """
-        index = int(rng.integers(len(self._loaders[voice])))
+        index = int(rng.integers(len(self.loaders[voice])))
         if (voice, index) not in self._patches:
-            self._patches[voice, index] = self._loaders[voice][index]()
+            self._patches[voice, index] = self.loaders[voice][index]()
         return render_notes(self._patches[voice, index], notes, seconds, rng)
 
 
