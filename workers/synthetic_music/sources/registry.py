@@ -3,7 +3,7 @@
 registration = SOURCES["waveguide"]
 """
 
-from workers.synthetic_music.sources import synthesizers
+from workers.synthetic_music.sources import faust, synthesizers
 from workers.synthetic_music.sources.base import SourceRegistration
 
 SOURCES: dict[str, SourceRegistration] = {
@@ -14,5 +14,6 @@ SOURCES: dict[str, SourceRegistration] = {
         synthesizers.ADDITIVE,
         synthesizers.FM,
         synthesizers.SUBTRACTIVE,
+        faust.REGISTRATION,
     )
 }
