@@ -15,7 +15,7 @@ PEAKS = (-9.0, -1.0)  # dB: the range of a clip's loudest moment
 
 def require_synthesizer() -> None:
     """Raise UserError if a synthesizer of the corpus extra is not installed."""
-    if any(find_spec(name) is None for name in ("midirenderer", "mido", "pretty_midi", "sf2utils")):
+    if any(find_spec(name) is None for name in ("cyfaust", "midirenderer", "mido", "pretty_midi", "sf2utils")):
         raise UserError('building a corpus needs its synthesizers: pip install "tonelake[corpus]"')
 
 

@@ -3,7 +3,7 @@
 source = SOURCES["freepats"]
 """
 
-from workers.synthetic_music.sources import synthesizers
+from workers.synthetic_music.sources import faust, synthesizers
 from workers.synthetic_music.sources.base import SourceRegistration
 from workers.synthetic_music.sources.freepats import FREEPATS
 from workers.synthetic_music.sources.hydrogen import HYDROGEN, HYDROGEN_FREE, HYDROGEN_GPL
@@ -26,6 +26,7 @@ SOURCES: dict[str, SourceRegistration] = {
         synthesizers.ADDITIVE,
         synthesizers.FM,
         synthesizers.SUBTRACTIVE,
+        faust.FAUST,
     )
 }
 
