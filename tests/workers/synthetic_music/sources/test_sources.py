@@ -38,7 +38,8 @@ def load(name: str) -> Source | str:
 
 
 def has_pitch(voice: str) -> bool:
-    return VOICES[voice].manner not in NO_PITCH and voice != "agogo bells"  # whose strongest partial is no pitch
+    # The strongest partial of these bells is not their pitch.
+    return VOICES[voice].manner not in NO_PITCH and voice not in ("agogo bells", "tubular bells")
 
 
 def all_voices(*, pitched: bool = False) -> list:
