@@ -1,6 +1,12 @@
-"""Errors as application/problem+json (RFC 9457), in the words of the command line."""
+"""Errors in the words of the command line, for programs and for people.
 
+Programs get application/problem+json (RFC 9457), browsers a page.
+"""
+
+import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -8,14 +14,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from flows.console.error_messages import error_message
 from flows.web.paths import hide_paths
+from flows.web.rendering import render_page
 from schemas.errors import NotFound, UserError
 from schemas.redaction import sanitize
 
 MEDIA_TYPE = "application/problem+json"
+_KEPT_HEADERS = ("Retry-After", "Allow", "WWW-Authenticate")  # on a page too
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,13 +67,27 @@ def problem(status: int, title: str, detail: str, headers: dict[str, str] | None
 
 def add_handlers(app: FastAPI) -> None:
     """Let every error of an app be a problem; none shows a traceback."""
-    app.add_exception_handler(UserError, _answer_user_error)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(HTTPException, _answer_http_error)
-    app.add_exception_handler(Exception, _answer_defect)
+    for kind, describe in (
+        (UserError, _describe_user_error),
+        (RequestValidationError, _describe_invalid),
+        (HTTPException, _describe_http_error),
+        (Exception, _describe_defect),
+    ):
+        app.add_exception_handler(kind, partial(_answer, describe))
 
 
-def _answer_user_error(request: Request, error: Exception) -> JSONResponse:
+def _answer(describe: Callable[[Request, Any], JSONResponse], request: Request, error: Exception) -> Response:
+    """Return the problem, as a page if a person opened the address in a browser."""
+    answer = describe(request, error)
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return answer
+    page = render_page("problem.html", "", **json.loads(answer.body))
+    page.status_code = answer.status_code
+    page.headers.update({name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers})
+    return page
+
+
+def _describe_user_error(request: Request, error: UserError) -> JSONResponse:
     message = hide_paths(str(error)) if request.app.state.rules.is_remote else str(error)
     if isinstance(error, NotFound):
         return problem(404, "Not Found", message)
@@ -74,21 +96,19 @@ def _answer_user_error(request: Request, error: Exception) -> JSONResponse:
     return problem(400, "Bad Request", message)
 
 
-def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
+def _describe_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     """Name the first wrong parameter, without its value, which may be long or secret."""
-    assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return problem(422, "Unprocessable Content", f"{name}: {first['msg']}; /openapi.json lists the parameters")
 
 
-def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+def _describe_http_error(_: Request, error: HTTPException) -> JSONResponse:
     headers = dict(error.headers) if error.headers else None
     return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), headers)
 
 
-def _answer_defect(request: Request, error: Exception) -> JSONResponse:
+def _describe_defect(request: Request, error: Exception) -> JSONResponse:
     """Say that a store does not answer. The log describes a defect, the answer does not."""
     if message := error_message(error, request.app.state.settings.s3.endpoint_url):
         if request.app.state.rules.is_remote:  # the message names the store and its objects

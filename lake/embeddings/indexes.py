@@ -27,6 +27,8 @@ VECTOR_INDEX_ROWS = 20_000
 HNSW_MAX_ROWS = 500_000
 NAME_INDEX_ROWS = 2_000  # to read all names takes 5 us a row, the indexes answer in 1 ms and take 31 bytes a row
 SMALL_FRAGMENTS = 16  # a run compacts a table that has so many fragments
+MAX_TRIES = 5  # of building indexes beside another run that does the same
+RETRYABLE = "Retryable commit conflict"  # in Lance's message
 MAX_SEGMENTS = 4  # of a vector index before maintenance rebuilds it: about a week of nightly runs
 
 # Bounds are in bytes, because row widths differ: the windows of one track may be 1 MB. Each step rewrites a few
@@ -107,8 +109,20 @@ def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False)
     """Build missing and outgrown indexes, extend the others.
 
     A vector index grows by one segment each time, and a search reads every segment. If `merge`, a vector index of many
-    segments is rebuilt, and one that cannot be read. Returns a line for each change.
+    segments is rebuilt, and one that cannot be read. If another run builds an index of the table at the same moment,
+    what it left is done. Returns a line for each change.
     """
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return _update_indexes(table, name, merge=merge)
+        except OSError as error:
+            if RETRYABLE not in str(error):
+                raise
+            table.checkout_latest()
+    return _update_indexes(table, name, merge=merge)
+
+
+def _update_indexes(table: lance.LanceDataset, name: str, *, merge: bool) -> list[str]:
     done = []
     for column, kind in indexes_to_build(table, name, merge=merge).items():
         _build(table, column, kind)

@@ -210,7 +210,8 @@ class _Run:
             self.had_fault = True
         # After other commands, the next fault or the end shows what is wrong.
         if len(steps) > 1 or any(process.fault_met for process in processes):
-            self._check_doctor(_LEFT_BY_FAULTS if self.had_fault else set())
+            # The loser of two commits leaves the files of its attempt, which maintenance removes.
+            self._check_doctor(_LEFT_BY_FAULTS if self.had_fault else {"orphan"} if len(steps) > 1 else set())
         if [step.name for step in steps] == ["refresh"] and processes[0].error is None:
             self.model.check_complete(seen, accepted=steps[0].choices[0] % 2 == 1)
         if (

@@ -202,6 +202,16 @@ def test_a_takedown_that_stood_still_erases_no_track_that_it_does_not_refuse():
     assert not run_history(6030, [*files, *swapped], WORK / "swapped").failure
 
 
+def test_two_runs_that_build_one_index_at_once_both_finish():
+    """Found so: one ended in a traceback, because Lance asks to try again (seed 6406)."""
+    beside = Step("index", (677, 204, 360))
+    both = Step("index", (526, 744, 198), host="host-2", turns=(32,), beside=beside)
+    history = [Step("add", (657, 522, 169)), Step("index", (460, 658, 803)), Step("change", (53, 657, 495)), both]
+    result = run_history(6406, history, WORK / "indexed")
+    assert not result.failure
+    assert all(line.endswith("done") for line in result.lines if "index" in line), result.lines
+
+
 @pytest.mark.parametrize("table", range(9))
 def test_damaged_table(table):
     """Found so: doctor ended in a traceback if the quarantine was damaged."""

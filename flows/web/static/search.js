@@ -210,7 +210,9 @@ bindKeys({
 byId("use-keys").checked = keysAreOn();
 byId("use-keys").addEventListener("change", (event) => switchKeys(event.target.checked));
 byId("text").addEventListener("input", (event) => setQuery(put(state.query, "text", event.target.value), { settles: false }));
-byId("box").addEventListener("submit", (event) => (event.preventDefault(), setQuery(state.query)));
+byId("box").addEventListener("submit", (event) => (event.preventDefault(), setQuery(state.query), byId("text").blur()));
+// Escape leaves the box, for the single keys; a browser would empty it.
+byId("text").addEventListener("keydown", (event) => event.key === "Escape" && (event.preventDefault(), event.target.blur()));
 byId("record").addEventListener("click", toggleRecording);
 byId("file").addEventListener("change", ({ target }) => {
   if (target.files[0]) takeSound(target.files[0], target.files[0].name);

@@ -100,6 +100,25 @@ def test_what_is_no_track_has_a_page_that_says_so(client, name):
     assert "<script>alert" not in text
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("/state", 404, "no page at this address"),
+        ("/audio/nobody", 404, "nobody"),
+    ],
+)
+def test_an_error_is_a_page_for_people_and_a_problem_for_programs(client, address, status, words):
+    """Found so: a mistyped address was a line of JSON in the browser."""
+    page = client.get(address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert words in page.text
+    assert '<a href="/">' in page.text
+    problem = client.get(address)
+    assert (problem.status_code, problem.headers["content-type"]) == (status, "application/problem+json")
+    api = client.get("/api/v1/nothing", headers={"Accept": "text/html"})
+    assert api.headers["content-type"] == "application/problem+json"
+
+
 def test_vendored_and_own_files_are_sent_and_asked_for_anew(client):
     for name, kind in (
         ("search.js", "text/javascript"),
