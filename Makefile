@@ -4,6 +4,7 @@ BIN := .venv/bin
 DEMO ?= demo-data
 
 HEAD ?= default-head
+CLIPS ?= 2400
 
 CLUSTER ?= cluster-data
 
@@ -100,12 +101,23 @@ bench: .venv/ready ## measure tonelake against plain loops, peers and limits; fi
 bench-gpu: .venv/ready ## measure the encoders and the pipeline on one GPU, in eight minutes; DEVICE="cpu --small" rehearses
 	$(BIN)/python -m tests.benchmarks.gpu --device $(DEVICE) --out $(BENCH_GPU)
 
-train-default: .venv/ready ## compose the corpus, train the default encoder's head, evaluate it
-	$(BIN)/tonelake corpus build --out $(HEAD)/corpus --clips 6000
-	$(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --out $(HEAD)/model \
-		--config workers/encoders/musicnn/head/training.toml
-	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEAD)/model \
-		--corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
+# Each product is kept; what is missing is made. Three seeds, and for each a twin that never saw the held-out words.
+HEADS := $(foreach seed,0 1 2,$(HEAD)/head-$(seed)/model.json)
+TWINS := $(foreach seed,0 1 2,$(HEAD)/twin-$(seed)/model.json)
+TRAIN = $(BIN)/tonelake --lake $(HEAD)/lake train --data $(HEAD)/corpus/manifest.jsonl --out $(@D) --seed $* --config
+
+$(HEAD)/corpus/manifest.jsonl: | .venv/ready
+	$(BIN)/tonelake corpus build --out $(@D) --clips $(CLIPS)
+
+$(HEAD)/head-%/model.json: $(HEAD)/corpus/manifest.jsonl
+	$(TRAIN) workers/encoders/musicnn/head/training.toml
+
+$(HEAD)/twin-%/model.json: $(HEAD)/corpus/manifest.jsonl
+	$(TRAIN) workers/encoders/musicnn/head/twin.toml
+
+train-default: $(HEADS) $(TWINS) ## compose the corpus, train the default encoder's head with three seeds, judge it
+	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEADS:/model.json=) \
+		--twins $(TWINS:/model.json=) --corpus $(HEAD)/corpus/manifest.jsonl --work $(HEAD)
 
 clean: ## remove what make created
 	rm -rf .venv $(DEMO) $(CLUSTER) $(BENCH_GPU)

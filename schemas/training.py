@@ -47,6 +47,7 @@ class TrainingConfig:
     * `text_projection` "none" leaves texts in the text tower's space, minus their mean.
     * `own_sentences`: a clip's own sentences, if it has some, replace the list of its tags, and half of its stochastic
       texts.
+    * `all_words`: clips that the manifest marks `held_out` train too. Then no words are left that training never saw.
     * `synonyms` lets each tag of a stochastic text appear under another of its names.
     * `share`, in files `conse_weight`, is the weight of the encoder's own vectors, which are sums of the texts of its
       tags; 0 leaves them out.
@@ -64,6 +65,7 @@ class TrainingConfig:
     text_projection: str = "linear"
     own_sentences: bool = False
     synonyms: bool = False
+    all_words: bool = False
     share: float = 0.0
     dim: int = 128
     hidden: int = 512

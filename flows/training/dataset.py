@@ -48,24 +48,25 @@ def training_lake(manifest: str, settings: Settings) -> Lake:
     return Lake(f"{lake.uri}/training/{Path(manifest).parent.name or 'data'}-{short_hash}", lake.s3)
 
 
-def read_clips(manifest: str, settings: Settings) -> list[Clip]:
+def read_clips(manifest: str, settings: Settings, *, all_words: bool = False) -> list[Clip]:
     """Read the clips of a manifest. Raises UserError if they are too few for a training."""
-    return labelled_clips(_list_manifest(manifest, settings))
+    return labelled_clips(_list_manifest(manifest, settings), all_words=all_words)
 
 
 def _list_manifest(manifest: str, settings: Settings) -> pa.Table:
     return list_sources([manifest], settings.s3, allowed_locations(manifest, settings)).tracks
 
 
-def load_features(manifest: str, encoder: str, settings: Settings) -> TrainingSet:
+def load_features(manifest: str, encoder: str, settings: Settings, *, all_words: bool = False) -> TrainingSet:
     """Index the clips that are not embedded yet, and load the encoder's features.
 
     Raises UserError if a split has too few clips with features.
     """
-    clips = {clip.clip_id: clip for clip in read_clips(manifest, settings)}
+    clips = {clip.clip_id: clip for clip in read_clips(manifest, settings, all_words=all_words)}
     lake, spec = training_lake(manifest, settings), require_runnable(encoder, settings).spec
     allowed = {"allow_outside": allowed_locations(manifest, settings)}  # for this lake, not for that of the training
-    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder} | allowed)
+    only_features = {"describe": False, "keep_windows": False}
+    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder} | allowed | only_features)
     main = Lake.at(settings.lake, settings.s3)
     index_catalogue(IndexRequest((manifest,)), lake_settings, ProgressReporter(), main=main)
     features = load_track_vectors(lake, spec, set(clips), "features")
@@ -77,7 +78,7 @@ def load_features(manifest: str, encoder: str, settings: Settings) -> TrainingSe
     return TrainingSet(splits, _digest(embedded, features.digest))
 
 
-def decode_audio(manifest: str, folder: Path, settings: Settings) -> TrainingSet:
+def decode_audio(manifest: str, folder: Path, settings: Settings, *, all_words: bool = False) -> TrainingSet:
     """Decode every clip of the manifest once, to a file in the folder.
 
     Clips that a verdict rejects are left out. Raises UserError if a split has too few of the others.
@@ -86,7 +87,7 @@ def decode_audio(manifest: str, folder: Path, settings: Settings) -> TrainingSet
     from workers.joint.audio import decode_to_file
 
     tracks = _list_manifest(manifest, settings)
-    clips = labelled_clips(tracks)
+    clips = labelled_clips(tracks, all_words=all_words)
     folder.mkdir(parents=True, exist_ok=True)
     versions = dict(zip(tracks["track_id"].to_pylist(), tracks["source_version"].to_pylist(), strict=True))
     files = [_audio_file(folder, clip, versions[clip.clip_id]) for clip in clips]

@@ -75,7 +75,7 @@ def _validate(request: TrainRequest, settings: Settings) -> TrainRequest:
         raise UserError(f"{out} holds other things ({others[0]}): choose a new or an empty folder as --out")
     base = require_runnable(config.encoder, settings)
     require_conse_base(config, base)
-    clips = read_clips(request.manifest, settings)
+    clips = read_clips(request.manifest, settings, all_words=config.all_words)
     if config.synonyms and not any(clip.other_names for clip in clips):
         raise UserError('--synonyms needs lines with other_names, as {"vibraphone": ["vibes"]}')
     fewest = min(sum(clip.split == split for clip in clips) for split in ("train", "valid"))
@@ -96,9 +96,10 @@ def _output_folder(out: Path) -> Iterator[None]:
 
 
 def _load_training_set(request: TrainRequest, settings: Settings) -> TrainingSet:
-    if request.config.tower == "audio":
-        return decode_audio(request.manifest, request.out / CHECKPOINTS / "audio", settings)
-    return load_features(request.manifest, request.config.encoder, settings)
+    config, manifest = request.config, request.manifest
+    if config.tower == "audio":
+        return decode_audio(manifest, request.out / CHECKPOINTS / "audio", settings, all_words=config.all_words)
+    return load_features(manifest, config.encoder, settings, all_words=config.all_words)
 
 
 def _run_training(request: TrainRequest, training_set: TrainingSet, settings: Settings) -> tuple["TrainingState", int]:

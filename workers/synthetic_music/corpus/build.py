@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -18,29 +18,41 @@ from typing import Any
 
 from schemas.errors import UserError
 from workers.synthetic_music.corpus.pieces import HELD_OUT, Piece, compose_pieces
-from workers.synthetic_music.corpus.sound import RATE, Soundfont, render_piece, require_synthesizer
-from workers.synthetic_music.corpus.soundfonts import FONTS, DebianFont, fetch_soundfont, read_soundfont
+from workers.synthetic_music.corpus.recording import draw_sources
+from workers.synthetic_music.corpus.sound import render_piece, require_synthesizer
 from workers.synthetic_music.corpus.words import is_held_out, moods, sentences, tags, title
 from workers.synthetic_music.demo.files import is_complete, write_atomically, write_audio
+from workers.synthetic_music.sources.base import RATE, Source, SourceRegistration
+from workers.synthetic_music.sources.registry import SOURCES, sources_of_splits
 
 ABOUT = "corpus.json"  # written first: the settings of the files beside it
 CHUNK = 4  # clips that a process takes at a time
-PROCESSES = 8  # at most: the synthesizer needs 1.5 GB in each for the larger soundfont
-_font: list[Soundfont] = []  # one for each process: a soundfont is too large to be sent with each clip
+PROCESSES = 8  # at most: the soundfonts need 1.5 GB in each
+_folders: dict[str, list[Path]] = {}  # of each source's files
+_loaded: dict[str, Source] = {}  # in each process: a soundfont is too large to be sent with each clip
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusSpec:
     """A corpus to build.
 
-    Equal specs give equal manifests, and on the same machine equal audio. `fonts` are the soundfonts of the splits.
+    Equal specs give equal manifests, and on the same machine equal audio. `sources` are the names of each split's
+    sources of sound.
     """
 
     folder: Path
     clips: int
     seconds: int
     seed: int
-    fonts: dict[str, DebianFont] = field(default_factory=lambda: FONTS)
+    sources: dict[str, tuple[str, ...]] = field(default_factory=sources_of_splits)
+
+    def registrations(self, split: str) -> list[SourceRegistration]:
+        """Return the sources of a split."""
+        return [SOURCES[name] for name in self.sources[split]]
+
+    def draw_sources(self, piece: Piece) -> tuple[str, ...]:
+        """Return the name of each player's source."""
+        return draw_sources(piece, self.registrations(piece.split))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ class SplitSummary:
     tags: int
     sentences: int
     hours: float
-    soundfont: str
+    sources: int
 
     def to_json(self) -> dict[str, Any]:
         """Return the row that `tonelake corpus build` prints."""
@@ -82,20 +94,19 @@ def find_missing(spec: CorpusSpec) -> list[Piece]:
 def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path | None) -> Iterator[Piece]:
     """Render the clips of `todo` on all cores, and yield each when its file exists.
 
-    Each process loads one soundfont. Raises UserError if the synthesizers are not installed.
+    Each process loads the sources that it needs. Raises UserError if the synthesizers are not installed, or if the
+    files of a source cannot be fetched.
     """
-    if todo:
-        require_synthesizer()
-    for font in dict.fromkeys(spec.fonts.values()):
-        font_pieces = [piece for piece in todo if spec.fonts[piece.split] == font]
-        if not font_pieces:
-            continue
-        path = fetch_soundfont(font, models, local)
-        spec.folder.mkdir(parents=True, exist_ok=True)
-        _write_description(spec)
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES), context, _load, (font, path)) as pool:
-            yield from pool.map(partial(_render, spec=spec), font_pieces, chunksize=CHUNK)
+    if not todo:
+        return
+    require_synthesizer()
+    names = {name for piece in todo for name in spec.draw_sources(piece)}
+    folders = {name: SOURCES[name].fetch(models, local) for name in sorted(names)}
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    _write_description(spec)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES), context, _start_process, (folders,)) as pool:
+        yield from pool.map(partial(_render, spec=spec), todo, chunksize=CHUNK)
 
 
 def write_manifest(spec: CorpusSpec) -> Path:
@@ -105,7 +116,7 @@ def write_manifest(spec: CorpusSpec) -> Path:
     """
     manifest = spec.folder / "manifest.jsonl"
     lines = [
-        json.dumps(_row(piece, spec.fonts[piece.split]), ensure_ascii=False)
+        json.dumps(_row(piece, spec.draw_sources(piece)), ensure_ascii=False)
         for piece in compose_pieces(spec.clips, spec.seed)
     ]
     write_atomically(manifest, lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
@@ -116,7 +127,7 @@ def write_manifest(spec: CorpusSpec) -> Path:
 def summarise_splits(spec: CorpusSpec) -> list[SplitSummary]:
     """Count the clips, words and hours of each split."""
     summaries, composed = [], compose_pieces(spec.clips, spec.seed)
-    for split, font in spec.fonts.items():
+    for split, names in spec.sources.items():
         split_pieces = [piece for piece in composed if piece.split == split]
         kinds = Counter(
             "ensemble" if piece.music.group not in ("solo", "duet") else piece.music.group for piece in split_pieces
@@ -132,7 +143,7 @@ def summarise_splits(spec: CorpusSpec) -> list[SplitSummary]:
                 tags=len({tag for piece in split_pieces for tag in tags(piece)}),
                 sentences=len({text for piece in split_pieces for text in sentences(piece)}),
                 hours=round(len(split_pieces) * spec.seconds / 3600, 2),
-                soundfont=font.name,
+                sources=len(names),
             )
         )
     return summaries
@@ -142,10 +153,17 @@ def _path(piece: Piece, spec: CorpusSpec) -> Path:
     return spec.folder / f"{piece.name}.ogg"
 
 
-def _load(font: DebianFont, path: Path) -> None:
-    """Load the soundfont when a process starts."""
+def _start_process(folders: dict[str, list[Path]]) -> None:
+    """Remember where the files of the sources are."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _font[:] = [Soundfont(path, read_soundfont(font, path))]
+    _folders.update(folders)
+
+
+def _load(name: str) -> Source:
+    """Return a source, loaded once in this process."""
+    if name not in _loaded:
+        _loaded[name] = SOURCES[name].load(_folders[name])
+    return _loaded[name]
 
 
 def _end_with_parent() -> None:
@@ -160,12 +178,12 @@ def _end_with_parent() -> None:
 
 
 def _render(piece: Piece, spec: CorpusSpec) -> Piece:
-    sound = render_piece(piece, spec.seconds, _font[0])
+    sound = render_piece(piece, spec.seconds, spec.draw_sources(piece), _load)
     write_audio(_path(piece, spec), sound, {"title": title(piece), "genre": ";".join(piece.music.genres)}, RATE)
     return piece
 
 
-def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
+def _row(piece: Piece, names: Sequence[str]) -> dict[str, Any]:
     return {
         "uri": f"{piece.name}.ogg",
         "track_id": piece.name,
@@ -186,8 +204,7 @@ def _row(piece: Piece, font: DebianFont) -> dict[str, Any]:
         "tempo": piece.tempo,
         "templates": piece.templates,
         "seed": piece.seed,
-        "new_timbre": all(not voice.is_percussion and voice.program in font.new_programs for voice in piece.voices),
-        "soundfont": font.name,
+        "sources": list(names),
     }
 
 
@@ -212,12 +229,17 @@ def _write_description(spec: CorpusSpec) -> None:
 
 def _description(spec: CorpusSpec) -> dict[str, Any]:
     """Return the settings and licences of the corpus, as written to corpus.json."""
-    fonts = {font.name: {"package": font.package, "licence": font.licence} for font in spec.fonts.values()}
+    sources = {
+        split: {
+            source.name: {"origin": source.origin, "licence": source.licence} for source in spec.registrations(split)
+        }
+        for split in spec.sources
+    }
     return {
         "clips": spec.clips,
         "seconds": spec.seconds,
         "seed": spec.seed,
-        "soundfonts": fonts,
+        "sources": sources,
         "music": "composed by tonelake's note generator",
         "held_out": sorted(HELD_OUT),
     }

@@ -14,10 +14,10 @@ from workers.synthetic_music.corpus.patterns import Pattern, draw_pattern
 from workers.synthetic_music.corpus.players import LEVELS, Player
 from workers.synthetic_music.corpus.solos import IDIOMS, MANNERS, Idiom
 from workers.synthetic_music.corpus.styles import STYLES, Ensemble
-from workers.synthetic_music.corpus.voices import PERCUSSION, PITCHED, VOICES, Voice
 from workers.synthetic_music.score.harmony import Harmony, chord
 from workers.synthetic_music.score.notes import Note
 from workers.synthetic_music.score.songs import humanise
+from workers.synthetic_music.score.voices import PERCUSSION, PITCHED, VOICES, Voice
 
 SPLIT_FRACTIONS = {"train": 0.7, "valid": 0.1, "test": 0.2}
 SEEDS_PER_SPLIT = 1_000_000  # at most so many clips of one seed and split, so that no two clips share a seed

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from numpy.random import Generator
 
 from workers.synthetic_music.corpus.patterns import Pattern
-from workers.synthetic_music.corpus.voices import Voice
 from workers.synthetic_music.score.drums import KEYS
 from workers.synthetic_music.score.harmony import Harmony
 from workers.synthetic_music.score.notes import LOUD, SOFT, TEXTURES, Note, strokes
+from workers.synthetic_music.score.voices import Voice
 
 # The level of a texture in the mix, in dB relative to a melody.
 LEVELS = {"melody": 0.0, "power": -2.0, "comp": -5.0, "strum": -5.0, "sweep": -5.0, "voice": -6.0, "walking": -3.0}

@@ -1,42 +1,29 @@
-"""The recording of a training clip: its synthesizer, and the decay of each struck sound.
+"""Who plays a clip: each player gets a source of sound.
 
-A soundfont has one recording of an instrument, and a synthesizer plays it in one way. A model trained on that alone
-learns the way of playing, not the instrument. Other formants, equalisers, noise and saturation were tried too: they
+A source has one recording of an instrument and plays it in one way. A model that is trained on one source learns that
+source, not the instrument. Effects on one source (other formants, equalisers, noise, saturation) were tried too: they
 gained nothing in another soundfont, and words that training never saw were recognised less well (docs/training.md).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
+from schemas.errors import UserError
 from workers.synthetic_music.corpus.pieces import Piece
-
-SAMPLED_FRACTION = 0.5
-STRUCK = frozenset("keys guitar bass mallet bell harp picking boom hit kit taps drone".split())  # manners that decay
+from workers.synthetic_music.sources.base import SourceRegistration
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A way to record a piece.
+def draw_sources(piece: Piece, sources: Sequence[SourceRegistration]) -> tuple[str, ...]:
+    """Return the name of each player's source, drawn by the piece's seed with equal chances.
 
-    If `sampled`, the synthesizer without envelopes records it, and struck sounds lose half their amplitude in
-    `half_lives` seconds: one for each player, None for sustained sounds.
+    Raises UserError if no source has a voice.
     """
-
-    sampled: bool
-    half_lives: tuple[float | None, ...]
-
-    @classmethod
-    def plain(cls, piece: Piece) -> "Recording":
-        """Return the recording by the synthesizer with envelopes."""
-        return cls(False, (None,) * len(piece.players))
-
-    @classmethod
-    def draw(cls, piece: Piece) -> "Recording":
-        """Draw a recording by the piece's seed; equal pieces get equal recordings."""
-        rng = np.random.default_rng((piece.seed, 3000))
-        sampled = bool(rng.random() < SAMPLED_FRACTION)
-        half_lives = 2.0 ** rng.uniform(-2.5, 2, len(piece.players))
-        is_struck = [player.voice.manner in STRUCK for player in piece.players]
-        lives = zip(half_lives, is_struck, strict=True)
-        return cls(sampled, tuple(float(life) if struck else None for life, struck in lives))
+    rng = np.random.default_rng((piece.seed, 3000))
+    drawn = []
+    for player in piece.players:
+        fitting = [source.name for source in sources if player.voice.name in source.voices]
+        if not fitting:
+            raise UserError(f"no source of sound plays {player.voice.name}")
+        drawn.append(fitting[int(rng.integers(len(fitting)))])
+    return tuple(drawn)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from workers.synthetic_music.corpus.pieces import HELD_OUT, Piece
-from workers.synthetic_music.corpus.voices import Voice
+from workers.synthetic_music.score.voices import Voice
 
 SENTENCES = 3
 MODES = {

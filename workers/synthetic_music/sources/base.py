@@ -25,7 +25,7 @@ class Source(Protocol):
     def play(self, voice: str, notes: Sequence[Note], seconds: float, rng: Generator) -> np.ndarray:
         """Return the notes of one part as sound, float32 [round(seconds * RATE), 2].
 
-        `voice` is a name of `corpus.voices.VOICES` that the source has; notes are in seconds. `rng` draws what a
+        `voice` is a name of `score.voices.VOICES` that the source has; notes are in seconds. `rng` draws what a
         player varies: the preset, the register's sample, tuning, vibrato, attack. Equal arguments give equal sound.
         """
         ...

@@ -3,6 +3,8 @@
 folder = fetch_package(SoundPackage("freepats", DEBIAN, "f/freepats/...", digest, ("*.pat",)), settings.models, None)
 """
 
+import hashlib
+import json
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -39,11 +41,11 @@ class SoundPackage:
     @property
     def folder(self) -> str:
         """The name of its folder in the models folder."""
-        return f"{self.name}-{self.sha256_of_file[:12]}"
+        return f"{self.name}-{self.sha256()[:12]}"
 
     def sha256(self) -> str:
-        """Return the sha256 of the package."""
-        return self.sha256_of_file
+        """Return the sha256 of the package's own and of the members."""
+        return hashlib.sha256(json.dumps([self.sha256_of_file, *self.members]).encode()).hexdigest()
 
     def write(self, fresh: Path, temporary: Path, models: Path) -> None:
         """Write the members to the folder `fresh`.

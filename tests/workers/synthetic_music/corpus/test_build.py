@@ -1,6 +1,5 @@
 """Corpus builds with the soundfont of the pretty_midi wheel, which is installed and small; real corpora use others."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from schemas.benchmarks import SPLITS
 from schemas.errors import UserError
 from tests.cli import environment
 from workers.synthetic_music.corpus import sound
@@ -25,21 +25,23 @@ from workers.synthetic_music.corpus.build import (
 from workers.synthetic_music.corpus.patterns import Pattern
 from workers.synthetic_music.corpus.pieces import compose_pieces
 from workers.synthetic_music.corpus.players import Player
-from workers.synthetic_music.corpus.sound import RATE, Soundfont, render_piece
-from workers.synthetic_music.corpus.soundfonts import FONTS, DebianFont
-from workers.synthetic_music.corpus.voices import VOICES
-from workers.synthetic_music.demo.synthesis import soundfont_path as small_font
+from workers.synthetic_music.corpus.sound import render_piece
+from workers.synthetic_music.score.voices import VOICES
+from workers.synthetic_music.sources.base import RATE
+from workers.synthetic_music.sources.registry import SOURCES, sources_of_splits
+
+SMALL = "timgm6mb"
 
 
 @pytest.fixture(scope="module")
-def font():
-    return Soundfont(small_font(), small_font().read_bytes())
+def render():
+    """Render a piece with the small soundfont."""
+    source = SOURCES[SMALL].load([])
+    return lambda piece, seconds: render_piece(piece, seconds, [SMALL] * len(piece.players), lambda _: source)
 
 
 def small_spec(folder, clips):
-    digest = hashlib.sha256(small_font().read_bytes()).hexdigest()
-    font = DebianFont("timgm6mb", "-", "", f"./{small_font().name}", digest, "GPL-2")
-    return CorpusSpec(folder, clips, 2, 0, dict.fromkeys(FONTS, font))
+    return CorpusSpec(folder, clips, 2, 0, dict.fromkeys(SPLITS, (SMALL,)))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def spec(tmp_path_factory):
 @pytest.fixture(scope="module")
 def built(spec, tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
-    done = list(render_pieces(spec, find_missing(spec), models, small_font().parent))
+    done = list(render_pieces(spec, find_missing(spec), models, None))
     write_manifest(spec)
     return models, done
 
@@ -70,7 +72,7 @@ def test_manifest_and_audio_agree(spec, built):
         assert row["genres"]
         assert len(row["sentences"]) == 3
         assert row["track_id"] in row["uri"]
-        assert row["soundfont"] == "timgm6mb"
+        assert {*row["sources"]} == {SMALL}
         assert list(row["other_names"]) == row["instruments"]
     assert [split.clips for split in summarise_splits(spec)] == [14, 2, 4]
 
@@ -94,44 +96,38 @@ def test_the_manifest_is_reproducible(spec, built, tmp_path):
     assert (tmp_path / "manifest.jsonl").read_bytes() == (spec.folder / "manifest.jsonl").read_bytes()
 
 
-def test_training_and_test_use_different_soundfonts():
-    assert FONTS["train"] != FONTS["test"]
-    assert not {FONTS[split].name for split in FONTS} & {"timgm6mb", "csound"}
+def test_no_source_of_one_split_is_in_another():
+    sources = sources_of_splits()
+    names = [name for split in SPLITS for name in sources[split]]
+    assert len(names) == len({*names})
+    assert not {*sources["train"]} & {"timgm6mb", "csound-gm"}
+    left_out = {*sources["train"]} - {*sources_of_splits(with_gpl=False)["train"]}
+    assert left_out == {name for name in sources["train"] if "GPL" in SOURCES[name].licence}
 
 
 @pytest.mark.parametrize("voice", VOICES.values(), ids=lambda voice: voice.name)
-def test_every_voice_sounds(voice, font):
+def test_every_voice_sounds(voice, render):
     texture = {"kit": "drums", "taps": "taps"}.get(voice.manner, "comp")
     pattern = {"drums": "X...X... ....X... hx.x.x.x.", "taps": "1.2.1.2.", "comp": "1.3.5.8."}[texture]
     piece = replace(compose_pieces(20, 0)[-1], players=(Player(voice, texture, Pattern("-", pattern), 0.0),), bpm=120)
-    samples = render_piece(piece, 2, font)
+    samples = render(piece, 2)
     assert samples.shape == (2 * RATE, 2)
     assert 10 ** (-9.01 / 20) < np.abs(samples).max() < 10 ** (-0.99 / 20)
 
 
-def test_players_have_their_levels_with_any_soundfont(font):
+def test_players_have_their_levels_with_any_source(render):
     """A tuba 20 dB below a flute is as soft in a clip of both."""
 
     def low_share(difference: float) -> float:
         tuba = Player(VOICES["tuba"], "comp", Pattern("-", "1---------------"), -difference)
         flute = Player(VOICES["flute"], "comp", Pattern("-", "1---------------"), 0.0)
         spectrum = np.abs(
-            np.fft.rfft(render_piece(replace(compose_pieces(20, 0)[-1], players=(tuba, flute)), 4, font).mean(axis=1))
+            np.fft.rfft(render(replace(compose_pieces(20, 0)[-1], players=(tuba, flute)), 4).mean(axis=1))
         )
         frequencies = np.fft.rfftfreq(4 * RATE, 1 / RATE)
         return float((spectrum[frequencies < 120] ** 2).sum() / (spectrum**2).sum())
 
     assert low_share(0) > 10 * low_share(20) > 0
-
-
-def test_a_part_does_not_ring_into_the_next(font):
-    """Parts are rendered one after the other: cymbals are 25 dB below a flute when it begins."""
-    cymbals = Player(VOICES["cymbals"], "taps", Pattern("-", "1111111111111111"), -200.0)
-    flute = Player(VOICES["flute"], "comp", Pattern("-", "...............1"), 0.0)
-    samples = np.abs(render_piece(replace(compose_pieces(20, 0)[-1], players=(cymbals, flute), bpm=60), 4, font)).max(
-        axis=1
-    )
-    assert samples[3 * RATE :].max() > 10 ** (25 / 20) * samples[: 3 * RATE].max()
 
 
 def test_without_the_extra_it_names_what_to_install_and_writes_nothing(spec, monkeypatch, tmp_path):
@@ -142,7 +138,7 @@ def test_without_the_extra_it_names_what_to_install_and_writes_nothing(spec, mon
     assert not fresh.folder.exists()
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"seconds": 3}, {"fonts": FONTS}])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"seconds": 3}, {"sources": sources_of_splits()}])
 def test_the_files_of_another_corpus_are_rejected(spec, built, other):
     """All corpora use the same file names: labels would describe the wrong audio."""
     assert built
@@ -153,7 +149,7 @@ def test_the_files_of_another_corpus_are_rejected(spec, built, other):
 
 def test_a_stopped_build_is_recognised(spec, tmp_path):
     stopped = replace(spec, folder=tmp_path / "out")
-    rendered = render_pieces(stopped, find_missing(stopped)[:5], tmp_path, small_font().parent)
+    rendered = render_pieces(stopped, find_missing(stopped)[:5], tmp_path, None)
     next(rendered)
     rendered.close()
     assert not (stopped.folder / "manifest.jsonl").exists()
@@ -171,10 +167,9 @@ import sys
 from pathlib import Path
 from tests.workers.synthetic_music.corpus.test_build import small_spec
 from workers.synthetic_music.corpus.build import find_missing, render_pieces
-from workers.synthetic_music.demo.synthesis import soundfont_path
 if __name__ == "__main__":
     spec = small_spec(Path(sys.argv[1]) / "out", 2000)
-    for piece in render_pieces(spec, find_missing(spec), Path(sys.argv[1]), soundfont_path().parent):
+    for piece in render_pieces(spec, find_missing(spec), Path(sys.argv[1]), None):
         print(piece.name, flush=True)
 """
 

@@ -9,9 +9,9 @@ from workers.synthetic_music.corpus.patterns import POOLS, patterns_of_split
 from workers.synthetic_music.corpus.pieces import HELD_OUT, compose_pieces
 from workers.synthetic_music.corpus.players import CYMBALS
 from workers.synthetic_music.corpus.styles import STYLES
-from workers.synthetic_music.corpus.voices import PITCHED, VOICES
 from workers.synthetic_music.corpus.words import TEMPLATES, is_held_out, sentences, tags
 from workers.synthetic_music.score.drums import KEYS
+from workers.synthetic_music.score.voices import PITCHED, VOICES
 
 CORPUS = compose_pieces(4000, 0)
 

@@ -7,6 +7,8 @@ import pytest
 from schemas.errors import UserError
 from workers.synthetic_music.sources.packages import NPM, SoundPackage, fetch_package
 
+MEMBER = "./usr/share/sounds/sf2/small.sf2"
+
 FILES = {"package/a/one.wav": b"1", "package/b/one.wav": b"2", "package/b/two.txt": b"3"}
 
 
@@ -51,3 +53,53 @@ def test_another_package_is_refused(tmp_path, local):
 def test_a_package_without_the_files_is_refused(tmp_path, local):
     with pytest.raises(UserError, match=r"has no file \*.flac"):
         fetch_package(package_of(local, "*.flac"), tmp_path / "models", local)
+
+
+def make_debian_package(content: bytes, compression: str) -> bytes:
+    """Make a Debian package as dpkg writes it: an ar archive of a version, control.tar and data.tar."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode=f"w:{compression}") as archive:
+        for name, file_content in (("./usr/share/doc/copyright", b"MIT"), (MEMBER, content)):
+            info = tarfile.TarInfo(name)
+            info.size = len(file_content)
+            archive.addfile(info, io.BytesIO(file_content))
+    members = {"debian-binary": b"2.0\n", "control.tar.gz": b"odd", f"data.tar.{compression}": data.getvalue()}
+    packed = b"!<arch>\n"
+    for name, member in members.items():
+        header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(member):<10}`\n".encode()
+        packed += header + member + b"\n" * (len(member) % 2)
+    return packed
+
+
+def small_package(packed: bytes, *mirrors: str) -> SoundPackage:
+    return SoundPackage("small", mirrors, "s/small/small_1_all.deb", hashlib.sha256(packed).hexdigest(), ("*.sf2",))
+
+
+@pytest.mark.parametrize("compression", ["xz", "gz"])
+def test_a_debian_package_is_unpacked_and_kept(tmp_path, compression):
+    packed = make_debian_package(b"sounds", compression)
+    (tmp_path / "small_1_all.deb").write_bytes(packed)
+    folder = fetch_package(small_package(packed), tmp_path / "models", tmp_path)
+    assert (folder / "small.sf2").read_bytes() == b"sounds"
+    (tmp_path / "small_1_all.deb").unlink()
+    assert fetch_package(small_package(packed), tmp_path / "models", None) == folder, "the files are kept"
+
+
+def test_a_package_comes_from_the_first_mirror_that_has_it(tmp_path):
+    packed = make_debian_package(b"sounds", "xz")
+    file = tmp_path / "snapshot" / "s" / "small" / "small_1_all.deb"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(packed)
+    package = small_package(packed, (tmp_path / "gone").as_uri(), (tmp_path / "snapshot").as_uri())
+    assert (fetch_package(package, tmp_path / "models", None) / "small.sf2").read_bytes() == b"sounds"
+
+
+def test_the_offline_error_names_the_ways_out(tmp_path):
+    with pytest.raises(UserError, match=r"set TONELAKE_SOUNDFONTS to a folder with small_1_all\.deb, or copy"):
+        fetch_package(small_package(b"", (tmp_path / "gone").as_uri()), tmp_path / "models", None)
+
+
+def test_a_file_that_is_no_package_is_refused(tmp_path):
+    (tmp_path / "small_1_all.deb").write_bytes(b"not a package")
+    with pytest.raises(UserError, match="has no file"):
+        fetch_package(small_package(b"not a package"), tmp_path / "models", tmp_path)

@@ -52,7 +52,7 @@ def _percussion(row: dict[str, str]) -> Voice:
     """Return a percussion voice of the table.
 
     Instruments with keys of their own tap them. Kits, which have no keys in the table, play a feel of
-    `patterns.DRUMS`.
+    `corpus.patterns.DRUMS`.
     """
     families, other_names = tuple(row["family"].split(";")), tuple(row["also"].split(";"))
     keys = tuple(int(key) for key in row["keys"].split())
