@@ -118,7 +118,7 @@ def update_indexes(table: lance.LanceDataset, name: str, *, merge: bool = False)
         except OSError as error:
             if RETRYABLE not in str(error):
                 raise
-            table.checkout_latest()
+            table.checkout_latest()  # type: ignore[no-untyped-call]
     return _update_indexes(table, name, merge=merge)
 
 
