@@ -10,9 +10,8 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from workers.synthetic_music.sources.base import RATE, Source, SourceRegistratio
 from workers.synthetic_music.sources.registry import SOURCES, sources_of_splits
 
 ABOUT = "corpus.json"  # written first: the settings of the files beside it
-CHUNK = 4  # clips that a process takes at a time
 PROCESSES = 8  # at most: the soundfonts need 1.5 GB in each
 _folders: dict[str, list[Path]] = {}  # of each source's files
 _loaded: dict[str, Source] = {}  # in each process: a soundfont is too large to be sent with each clip
@@ -105,8 +103,17 @@ def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path
     spec.folder.mkdir(parents=True, exist_ok=True)
     _write_description(spec)
     context = multiprocessing.get_context("spawn")
+    others = {*multiprocessing.active_children()}
     with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES), context, _start_process, (folders,)) as pool:
-        yield from pool.map(partial(_render, spec=spec), todo, chunksize=CHUNK)
+        rendered = [pool.submit(_render, piece, spec) for piece in todo]
+        try:
+            for future in as_completed(rendered):
+                yield future.result()
+        except BaseException:
+            # A pool waits for what its processes render; a second interrupt meanwhile would leave them for good.
+            for process in {*multiprocessing.active_children()} - others:
+                process.terminate()
+            raise
 
 
 def write_manifest(spec: CorpusSpec) -> Path:

@@ -1,6 +1,7 @@
 """Corpus builds with the soundfont of the pretty_midi wheel, which is installed and small; real corpora use others."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -178,6 +179,21 @@ def child_pids(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def test_a_build_that_is_interrupted_twice_ends_at_once(tmp_path):
+    """Found so: the second interrupt left its processes for good, and itself waiting for them."""
+    (tmp_path / "build.py").write_text(KILLED)
+    building = subprocess.Popen(
+        [sys.executable, tmp_path / "build.py", tmp_path], stdout=subprocess.PIPE, env=environment()
+    )
+    assert building.stdout.readline().startswith(b"train-")
+    pids = child_pids(building.pid)
+    for _ in range(2):
+        building.send_signal(signal.SIGINT)
+        time.sleep(0.3)  # between the two, as a person types them
+    building.communicate(timeout=30)
+    _wait_for_end(pids)
+
+
 def test_a_killed_build_leaves_no_process(tmp_path):
     """They would wait for work forever, each with a soundfont in memory."""
     (tmp_path / "build.py").write_text(KILLED)
@@ -188,6 +204,10 @@ def test_a_killed_build_leaves_no_process(tmp_path):
     assert len(pids) > 1
     building.kill()
     building.wait()
+    _wait_for_end(pids)
+
+
+def _wait_for_end(pids: list[int]) -> None:
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline, "a process is still running"
