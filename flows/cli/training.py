@@ -89,12 +89,12 @@ def build(
     clips: Annotated[int, typer.Option(min=20, max=1_000_000, help="Clips of all splits together.")] = 4000,
     seconds: Annotated[int, typer.Option(min=2, max=600, help="Length of a clip.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Each seed makes another corpus.")] = 0,
-    gpl: Annotated[bool, typer.Option("--gpl/--no-gpl", help="Use sounds under the GPL too.")] = True,
+    no_gpl: Annotated[bool, typer.Option("--no-gpl", help="Leave out sounds under the GPL.")] = False,
 ) -> None:
     """Compose and render labelled clips; run it again to resume."""
     from flows.training.corpus import build_corpus
 
-    splits = build_corpus(out.expanduser(), clips, seconds, seed, context.obj.settings, with_gpl=gpl)
+    splits = build_corpus(out.expanduser(), clips, seconds, seed, context.obj.settings, with_gpl=not no_gpl)
     print_rows(context.obj, "corpus", [split.to_json() for split in splits])
     if not context.obj.json:
         print(f"the manifest is {out / 'manifest.jsonl'}")

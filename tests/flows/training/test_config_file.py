@@ -43,7 +43,10 @@ def test_conse_weight_is_called_so_in_the_file_too(requests, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("framwork = 'triplet'", "there is no setting framwork; did you mean framework? there are: batch, co"),
+        (
+            "framwork = 'triplet'",
+            "there is no setting framwork; did you mean framework? there are: all_words, batch, co",
+        ),
         ("share = 0.2", "there is no setting share"),
         ("epochs = 'many'", "epochs takes a whole number, not 'many'"),
         ("epochs = true", "epochs takes a whole number, not True"),

@@ -28,7 +28,7 @@ def windows(encoder):
 
 def test_a_window_is_the_mean_of_that_layers_steps(encoder, windows):
     vectors = encoder.embed_windows(windows)
-    np.testing.assert_allclose(vectors, PACKAGE["means"][LAYER], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(vectors, PACKAGE["means"][LAYER], rtol=1e-4, atol=5e-5)
     assert not np.allclose(vectors, PACKAGE["means"][LAYER + 1], atol=1e-2)
 
 
@@ -36,7 +36,7 @@ def test_a_window_is_the_mean_of_that_layers_steps(encoder, windows):
 def test_other_layers_are_the_packages(layers, windows):
     with torch.inference_mode():
         means = build_net(build_state(), SETTINGS, layers)(torch.from_numpy(windows))
-    np.testing.assert_allclose(means, PACKAGE["means"][layers - 1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(means, PACKAGE["means"][layers - 1], rtol=1e-4, atol=5e-5)
 
 
 def test_states_are_the_packages_at_every_time(windows):
@@ -47,7 +47,7 @@ def test_states_are_the_packages_at_every_time(windows):
         net(torch.from_numpy(windows))
     assert states[0].shape == (len(windows), PACKAGE["steps"], DIM)
     assert PACKAGE["rate"] == 25
-    np.testing.assert_allclose(states[0][:, OMAR_RQ_STEPS], PACKAGE["states"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(states[0][:, OMAR_RQ_STEPS], PACKAGE["states"], rtol=1e-4, atol=5e-5)
 
 
 def test_a_step_does_not_depend_on_later_ones(windows):
