@@ -110,10 +110,10 @@ $(HEAD)/corpus/manifest.jsonl: | .venv/ready
 	$(BIN)/tonelake corpus build --out $(@D) --clips $(CLIPS)
 
 $(HEAD)/head-%/model.json: $(HEAD)/corpus/manifest.jsonl
-	$(TRAIN) workers/encoders/musicnn/head/training.toml
+	$(TRAIN) workers/encoders/musicnn/head/all_words.toml
 
 $(HEAD)/twin-%/model.json: $(HEAD)/corpus/manifest.jsonl
-	$(TRAIN) workers/encoders/musicnn/head/twin.toml
+	$(TRAIN) workers/encoders/musicnn/head/training.toml
 
 train-default: $(HEADS) $(TWINS) ## compose the corpus, train the default encoder's head with three seeds, judge it
 	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEADS:/model.json=) \
