@@ -23,6 +23,7 @@ from workers.joint.data import Split, TrainingData
 from workers.joint.texts import text_pools
 
 _TEXTS_PER_BLOCK = 512
+ONLY_FEATURES = {"describe": False, "keep_windows": False}  # settings of a lake that nobody searches
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ def load_features(manifest: str, encoder: str, settings: Settings, *, all_words:
     clips = {clip.clip_id: clip for clip in read_clips(manifest, settings, all_words=all_words)}
     lake, spec = training_lake(manifest, settings), require_runnable(encoder, settings).spec
     allowed = {"allow_outside": allowed_locations(manifest, settings)}  # for this lake, not for that of the training
-    only_features = {"describe": False, "keep_windows": False}
-    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder} | allowed | only_features)
+    lake_settings = settings.model_copy(update={"lake": lake.uri, "encoder": encoder} | allowed | ONLY_FEATURES)
     main = Lake.at(settings.lake, settings.s3)
     index_catalogue(IndexRequest((manifest,)), lake_settings, ProgressReporter(), main=main)
     features = load_track_vectors(lake, spec, set(clips), "features")

@@ -13,7 +13,7 @@ from flows.console.progress import ProgressReporter
 from flows.evaluation.benchmark_data import find_data_folder, load_benchmark
 from flows.ingest.index import index_catalogue
 from flows.ingest.report import IndexRequest
-from flows.training.dataset import load_features
+from flows.training.dataset import ONLY_FEATURES, load_features
 from lake.benchmarks.labelled_manifest import manifest_clips
 from lake.sources.listing import list_sources
 from lake.storage.lake import Lake
@@ -138,8 +138,7 @@ def _make_question(name: str, clips: list[Clip], features: Features, metric: str
 
 def index_features(sources: list[str], lake: Path, settings: Settings) -> Features:
     """Return the features [dim] of every track of the sources, by track_id and by path."""
-    only_features = {"describe": False, "keep_windows": False}
-    lake_settings = settings.model_copy(update={"lake": str(lake.absolute()), "encoder": BASE} | only_features)
+    lake_settings = settings.model_copy(update={"lake": str(lake.absolute()), "encoder": BASE} | ONLY_FEATURES)
     index_catalogue(IndexRequest(tuple(sources)), lake_settings, ProgressReporter())
     features_lake, spec = Lake.at(lake_settings.lake, lake_settings.s3), find_by_name(BASE).spec
     tracks = features_lake.table("tracks").to_table(["track_id", "uri"]).to_pylist()

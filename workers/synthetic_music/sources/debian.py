@@ -3,13 +3,13 @@
 for name, content in read_package(file): ...
 """
 
-import hashlib
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from schemas.errors import UserError
+from workers.weights.sources import file_sha256
 
 POOL = "http://deb.debian.org/debian/pool/main"
 # Used if the pool has newer versions only.
@@ -47,9 +47,6 @@ def _ar_members(package: BinaryIO) -> Iterator[str]:
 
 def verify_sha256(path: Path, digest: str) -> Path:
     """Return the path. Raises UserError if the file has another sha256."""
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise UserError(
-                f"{path.name} is not the file that was pinned: its sha256 differs; delete it and try again"
-            )
+    if file_sha256(path) != digest:
+        raise UserError(f"{path.name} is not the file that was pinned: its sha256 differs; delete it and try again")
     return path

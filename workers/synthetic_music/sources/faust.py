@@ -17,9 +17,16 @@ from numpy.random import Generator
 from schemas.errors import UserError
 from workers.synthetic_music.sources.base import RATE, SourceRegistration
 from workers.synthetic_music.sources.synthesis.amplifiers import clean, driven
-from workers.synthetic_music.sources.synthesis.tones import Effect, Model, Synthesizer, Tone, Tones, release_curve
+from workers.synthetic_music.sources.synthesis.tones import (
+    Effect,
+    Model,
+    Pair,
+    Synthesizer,
+    Tone,
+    Tones,
+    release_curve,
+)
 
-Pair = tuple[float, float]
 LIBRARIES = Path("resources", "libraries")
 EXAMPLES = LIBRARIES / "examples" / "physicalModeling"
 LEAD = RATE // 100  # frames in which controls settle before a tone

@@ -7,21 +7,12 @@ import pytest
 
 from workers.synthetic_music.score.notes import Note
 from workers.synthetic_music.score.voices import VOICES
-from workers.synthetic_music.sources import faust, synthesizers
+from workers.synthetic_music.sources import faust
 from workers.synthetic_music.sources.base import RATE, Source
+from workers.synthetic_music.sources.registry import SOURCES, sources_of_splits
 
 SECONDS = 0.8
-REGISTRATIONS = {
-    registration.name: registration
-    for registration in (
-        synthesizers.WAVEGUIDE,
-        synthesizers.MODAL,
-        synthesizers.ADDITIVE,
-        synthesizers.FM,
-        synthesizers.SUBTRACTIVE,
-        faust.FAUST,
-    )
-}
+REGISTRATIONS = {name: SOURCES[name] for name in sources_of_splits()["train"] if not SOURCES[name].packages}
 PAIRS = [(source, voice) for source, registration in REGISTRATIONS.items() for voice in sorted(registration.voices)]
 # Noises, and solids without a harmonic spectrum.
 UNPITCHED = (

@@ -13,6 +13,8 @@ from workers.synthetic_music.sources.base import RATE
 from workers.synthetic_music.sources.synthesis.tones import (
     Effect,
     Model,
+    Pair,
+    Peaks,
     Tone,
     Tones,
     cycle,
@@ -27,9 +29,6 @@ from workers.synthetic_music.sources.synthesis.tones import (
     resonate,
     vibrato,
 )
-
-Pair = tuple[float, float]
-Peaks = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

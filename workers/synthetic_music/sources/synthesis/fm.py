@@ -11,9 +11,7 @@ from numpy.random import Generator
 
 from workers.synthetic_music.sources.base import RATE
 from workers.synthetic_music.sources.synthesis.amplifiers import chorus, pickup
-from workers.synthetic_music.sources.synthesis.tones import Effect, Model, Tone, Tones, draw, envelope, vibrato
-
-Pair = tuple[float, float]
+from workers.synthetic_music.sources.synthesis.tones import Effect, Model, Pair, Tone, Tones, draw, envelope, vibrato
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from numpy.random import Generator
 from workers.synthetic_music.sources.base import RATE
 from workers.synthetic_music.sources.synthesis.tones import (
     Model,
+    Pair,
     Tone,
     Tones,
     draw,
@@ -21,7 +22,6 @@ from workers.synthetic_music.sources.synthesis.tones import (
     sum_partials,
 )
 
-Pair = tuple[float, float]
 UNIFORM_BAR = (1.0, 2.756, 5.404, 8.933, 13.34)
 TUBE = tuple((2 * mode + 1) ** 2 / 40.5 for mode in range(1, 9))  # the fourth to sixth give the strike note
 BELL = (0.5, 1.0, 1.2, 1.5, 2.0, 2.51, 2.66, 3.01, 4.17, 5.43)

@@ -14,6 +14,7 @@ from workers.synthetic_music.sources.synthesis.amplifiers import combine, driven
 from workers.synthetic_music.sources.synthesis.tones import (
     Effect,
     Model,
+    Pair,
     Tone,
     Tones,
     cycle,
@@ -30,7 +31,6 @@ from workers.synthetic_music.sources.synthesis.tones import (
     vibrato,
 )
 
-Pair = tuple[float, float]
 DRAWBARS = np.array([0.5, 1.5, 1, 2, 3, 4, 5, 6, 8])  # of 16', 5 1/3', 8', 4', 2 2/3', 2', 1 3/5', 1 1/3', 1'
 REGISTRATIONS = (
     "888000000",

@@ -14,6 +14,7 @@ from workers.synthetic_music.sources.synthesis.amplifiers import chorus, clean, 
 from workers.synthetic_music.sources.synthesis.tones import (
     Effect,
     Model,
+    Pair,
     Tone,
     Tones,
     draw,
@@ -23,8 +24,6 @@ from workers.synthetic_music.sources.synthesis.tones import (
     release_curve,
     sum_partials,
 )
-
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from workers.synthetic_music.sources.synthesis.amplifiers import clean, driven, 
 from workers.synthetic_music.sources.synthesis.tones import (
     Effect,
     Model,
+    Pair,
     Tone,
     Tones,
     draw,
@@ -27,7 +28,6 @@ from workers.synthetic_music.sources.synthesis.tones import (
 )
 
 SHORT_LOOP = 90  # samples: below, one recursive filter is faster than a loop over periods
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

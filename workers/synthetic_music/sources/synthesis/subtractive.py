@@ -15,6 +15,7 @@ from workers.synthetic_music.sources.synthesis.amplifiers import chorus, driven
 from workers.synthetic_music.sources.synthesis.tones import (
     Effect,
     Model,
+    Pair,
     Tones,
     cycle,
     draw,
@@ -28,7 +29,6 @@ from workers.synthetic_music.sources.synthesis.tones import (
     vibrato,
 )
 
-Pair = tuple[float, float]
 BLOCK = 240  # frames between changes of the filter
 VOWEL = ((600, 150, 2.0), (1100, 200, 1.2), (2600, 400, 0.6))
 

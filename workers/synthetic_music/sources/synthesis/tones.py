@@ -36,6 +36,8 @@ class Tone:
         return max(1, round(self.seconds * RATE))
 
 
+Pair = tuple[float, float]  # a range that a clip draws from
+Peaks = tuple[tuple[float, float, float], ...]  # resonances: Hz, bandwidth in Hz, gain
 Tones = Sequence[Tone]
 Play = Callable[[Tones, Generator], list[np.ndarray]]
 Effect = Callable[[np.ndarray, Generator], np.ndarray]
