@@ -17,7 +17,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from workers.synthetic_music.corpus.pieces import HELD_OUT, Piece, compose_pieces
-from workers.synthetic_music.corpus.recording import draw_sources
+from workers.synthetic_music.corpus.recording import COMPUTED_SHARE, draw_sources
 from workers.synthetic_music.corpus.sound import render_piece, require_synthesizer
 from workers.synthetic_music.corpus.words import is_held_out, moods, sentences, tags, title
 from workers.synthetic_music.demo.files import is_complete, write_atomically, write_audio
@@ -247,6 +247,7 @@ def _description(spec: CorpusSpec) -> dict[str, Any]:
         "seconds": spec.seconds,
         "seed": spec.seed,
         "sources": sources,
+        "computed_share": COMPUTED_SHARE,
         "music": "composed by tonelake's note generator",
         "held_out": sorted(HELD_OUT),
     }

@@ -45,6 +45,7 @@ class SourceRegistration:
     voices: frozenset[str]
     packages: tuple[SoundPackage, ...]
     load: Callable[[Sequence[Path]], Source]  # with the folders of the packages, in their order
+    is_computed: bool = False  # it has no samples
 
     @property
     def is_gpl(self) -> bool:

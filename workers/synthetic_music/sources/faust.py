@@ -199,4 +199,5 @@ FAUST = SourceRegistration(
     voices=frozenset(PROGRAMS),
     packages=(),
     load=load,
+    is_computed=True,
 )

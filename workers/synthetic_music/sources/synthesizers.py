@@ -22,7 +22,7 @@ def _register(name: str, origin: str, models: Mapping[str, Model]) -> SourceRegi
     def load(_: Sequence[Path]) -> Synthesizer:
         return Synthesizer(models)
 
-    return SourceRegistration(name, origin, "Apache-2.0 (computed, no samples)", frozenset(models), (), load)
+    return SourceRegistration(name, origin, "Apache-2.0 (computed, no samples)", frozenset(models), (), load, True)
 
 
 WAVEGUIDE = _register("waveguide", "tonelake: plucked strings by waveguide", strings.MODELS)
