@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO ?= demo-data
 
 HEAD ?= default-head
-CLIPS ?= 2400
+CLIPS ?= 6000
 
 CLUSTER ?= cluster-data
 
@@ -113,7 +113,7 @@ $(HEAD)/head-%/model.json: $(HEAD)/corpus/manifest.jsonl
 	$(TRAIN) workers/encoders/musicnn/head/all_words.toml
 
 $(HEAD)/twin-%/model.json: $(HEAD)/corpus/manifest.jsonl
-	$(TRAIN) workers/encoders/musicnn/head/training.toml
+	$(TRAIN) workers/encoders/musicnn/head/twin.toml
 
 train-default: $(HEADS) $(TWINS) ## compose the corpus, train the default encoder's head with three seeds, judge it
 	TONELAKE_LAKE=$(HEAD)/lake $(BIN)/python -m tests.benchmarks.default_head $(HEADS:/model.json=) \

@@ -1,6 +1,7 @@
 """Training sets: clips of a manifest, their features or audio, and their texts as vectors."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,7 +161,7 @@ class TextVectors:
     def _store(self) -> None:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = self._file.with_suffix(".part.npz")
+            unfinished = self._file.with_suffix(f".{os.getpid()}.npz")  # two trainings may store the same texts
             np.savez(unfinished, texts=np.array(list(self._vectors)), vectors=np.stack(list(self._vectors.values())))
             unfinished.replace(self._file)
 

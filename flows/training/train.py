@@ -108,7 +108,9 @@ def _run_training(request: TrainRequest, training_set: TrainingSet, settings: Se
     from workers.joint.train import RayTraining
 
     config, folder = request.config, request.out / CHECKPOINTS
-    text_vectors = TextVectors(config.text, settings.models, folder / f"texts-{config.text}.npz")
+    # Trainings that differ in nothing but their seed read the same texts.
+    texts = f"texts-{config.text}-{_training_hash(replace(config, seed=0), training_set)}.npz"
+    text_vectors = TextVectors(config.text, settings.models, settings.models / texts)
     data = training_data(training_set, config, text_vectors)
     start_ray(settings)
     run_folder = folder / _training_hash(config, training_set)
