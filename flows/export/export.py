@@ -18,6 +18,7 @@ from lake.export.log import record_export, require_outside
 from lake.export.registry import read_registry, registry_digest, registry_file, select_rows
 from lake.export.rows import BATCH_ROWS, SnapshotRows, changed_indices, removed_tracks
 from lake.releases.releases import find_release, open_release
+from lake.storage.lake import Lake
 from lake.storage.lease import Lease, export_lease
 from schemas import clock
 from schemas.errors import UserError
@@ -86,26 +87,28 @@ def write_export(request: ExportRequest, settings: Settings, log: Log, *, replac
     options do not go together.
     """
     _require_valid(request)
-    source = resolve_source(settings, request.embedding_version, request.release)
-    before = _snapshot_before(source, request.since)
+    lake = Lake.at(settings.lake, settings.s3)
+    lake.require_table_names()
     folder = ExportFolder.at(request.folder, settings.s3)
     if not folder.is_started():
-        require_outside(source.lake, folder.uri)
-    content = ExportContent(source, before, request.rights, read_registry(source.lake, source.snapshot))
-    plan = _plan(content, request)
-    describe_index(plan, 0)  # raises here, not after an hour, if a package is missing
+        require_outside(lake, folder.uri)
     run_id = new_run_id()
-    with Lease(source.lake, export_lease(folder.uri), run_id, log):
+    with Lease(lake, export_lease(folder.uri), run_id, log):  # held before it reads: a takedown removes old versions
+        source = resolve_source(settings, request.embedding_version, request.release)
+        before = _snapshot_before(source, request.since)
+        content = ExportContent(source, before, request.rights, read_registry(lake, source.snapshot))
+        plan = _plan(content, request)
+        describe_index(plan, 0)  # raises here, not after an hour, if a package is missing
         existing = folder.read_manifest()
         _require_replaceable(folder, existing, plan, replaces)
         if existing and matches_plan(existing, plan):
             folder.remove_temporary_files()
             return existing | {"done": False, "folder": folder.uri}
-        with RunRecord(source.lake, run_id, "export", source.spec, asdict(request)) as run:
-            entry = record_export(source.lake, source.log_entry(folder.uri, plan, run_id))
+        with RunRecord(lake, run_id, "export", source.spec, asdict(request)) as run:
+            entry = record_export(lake, source.log_entry(folder.uri, plan, run_id))
             source.require_current()
             manifest = _write_files(content, folder, plan, run_id, settings)
-            record_export(source.lake, replace(entry, tracks=manifest["tracks"]))
+            record_export(lake, replace(entry, tracks=manifest["tracks"]))
             run.finish({name: manifest[name] for name in ("tracks", "removed")})
     return manifest | {"done": True, "folder": folder.uri}
 

@@ -7,7 +7,7 @@ from flows.console.progress import ProgressReporter
 from flows.ingest.allowances import allowances, allowed_locations, remember_used, revoke
 from flows.ingest.refresh import acquire_leases
 from lake.catalogue.runs import new_run_id
-from lake.catalogue.sources import register_sources, registered_sources, remove_source, require_registered
+from lake.catalogue.sources import TABLE, register_sources, registered_sources, remove_source, require_registered
 from lake.catalogue.tracks import deactivate_source
 from lake.embeddings.sync import move_inactive
 from lake.releases.publish import publish_if_due
@@ -57,6 +57,9 @@ def remove(source: str, settings: Settings) -> int:
     lake, name, run_id = Lake.at(settings.lake, settings.s3), source_name(source), new_run_id()
     require_registered(lake, name)
     log = ProgressReporter().log
+    # Opened before the leases are taken: the leases of a version that comes later are not among them, but its run
+    # writes to this table before it brings tracks back.
+    sources = lake.table(TABLE)
     with ExitStack() as stack:
         leased = acquire_leases(lake, [], [run_id], log, stack)
         check = next((version.lease.check for version in leased.values()), check_nothing)
@@ -66,6 +69,6 @@ def remove(source: str, settings: Settings) -> int:
         if live_release(lake):
             for version in leased.values():
                 publish_if_due(lake, {run_id: version.spec}, "sources remove", log)
-        remove_source(lake, name, check)
+        remove_source(sources, name, check)
     revoke(name, settings)
     return number

@@ -1,5 +1,8 @@
 """The table `sources`: the registered sources, which `tonelake refresh` lists."""
 
+from dataclasses import replace
+
+import lance
 import pyarrow as pa
 
 from lake.storage.filters import string_literal
@@ -25,19 +28,17 @@ def register_sources(
     """Register sources with their number of tracks; return the new ones.
 
     The number is None for a source that was not listed yet. Known sources are updated only if
-    `listed`, which says that a refresh has listed all of them.
+    `listed`, which says that a refresh has listed all of them. The rows of the others are written as they are, so that
+    a removal that runs beside fails.
     """
     known, now = {row.source: row for row in registered_sources(lake)}, clock.now()
-    rows = [
-        {
-            "source": name,
-            "added_at": known[name].added_at if name in known else now,
-            "last_listed_at": now if tracks is not None else None,
-            "tracks": tracks,
-        }
-        for name, tracks in track_counts.items()
-        if listed or name not in known
-    ]
+    rows = []
+    for name, tracks in track_counts.items():
+        listed_at = now if tracks is not None else None
+        row = RegisteredSource(name, now, listed_at, tracks)
+        if name in known:
+            row = replace(row, added_at=known[name].added_at) if listed else known[name]
+        rows.append({column: getattr(row, column) for column in SOURCES.names})
     if rows:
         lake.upsert(TABLE, SOURCES, pa.Table.from_pylist(rows, schema=SOURCES), check)
     return [name for name in track_counts if name not in known]
@@ -50,11 +51,15 @@ def require_registered(lake: Lake, source: str) -> None:
         raise UserError(f"{lake.uri} has no source {source}; its sources are: {', '.join(names) or 'none'}")
 
 
-def remove_source(lake: Lake, source: str, check: LeaseCheck = check_nothing) -> None:
-    """Remove a source from the table. Its tracks are not touched.
+def remove_source(table: lance.LanceDataset, source: str, check: LeaseCheck = check_nothing) -> None:
+    """Remove a source from the open table. Its tracks are not touched.
 
-    It fails if another run has listed the source since `check`: its tracks are active again.
+    Raises UserError if another run has written the source since the table was opened: its tracks may be active again.
     """
-    table = lake.table(TABLE)
     check()
-    table.delete(f"source = {string_literal(source)}", conflict_retries=0)
+    try:
+        table.delete(f"source = {string_literal(source)}", conflict_retries=0)
+    except OSError as error:
+        if "concurrent writers" not in str(error):
+            raise
+        raise UserError(f"another run has listed {source} meanwhile: run the same command again") from error

@@ -165,6 +165,23 @@ def test_a_source_that_was_listed_while_its_removal_stood_still_stays():
     assert not run_history(4936, [*files, stalled], WORK / "listed").failure
 
 
+def test_a_source_that_was_indexed_again_while_its_removal_stood_still_stays():
+    """Found so: `index` wrote no row for a source that it found, so the removal met no conflict (seed 7461)."""
+    beside = Step("index", (78, 153, 63))
+    stalled = Step("remove_source", (229, 609, 526), Fault(FaultKind.STALL, 3), beside=beside)
+    history = [Step("describe", (236, 365, 258)), Step("index", (639, 948, 47), host="host-2"), stalled]
+    assert not run_history(7461, history, WORK / "indexed").failure
+
+
+def test_an_export_reads_nothing_that_a_takedown_beside_it_removes():
+    """Found so: it read a version before it held its lease, and ended with a traceback (seed 7440)."""
+    files = [Step("add", (763, 786, 273)), Step("add", (709, 934, 51)), Step("index", (394, 453, 301))]
+    beside = Step("take_down", (965, 859, 109), host="host-2")
+    together = Step("export", (285, 213, 372), host="host-2", turns=(7, 20, 21, 88), beside=beside)
+    history = [*files, Step("refresh", (963, 87, 215), host="host-2"), together]
+    assert not run_history(7440, history, WORK / "exported").failure
+
+
 def test_a_repair_brings_back_no_tracks_of_a_removed_source():
     """Found so: the repaired registry had them active, and no refresh lists their source any more (seed 5004)."""
     lines = [Step("add", (186, 85, 88)), Step("add", (33, 319, 460)), Step("describe", (946, 630, 394))]
