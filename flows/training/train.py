@@ -27,7 +27,7 @@ from schemas.training import (
     encoder_name,
 )
 from workers.encoders.base.registration import EncoderRegistration
-from workers.encoders.joint.encoder import require_conse_base
+from workers.encoders.joint.encoder import TEXT_SOURCES, require_conse_base
 from workers.encoders.registry import find_by_name, require_runnable
 from workers.evaluation.predictions import Predictions
 from workers.evaluation.scoring import compute_figures
@@ -109,7 +109,7 @@ def _run_training(request: TrainRequest, training_set: TrainingSet, settings: Se
 
     config, folder = request.config, request.out / CHECKPOINTS
     # Trainings that differ in nothing but their seed read the same texts.
-    texts = f"texts-{config.text}-{_training_hash(replace(config, seed=0), training_set)}.npz"
+    texts = f"{TEXT_SOURCES[config.text].folder}-texts-{_training_hash(replace(config, seed=0), training_set)}.npz"
     text_vectors = TextVectors(config.text, settings.models, settings.models / texts)
     data = training_data(training_set, config, text_vectors)
     start_ray(settings)

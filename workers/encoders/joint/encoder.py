@@ -22,7 +22,7 @@ from workers.weights.sources import Source
 if TYPE_CHECKING:
     from workers.encoders.joint.net import Joint
 
-_TEXT_SOURCES = {"glove": GLOVE_6B_50D, "bert": MINILM}
+TEXT_SOURCES = {"glove": GLOVE_6B_50D, "bert": MINILM}
 _AUDIO_REALTIME_FACTOR = 8.0  # that of TTMR, which is the same net
 
 
@@ -48,7 +48,7 @@ def trained_registration(folder: Path, trained: TrainedModel, base: EncoderRegis
             f"{base.spec.feature_version}: train it again"
         )
     config = trained.cell
-    text_source = None if config.framework == "classification" else _TEXT_SOURCES[config.text]
+    text_source = None if config.framework == "classification" else TEXT_SOURCES[config.text]
     spec = EncoderSpec(
         name=trained.name,
         licence=f"trained here on {base.spec.name}: {base.spec.licence}" if base else "trained here",

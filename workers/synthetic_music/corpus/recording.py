@@ -14,8 +14,8 @@ from schemas.errors import UserError
 from workers.synthetic_music.corpus.pieces import Piece
 from workers.synthetic_music.sources.base import SourceRegistration
 
-# Of players whose voice has samples and a computed source. Heads that heard as many of both found less than heads that
-# heard samples alone, from fewer than half of the clips (docs/training.md).
+# Of players whose voice has samples and a computed source. Heads that heard as many of both found no more than a head
+# that heard samples alone, from fewer than half of the clips (docs/training.md).
 COMPUTED_SHARE = 0.2
 
 
