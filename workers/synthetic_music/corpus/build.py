@@ -104,11 +104,14 @@ def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path
     _write_description(spec)
     context = multiprocessing.get_context("spawn")
     others = {*multiprocessing.active_children()}
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES), context, _start_process, (folders,)) as pool:
-        rendered = [pool.submit(_render, piece, spec) for piece in todo]
+    processes = min(os.cpu_count() or 1, PROCESSES)
+    with ProcessPoolExecutor(processes, context, _start_process, (folders,)) as pool:
         try:
-            for future in as_completed(rendered):
-                yield future.result()
+            # Few at a time: if an interrupt comes outside of this function, Python ends after all that was submitted.
+            for start in range(0, len(todo), 8 * processes):
+                batch = todo[start : start + 8 * processes]
+                for future in as_completed([pool.submit(_render, piece, spec) for piece in batch]):
+                    yield future.result()
         except BaseException:
             # A pool waits for what its processes render; a second interrupt meanwhile would leave them for good.
             for process in {*multiprocessing.active_children()} - others:
