@@ -122,7 +122,7 @@ def _run_training(request: TrainRequest, training_set: TrainingSet, settings: Se
 def _training_hash(config: TrainingConfig, training_set: TrainingSet) -> str:
     """Return a hash of the configuration and the data.
 
-    It names the checkpoints, so that no other training goes on from them.
+    It names the checkpoints and the kept vectors of texts, so that no other training goes on from them.
     """
     text = json.dumps([config.to_json(), training_set.digest], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

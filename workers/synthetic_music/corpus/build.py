@@ -108,9 +108,10 @@ def render_pieces(spec: CorpusSpec, todo: list[Piece], models: Path, local: Path
     with ProcessPoolExecutor(processes, context, _start_process, (folders,)) as pool:
         try:
             # Few at a time: if an interrupt comes outside of this function, Python ends after all that was submitted.
-            for start in range(0, len(todo), 8 * processes):
-                batch = todo[start : start + 8 * processes]
-                for future in as_completed([pool.submit(_render, piece, spec) for piece in batch]):
+            size = 8 * processes
+            for start in range(0, len(todo), size):
+                submitted = [pool.submit(_render, piece, spec) for piece in todo[start : start + size]]
+                for future in as_completed(submitted):
                     yield future.result()
         except BaseException:
             # A pool waits for what its processes render; a second interrupt meanwhile would leave them for good.

@@ -147,7 +147,8 @@ def _shuffled_rounds(choices: Sequence[T], rng: Generator) -> Iterator[T]:
         yield from (choices[int(index)] for index in rng.permutation(len(choices)))
 
 
-def _pick(rng: Generator, choices: Sequence[T]) -> T:
+def pick(rng: Generator, choices: Sequence[T]) -> T:
+    """Return one of the choices; all have equal chances."""
     return choices[int(rng.integers(len(choices)))]
 
 
@@ -162,8 +163,8 @@ def _make_player(rng: Generator, role: str, voice: Voice, split: str, softer: fl
 def _solo_players(rng: Generator, voice: Voice, split: str) -> list[Player]:
     if voice.manner in ("kit", "taps"):
         texture = "drums" if voice.manner == "kit" else "taps"
-        return [_make_player(rng, f"{texture} {_pick(rng, voice.idioms)}", voice, split)]
-    return [_make_player(rng, role, voice, split) for role in _pick(rng, MANNERS[voice.manner]).split(" + ")]
+        return [_make_player(rng, f"{texture} {pick(rng, voice.idioms)}", voice, split)]
+    return [_make_player(rng, role, voice, split) for role in pick(rng, MANNERS[voice.manner]).split(" + ")]
 
 
 def _compose_solo(voice: Voice, piece_id: PieceId) -> Piece:
@@ -174,7 +175,7 @@ def _compose_solo(voice: Voice, piece_id: PieceId) -> Piece:
 def _compose_duet(voice: Voice, piece_id: PieceId) -> Piece:
     """Compose a piece for a voice and an accompanist."""
     rng = np.random.default_rng((piece_id.seed, 0))
-    other = VOICES[_pick(rng, [name for name in ACCOMPANISTS if name != voice.name])]
+    other = VOICES[pick(rng, [name for name in ACCOMPANISTS if name != voice.name])]
     lead = _solo_players(rng, voice, piece_id.split)[-1]
     accompanist = _make_player(rng, ACCOMPANIMENT_ROLES.get(other.manner, "comp ballad"), other, piece_id.split, 2.0)
     return _compose_in_idiom(rng, piece_id, f"duet {voice.name} and {other.name}", [lead, accompanist])
@@ -183,7 +184,7 @@ def _compose_duet(voice: Voice, piece_id: PieceId) -> Piece:
 def _compose_in_idiom(rng: Generator, piece_id: PieceId, kind: str, players: list[Player]) -> Piece:
     """Compose a piece in an idiom of the first player."""
     voice = players[0].voice
-    idiom = IDIOMS["rhythm" if voice.is_percussion else _pick(rng, voice.idioms)]
+    idiom = IDIOMS["rhythm" if voice.is_percussion else pick(rng, voice.idioms)]
     return _compose(rng, piece_id, kind, players, replace(idiom, group=kind.split()[0]))
 
 
@@ -192,12 +193,12 @@ def _compose_ensemble(style: Ensemble, piece_id: PieceId) -> Piece:
     players = []
     for line in style.roles:
         role, _, names = line.partition(":")
-        voice = VOICES[_pick(rng, names.split(",")).strip()]
+        voice = VOICES[pick(rng, names.split(",")).strip()]
         players.append(_make_player(rng, role, voice, piece_id.split))
     return _compose(rng, piece_id, style.name, players, style)
 
 
 def _compose(rng: Generator, piece_id: PieceId, kind: str, players: list[Player], music: Idiom | Ensemble) -> Piece:
-    progression = draw_pattern(rng, _pick(rng, music.harmony), piece_id.split)
+    progression = draw_pattern(rng, pick(rng, music.harmony), piece_id.split)
     bpm, tonic = int(rng.integers(music.bpm[0], music.bpm[1] + 1)), int(rng.integers(12))
     return Piece(piece_id, kind, tuple(players), progression, bpm, tonic, music)

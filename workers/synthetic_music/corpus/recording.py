@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from schemas.errors import UserError
-from workers.synthetic_music.corpus.pieces import Piece
+from workers.synthetic_music.corpus.pieces import Piece, pick
 from workers.synthetic_music.sources.base import SourceRegistration
 
 # Of players whose voice has samples and a computed source. Heads that heard as many of both found no more than a head
@@ -38,7 +38,5 @@ def draw_sources(piece: Piece, sources: Sequence[SourceRegistration]) -> tuple[s
 def _draw_source(fitting: list[SourceRegistration], rng: Generator) -> SourceRegistration:
     wants_computed = rng.random() < COMPUTED_SHARE
     wanted = [source for source in fitting if source.is_computed == wants_computed] or fitting
-    origins = sorted({source.origin for source in wanted})
-    origin = origins[int(rng.integers(len(origins)))]
-    same = [source for source in wanted if source.origin == origin]
-    return same[int(rng.integers(len(same)))]
+    origin = pick(rng, sorted({source.origin for source in wanted}))
+    return pick(rng, [source for source in wanted if source.origin == origin])

@@ -9,10 +9,10 @@ from workers.synthetic_music.score.notes import Note
 from workers.synthetic_music.score.voices import VOICES
 from workers.synthetic_music.sources import faust
 from workers.synthetic_music.sources.base import RATE, Source
-from workers.synthetic_music.sources.registry import SOURCES, sources_of_splits
+from workers.synthetic_music.sources.registry import SOURCES
 
 SECONDS = 0.8
-REGISTRATIONS = {name: SOURCES[name] for name in sources_of_splits()["train"] if not SOURCES[name].packages}
+REGISTRATIONS = {name: source for name, source in SOURCES.items() if source.is_computed}
 PAIRS = [(source, voice) for source, registration in REGISTRATIONS.items() for voice in sorted(registration.voices)]
 # Noises, and solids without a harmonic spectrum.
 UNPITCHED = (
