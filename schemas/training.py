@@ -32,6 +32,7 @@ _DEFAULT_LEARNING_RATES = {
     ("audio", "triplet"): 5e-5,
     ("audio", "contrastive"): 5e-5,
 }
+CONSE_WEIGHTS = ("conse_weight", "conse_weight_tags", "conse_weight_new_words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class TrainingConfig:
       texts.
     * `all_words`: clips that the manifest marks `held_out` train too. Then no words are left that training never saw.
     * `synonyms` lets each tag of a stochastic text appear under another of its names.
-    * `share`, in files `conse_weight`, is the weight of the encoder's own vectors, which are sums of the texts of its
-      tags; 0 leaves them out.
+    * `seeds`: so many heads are trained, with seeds from `seed` on; a vector is the mean of theirs.
+    * `conse_weight` is how much ConSE's vectors of the encoder count in a text whose words training had;
+      `conse_weight_new_words`, in a text of other words; `conse_weight_tags`, in a text that is one of `conse_tags`.
+      0 in all leaves ConSE out.
     * `text_pool`: with a frozen BERT, so many texts are drawn once for each clip, and each epoch uses one of them. A
       BERT that is trained reads new texts in each epoch.
     """
@@ -61,12 +64,16 @@ class TrainingConfig:
     tower: str = "features"
     encoder: str = "musicnn"
     seed: int = 0
+    seeds: int = 1
     finetune_text: bool = False
     text_projection: str = "linear"
     own_sentences: bool = False
     synonyms: bool = False
     all_words: bool = False
-    share: float = 0.0
+    conse_weight: float = 0.0
+    conse_weight_tags: float = 0.0
+    conse_tags: tuple[str, ...] = ()
+    conse_weight_new_words: float = 0.0
     dim: int = 128
     hidden: int = 512
     dropout: float = 0.3
@@ -90,18 +97,29 @@ class TrainingConfig:
             raise UserError("text_projection none needs a text tower: use the triplet or contrastive framework")
         if self.synonyms and (self.representation != "stochastic" or self.framework == "classification"):
             raise UserError("synonyms needs representation stochastic, in the triplet or contrastive framework")
-        if not 0 <= self.share < 1:
-            raise UserError(f"conse_weight has to be from 0 to below 1, not {self.share}")
-        if self.share and (self.text_projection, self.text, self.tower) != ("none", "bert", "features"):
-            raise UserError(
-                "conse_weight needs text bert, text_projection none and tower features: one space of texts"
-            )
+        self._check_conse()
         if not 0 <= self.learning_rate < math.inf:
             raise UserError(f"learning_rate has to be a finite number from 0, not {self.learning_rate}")
-        if not 0 <= self.seed <= MAX_SEED:
-            raise UserError(f"seed has to be from 0 to {MAX_SEED}, not {self.seed}")
-        if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool) < 1:
-            raise UserError("epochs, batch, dim, hidden and text_pool have to be at least 1")
+        if not 0 <= self.seed <= MAX_SEED + 1 - self.seeds:
+            raise UserError(f"seed has to be from 0 to {MAX_SEED + 1 - self.seeds}, not {self.seed}")
+        if min(self.epochs, self.batch, self.dim, self.hidden, self.text_pool, self.seeds) < 1:
+            raise UserError("epochs, batch, dim, hidden, text_pool and seeds have to be at least 1")
+        if self.seeds > 1 and (self.tower, self.text_projection, self.finetune_text) != ("features", "none", False):
+            raise UserError("seeds needs tower features and text_projection none: heads in one space of texts")
+
+    def _check_conse(self) -> None:
+        for name in CONSE_WEIGHTS:
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} has to be from 0 to below 1, not {getattr(self, name)}")
+        if self.has_conse and (self.text, self.tower, self.finetune_text) != ("bert", "features", False):
+            raise UserError("conse_weight needs text bert, tower features, and no finetune_text")
+        if self.has_conse and self.framework == "classification":
+            raise UserError("conse_weight needs the triplet or contrastive framework")
+
+    @property
+    def has_conse(self) -> bool:
+        """Whether ConSE's vectors stand beside the head's."""
+        return any(getattr(self, name) for name in CONSE_WEIGHTS)
 
     @property
     def name(self) -> str:
@@ -150,7 +168,9 @@ class TrainedModel:
     """The record of a trained model, model.json, with the figures of its test split.
 
     `feature_version` is that of the base encoder's backbone; a tower that reads audio itself has no base, and both
-    are "". `vocabulary` are the tags of the training split. `weights_sha256` is the hash of model.safetensors.
+    are "". `vocabulary` are the tags of the training split. `weights_sha256` is the hash of model.safetensors. `words`
+    are those of the training split's texts, if ConSE's weight depends on them. Of several seeds, `best_epoch` and
+    `history` are the first one's.
     """
 
     name: str
@@ -164,6 +184,7 @@ class TrainedModel:
     best_epoch: int
     history: list[dict[str, float]]
     figures: dict[str, dict[str, list[float]]]
+    words: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the text of model.json."""
@@ -173,5 +194,10 @@ class TrainedModel:
     def from_json(cls, text: str) -> "TrainedModel":
         """Parse model.json. Raises KeyError, TypeError or ValueError if the text is not of such a file."""
         record = json.loads(text)
-        record["cell"], record["vocabulary"] = TrainingConfig(**record["cell"]), tuple(record["vocabulary"])
+        if record["cell"].pop("share", 0):  # of tonelake 0.2: one vector, a sum of the head's and ConSE's
+            raise ValueError("its ConSE weight is of another kind")
+        record["cell"]["conse_tags"] = tuple(record["cell"].get("conse_tags", ()))
+        record["cell"] = TrainingConfig(**record["cell"])
+        for name in ("vocabulary", "words"):
+            record[name] = tuple(record.get(name, ()))
         return cls(**record)

@@ -40,7 +40,7 @@ def train(
     text_projection: Annotated[str, _hidden()] = _DEFAULTS.text_projection,
     own_sentences: Annotated[bool, _hidden("--own-sentences")] = _DEFAULTS.own_sentences,
     synonyms: Annotated[bool, _hidden("--synonyms")] = _DEFAULTS.synonyms,
-    share: Annotated[float, _hidden("--conse-weight")] = _DEFAULTS.share,
+    conse_weight: Annotated[float, _hidden("--conse-weight")] = _DEFAULTS.conse_weight,
     finetune_text: Annotated[bool, _hidden("--finetune-text")] = _DEFAULTS.finetune_text,
 ) -> None:
     """Train a joint space of music and text; run it again to resume."""

@@ -27,12 +27,14 @@ from schemas.training import (
     encoder_name,
 )
 from workers.encoders.base.registration import EncoderRegistration
+from workers.encoders.joint.conse_part import BASIS, fit_conse_part, split_words
 from workers.encoders.joint.encoder import TEXT_SOURCES, require_conse_base
 from workers.encoders.registry import find_by_name, require_runnable
 from workers.evaluation.predictions import Predictions
 from workers.evaluation.scoring import compute_figures
 
 if TYPE_CHECKING:
+    from workers.encoders.ttmr.net import Weights
     from workers.joint.trainer import TrainingState
 
 CHECKPOINTS, UNFINISHED = "checkpoints", "unfinished"
@@ -57,8 +59,8 @@ def train(request: TrainRequest, settings: Settings) -> TrainedModel:
     ):
         started = time.monotonic()
         training_set = _load_training_set(request, settings)
-        state, resumed_at = _run_training(request, training_set, settings)
-        model = write_model(out, state, config, training_set, settings)
+        states, resumed_at = _run_training(request, training_set, settings)
+        model = write_model(out, states, config, training_set, settings)
         shutil.rmtree(out / CHECKPOINTS)
         seconds = round(time.monotonic() - started, 1)
         counts = {"encoder": model.name, "epochs": len(model.history), "wall_seconds": seconds}
@@ -102,21 +104,30 @@ def _load_training_set(request: TrainRequest, settings: Settings) -> TrainingSet
     return load_features(manifest, config.encoder, settings, all_words=config.all_words)
 
 
-def _run_training(request: TrainRequest, training_set: TrainingSet, settings: Settings) -> tuple["TrainingState", int]:
-    """Train to the end; return the state and the epoch that the run resumed at."""
+def _run_training(
+    request: TrainRequest, training_set: TrainingSet, settings: Settings
+) -> tuple[list["TrainingState"], int]:
+    """Train to the end; return the state of each seed.
+
+    The number is that of the epochs which an earlier run had done.
+    """
     from workers.distributed.cluster import start_ray
     from workers.joint.train import RayTraining
 
     config, folder = request.config, request.out / CHECKPOINTS
-    # Trainings that differ in nothing but their seed read the same texts.
-    texts = f"{TEXT_SOURCES[config.text].folder}-texts-{_training_hash(replace(config, seed=0), training_set)}.npz"
+    texts = f"{TEXT_SOURCES[config.text].folder}-texts-{training_set.digest}.npz"  # other trainings read many of them
     text_vectors = TextVectors(config.text, settings.models, settings.models / texts)
     data = training_data(training_set, config, text_vectors)
     start_ray(settings)
-    run_folder = folder / _training_hash(config, training_set)
-    training = RayTraining(config, data, settings.models, run_folder, request.workers)
-    epochs = [row["epoch"] for row in with_progress(training, f"training {config.name}", config.epochs)]
-    return training.state, int(epochs[0]) - 1 if epochs else training.state.epoch
+    states, new_epochs = [], 0
+    for seed in range(config.seed, config.seed + config.seeds):
+        of_seed = replace(config, seed=seed)
+        run_folder = folder / _training_hash(of_seed, training_set)
+        training = RayTraining(of_seed, data, settings.models, run_folder, request.workers)
+        title = f"training {config.name}" + (f", seed {seed}" if config.seeds > 1 else "")
+        new_epochs += len(list(with_progress(training, title, config.epochs)))
+        states.append(training.state)
+    return states, sum(state.epoch for state in states) - new_epochs
 
 
 def _training_hash(config: TrainingConfig, training_set: TrainingSet) -> str:
@@ -129,24 +140,27 @@ def _training_hash(config: TrainingConfig, training_set: TrainingSet) -> str:
 
 
 def write_model(
-    out: Path, state: "TrainingState", config: TrainingConfig, training_set: TrainingSet, settings: Settings
+    out: Path, states: list["TrainingState"], config: TrainingConfig, training_set: TrainingSet, settings: Settings
 ) -> TrainedModel:
-    """Write the weights of the best epoch, the plot and the test split's figures.
+    """Write the weights of each seed's best epoch, the plot and the test split's figures.
 
     The figures are computed with the weights as read back from the file. model.json is written last.
     """
     from flows.training.plot import plot_training
-    from workers.encoders.joint.files import write_weights
+    from workers.encoders.joint.files import join_seeds, write_weights
 
     unfinished = out / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     has_base = config.tower != "audio"
+    state, weights = states[0], join_seeds([state.best for state in states])
+    if config.has_conse:
+        weights |= _fit_conse(training_set, config, settings)
     model = TrainedModel(
         name=encoder_name(out.name),
         cell=config,
-        dim=config.dim if config.text_projection == "linear" else len(state.best["text.mean"]),
-        weights_sha256=write_weights(unfinished, state.best),
+        dim=_dimension(config, weights),
+        weights_sha256=write_weights(unfinished, weights),
         base=config.encoder if has_base else "",
         feature_version=find_by_name(config.encoder).spec.feature_version if has_base else "",
         vocabulary=training_set.vocabulary,
@@ -157,6 +171,7 @@ def write_model(
         best_epoch=state.best_epoch,
         history=state.history,
         figures={},
+        words=_words(training_set) if config.has_conse else (),
     )
     (unfinished / MODEL_FILE).write_text(model.to_json())
     predictions = predict_test_split(find_by_name(str(unfinished)), training_set, settings)
@@ -167,6 +182,31 @@ def write_model(
         (unfinished / name).replace(out / name)
     unfinished.rmdir()
     return model
+
+
+def _dimension(config: TrainingConfig, weights: "Weights") -> int:
+    """Return the dimension of a vector: that of the head's part, and of ConSE's."""
+    head = config.dim if config.text_projection == "linear" else len(weights["text.mean"])
+    return head + weights[BASIS].shape[1] if config.has_conse else head
+
+
+def _fit_conse(training_set: TrainingSet, config: TrainingConfig, settings: Settings) -> "Weights":
+    """Return what ConSE's part of a vector needs from the training clips."""
+    import torch
+
+    registration = find_by_name(config.encoder)
+    conse = registration.load(registration.spec, settings.models)
+    fitted = fit_conse_part(conse.project(training_set.splits["train"].features))
+    return {name: torch.from_numpy(weight) for name, weight in fitted.items()}
+
+
+def _words(training_set: TrainingSet) -> tuple[str, ...]:
+    """Return the words of every text that training may have seen, in order."""
+    words: set[str] = set()
+    for clip in training_set.splits["train"].clips:
+        names = (name for _, others in clip.other_names for name in others)
+        words.update(word for text in (*clip.labels, *clip.captions, *names) for word in split_words(text))
+    return tuple(sorted(words))
 
 
 def _figures(predictions: Predictions) -> dict[str, list[float | None]]:

@@ -8,23 +8,26 @@ The rule, fixed before the figures of the heads of several sources of sound were
 * against ConSE, no interval lies below 0 on the larger set of recordings, on recorded genres, and on words that no
   training clip had.
 
-python -m tests.benchmarks.default_head HEAD [HEAD ...] --twins TWIN [TWIN ...] --corpus MANIFEST [--work FOLDER]
+python -m tests.benchmarks.default_head HEAD --twin TWIN --corpus MANIFEST [--work FOLDER]
 
-Each HEAD is a folder of `tonelake train`; the first is to ship, the others differ in their seeds. TWINS are trained
-like the heads, without the held-out words. The first HEAD is compared with the default encoder of this tonelake and
-with ConSE. All vectors are computed from musicnn's features. Those of the corpus are in the lake of the training
-(TONELAKE_LAKE), the others in lakes below the work folder.
+HEAD is a folder of `tonelake train`, TWIN another, trained like it without the held-out words. HEAD is compared with
+the default encoder of this tonelake and with ConSE. If it has several seeds, each is judged alone too. All vectors are
+computed from musicnn's features. Those of the corpus are in the lake of the training (TONELAKE_LAKE), the others in
+lakes below the work folder.
 """
 
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from schemas.settings import Settings
 from tests.benchmarks.head_questions import BASE, Question, questions
+from workers.encoders.base.interface import Encoder, TextTower
+from workers.encoders.joint.encoder import FeatureHeadEncoder
 from workers.encoders.registry import find_by_name
 from workers.evaluation.predictions import Predictions
 from workers.evaluation.scoring import Change, compare, compute_figures
@@ -46,25 +49,26 @@ Answer = Callable[[Question], Predictions]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A question with the predictions of every encoder; of several seeds, the first one is compared."""
+    """A question with the predictions of every encoder, and of each seed of the new head alone."""
 
     question: Question
     conse: Predictions
     today: Predictions
-    heads: list[Predictions]
+    head: Predictions
+    seeds: list[Predictions]
 
     @property
     def values(self) -> list[float]:
         """The value of each seed."""
-        return [_figure(predictions, self.question.metric)[0] for predictions in self.heads]
+        return [_figure(predictions, self.question.metric)[0] for predictions in self.seeds]
 
     @property
     def gain(self) -> Change:
-        return compare(self.today, self.heads[0])[self.question.metric]
+        return compare(self.today, self.head)[self.question.metric]
 
     @property
     def gain_on_conse(self) -> Change:
-        return compare(self.conse, self.heads[0])[self.question.metric]
+        return compare(self.conse, self.head)[self.question.metric]
 
     def is_about(self, names: tuple[str, ...]) -> bool:
         """Tell whether the question has one of the names."""
@@ -80,7 +84,7 @@ class Row:
             f"{len(self.conse.ids):,}",
             _format(self.conse, self.question.metric),
             _format(self.today, self.question.metric),
-            _format(self.heads[0], self.question.metric),
+            _format(self.head, self.question.metric),
             f"{np.mean(self.values):.3f} ±{np.std(self.values):.3f}{worst}",
             f"{GOALS[key]:.2f}" if key in GOALS else "",
             _format_change(self.gain),
@@ -92,31 +96,32 @@ class Row:
 def main() -> None:
     """Print a line for each question as Markdown, and the verdict."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("heads", nargs="+")
-    parser.add_argument("--twins", nargs="+", required=True)
+    parser.add_argument("head")
+    parser.add_argument("--twin", required=True)
     parser.add_argument("--corpus", required=True, help="manifest.jsonl of tonelake corpus build")
     parser.add_argument("--work", type=Path, default=Path("default-head"))
     arguments = parser.parse_args()
-    titles = "question, metric, items, ConSE, today, new, seeds, goal, gain on today, gain on ConSE".split(", ")
+    titles = "question, metric, items, ConSE, today, new, seeds alone, goal, gain on today, gain on ConSE".split(", ")
     print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     rows = []
-    for row in answer_questions(arguments.heads, arguments.twins, arguments.corpus, arguments.work, Settings()):
+    for row in answer_questions(arguments.head, arguments.twin, arguments.corpus, arguments.work, Settings()):
         print(row.describe(), flush=True)
         rows.append(row)
     failures = check_rule(rows)
     for failure in failures:
         print(failure)
-    print(f"\nby the rule {arguments.heads[0]} {'must not' if failures else 'can'} be the default")
+    print(f"\nby the rule {arguments.head} {'must not' if failures else 'can'} be the default")
 
 
-def answer_questions(heads: list[str], twins: list[str], corpus: str, work: Path, settings: Settings) -> Iterator[Row]:
-    """Yield each question with the predictions of ConSE, of today's default, and of the heads or twins."""
-    answers = {name: _load(name, settings) for name in dict.fromkeys([BASE, TODAY, *heads, *twins])}
+def answer_questions(head: str, twin: str, corpus: str, work: Path, settings: Settings) -> Iterator[Row]:
+    """Yield each question with the predictions of ConSE, of today's default, and of the head or its twin."""
+    (conse,), (today, *_) = _load(BASE, settings), _load(TODAY, settings)
+    head_answers, twin_answers = _load(head, settings), _load(twin, settings)
     for question in questions(corpus, work, settings):
-        judged = twins if question.is_for_twins else heads
-        yield Row(
-            question, answers[BASE](question), answers[TODAY](question), [answers[name](question) for name in judged]
-        )
+        whole, *seeds = twin_answers if question.is_for_twins else head_answers
+        predictions = whole(question)
+        of_seeds = [answer(question) for answer in seeds] or [predictions]
+        yield Row(question, conse(question), today(question), predictions, of_seeds)
 
 
 def check_rule(rows: list[Row]) -> list[str]:
@@ -129,13 +134,21 @@ def check_rule(rows: list[Row]) -> list[str]:
     return failures + [f"{row.question.name}: worse than ConSE" for row in conse]
 
 
-def _load(name: str, settings: Settings) -> Answer:
+def _load(name: str, settings: Settings) -> list[Answer]:
+    """Return the answer of an encoder; if it has several seeds, that of each of them too."""
     registration = find_by_name(name)
     assert registration.load_text is not None, "the questions need a text tower"
     registration.fetch_weights(settings.models)
-    encoder = registration.load(registration.spec, settings.models)
+    whole = registration.load(registration.spec, settings.models)
     tower = registration.load_text(registration.spec, settings.models)
-    return lambda question: question.predict(encoder.project(question.rows), tower, registration.spec.prompt)
+    encoders = [whole]
+    if isinstance(whole, FeatureHeadEncoder) and len(whole.heads) > 1:
+        encoders += [whole.with_only(seed) for seed in range(len(whole.heads))]
+    return [partial(_answer, encoder, tower, registration.spec.prompt) for encoder in encoders]
+
+
+def _answer(encoder: Encoder, tower: TextTower, prompt: str, question: Question) -> Predictions:
+    return question.predict(encoder.project(question.rows), tower, prompt)
 
 
 def _figure(predictions: Predictions, metric: str) -> tuple[float, float, float]:

@@ -6,6 +6,7 @@ Searches, evaluations and frozen texts in training all use this one. Only traini
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,12 @@ class MiniLM:
         for rows, batch in batches_of_equal_length(tokens):
             means[rows] = self._bert(batch).mean(axis=1)
         return means
+
+
+@cache
+def load_minilm(models: Path) -> MiniLM:
+    """Return the released MiniLM, one for the whole process."""
+    return MiniLM(models)
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

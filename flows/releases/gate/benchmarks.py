@@ -29,6 +29,9 @@ def benchmark_checks(lake: Lake, live: SnapshotView | None, candidate: SnapshotV
     old_rows = _by_question(rows, live.spec.embedding_version)
     new_rows = _by_question(rows, candidate.spec.embedding_version)
     common = sorted(old_rows.keys() & new_rows.keys())
+    if not common and _options_of_evaluate(live) == _options_of_evaluate(candidate):
+        computed = f"this tonelake computes {candidate.spec.embedding_version} only"
+        return [no_verdict(NAME, f"no benchmark has figures of both, and {computed}")]
     if not common:
         return [no_verdict(NAME, f"no benchmark has figures of both; run `{_command(live, candidate)}`")]
     return [_check(lake, *_newest_pair(old_rows[question], new_rows[question]), limits) for question in common]
@@ -70,12 +73,15 @@ def _check(lake: Lake, old: EvaluationRow, new: EvaluationRow, limits: Limits) -
 
 def _command(live: SnapshotView, candidate: SnapshotView) -> str:
     """Return the command that evaluates both: two commands if their maximum numbers of windows differ."""
-    by_max_windows: dict[int | None, list[str]] = {}
-    for view in (live, candidate):
-        max_windows = view.spec.backbone.windows.limit
-        by_max_windows.setdefault(max_windows, []).append(f"--encoder {view.spec.folder_or_name}")
-    commands = []
-    for max_windows, encoders in by_max_windows.items():
-        option = f" --max-windows {max_windows}" if max_windows else ""
-        commands.append(f"tonelake evaluate rendered {' '.join(encoders)}{option}")
-    return " && ".join(commands)
+    by_option: dict[str, list[str]] = {}
+    for encoder, option in map(_options_of_evaluate, (live, candidate)):
+        by_option.setdefault(option, []).append(f"--encoder {encoder}")
+    return " && ".join(
+        f"tonelake evaluate rendered {' '.join(encoders)}{option}" for option, encoders in by_option.items()
+    )
+
+
+def _options_of_evaluate(view: SnapshotView) -> tuple[str, str]:
+    """Return the encoder that evaluates a version, and the option for its maximum number of windows."""
+    max_windows = view.spec.backbone.windows.limit
+    return view.spec.folder_or_name, f" --max-windows {max_windows}" if max_windows else ""

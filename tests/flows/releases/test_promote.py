@@ -125,8 +125,16 @@ def test_a_candidate_as_good_as_live_passes_the_shipped_gate(home, plays):
         "recommendations, nDCG@10": "passed",
         "recommendations, recall@10, genre Pop": "passed",
     }
-    assert live_release(home) == promotion.published
-    assert (promotion.published.number, promotion.published.gate) == (2, promotion.checks)
+    assert (live_release(home), live_release(home).gate) == (promotion.published, promotion.checks)
+
+
+@pytest.mark.parametrize("windows", [None, 5])
+def test_without_figures_the_gate_says_what_to_do(home, windows):
+    candidate = CANDIDATE.with_max_windows(windows)
+    write_version(home, candidate, SOUND)
+    checks = promote(PromoteRequest(candidate.embedding_version), Settings(lake=home.uri), print).checks
+    reason = next(check.reason for check in checks if check.name == "benchmarks")
+    assert ("&& tonelake evaluate" if windows else f"computes {candidate.embedding_version} only") in reason
 
 
 FAULTS = {

@@ -35,9 +35,10 @@ def test_options_win_over_the_file_and_the_file_over_defaults(requests, tmp_path
     assert (config.representation, config.batch) == ("stochastic", 64)
 
 
-def test_conse_weight_is_called_so_in_the_file_too(requests, tmp_path):
-    train(tmp_path, 'text_projection = "none"\nconse_weight = 0.25\n')
-    assert requests[0].config.share == 0.25
+def test_a_file_can_give_the_weight_of_conse(requests, tmp_path):
+    train(tmp_path, 'conse_weight = 0.25\nconse_weight_tags = 0.5\nconse_tags = ["rock", "female vocals"]\n')
+    assert requests[0].config.conse_weight == 0.25
+    assert requests[0].config.conse_tags == ("rock", "female vocals")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,8 @@ def test_conse_weight_is_called_so_in_the_file_too(requests, tmp_path):
         ("share = 0.2", "there is no setting share"),
         ("epochs = 'many'", "epochs takes a whole number, not 'many'"),
         ("epochs = true", "epochs takes a whole number, not True"),
+        ("conse_tags = 'rock'", "conse_tags takes a list of texts, not 'rock'"),
+        ("conse_tags = ['rock', 1]", "conse_tags takes a list of texts, not ['rock', 1]"),
         ("synonyms = 1", "synonyms takes true or false, not 1"),
         ("text = 'bertt'", "text takes glove, bert, not 'bertt'; did you mean bert?"),
         ("text = 'word2vec'", "text takes glove, bert, not 'word2vec'"),

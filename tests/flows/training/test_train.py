@@ -227,7 +227,10 @@ WRONG = {
     "no line with tags is in the split valid or test": ({}, ONE_SPLIT),
     "no encoder is named 'a,b'": ({"encoder": "a,b"}, ...),
     "no encoder is named 'odd'": ({"encoder": "odd", "tower": "audio"}, ...),
-    "conse_weight needs the encoder musicnn-conse": ({"share": 0.2, "text": "bert", "text_projection": "none"}, ...),
+    "conse_weight needs the encoder musicnn-conse": (
+        {"conse_weight": 0.2, "text": "bert", "text_projection": "none"},
+        ...,
+    ),
     "--synonyms needs lines with other_names": ({"synonyms": True}, ...),
 }
 

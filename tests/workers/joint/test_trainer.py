@@ -143,9 +143,13 @@ def test_a_wrong_configuration_is_rejected():
     [
         ({"learning_rate": math.nan}, "learning_rate has to be a finite number from 0, not nan"),
         ({"learning_rate": math.inf}, "learning_rate has to be a finite number from 0, not inf"),
-        ({"share": math.nan}, "conse_weight has to be from 0 to below 1"),
+        ({"conse_weight": math.nan}, "conse_weight has to be from 0 to below 1"),
         ({"seed": 2**64}, "seed has to be from 0 to"),
         ({"seed": -1}, "seed has to be from 0 to"),
+        ({"seed": 2**63 - 1, "seeds": 2, "text_projection": "none"}, "seed has to be from 0 to"),
+        ({"seeds": 0}, "text_pool and seeds have to be at least 1"),
+        ({"seeds": 3}, "seeds needs tower features and text_projection none"),
+        ({"conse_weight_new_words": 1.0}, "conse_weight_new_words has to be from 0 to below 1, not 1.0"),
     ],
 )
 def test_an_invalid_number_is_rejected(options, message):

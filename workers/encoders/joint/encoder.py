@@ -1,5 +1,9 @@
 """Encoders from folders that `tonelake train` wrote: `tonelake --encoder FOLDER index ...`."""
 
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +14,20 @@ import numpy as np
 from schemas.audio import WindowSpec
 from schemas.encoders import BackboneSpec, EncoderSpec, HeadSpec
 from schemas.errors import UserError
-from schemas.training import MODEL_FILE, TrainedModel, TrainingConfig
+from schemas.training import CONSE_WEIGHTS, MODEL_FILE, TrainedModel, TrainingConfig
 from workers.encoders.base.interface import TextTower, Windows
 from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.base.torch_encoder import TorchEncoder, normalise_rows
+from workers.encoders.joint.conse_part import (
+    BASIS,
+    MEAN,
+    SCALE,
+    ConseTextTower,
+    ConseWeights,
+    put_conse_beside,
+    split_words,
+)
+from workers.encoders.joint.files import read_weights, select_seed
 from workers.encoders.ttmr.encoder import SAMPLE_RATE, WINDOW
 from workers.text.glove_weights import GLOVE_6B_50D
 from workers.text.minilm_weights import MINILM
@@ -23,6 +37,7 @@ if TYPE_CHECKING:
     from workers.encoders.joint.net import Joint
 
 TEXT_SOURCES = {"glove": GLOVE_6B_50D, "bert": MINILM}
+_OF_TEXTS = ("text.", "reader.", "centroids", BASIS)  # weights that a text tower needs
 _AUDIO_REALTIME_FACTOR = 8.0  # that of TTMR, which is the same net
 
 
@@ -59,13 +74,13 @@ def trained_registration(folder: Path, trained: TrainedModel, base: EncoderRegis
             dim=trained.dim,
             weights_sha256=trained.weights_sha256,
             text_tower=text_source.name if text_source else "the trained tags",
-            parameters=_head_parameters(config, base, text_source),
+            parameters=_head_parameters(trained, base, text_source),
         ),
         tagger=base.spec.tagger if base else None,
         base=(base.spec.base or base.spec.name) if base else "",
         folder=str(folder),
     )
-    load_text = partial(_load_text_tower, folder, trained)
+    load_text = partial(_load_text_tower, folder, trained, base)
     weights = base.weights if base else ()
     if text_source is not None and text_source not in weights:
         weights = (*weights, text_source)
@@ -78,23 +93,28 @@ def trained_registration(folder: Path, trained: TrainedModel, base: EncoderRegis
 
 
 class FeatureHeadEncoder:
-    """An Encoder: the base encoder's features and tags, and the trained head.
+    """An Encoder: the base encoder's features and tags, and the trained heads.
 
-    With a ConSE weight w (`share` in model.json), a vector is (1 - w) times that of the trained head plus w times that
-    of the base encoder, which is a sum of text vectors.
+    `heads` are those of all seeds; a vector is the mean of theirs. With a ConSE weight, the base encoder's vector
+    stands beside it.
     """
 
     def __init__(
         self, folder: Path, trained: TrainedModel, base: EncoderRegistration, spec: EncoderSpec, models: Path
     ) -> None:
-        self.spec, self._conse_weight = spec, trained.cell.share
+        self.spec = spec
         self._base = base.load(base.spec.with_max_windows(spec.backbone.windows.limit), models)
         # An "identity" base stores its features as unit vectors, so the head was trained on unit vectors.
         self._takes_unit_vectors = base.spec.head.kind == "identity"
-        joint = _load_joint(folder, trained, models)
-        self._head = joint.audio
-        if self._conse_weight:
-            self._text_mean = joint.text.mean.numpy()  # the joint space has texts without their mean
+        weights = read_weights(folder, trained)
+        self.heads = [joint.audio for joint in _load_joints(trained, weights, models)]
+        self._conse = {name: weights[name] for name in (BASIS, MEAN, SCALE)} if trained.cell.has_conse else None
+
+    def with_only(self, seed: int) -> "FeatureHeadEncoder":
+        """Return this encoder with the head of one of its seeds, from 0."""
+        encoder = copy.copy(self)
+        encoder.heads = [self.heads[seed]]
+        return encoder
 
     def embed_windows(self, windows: Windows) -> np.ndarray:
         return self._base.embed_windows(windows)
@@ -107,59 +127,70 @@ class FeatureHeadEncoder:
         if self._takes_unit_vectors:
             inputs = normalise_rows(inputs)
         with torch.inference_mode():
-            vectors = torch.nn.functional.normalize(self._head(torch.from_numpy(inputs))).numpy()
-        if self._conse_weight:
-            base_vectors = normalise_rows(self._without_text_mean(self._base.project(features)))
-            vectors = normalise_rows((1 - self._conse_weight) * vectors + self._conse_weight * base_vectors)
-        return vectors
+            units = [torch.nn.functional.normalize(head(torch.from_numpy(inputs))).numpy() for head in self.heads]
+        vectors = units[0] if len(units) == 1 else normalise_rows(np.sum(units, axis=0))
+        return put_conse_beside(vectors, self._base.project(features), self._conse) if self._conse else vectors
 
     def tag(self, features: np.ndarray) -> np.ndarray:
         return self._base.tag(features)
-
-    def _without_text_mean(self, vectors: np.ndarray) -> np.ndarray:
-        """Remove the component along the mean text vector."""
-        mean = self._text_mean
-        return vectors - np.outer(vectors @ mean, mean / (mean @ mean))
 
 
 class TrainedAudioEncoder(TorchEncoder):
     """An Encoder: TTMR's CNN and transformer, trained here. Its features are not of length 1."""
 
     def __init__(self, folder: Path, trained: TrainedModel, spec: EncoderSpec, models: Path) -> None:
-        super().__init__(spec, _load_joint(folder, trained, models).audio)
+        (joint,) = _load_joints(trained, read_weights(folder, trained), models)
+        super().__init__(spec, joint.audio)
 
 
 def require_conse_base(config: TrainingConfig, base: EncoderRegistration | None) -> None:
     """Refuse a ConSE weight for a base encoder without a ConSE head.
 
-    Raises UserError if `base` is such an encoder: only ConSE vectors are sums of text vectors.
+    Raises UserError if `base` is such an encoder.
     """
-    if config.share and (base is None or base.spec.head.kind != "conse"):
-        raise UserError("conse_weight needs the encoder musicnn-conse: its vectors are sums of texts")
+    if config.has_conse and (base is None or base.spec.head.kind != "conse"):
+        raise UserError("conse_weight needs the encoder musicnn-conse, which has ConSE's vectors")
 
 
-def _load_text_tower(folder: Path, trained: TrainedModel, _: EncoderSpec, models: Path) -> TextTower:
-    from workers.encoders.joint.files import read_weights
-    from workers.encoders.joint.text_tower import (
+def _load_text_tower(
+    folder: Path, trained: TrainedModel, base: EncoderRegistration | None, _: EncoderSpec, models: Path
+) -> TextTower:
+    from workers.encoders.joint.text_tower import (  # only here, because few commands read texts
         JointTextTower,
         TagTextTower,
         load_finetuned_tower,
         load_frozen_tower,
     )
 
-    weights = read_weights(folder, trained)
-    if trained.cell.framework == "classification":
+    config, weights = trained.cell, read_weights(folder, trained, _OF_TEXTS)
+    if config.framework == "classification":
         return TagTextTower(weights["centroids"], trained.vocabulary)
-    if trained.cell.finetune_text:
+    if config.finetune_text:
         return JointTextTower(load_finetuned_tower(weights, models).mean_states, weights)
-    return JointTextTower(load_frozen_tower(trained.cell.text, models).embed_text, weights)
+    tower = JointTextTower(load_frozen_tower(config.text, models).embed_text, weights)
+    if not config.has_conse:
+        return tower
+    assert base is not None, "the configuration refuses a ConSE weight without a base"
+    assert base.load_text is not None, "ConSE has a text tower"
+    conse = base.load_text(base.spec, models)
+    return ConseTextTower(tower.embed_text, conse.embed_text, weights[BASIS], _conse_weights(trained))
 
 
-def _load_joint(folder: Path, trained: TrainedModel, models: Path) -> "Joint":
-    """Load the trained net, in eval mode."""
+def _conse_weights(trained: TrainedModel) -> ConseWeights:
+    config = trained.cell
+    return ConseWeights(
+        known=config.conse_weight,
+        tag=config.conse_weight_tags,
+        new=config.conse_weight_new_words,
+        words=frozenset(trained.words),
+        tags=frozenset(" ".join(split_words(tag)) for tag in config.conse_tags),
+    )
+
+
+def _load_joints(trained: TrainedModel, weights: Mapping[str, np.ndarray], models: Path) -> list["Joint"]:
+    """Load the trained net of each seed, in eval mode."""
     import torch
 
-    from workers.encoders.joint.files import read_weights
     from workers.encoders.joint.net import build_joint
 
     reader = None
@@ -167,21 +198,29 @@ def _load_joint(folder: Path, trained: TrainedModel, models: Path) -> "Joint":
         from workers.text.minilm_net import MiniLMNet  # only here, because other trained nets do not need it
 
         reader = MiniLMNet(models)
-    weights = {name: torch.from_numpy(weight) for name, weight in read_weights(folder, trained).items()}
-    return build_joint(trained.cell, weights, reader)
+    tensors = [
+        {name: torch.from_numpy(weight) for name, weight in select_seed(weights, seed).items()}
+        for seed in range(trained.cell.seeds)
+    ]
+    return [build_joint(trained.cell, of_seed, reader) for of_seed in tensors]
 
 
 def _head_parameters(
-    config: TrainingConfig, base: EncoderRegistration | None, text_source: Source | None
+    trained: TrainedModel, base: EncoderRegistration | None, text_source: Source | None
 ) -> tuple[tuple[str, str | float], ...]:
     """Return what changes the vectors besides the trained weights."""
+    config = trained.cell
     require_conse_base(config, base)
     parameters: list[tuple[str, str | float]] = []
     if text_source:
         parameters.append(("text_weights", text_source.sha256()))
-    if config.share and base:
-        parameters.append(("share", config.share))
-        parameters += [("own " + name, value) for name, value in base.spec.head.parameters]
+    if config.seeds > 1:
+        parameters.append(("seeds", config.seeds))
+    if config.has_conse and base:
+        parameters += [(name, getattr(config, name)) for name in CONSE_WEIGHTS]
+        texts = json.dumps([trained.words, config.conse_tags])
+        parameters.append(("words and tags", hashlib.sha256(texts.encode()).hexdigest()))
+        parameters += [("conse " + name, value) for name, value in base.spec.head.parameters]
     return tuple(parameters)
 
 

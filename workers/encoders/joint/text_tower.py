@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from workers.text.glove import Glove
-from workers.text.minilm import MiniLM
+from workers.text.minilm import MiniLM, load_minilm
 from workers.text.numpy_bert import normalise_layer
 
 _READER = "reader.bert."
@@ -27,7 +27,7 @@ class FrozenTextTower(Protocol):
 
 def load_frozen_tower(text: str, models: Path) -> FrozenTextTower:
     """Load the text tower that a training config names: "glove" or "bert"."""
-    return {"glove": Glove, "bert": MiniLM}[text](models)
+    return {"glove": Glove, "bert": load_minilm}[text](models)
 
 
 def load_finetuned_tower(weights: Mapping[str, np.ndarray], models: Path) -> MiniLM:

@@ -1,5 +1,6 @@
 """The trained head that ships with musicnn: how vectors are computed, and that it beats ConSE."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from schemas.errors import UserError
 from schemas.tables import features_table
 from schemas.training import TrainingConfig
 from tests.conformance.models import fetch_models
+from workers.encoders.joint.conse_part import BASIS, MEAN, SCALE
 from workers.encoders.joint.encoder import read_trained_model, trained_registration
-from workers.encoders.joint.files import read_weights
+from workers.encoders.joint.files import read_weights, select_seed
 from workers.encoders.joint.net import build_joint
 from workers.encoders.registry import ENCODERS
 from workers.synthetic_music.demo.catalogue import compose_pieces
@@ -44,7 +46,7 @@ def features():
 
 
 def test_it_is_small_and_documented():
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 8_000_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 40_000_000
     card = (FOLDER / "README.md").read_text()
     for word in ("Data", "Licences", "Figures", "What fails", "make train-default"):
         assert word in card
@@ -58,23 +60,23 @@ def test_it_shares_everything_but_the_head_with_conse():
     assert JOINT.spec.embedding_version != CONSE.spec.embedding_version
 
 
-def test_a_vector_is_the_trained_one_and_a_share_of_conse(features):
+def test_a_vector_is_the_mean_of_three_heads_beside_conse(features):
     import torch
 
     trained = read_trained_model(FOLDER)
-    weights = {name: torch.from_numpy(weight) for name, weight in read_weights(FOLDER, trained).items()}
-    joint, conse_weight = build_joint(trained.cell, weights), trained.cell.share
-    assert 0 < conse_weight < 1
-    with torch.inference_mode():
-        head_vectors = torch.nn.functional.normalize(joint.audio(torch.from_numpy(features))).numpy()
-    mean = joint.text.mean.numpy().astype(np.float64)
-    conse_vectors = CONSE.load(CONSE.spec, Path()).project(features)
-    conse_vectors = conse_vectors - (conse_vectors @ mean)[:, None] * mean / (mean @ mean)
-    conse_vectors /= np.linalg.norm(conse_vectors, axis=1, keepdims=True)
-    expected = (1 - conse_weight) * head_vectors + conse_weight * conse_vectors
+    weights = read_weights(FOLDER, trained)
+    units = []
+    for seed in range(3):
+        of_seed = {name: torch.from_numpy(weight) for name, weight in select_seed(weights, seed).items()}
+        with torch.inference_mode():
+            head_vectors = build_joint(trained.cell, of_seed).audio(torch.from_numpy(features)).numpy()
+        units.append(head_vectors / np.linalg.norm(head_vectors, axis=1, keepdims=True))
+    heads = sum(units) / np.linalg.norm(sum(units), axis=1, keepdims=True)
+    conse_vectors = CONSE.load(CONSE.spec, Path()).project(features).astype(np.float64)
+    expected = np.hstack([heads, (conse_vectors @ weights[BASIS] - weights[MEAN]) * weights[SCALE]])
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     actual = JOINT.load(JOINT.spec, Path()).project(features)
-    assert actual.dtype == np.float32
+    assert (actual.dtype, actual.shape) == (np.float32, (8, JOINT.spec.head.dim))
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
@@ -91,10 +93,18 @@ def test_it_names_what_conse_cannot(models, features):
     assert count_right(JOINT) > count_right(CONSE)
 
 
-def test_a_share_needs_vectors_that_are_sums_of_texts():
+def test_conse_needs_an_encoder_that_has_it():
     with pytest.raises(UserError, match="conse_weight has to be from 0 to below 1"):
-        TrainingConfig(share=1.0, text_projection="none")
+        TrainingConfig(conse_weight=1.0)
     with pytest.raises(UserError, match="conse_weight needs text bert"):
-        TrainingConfig(share=0.2)
+        TrainingConfig(conse_weight=0.2, text="glove")
     with pytest.raises(UserError, match="conse_weight needs the encoder musicnn-conse"):
         trained_registration(FOLDER, read_trained_model(FOLDER), ENCODERS["musicnn"])
+
+
+def test_a_head_of_an_earlier_tonelake_is_refused(tmp_path):
+    """Its vectors were sums of the head's and of ConSE's: this tonelake cannot compute them."""
+    record = json.loads((FOLDER / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(record | {"cell": record["cell"] | {"share": 0.3}}))
+    with pytest.raises(UserError, match=r"its ConSE weight is of another kind.*train it again"):
+        read_trained_model(tmp_path)

@@ -1,0 +1,97 @@
+"""ConSE's vectors beside those of a trained head, as one vector of two parts.
+
+A head knows the sounds of words that it was trained with, and little of others. ConSE knows a little of any word, and
+of its tagger's tags what the tagger heard in recordings. A text decides how much each part counts. In numpy, so that a
+search imports no torch.
+
+Source: M. Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings" (ICLR 2014), for ConSE's
+vectors; the two parts are ours.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from workers.encoders.base.torch_encoder import normalise_rows
+
+# ConSE's vectors are sums of 92 tags' vectors, which span 92 dimensions; the vector index wants a multiple of eight.
+DIM = 96
+# The length of ConSE's part in a track's vector, on average, where that of the head's part is 1. It is small, so that
+# two tracks are compared by their heads; in a text's vector it is as much longer.
+LENGTH = 0.4
+BASIS, MEAN, SCALE = "conse.basis", "conse.mean", "conse.scale"
+_WORD = re.compile(r"[^\W_]+")
+
+ReadTexts = Callable[[list[str]], np.ndarray]
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in lower case."""
+    return _WORD.findall(text.lower())
+
+
+def fit_conse_part(conse_vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what `put_conse_beside` needs, from the training clips' ConSE vectors [N, text].
+
+    These are an orthonormal basis [text, DIM], the mean in this basis [DIM], and the scale [1].
+    """
+    vectors = conse_vectors.astype(np.float64)
+    _, directions = np.linalg.eigh(vectors.T @ vectors)  # those of the largest eigenvalues come last
+    parts = vectors @ directions[:, -DIM:]
+    mean = parts.mean(axis=0)
+    scale = LENGTH / np.sqrt(np.square(parts - mean).sum(axis=1).mean(keepdims=True))
+    fitted = {BASIS: directions[:, -DIM:], MEAN: mean, SCALE: scale}
+    return {name: np.ascontiguousarray(value, np.float32) for name, value in fitted.items()}
+
+
+def put_conse_beside(
+    head_vectors: np.ndarray, conse_vectors: np.ndarray, weights: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Join both parts of each track's vector.
+
+    Unit vectors [N, dim] and [N, text] -> unit vectors [N, dim + DIM]. ConSE's part lacks the mean over the training
+    clips, which says nothing about a track.
+    """
+    conse_part = (conse_vectors @ weights[BASIS] - weights[MEAN]) * weights[SCALE]
+    return normalise_rows(np.hstack([head_vectors, conse_part]))
+
+
+@dataclass(frozen=True, slots=True)
+class ConseWeights:
+    """How much ConSE counts in a text, from 0 to 1.
+
+    `known`: in a text of `words`, which training had. `new`: in a text of other words; between them it counts by the
+    share of new words. `tag`: in a text that is one of `tags`, if that is more.
+    """
+
+    known: float
+    tag: float
+    new: float
+    words: frozenset[str]
+    tags: frozenset[str]
+
+    def of(self, text: str) -> float:
+        """Return the weight in a text."""
+        words = split_words(text)
+        share_of_new = sum(word not in self.words for word in words) / len(words) if words else 0.0
+        weight = self.known + (self.new - self.known) * share_of_new
+        return max(weight, self.tag) if " ".join(words) in self.tags else weight
+
+
+class ConseTextTower:
+    """A TextTower for vectors of both parts.
+
+    `embed_head` and `embed_conse` map texts to unit vectors, of the head's space and of ConSE's.
+    """
+
+    def __init__(
+        self, embed_head: ReadTexts, embed_conse: ReadTexts, basis: np.ndarray, weights: ConseWeights
+    ) -> None:
+        self._embed_head, self._embed_conse, self._basis, self._weights = embed_head, embed_conse, basis, weights
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        weights = np.array([self._weights.of(text) for text in texts], np.float32)[:, None]
+        conse_part = self._embed_conse(texts) @ self._basis / np.float32(LENGTH)
+        return normalise_rows(np.hstack([(1 - weights) * self._embed_head(texts), weights * conse_part]))
