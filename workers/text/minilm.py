@@ -6,7 +6,6 @@ Searches, evaluations and frozen texts in training all use this one. Only traini
 """
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,12 @@ from tokenizers import Tokenizer
 from workers.text.bert_weights import to_torch_names
 from workers.text.minilm_weights import MINILM
 from workers.text.numpy_bert import NumpyBert
-from workers.text.token_batches import batches_of_equal_length
 from workers.weights.cache import weights_folder
 
 DIM = 384
 HEADS = 12
 MAX_TOKENS = 256
+_BATCH = 64  # texts of similar length
 
 
 class MiniLM:
@@ -51,15 +50,11 @@ class MiniLM:
         """
         tokens = [encoded.ids for encoded in self._tokenizer.encode_batch(texts)]
         means = np.zeros((len(texts), DIM), np.float32)
-        for rows, batch in batches_of_equal_length(tokens):
-            means[rows] = self._bert(batch).mean(axis=1)
+        by_length = sorted(range(len(texts)), key=lambda row: len(tokens[row]))
+        for start in range(0, len(texts), _BATCH):
+            rows = by_length[start : start + _BATCH]
+            means[rows] = [states.mean(axis=0) for states in self._bert([tokens[row] for row in rows])]
         return means
-
-
-@cache
-def load_minilm(models: Path) -> MiniLM:
-    """Return the released MiniLM, one for the whole process."""
-    return MiniLM(models)
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

@@ -1,9 +1,9 @@
 """BERT in numpy. Importing torch would take longer than the rest of a search.
 
-hidden = NumpyBert(to_torch_names(load_file("model.safetensors"), np.concatenate), heads=12)(tokens)
+hidden = NumpyBert(to_torch_names(load_file("model.safetensors"), np.concatenate), heads=12)([[101, 102]])
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from workers.text.bert_weights import count_layers
 
 
 class NumpyBert:
-    """Tokens [N, T] -> hidden states [N, T, dim] float32, without padding.
+    """Texts as tokens -> the hidden states of each, float32.
 
     It computes what `Bert` does in eval mode. `weights` are float32, under torch's names.
     Source: J. Devlin et al., "BERT" (2019).
@@ -21,27 +21,33 @@ class NumpyBert:
         self._weights, self._heads, self._epsilon = weights, heads, epsilon
         self._layers = count_layers(weights)
 
-    def __call__(self, tokens: np.ndarray) -> np.ndarray:
-        count, length = tokens.shape
-        hidden = self._weights["words.weight"][tokens] + self._weights["places.weight"][:length]
-        # All that happens to one token alone is computed for all tokens in one product [N * T, dim].
-        hidden = self._normalise("norm", hidden.reshape(count * length, -1))
+    def __call__(self, texts: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Compute the hidden states [T, dim] of texts of T tokens each, at least one."""
+        lengths = np.array([len(text) for text in texts])
+        is_token = np.arange(lengths.max()) < lengths[:, None]  # [N, longest T]
+        # All that happens to one token alone is computed for all tokens in one product [sum of T, dim].
+        hidden = self._weights["words.weight"][np.concatenate(texts)]
+        hidden = self._normalise("norm", hidden + self._weights["places.weight"][np.nonzero(is_token)[1]])
         for layer in range(self._layers):
             prefix = f"layers.{layer}."
-            attended = self._attend(f"{prefix}self_attn.", hidden, count)
+            attended = self._attend(f"{prefix}self_attn.", hidden, is_token)
             hidden = self._normalise(f"{prefix}norm1", hidden + attended)
             inner = gelu(self._project(f"{prefix}linear1.", hidden))
             hidden = self._normalise(f"{prefix}norm2", hidden + self._project(f"{prefix}linear2.", inner))
-        return hidden.reshape(count, length, -1)
+        return np.split(hidden, np.cumsum(lengths)[:-1])
 
-    def _attend(self, prefix: str, hidden: np.ndarray, count: int) -> np.ndarray:
-        tokens, dim = hidden.shape
-        projected = self._project(f"{prefix}in_proj_", hidden)
-        query, key, value = projected.reshape(count, -1, 3, self._heads, dim // self._heads).transpose(2, 0, 3, 1, 4)
+    def _attend(self, prefix: str, hidden: np.ndarray, is_token: np.ndarray) -> np.ndarray:
+        """Apply attention within each text: what fills up shorter texts gets no weight."""
+        dim = hidden.shape[1]
+        projected = np.zeros((*is_token.shape, 3 * dim), np.float32)
+        projected[is_token] = self._project(f"{prefix}in_proj_", hidden)
+        heads = projected.reshape(*is_token.shape, 3, self._heads, dim // self._heads)
+        query, key, value = heads.transpose(2, 0, 3, 1, 4)
         scores = query @ key.swapaxes(2, 3) / np.float32(np.sqrt(dim // self._heads))  # [N, heads, T, T]
+        scores = np.where(is_token[:, None, None, :], scores, np.float32(-np.inf))
         scores = np.exp(scores - scores.max(axis=3, keepdims=True))
         mixed = scores / scores.sum(axis=3, keepdims=True) @ value
-        return self._project(f"{prefix}out_proj.", mixed.swapaxes(1, 2).reshape(tokens, dim))
+        return self._project(f"{prefix}out_proj.", mixed.swapaxes(1, 2)[is_token].reshape(-1, dim))
 
     def _project(self, name: str, rows: np.ndarray) -> np.ndarray:
         return rows @ self._weights[f"{name}weight"].T + self._weights[f"{name}bias"]

@@ -82,6 +82,6 @@ def _command(live: SnapshotView, candidate: SnapshotView) -> str:
 
 
 def _options_of_evaluate(view: SnapshotView) -> tuple[str, str]:
-    """Return the encoder that evaluates a version, and the option for its maximum number of windows."""
+    """Return what `evaluate` needs for a version: its encoder, and the option for its windows."""
     max_windows = view.spec.backbone.windows.limit
     return view.spec.folder_or_name, f" --max-windows {max_windows}" if max_windows else ""

@@ -24,8 +24,6 @@ LENGTH = 0.4
 BASIS, MEAN, SCALE = "conse.basis", "conse.mean", "conse.scale"
 _WORD = re.compile(r"[^\W_]+")
 
-ReadTexts = Callable[[list[str]], np.ndarray]
-
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text in lower case."""
@@ -83,15 +81,24 @@ class ConseWeights:
 class ConseTextTower:
     """A TextTower for vectors of both parts.
 
-    `embed_head` and `embed_conse` map texts to unit vectors, of the head's space and of ConSE's.
+    `read_texts` maps texts to unit vectors [N, text], and `project` these to unit vectors of the head's space.
+    `prompt` is what ConSE reads, with {} in place of the text.
     """
 
     def __init__(
-        self, embed_head: ReadTexts, embed_conse: ReadTexts, basis: np.ndarray, weights: ConseWeights
+        self,
+        read_texts: Callable[[list[str]], np.ndarray],
+        project: Callable[[np.ndarray], np.ndarray],
+        prompt: str,
+        basis: np.ndarray,
+        weights: ConseWeights,
     ) -> None:
-        self._embed_head, self._embed_conse, self._basis, self._weights = embed_head, embed_conse, basis, weights
+        self._read_texts, self._project, self._prompt = read_texts, project, prompt
+        self._basis, self._weights = basis, weights
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         weights = np.array([self._weights.of(text) for text in texts], np.float32)[:, None]
-        conse_part = self._embed_conse(texts) @ self._basis / np.float32(LENGTH)
-        return normalise_rows(np.hstack([(1 - weights) * self._embed_head(texts), weights * conse_part]))
+        # One call for both, because a text alone takes nearly as long as two.
+        vectors = self._read_texts([*texts, *(self._prompt.format(text) for text in texts)])
+        head_part, conse_part = self._project(vectors[: len(texts)]), vectors[len(texts) :] @ self._basis
+        return normalise_rows(np.hstack([(1 - weights) * head_part, weights * conse_part / np.float32(LENGTH)]))

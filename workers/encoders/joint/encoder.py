@@ -167,13 +167,13 @@ def _load_text_tower(
         return TagTextTower(weights["centroids"], trained.vocabulary)
     if config.finetune_text:
         return JointTextTower(load_finetuned_tower(weights, models).mean_states, weights)
-    tower = JointTextTower(load_frozen_tower(config.text, models).embed_text, weights)
+    read_texts = load_frozen_tower(config.text, models).embed_text
+    tower = JointTextTower(read_texts, weights)
     if not config.has_conse:
         return tower
     assert base is not None, "the configuration refuses a ConSE weight without a base"
-    assert base.load_text is not None, "ConSE has a text tower"
-    conse = base.load_text(base.spec, models)
-    return ConseTextTower(tower.embed_text, conse.embed_text, weights[BASIS], _conse_weights(trained))
+    prompt = str(dict(base.spec.head.parameters)["prompt"])
+    return ConseTextTower(read_texts, tower.project, prompt, weights[BASIS], _conse_weights(trained))
 
 
 def _conse_weights(trained: TrainedModel) -> ConseWeights:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from workers.text.glove import Glove
-from workers.text.minilm import MiniLM, load_minilm
+from workers.text.minilm import MiniLM
 from workers.text.numpy_bert import normalise_layer
 
 _READER = "reader.bert."
@@ -27,7 +27,7 @@ class FrozenTextTower(Protocol):
 
 def load_frozen_tower(text: str, models: Path) -> FrozenTextTower:
     """Load the text tower that a training config names: "glove" or "bert"."""
-    return {"glove": Glove, "bert": load_minilm}[text](models)
+    return {"glove": Glove, "bert": MiniLM}[text](models)
 
 
 def load_finetuned_tower(weights: Mapping[str, np.ndarray], models: Path) -> MiniLM:
@@ -46,14 +46,15 @@ class JointTextTower:
         self._weights = {name: weight for name, weight in weights.items() if name.startswith("text.")}
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
-        return _normalise(self._project(self._read_texts(texts)))
+        return self.project(self._read_texts(texts))
 
-    def _project(self, vectors: np.ndarray) -> np.ndarray:
-        """Apply the net's Centred or its Projection: vectors [N, text] -> [N, dim]."""
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """Apply the net's Centred or its Projection: vectors [N, text] -> unit vectors [N, dim]."""
         weights = self._weights
         if "text.mean" in weights:
-            return vectors - weights["text.mean"]
-        return normalise_layer(vectors, weights["text.0.weight"], weights["text.0.bias"]) @ weights["text.1.weight"].T
+            return _normalise(vectors - weights["text.mean"])
+        vectors = normalise_layer(vectors, weights["text.0.weight"], weights["text.0.bias"])
+        return _normalise(vectors @ weights["text.1.weight"].T)
 
 
 class TagTextTower:

@@ -80,9 +80,9 @@ class MusicnnTextTower:
     """musicnn-conse's TextTower: MiniLM on the text in the prompt that tags get."""
 
     def __init__(self, _: EncoderSpec, models: Path) -> None:
-        from workers.text.minilm import load_minilm
+        from workers.text.minilm import MiniLM
 
-        self._tower = load_minilm(models)
+        self._tower = MiniLM(models)
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         return self._tower.embed_text(add_prompt(texts))

@@ -58,7 +58,14 @@ def test_a_score_is_the_weighted_sum_of_both_parts(conse_vectors):
     fitted = fit_conse_part(conse_vectors)
     heads, head_texts, conse_texts = unit_rows(300, HEAD_DIM, 2), unit_rows(1, HEAD_DIM, 3), conse_vectors[:1]
     weights = ConseWeights(0.25, 0, 0.75, frozenset(["jazz"]), frozenset())
-    tower = ConseTextTower(lambda _: head_texts, lambda _: conse_texts, fitted[BASIS], weights)
+    read = {"jazz": np.zeros((1, TEXT_DIM), np.float32), "jazz music": conse_texts}
+    tower = ConseTextTower(
+        lambda texts: np.vstack([read[text] for text in texts]),
+        lambda _: head_texts,
+        "{} music",
+        fitted[BASIS],
+        weights,
+    )
     (text,) = tower.embed_text(["jazz"])
     vectors = put_conse_beside(heads, conse_vectors, fitted)
     lengths = np.sqrt(1 + np.square((conse_vectors @ fitted[BASIS] - fitted[MEAN]) * fitted[SCALE]).sum(axis=1))
@@ -90,7 +97,7 @@ def test_conse_counts_more_in_new_words_and_in_its_own_tags(text, weight):
 def test_no_text_has_no_vector(conse_vectors):
     nothing = np.zeros((0, HEAD_DIM), np.float32)
     basis, weights = fit_conse_part(conse_vectors)[BASIS], ConseWeights(0.2, 0.4, 0.8, frozenset(), frozenset())
-    tower = ConseTextTower(lambda _: nothing, lambda _: conse_vectors[:0], basis, weights)
+    tower = ConseTextTower(lambda _: conse_vectors[:0], lambda _: nothing, "{} music", basis, weights)
     assert tower.embed_text([]).shape == (0, HEAD_DIM + DIM)
 
 
