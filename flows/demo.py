@@ -16,7 +16,10 @@ from flows.console.tables import print_table
 from flows.search.search import search
 from flows.search.version import resolve_version, text_tower
 from lake.embeddings.search import search as search_table
+from lake.releases.releases import live_release
+from lake.storage.lake import Lake
 from schemas.settings import Settings
+from workers.encoders.registry import find_by_name
 from workers.synthetic_music.demo.catalogue import compose_pieces, kinds, render_catalogue
 
 HITS = 3
@@ -30,6 +33,7 @@ def main(folder: Path) -> None:
     settings = Settings.from_options(lake=str(folder / "lake"))
     lake = f"--lake={settings.lake}"
     run_tonelake(lake, "index", str(manifest))
+    publish_new_version(lake, settings)
     run_tonelake(lake, "status")
     typed = sorted(style.name for style in kinds())[::TYPED_STEP]
     for kind in typed:
@@ -44,6 +48,16 @@ def main(folder: Path) -> None:
     print('    .venv/bin/tonelake search "slow jazz with a muted trumpet"\n')
     print("The page over these pieces, until Ctrl-C:\n")
     print(f"    .venv/bin/tonelake {shlex.quote(lake)} serve\n")
+
+
+def publish_new_version(lake: str, settings: Settings) -> None:
+    """Make the encoder's version live if another one is.
+
+    So it is after an upgrade of tonelake that brings another default encoder.
+    """
+    live, spec = live_release(Lake.at(settings.lake, settings.s3)), find_by_name(settings.encoder).spec
+    if live and live.snapshot.embedding_version != spec.embedding_version:
+        run_tonelake(lake, "promote", spec.embedding_version)
 
 
 def run_tonelake(*arguments: str) -> None:

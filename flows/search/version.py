@@ -138,8 +138,9 @@ def _matching_registration(spec: EncoderSpec, settings: Settings) -> EncoderRegi
     registration = require_allowed(find_by_spec(spec), settings)
     if not matches_version(registration, spec):
         computed = registration.spec.with_max_windows(spec.backbone.windows.limit)
+        promote = f"`tonelake index SOURCE`, then `tonelake promote {computed.embedding_version}`"
         raise UserError(
             f"this tonelake computes {spec.name} {computed.embedding_version}, the lake's vectors are "
-            f"{spec.embedding_version}: run `tonelake index` again for the new version, or search with --like"
+            f"{spec.embedding_version}: run {promote}; until then, search with --like"
         )
     return registration

@@ -3,13 +3,16 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flows.demo import publish_new_version
 from flows.search.search import search
 from schemas.settings import Settings
 from tests.cli import ROOT, environment
+from workers.encoders.registry import find_by_name
 from workers.synthetic_music.demo.catalogue import kinds
 
 
@@ -61,3 +64,18 @@ def test_a_command_that_fails_ends_the_demo(demo):
     output = run_demo(folder, encoder="unknown", code=2)
     assert "Traceback" not in output
     assert "Done" not in output
+
+
+def test_another_version_of_the_encoder_is_published(demo, monkeypatch):
+    """As after an upgrade of tonelake: a demo that was run before has the earlier version live."""
+    folder, _ = demo
+    settings = Settings(lake=str(folder / "lake"), encoder="fake")
+    registration = find_by_name("fake")
+    newer = replace(registration.spec, head=replace(registration.spec.head, revision=2))
+    commands = []
+    monkeypatch.setattr("flows.demo.run_tonelake", lambda *arguments: commands.append(arguments))
+    publish_new_version("--lake=x", settings)
+    assert commands == []
+    monkeypatch.setattr("flows.demo.find_by_name", lambda _: replace(registration, spec=newer))
+    publish_new_version("--lake=x", settings)
+    assert commands == [("--lake=x", "promote", newer.embedding_version)]
