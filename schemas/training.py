@@ -51,9 +51,9 @@ class TrainingConfig:
     * `all_words`: clips that the manifest marks `held_out` train too. Then no words are left that training never saw.
     * `synonyms` lets each tag of a stochastic text appear under another of its names.
     * `seeds`: so many heads are trained, with seeds from `seed` on; a vector is the mean of theirs.
-    * `conse_weight` is how much ConSE's vectors of the encoder count in a text whose words training had;
-      `conse_weight_new_words`, in a text of other words; `conse_weight_tags`, in a text that is one of `conse_tags`.
-      0 in all leaves ConSE out.
+    * `conse_weight` is how much ConSE's vectors of the encoder count in a text, from 0 to below 1;
+      `conse_weight_new_words`, if it is more, in a text of words that training never read; `conse_weight_tags`, if it
+      is more, in a text that is one of `conse_tags`. 0 in all leaves ConSE out.
     * `text_pool`: with a frozen BERT, so many texts are drawn once for each clip, and each epoch uses one of them. A
       BERT that is trained reads new texts in each epoch.
     """
@@ -113,6 +113,8 @@ class TrainingConfig:
                 raise UserError(f"{name} has to be from 0 to below 1, not {getattr(self, name)}")
         if self.has_conse and (self.text, self.tower, self.finetune_text) != ("bert", "features", False):
             raise UserError("conse_weight needs text bert, tower features, and no finetune_text")
+        if bool(self.conse_tags) != bool(self.conse_weight_tags):
+            raise UserError("conse_weight_tags and conse_tags need each other")
         if self.has_conse and self.framework == "classification":
             raise UserError("conse_weight needs the triplet or contrastive framework")
 
@@ -195,9 +197,8 @@ class TrainedModel:
         """Parse model.json. Raises KeyError, TypeError or ValueError if the text is not of such a file."""
         record = json.loads(text)
         if record["cell"].pop("share", 0):  # of tonelake 0.2: one vector, a sum of the head's and ConSE's
-            raise ValueError("its ConSE weight is of another kind")
+            raise ValueError("an earlier tonelake trained it, with ConSE added to the head")
         record["cell"]["conse_tags"] = tuple(record["cell"].get("conse_tags", ()))
         record["cell"] = TrainingConfig(**record["cell"])
-        for name in ("vocabulary", "words"):
-            record[name] = tuple(record.get(name, ()))
+        record["vocabulary"], record["words"] = tuple(record["vocabulary"]), tuple(record.get("words", ()))
         return cls(**record)

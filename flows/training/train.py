@@ -18,6 +18,7 @@ from lake.storage.lease import Lease, training_lease
 from schemas.errors import UserError
 from schemas.settings import Settings
 from schemas.training import (
+    CONSE_WEIGHTS,
     MODEL_FILE,
     PLOT_FILE,
     WEIGHTS_FILE,
@@ -63,7 +64,8 @@ def train(request: TrainRequest, settings: Settings) -> TrainedModel:
         model = write_model(out, states, config, training_set, settings)
         shutil.rmtree(out / CHECKPOINTS)
         seconds = round(time.monotonic() - started, 1)
-        counts = {"encoder": model.name, "epochs": len(model.history), "wall_seconds": seconds}
+        epochs = sum(state.epoch for state in states)
+        counts = {"encoder": model.name, "epochs": epochs, "wall_seconds": seconds}
         record.finish(counts | {"resumed_at": resumed_at})
     return model
 
@@ -107,15 +109,17 @@ def _load_training_set(request: TrainRequest, settings: Settings) -> TrainingSet
 def _run_training(
     request: TrainRequest, training_set: TrainingSet, settings: Settings
 ) -> tuple[list["TrainingState"], int]:
-    """Train to the end; return the state of each seed.
+    """Train to the end.
 
-    The number is that of the epochs which an earlier run had done.
+    Returns the state of each seed, and how many epochs an earlier run had done.
     """
     from workers.distributed.cluster import start_ray
     from workers.joint.train import RayTraining
 
     config, folder = request.config, request.out / CHECKPOINTS
-    texts = f"{TEXT_SOURCES[config.text].folder}-texts-{training_set.digest}.npz"  # other trainings read many of them
+    # Trainings that differ in nothing but seeds and weights of ConSE read the same texts.
+    read_alike = replace(config, seed=0, seeds=1, **dict.fromkeys(CONSE_WEIGHTS, 0.0), conse_tags=())
+    texts = f"{TEXT_SOURCES[config.text].folder}-texts-{_training_hash(read_alike, training_set)}.npz"
     text_vectors = TextVectors(config.text, settings.models, settings.models / texts)
     data = training_data(training_set, config, text_vectors)
     start_ray(settings)
@@ -171,12 +175,13 @@ def write_model(
         best_epoch=state.best_epoch,
         history=state.history,
         figures={},
-        words=_words(training_set) if config.has_conse else (),
+        words=_words(training_set, config) if config.has_conse else (),
     )
     (unfinished / MODEL_FILE).write_text(model.to_json())
     predictions = predict_test_split(find_by_name(str(unfinished)), training_set, settings)
     model = replace(model, figures={protocol: _figures(results) for protocol, results in predictions.items()})
-    plot_training(unfinished / PLOT_FILE, f"{config.name}, seed {config.seed}", state.history, state.best_epoch)
+    seeds = f"seed {config.seed}" + (f", the first of {config.seeds}" if config.seeds > 1 else "")
+    plot_training(unfinished / PLOT_FILE, f"{config.name}, {seeds}", state.history, state.best_epoch)
     (unfinished / MODEL_FILE).write_text(model.to_json())
     for name in (WEIGHTS_FILE, PLOT_FILE, MODEL_FILE):
         (unfinished / name).replace(out / name)
@@ -191,21 +196,27 @@ def _dimension(config: TrainingConfig, weights: "Weights") -> int:
 
 
 def _fit_conse(training_set: TrainingSet, config: TrainingConfig, settings: Settings) -> "Weights":
-    """Return what ConSE's part of a vector needs from the training clips."""
+    """Fit ConSE's part of a vector to the tags and the training clips."""
     import torch
 
     registration = find_by_name(config.encoder)
+    assert registration.load_text is not None, "ConSE has a text tower"
+    assert registration.spec.tagger is not None, "ConSE sums vectors of tags"
+    tower = registration.load_text(registration.spec, settings.models)
+    tag_vectors = tower.embed_text(list(registration.spec.tagger.vocabulary))
     conse = registration.load(registration.spec, settings.models)
-    fitted = fit_conse_part(conse.project(training_set.splits["train"].features))
+    fitted = fit_conse_part(tag_vectors, conse.project(training_set.splits["train"].features))
     return {name: torch.from_numpy(weight) for name, weight in fitted.items()}
 
 
-def _words(training_set: TrainingSet) -> tuple[str, ...]:
-    """Return the words of every text that training may have seen, in order."""
+def _words(training_set: TrainingSet, config: TrainingConfig) -> tuple[str, ...]:
+    """Return the words of every text that training may have read, in order."""
+    reads_captions = config.own_sentences and config.representation != "tag"
     words: set[str] = set()
     for clip in training_set.splits["train"].clips:
-        names = (name for _, others in clip.other_names for name in others)
-        words.update(word for text in (*clip.labels, *clip.captions, *names) for word in split_words(text))
+        captions = clip.captions if reads_captions else ()
+        names = [name for _, others in clip.other_names for name in others] if config.synonyms else ()
+        words.update(word for text in (*clip.labels, *captions, *names) for word in split_words(text))
     return tuple(sorted(words))
 
 

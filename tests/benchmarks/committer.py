@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks.committer [--tracks 16384] [--windows 80] [--s3]
 
-Rows are those of the default encoder: a vector of 384, features of 3,512 and 80 window vectors a track, as of a track
+Rows are those of the default encoder: a vector of 480, features of 3,512 and 80 window vectors a track, as of a track
 of four minutes. The plain way keeps no key, no lease and no count. With --s3 both write to a SeaweedFS on this
 machine.
 """

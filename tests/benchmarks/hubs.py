@@ -4,7 +4,7 @@ python -m tests.benchmarks.hubs [--work FOLDER]
 
 The rule, fixed before the figures: a correction is on by default if on `rendered` and on the recorded instruments no
 paired 95 % interval lies below 0 and one lies above. Source: Conneau, Lample, Ranzato, Denoyer and Jégou, "Word
-Translation Without Parallel Data", ICLR 2018, for CSLS. Its words are the 382 of the default head's training.
+Translation Without Parallel Data", ICLR 2018, for CSLS. Its words are those of the default head's training.
 """
 
 import argparse

@@ -7,7 +7,10 @@ from flows.releases.gate.limits import Limits, check_margin, no_verdict
 from flows.releases.gate.snapshot import SnapshotView
 from lake.benchmarks.results import EvaluationRow, latest_rows, read_predictions
 from lake.storage.lake import Lake
+from schemas.encoders import EncoderSpec
+from schemas.errors import UserError
 from schemas.releases import Check
+from workers.encoders.registry import find_by_spec, matches_version
 from workers.evaluation.predictions import from_table
 from workers.evaluation.scoring import compare, incomparability_reason, restrict_to_shared
 
@@ -29,11 +32,8 @@ def benchmark_checks(lake: Lake, live: SnapshotView | None, candidate: SnapshotV
     old_rows = _by_question(rows, live.spec.embedding_version)
     new_rows = _by_question(rows, candidate.spec.embedding_version)
     common = sorted(old_rows.keys() & new_rows.keys())
-    if not common and _options_of_evaluate(live) == _options_of_evaluate(candidate):
-        computed = f"this tonelake computes {candidate.spec.embedding_version} only"
-        return [no_verdict(NAME, f"no benchmark has figures of both, and {computed}")]
     if not common:
-        return [no_verdict(NAME, f"no benchmark has figures of both; run `{_command(live, candidate)}`")]
+        return [no_verdict(NAME, f"no benchmark has figures of both; {advise([live.spec, candidate.spec])}")]
     return [_check(lake, *_newest_pair(old_rows[question], new_rows[question]), limits) for question in common]
 
 
@@ -71,17 +71,33 @@ def _check(lake: Lake, old: EvaluationRow, new: EvaluationRow, limits: Limits) -
     return check_margin(name, compare(before, after)[new.metric], limits.number("benchmarks", "margin"), figures)
 
 
-def _command(live: SnapshotView, candidate: SnapshotView) -> str:
-    """Return the command that evaluates both: two commands if their maximum numbers of windows differ."""
-    by_option: dict[str, list[str]] = {}
-    for encoder, option in map(_options_of_evaluate, (live, candidate)):
-        by_option.setdefault(option, []).append(f"--encoder {encoder}")
-    return " && ".join(
-        f"tonelake evaluate rendered {' '.join(encoders)}{option}" for option, encoders in by_option.items()
-    )
+def advise(specs: list[EncoderSpec]) -> str:
+    """Return how to evaluate the versions.
+
+    That is a command for those that this tonelake computes, and the names of the others.
+    """
+    here = [spec for spec in specs if _is_computed_here(spec)]
+    elsewhere = [spec.embedding_version for spec in specs if spec not in here]
+    advice = [f"run `{_command(here)}`"] if here else []
+    if elsewhere:
+        advice.append(f"only the tonelake that computed {' and '.join(elsewhere)} can evaluate it")
+    return "; ".join(advice)
 
 
-def _options_of_evaluate(view: SnapshotView) -> tuple[str, str]:
-    """Return what `evaluate` needs for a version: its encoder, and the option for its windows."""
-    max_windows = view.spec.backbone.windows.limit
-    return view.spec.folder_or_name, f" --max-windows {max_windows}" if max_windows else ""
+def _is_computed_here(spec: EncoderSpec) -> bool:
+    try:
+        return matches_version(find_by_spec(spec), spec)
+    except UserError:  # a folder that is not here
+        return False
+
+
+def _command(specs: list[EncoderSpec]) -> str:
+    """Return the command that evaluates these: several if their maximum numbers of windows differ."""
+    by_max_windows: dict[int | None, list[str]] = {}
+    for spec in specs:
+        by_max_windows.setdefault(spec.backbone.windows.limit, []).append(f"--encoder {spec.folder_or_name}")
+    commands = []
+    for max_windows, encoders in by_max_windows.items():
+        option = f" --max-windows {max_windows}" if max_windows else ""
+        commands.append(f"tonelake evaluate rendered {' '.join(encoders)}{option}")
+    return " && ".join(commands)

@@ -8,6 +8,7 @@ import lance
 import numpy as np
 import pytest
 
+from flows.releases.gate.benchmarks import advise
 from flows.releases.gate.limits import Limits
 from flows.releases.promote import PromoteRequest, promote, rollback
 from lake.benchmarks.results import write_evaluation
@@ -24,6 +25,7 @@ from schemas.settings import S3Settings, Settings
 from schemas.tables import embeddings_table
 from tests.cli import error_line, run
 from tests.lake.rows import SPEC, embedded_row, make_listing, outcome_batch
+from workers.encoders.registry import find_by_name
 from workers.evaluation.predictions import LabelScores
 
 TRACKS, ARTISTS, JAZZ = 200, 20, 20
@@ -128,13 +130,11 @@ def test_a_candidate_as_good_as_live_passes_the_shipped_gate(home, plays):
     assert (live_release(home), live_release(home).gate) == (promotion.published, promotion.checks)
 
 
-@pytest.mark.parametrize("windows", [None, 5])
-def test_without_figures_the_gate_says_what_to_do(home, windows):
-    candidate = CANDIDATE.with_max_windows(windows)
-    write_version(home, candidate, SOUND)
-    checks = promote(PromoteRequest(candidate.embedding_version), Settings(lake=home.uri), print).checks
-    reason = next(check.reason for check in checks if check.name == "benchmarks")
-    assert ("&& tonelake evaluate" if windows else f"computes {candidate.embedding_version} only") in reason
+def test_without_figures_the_gate_says_what_to_run():
+    fake, elsewhere = find_by_name("fake").spec, f"only the tonelake that computed {SPEC.embedding_version} can"
+    assert advise([SPEC, fake]) == f"run `tonelake evaluate rendered --encoder fake`; {elsewhere} evaluate it"
+    both = "--encoder fake && tonelake evaluate rendered --encoder fake --max-windows 5`"
+    assert advise([fake, fake.with_max_windows(5)]) == f"run `tonelake evaluate rendered {both}"
 
 
 FAULTS = {

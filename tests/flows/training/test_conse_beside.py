@@ -9,13 +9,14 @@ import pytest
 
 from flows.training.dataset import load_features
 from flows.training.train import train
+from lake.storage.lake import Lake
 from schemas.settings import Settings
-from schemas.training import TrainingConfig, TrainRequest
+from schemas.training import WEIGHTS_FILE, TrainingConfig, TrainRequest
 from tests.conformance.models import fetch_models
 from tests.flows.labelled import write_tones
-from workers.encoders.joint.conse_part import DIM
 from workers.encoders.joint.encoder import read_trained_model
 from workers.encoders.registry import find_by_name
+from workers.joint.train import RayTraining
 from workers.text.minilm_weights import MINILM
 
 BASE = "musicnn-conse"
@@ -62,7 +63,7 @@ def both(settings, manifest, tmp_path_factory):
 
 def test_a_vector_is_the_mean_of_the_seeds_beside_conse(settings, manifest, tmp_path, both, features):
     vectors = both.project(features)
-    assert vectors.shape == (len(features), both.spec.head.dim) == (len(features), 384 + DIM)
+    assert vectors.shape == (len(features), both.spec.head.dim) == (len(features), 384 + 96)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     for seed in range(2):
         alone = train_with(settings, manifest, tmp_path / f"{seed}", seed=5 + seed, seeds=1)
@@ -74,9 +75,29 @@ def test_a_vector_is_the_mean_of_the_seeds_beside_conse(settings, manifest, tmp_
     assert np.abs(heads[0] - heads[1]).max() > 0.01
 
 
-def test_its_folder_holds_the_words_of_the_training(both):
+def test_its_folder_holds_the_words_that_training_read(both):
+    """The other names of the tags were not read: the setting `synonyms` is off."""
     trained = read_trained_model(Path(both.spec.folder))
-    assert trained.words == ("bright", "dark", "note", "pure", "tone")
+    assert trained.words == ("bright", "dark", "tone")
+
+
+def test_a_training_that_was_stopped_between_seeds_resumes(settings, manifest, tmp_path, both, monkeypatch):
+    class StopsAtTheSecond(RayTraining):
+        def __init__(self, config, *arguments):
+            if config.seed != CONFIG.seed:
+                raise KeyboardInterrupt
+            super().__init__(config, *arguments)
+
+    monkeypatch.setattr("workers.joint.train.RayTraining", StopsAtTheSecond)
+    with pytest.raises(KeyboardInterrupt):
+        train_with(settings, manifest, tmp_path / "head")
+    monkeypatch.undo()
+    train_with(settings, manifest, tmp_path / "head")
+    runs = Lake.at(settings.lake, settings.s3).table("runs").to_table().sort_by("started_at").to_pylist()
+    counts = json.loads(runs[-1]["counts"])
+    assert (counts["resumed_at"], counts["epochs"]) == (CONFIG.epochs, 2 * CONFIG.epochs)
+    first, resumed = (folder / WEIGHTS_FILE for folder in (Path(both.spec.folder), tmp_path / "head"))
+    assert first.read_bytes() == resumed.read_bytes()
 
 
 def test_new_words_are_left_to_conse(settings, both, features):

@@ -149,6 +149,8 @@ def test_a_wrong_configuration_is_rejected():
         ({"seed": 2**63 - 1, "seeds": 2, "text_projection": "none"}, "seed has to be from 0 to"),
         ({"seeds": 0}, "text_pool and seeds have to be at least 1"),
         ({"seeds": 3}, "seeds needs tower features and text_projection none"),
+        ({"conse_weight_tags": 0.5}, "conse_weight_tags and conse_tags need each other"),
+        ({"conse_weight": 0.5, "conse_tags": ("rock",)}, "conse_weight_tags and conse_tags need each other"),
         ({"conse_weight_new_words": 1.0}, "conse_weight_new_words has to be from 0 to below 1, not 1.0"),
     ],
 )

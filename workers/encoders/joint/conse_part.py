@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.errors import UserError
 from workers.encoders.base.torch_encoder import normalise_rows
 
-# ConSE's vectors are sums of 92 tags' vectors, which span 92 dimensions; the vector index wants a multiple of eight.
-DIM = 96
-# The length of ConSE's part in a track's vector, on average, where that of the head's part is 1. It is small, so that
-# two tracks are compared by their heads; in a text's vector it is as much longer.
-LENGTH = 0.4
+# The length of ConSE's part in a track's vector (root mean square over the training clips); that of the head's is 1.
+LENGTH = 0.7
 BASIS, MEAN, SCALE = "conse.basis", "conse.mean", "conse.scale"
+_MULTIPLE = 8
+_LEAST_DEVIATION = 1e-6
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -30,17 +30,21 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def fit_conse_part(conse_vectors: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what `put_conse_beside` needs, from the training clips' ConSE vectors [N, text].
+def fit_conse_part(tag_vectors: np.ndarray, conse_vectors: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what `put_conse_beside` needs: an orthonormal basis, the mean and the scale of ConSE's vectors.
 
-    These are an orthonormal basis [text, DIM], the mean in this basis [DIM], and the scale [1].
+    `tag_vectors` [tags, text] are those that ConSE sums, `conse_vectors` [N, text] those of the training clips. The
+    basis [text, part] spans the tags; its columns are a multiple of eight, as the vector index wants, so the last ones
+    may be zeros. Mean [part] and scale [1] are in this basis. Raises UserError if all clips have one vector.
     """
-    vectors = conse_vectors.astype(np.float64)
-    _, directions = np.linalg.eigh(vectors.T @ vectors)  # those of the largest eigenvalues come last
-    parts = vectors @ directions[:, -DIM:]
+    _, _, directions = np.linalg.svd(tag_vectors.astype(np.float64), full_matrices=False)
+    basis = np.pad(directions.T, ((0, 0), (0, -len(directions) % _MULTIPLE)))
+    parts = conse_vectors.astype(np.float64) @ basis
     mean = parts.mean(axis=0)
-    scale = LENGTH / np.sqrt(np.square(parts - mean).sum(axis=1).mean(keepdims=True))
-    fitted = {BASIS: directions[:, -DIM:], MEAN: mean, SCALE: scale}
+    deviation = np.sqrt(np.square(parts - mean).sum(axis=1).mean(keepdims=True))
+    if deviation[0] < _LEAST_DEVIATION:
+        raise UserError("conse_weight needs training clips that differ: all have the same tags")
+    fitted = {BASIS: basis, MEAN: mean, SCALE: LENGTH / deviation}
     return {name: np.ascontiguousarray(value, np.float32) for name, value in fitted.items()}
 
 
@@ -49,7 +53,7 @@ def put_conse_beside(
 ) -> np.ndarray:
     """Join both parts of each track's vector.
 
-    Unit vectors [N, dim] and [N, text] -> unit vectors [N, dim + DIM]. ConSE's part lacks the mean over the training
+    Unit vectors [N, dim] and [N, text] -> unit vectors [N, dim + part]. ConSE's part lacks the mean over the training
     clips, which says nothing about a track.
     """
     conse_part = (conse_vectors @ weights[BASIS] - weights[MEAN]) * weights[SCALE]

@@ -20,6 +20,7 @@ from workers.encoders.base.registration import EncoderRegistration
 from workers.encoders.base.torch_encoder import TorchEncoder, normalise_rows
 from workers.encoders.joint.conse_part import (
     BASIS,
+    LENGTH,
     MEAN,
     SCALE,
     ConseTextTower,
@@ -27,7 +28,6 @@ from workers.encoders.joint.conse_part import (
     put_conse_beside,
     split_words,
 )
-from workers.encoders.joint.files import read_weights, select_seed
 from workers.encoders.ttmr.encoder import SAMPLE_RATE, WINDOW
 from workers.text.glove_weights import GLOVE_6B_50D
 from workers.text.minilm_weights import MINILM
@@ -102,6 +102,8 @@ class FeatureHeadEncoder:
     def __init__(
         self, folder: Path, trained: TrainedModel, base: EncoderRegistration, spec: EncoderSpec, models: Path
     ) -> None:
+        from workers.encoders.joint.files import read_weights
+
         self.spec = spec
         self._base = base.load(base.spec.with_max_windows(spec.backbone.windows.limit), models)
         # An "identity" base stores its features as unit vectors, so the head was trained on unit vectors.
@@ -139,6 +141,8 @@ class TrainedAudioEncoder(TorchEncoder):
     """An Encoder: TTMR's CNN and transformer, trained here. Its features are not of length 1."""
 
     def __init__(self, folder: Path, trained: TrainedModel, spec: EncoderSpec, models: Path) -> None:
+        from workers.encoders.joint.files import read_weights
+
         (joint,) = _load_joints(trained, read_weights(folder, trained), models)
         super().__init__(spec, joint.audio)
 
@@ -155,6 +159,7 @@ def require_conse_base(config: TrainingConfig, base: EncoderRegistration | None)
 def _load_text_tower(
     folder: Path, trained: TrainedModel, base: EncoderRegistration | None, _: EncoderSpec, models: Path
 ) -> TextTower:
+    from workers.encoders.joint.files import read_weights
     from workers.encoders.joint.text_tower import (  # only here, because few commands read texts
         JointTextTower,
         TagTextTower,
@@ -181,7 +186,7 @@ def _conse_weights(trained: TrainedModel) -> ConseWeights:
     return ConseWeights(
         known=config.conse_weight,
         tag=config.conse_weight_tags,
-        new=config.conse_weight_new_words,
+        new=max(config.conse_weight, config.conse_weight_new_words),
         words=frozenset(trained.words),
         tags=frozenset(" ".join(split_words(tag)) for tag in config.conse_tags),
     )
@@ -191,6 +196,7 @@ def _load_joints(trained: TrainedModel, weights: Mapping[str, np.ndarray], model
     """Load the trained net of each seed, in eval mode."""
     import torch
 
+    from workers.encoders.joint.files import select_seed
     from workers.encoders.joint.net import build_joint
 
     reader = None
@@ -219,6 +225,7 @@ def _head_parameters(
     if config.has_conse and base:
         parameters += [(name, getattr(config, name)) for name in CONSE_WEIGHTS]
         texts = json.dumps([trained.words, config.conse_tags])
+        parameters.append(("conse length", LENGTH))
         parameters.append(("words and tags", hashlib.sha256(texts.encode()).hexdigest()))
         parameters += [("conse " + name, value) for name, value in base.spec.head.parameters]
     return tuple(parameters)

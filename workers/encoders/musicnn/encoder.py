@@ -1,7 +1,8 @@
 """The default encoder: musicnn's two networks, their tags and two heads.
 
-The networks' weights are in the folder weights/. Both heads map into the space of all-MiniLM-L6-v2. That of `musicnn`
-is in the folder head/ and was trained by `make train-default`; that of `musicnn-conse` needs no training.
+The networks' weights are in the folder weights/. The head of `musicnn-conse` maps into the space of all-MiniLM-L6-v2
+and needs no training. That of `musicnn` has this vector beside its own; it is in the folder head/ and was trained by
+`make train-default`.
 """
 
 from dataclasses import replace

@@ -106,5 +106,5 @@ def test_a_head_of_an_earlier_tonelake_is_refused(tmp_path):
     """Its vectors were sums of the head's and of ConSE's: this tonelake cannot compute them."""
     record = json.loads((FOLDER / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps(record | {"cell": record["cell"] | {"share": 0.3}}))
-    with pytest.raises(UserError, match=r"its ConSE weight is of another kind.*train it again"):
+    with pytest.raises(UserError, match=r"an earlier tonelake trained it.*train it again"):
         read_trained_model(tmp_path)
