@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -94,7 +93,7 @@ def error_line(*arguments: object, **settings: str) -> str:
 def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
     """Start a command in a new process group, so that all of it can be killed at once.
 
-    It reacts to Ctrl-C even if the tests run in the background of a shell, which lets its children ignore that.
+    It heeds Ctrl-C even if the tests run in the background of a shell.
     """
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
@@ -103,8 +102,13 @@ def start(*arguments: object, **settings: str) -> subprocess.Popen[str]:
         text=True,
         env=environment(**settings),
         start_new_session=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """Let a new process heed Ctrl-C, which a shell's background jobs and their children ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

@@ -14,7 +14,7 @@ import soundfile
 
 from schemas.benchmarks import SPLITS
 from schemas.errors import UserError
-from tests.cli import environment
+from tests.cli import environment, heed_interrupts
 from workers.synthetic_music.corpus import sound
 from workers.synthetic_music.corpus.build import (
     CorpusSpec,
@@ -182,9 +182,8 @@ def child_pids(pid):
 def test_a_build_that_is_interrupted_twice_ends_at_once(tmp_path):
     """Found so: the second interrupt left its processes for good, and itself waiting for them."""
     (tmp_path / "build.py").write_text(KILLED)
-    building = subprocess.Popen(
-        [sys.executable, tmp_path / "build.py", tmp_path], stdout=subprocess.PIPE, env=environment()
-    )
+    command = [sys.executable, tmp_path / "build.py", tmp_path]
+    building = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), preexec_fn=heed_interrupts)
     assert building.stdout.readline().startswith(b"train-")
     pids = child_pids(building.pid)
     for _ in range(2):
