@@ -15,6 +15,7 @@ from workers.encoders.joint.conse_part import BASIS, MEAN, SCALE
 from workers.encoders.joint.encoder import read_trained_model, trained_registration
 from workers.encoders.joint.files import read_weights, select_seed
 from workers.encoders.joint.net import build_joint
+from workers.encoders.musicnn.weights.files import read_tag_vectors
 from workers.encoders.registry import ENCODERS
 from workers.synthetic_music.demo.catalogue import compose_pieces
 from workers.synthetic_music.demo.synthesis import RATE, synthesise
@@ -78,6 +79,12 @@ def test_a_vector_is_the_mean_of_three_heads_beside_conse(features):
     actual = JOINT.load(JOINT.spec, Path()).project(features)
     assert (actual.dtype, actual.shape) == (np.float32, (8, JOINT.spec.head.dim))
     np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_conses_part_holds_every_tag():
+    """Found so: fitted to rendered clips, it lost what only recordings have, such as "happy" and "rnb"."""
+    basis = read_weights(FOLDER, read_trained_model(FOLDER))[BASIS]
+    np.testing.assert_allclose(np.linalg.norm(read_tag_vectors() @ basis, axis=1), 1, atol=1e-4)
 
 
 def test_it_names_what_conse_cannot(models, features):
