@@ -15,7 +15,7 @@ from lake.releases import releases, retention
 from lake.storage.filters import in_clause, select_in
 from lake.storage.lake import Lake, LeaseCheck
 from lake.takedowns import takedowns
-from lake.takedowns.erase import RowEraser
+from lake.takedowns.erase import RowEraser, erased_from
 from schemas import clock
 from schemas.errors import UserError
 from schemas.log import Log
@@ -159,7 +159,7 @@ def _make_erasers(lake: Lake, receipt: Receipt) -> list[RowEraser]:
         table = lake.table(name)
         columns = table.schema.names
         if "content_sha256" in columns and "track_id" not in columns:
-            contents = table.to_table(columns=["content_sha256"])["content_sha256"]
+            contents = erased_from(lake, name, "content_sha256")
             unreferenced = takedowns.unreferenced_contents(lake, contents, tracks).to_pylist()
             erasers.append(RowEraser(lake, name, "content_sha256", unreferenced))
         elif "track_id" in columns:

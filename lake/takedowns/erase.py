@@ -27,6 +27,19 @@ HEAD_TAG = "takedown-head"  # marks the version that is to be the newest, while 
 Replace = Callable[[int, lance.LanceDataset], None]  # called with a rewritten version and the table that replaces it
 
 
+def erased_from(lake: Lake, name: str, column: str) -> pa.ChunkedArray:
+    """Return the values of a column that an erasure may find.
+
+    They are those of the newest version, and of the one that an unfinished erasure was to make the newest: it may have
+    erased some from the newest already.
+    """
+    table = lake.table(name)
+    tagged = table.tags.list().get(HEAD_TAG)
+    versions = {table.version, int(tagged["version"]) if tagged else table.version}
+    columns = [lake.pin(name, version).table(name).to_table(columns=[column])[column] for version in sorted(versions)]
+    return pa.chunked_array([chunk for values in columns for chunk in values.chunks], pa.string())
+
+
 @dataclass(slots=True)
 class RowEraser:
     """Erasure of the rows of one table whose `column` is one of `values`. Nobody else may write to the lake.

@@ -173,6 +173,14 @@ def test_a_source_that_was_indexed_again_while_its_removal_stood_still_stays():
     assert not run_history(7461, history, WORK / "indexed").failure
 
 
+def test_a_takedown_erases_what_one_that_stood_still_had_erased_in_part():
+    """Found so: it brought a version back that still had a content, and erased only its own (seed 8171)."""
+    files = [Step("add", (1, 858, 933)), Step("add", (127, 598, 596)), Step("index", (640, 683, 231))]
+    beside = Step("take_down", (138, 743, 238))
+    stalled = Step("take_down", (117, 211, 801), Fault(FaultKind.STALL, 9), beside=beside)
+    assert not run_history(8171, [*files, stalled], WORK / "in-part").failure
+
+
 def test_an_export_reads_nothing_that_a_takedown_beside_it_removes():
     """Found so: it read a version before it held its lease, and ended with a traceback (seed 7440)."""
     files = [Step("add", (763, 786, 273)), Step("add", (709, 934, 51)), Step("index", (394, 453, 301))]
