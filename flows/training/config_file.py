@@ -9,6 +9,14 @@ from schemas.errors import UserError
 from schemas.names import did_you_mean
 from schemas.training import TrainingConfig
 
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    tuple: "a list of texts",
+}
+
 
 def read_config(file: Path) -> dict[str, Any]:
     """Return the settings of a file as arguments of TrainingConfig.
@@ -36,9 +44,5 @@ def _checked(file: Path, name: str, value: Any, kind: type) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        words = {
-            **{bool: "true or false", int: "a whole number", float: "a number"},
-            **{str: "a text in quotes", tuple: "a list of texts"},
-        }
-        raise UserError(f"{file}: {name} takes {words[kind]}, not {value!r}")
+        raise UserError(f"{file}: {name} takes {_KINDS[kind]}, not {value!r}")
     return value

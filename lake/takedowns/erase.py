@@ -34,10 +34,15 @@ def erased_from(lake: Lake, name: str, column: str) -> pa.ChunkedArray:
     erased some from the newest already.
     """
     table = lake.table(name)
-    tagged = table.tags.list().get(HEAD_TAG)
-    versions = {table.version, int(tagged["version"]) if tagged else table.version}
+    versions = {table.version, _tagged_head(table) or table.version}
     columns = [lake.pin(name, version).table(name).to_table(columns=[column])[column] for version in sorted(versions)]
     return pa.chunked_array([chunk for values in columns for chunk in values.chunks], pa.string())
+
+
+def _tagged_head(table: lance.LanceDataset) -> int | None:
+    """Return the version that an unfinished erasure was to make the newest."""
+    tag = table.tags.list().get(HEAD_TAG)
+    return int(tag["version"]) if tag else None
 
 
 @dataclass(slots=True)
@@ -138,9 +143,8 @@ class RowEraser:
         A tag keeps it the same after a kill.
         """
         table = self._table()
-        tags = table.tags.list()
-        if HEAD_TAG in tags:
-            return int(tags[HEAD_TAG]["version"])
+        if head := _tagged_head(table):
+            return head
         table.tags.create(HEAD_TAG, table.version)
         return table.version
 

@@ -21,8 +21,17 @@ from workers.text.minilm_weights import MINILM
 
 BASE = "musicnn-conse"
 CONFIG = TrainingConfig(
-    **{"encoder": BASE, "text_projection": "none", "seed": 5, "seeds": 2, "epochs": 3, "batch": 8, "hidden": 32},
-    **{"conse_weight": 0.2, "conse_weight_tags": 0.4, "conse_tags": ("tone",), "conse_weight_new_words": 0.9},
+    encoder=BASE,
+    text_projection="none",
+    seed=5,
+    seeds=2,
+    epochs=3,
+    batch=8,
+    hidden=32,
+    conse_weight=0.2,
+    conse_weight_tags=0.4,
+    conse_tags=("tone",),
+    conse_weight_new_words=0.9,
 )
 
 
